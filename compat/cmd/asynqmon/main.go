@@ -1,4 +1,65 @@
-// Command asynqmon serves the real asynqmon UI and its HTTP API on one Redis.
+// Command asynqmon serves the real asynqmon, its pages and its HTTP API, on one
+// Redis. It prints one line with its address when it is ready and ends on
+// SIGTERM or SIGINT.
 package main
 
-func main() {}
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/hibiken/asynqmon"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("asynqmon: ")
+	redisURI := flag.String("redis", "redis://127.0.0.1:6379", "the `URI` of the Redis")
+	listen := flag.String("listen", "127.0.0.1:0", "the `address` to serve on; port 0 takes a free one")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("unexpected argument: %s", flag.Arg(0))
+	}
+	if err := run(*redisURI, *listen); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(redisURI, listen string) error {
+	opt, err := asynq.ParseRedisURI(redisURI)
+	if err != nil {
+		return err
+	}
+	stopped, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	handler := asynqmon.New(asynqmon.Options{RootPath: "/", RedisConnOpt: opt})
+	defer handler.Close()
+	server := &http.Server{Handler: handler}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	fmt.Printf("listening on http://%s\n", listener.Addr())
+
+	select {
+	case err := <-served:
+		return err
+	case <-stopped.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close()
+	}
+	return nil
+}
