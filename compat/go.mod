@@ -8,3 +8,5 @@ require (
 	github.com/redis/go-redis/v9 v9.14.1
 	google.golang.org/protobuf v1.36.10
 )
+
+require github.com/robfig/cron/v3 v3.0.1 // indirect

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log"
+	"sync"
+	"time"
+)
+
+// head is what every request has.
+type head struct {
+	ID json.RawMessage `json:"id"`
+	Op string          `json:"op"`
+}
+
+// envelope reads a request's id and op and leaves the rest for its operation.
+func envelope(line []byte) (id json.RawMessage, op string, err error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(line, &fields); err != nil {
+		return nil, "", invalidf("a request is a JSON object a line: %v", err)
+	}
+	id = fields["id"]
+	if err := json.Unmarshal(fields["op"], &op); err != nil {
+		return id, "", invalidf("a request needs an op: %v", err)
+	}
+	return id, op, nil
+}
+
+// decode reads a JSON text and refuses fields that dst does not have.
+func decode(text []byte, dst any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(dst); err != nil {
+		return invalidf("%v", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return invalidf("text after the JSON value")
+	}
+	return nil
+}
+
+func blank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
+
+// lines writes whole lines; many goroutines may write.
+type lines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lines) write(v any) error {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, err := l.w.Write(buf.Bytes())
+	return err
+}
+
+type okLine struct {
+	ID json.RawMessage `json:"id"`
+	OK any             `json:"ok"`
+}
+
+type errLine struct {
+	ID  json.RawMessage `json:"id"`
+	Err *failure        `json:"err"`
+}
+
+func (l *lines) answer(id json.RawMessage, value any, err error) {
+	if len(id) == 0 {
+		id = json.RawMessage("null")
+	}
+	var line any = okLine{id, value}
+	if err != nil {
+		line = errLine{id, classify(err)}
+	}
+	if err := l.write(line); err != nil {
+		log.Printf("writing an answer: %v", err)
+	}
+}
+
+// event writes an event. The fields that every event has win over given ones.
+func (l *lines) event(name string, fields map[string]any) {
+	line := make(map[string]any, len(fields)+2)
+	for k, v := range fields {
+		line[k] = v
+	}
+	line["event"] = name
+	line["at"] = time.Now().UnixMilli()
+	if err := l.write(line); err != nil {
+		log.Printf("writing an event: %v", err)
+	}
+}

@@ -1,0 +1,2 @@
+//! The Rust peer.
+fn main() {}
