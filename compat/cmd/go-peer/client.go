@@ -112,10 +112,6 @@ func (p *peer) enqueueMany(request []byte) (any, error) {
 				if req.IDPrefix != nil {
 					callOpts = append(opts[:len(opts):len(opts)], asynq.TaskID(*req.IDPrefix+strconv.Itoa(i)))
 				}
-				if len(req.Task.Opts) > 0 && !numbered {
-					// The library appends to the task's own options: not for many callers at once.
-					task = req.Task.task(req.Opts)
-				}
 				if _, err := p.client.Enqueue(task, callOpts...); err != nil {
 					failed.Add(1)
 					once.Do(func() { firstErr = err })

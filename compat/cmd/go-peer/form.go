@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -184,7 +185,8 @@ func with[T any](text []byte, use func(T)) error {
 	return nil
 }
 
-// settings are the library's options among opts.
+// settings are the library's options among opts, without room behind them: the
+// library appends to a task's options, and many callers may share a task.
 func settings(opts []option) []asynq.Option {
 	var set []asynq.Option
 	for _, o := range opts {
@@ -192,7 +194,7 @@ func settings(opts []option) []asynq.Option {
 			set = append(set, o.set)
 		}
 	}
-	return set
+	return slices.Clip(set)
 }
 
 // taskForm is a TASK.
