@@ -106,7 +106,7 @@ func (b data) MarshalJSON() ([]byte, error) {
 	case b == nil:
 		return []byte("null"), nil
 	case utf8.Valid(b):
-		return json.Marshal(map[string]string{"utf8": string(b)})
+		return plainJSON(map[string]string{"utf8": string(b)})
 	default:
 		return json.Marshal(map[string][]byte{"b64": b})
 	}

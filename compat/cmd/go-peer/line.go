@@ -50,16 +50,23 @@ type lines struct {
 }
 
 func (l *lines) write(v any) error {
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	line, err := plainJSON(v)
+	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err := l.w.Write(buf.Bytes())
+	_, err = l.w.Write(line)
 	return err
+}
+
+// plainJSON is v as one line of JSON that escapes no more than it must.
+func plainJSON(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return buf.Bytes(), err
 }
 
 type okLine struct {
