@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"encoding/base64"
+
+	"github.com/redis/go-redis/v9"
+
+	"rasynq/compat/internal/scenario"
+)
+
+// redisServer is the private server of one run.
+type redisServer struct {
+	cmd    *exec.Cmd
+	socket string
+	port   int
+	client *redis.Client
+	done   chan struct{}
+}
+
+// adminName is the user of the runner's own connection, so that a scenario may
+// change what other users can do.
+const adminName = "compat-runner"
+
+func startRedis(ctx context.Context, binary, dir string, spec scenario.Redis) (*redisServer, error) {
+	r := &redisServer{socket: filepath.Join(dir, "redis.sock"), done: make(chan struct{})}
+	if spec.TCP {
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		r.port = port
+	}
+	log, err := os.Create(filepath.Join(dir, "redis.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	args := []string{
+		"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--unixsocket", r.socket,
+		"--dir", dir, "--save", "", "--appendonly", "no", "--daemonize", "no",
+		"--user", adminName, "on", ">" + adminName, "~*", "&*", "+@all",
+	}
+	r.cmd = exec.Command(binary, append(args, spec.Args...)...)
+	r.cmd.Stdout, r.cmd.Stderr = log, log
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := r.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = r.cmd.Wait()
+		close(r.done)
+	}()
+	r.client = redis.NewClient(&redis.Options{
+		Network: "unix", Addr: r.socket, Username: adminName, Password: adminName,
+		Protocol: 2, MaxRetries: -1, DisableIdentity: true,
+	})
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		err := r.client.Ping(ctx).Err()
+		if err == nil {
+			return r, nil
+		}
+		select {
+		case <-r.done:
+			return nil, fmt.Errorf("%s ended at once: see redis.log", binary)
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			r.stop()
+			return nil, fmt.Errorf("%s does not answer: %w", binary, err)
+		}
+	}
+}
+
+func (r *redisServer) uri() string { return socketURI(r.socket) }
+
+func socketURI(path string) string { return "redis-socket://" + path }
+
+func (r *redisServer) stop() {
+	if r.client != nil {
+		_ = r.client.Close()
+	}
+	_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+	<-r.done
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// command sends one raw command and gives its reply as JSON has it.
+func (r *redisServer) command(ctx context.Context, args []any) (any, error) {
+	words, err := commandWords(args)
+	if err != nil {
+		return nil, err
+	}
+	v, err := r.client.Do(ctx, words...).Result()
+	if err == redis.Nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return replyValue(v), nil
+}
+
+// commandWords turns the words of a step into those of a command: numbers in
+// their shortest form, `{"b64": …}` as bytes.
+func commandWords(args []any) ([]any, error) {
+	words := make([]any, len(args))
+	for i, a := range args {
+		switch x := a.(type) {
+		case string:
+			words[i] = x
+		case float64:
+			words[i] = strconv.FormatFloat(x, 'f', -1, 64)
+		case map[string]any:
+			b, err := base64.StdEncoding.DecodeString(fmt.Sprint(x["b64"]))
+			if s, ok := x["utf8"].(string); ok {
+				b, err = []byte(s), nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			words[i] = b
+		default:
+			return nil, fmt.Errorf("not a word of a command: %s", scenario.Text(a))
+		}
+	}
+	return words, nil
+}
+
+func replyValue(v any) any {
+	switch x := v.(type) {
+	case int64:
+		return float64(x)
+	case string:
+		return textValue(x)
+	case []any:
+		out := make([]any, len(x))
+		for i, e := range x {
+			out[i] = replyValue(e)
+		}
+		return out
+	case error:
+		return map[string]any{"error": x.Error()}
+	}
+	return v
+}
+
+// textValue keeps what is not UTF-8 readable.
+func textValue(s string) any {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return map[string]any{"b64": base64.StdEncoding.EncodeToString([]byte(s))}
+}
+
+// fill sends the same commands many times, pipelined, with `%d` as the number.
+func (r *redisServer) fill(ctx context.Context, from, n int, commands [][]any) error {
+	const batch = 1000
+	for at := from; at < from+n; at += batch {
+		pipe := r.client.Pipeline()
+		for i := at; i < from+n && i < at+batch; i++ {
+			for _, c := range commands {
+				words, err := commandWords(c)
+				if err != nil {
+					return err
+				}
+				for j, w := range words {
+					if s, ok := w.(string); ok {
+						words[j] = strings.ReplaceAll(s, "%d", strconv.Itoa(i))
+					}
+				}
+				pipe.Do(ctx, words...)
+			}
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

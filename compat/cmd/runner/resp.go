@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// readRESP reads one whole value of the Redis protocol (version 2 or 3) and
+// gives its bytes as they came.
+func readRESP(r *bufio.Reader) ([]byte, error) {
+	var out bytes.Buffer
+	if err := copyRESP(r, &out); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func copyRESP(r *bufio.Reader, out *bytes.Buffer) error {
+	line, err := r.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	out.Write(line)
+	if len(line) < 3 {
+		return fmt.Errorf("a line of the Redis protocol that is too short: %q", line)
+	}
+	switch line[0] {
+	case '+', '-', ':', '_', '#', ',', '(':
+		return nil
+	}
+	n, err := strconv.Atoi(string(bytes.TrimSpace(line[1:])))
+	if err != nil {
+		return fmt.Errorf("not the Redis protocol: %.80q", line)
+	}
+	switch line[0] {
+	case '$', '!', '=':
+		if n < 0 {
+			return nil
+		}
+		_, err := io.CopyN(out, r, int64(n)+2)
+		return err
+	case '*', '~', '>':
+	case '%', '|':
+		n *= 2
+	default:
+		return fmt.Errorf("not the Redis protocol: %.80q", line)
+	}
+	for i := 0; i < n; i++ {
+		if err := copyRESP(r, out); err != nil {
+			return err
+		}
+	}
+	if line[0] == '|' {
+		// Attributes belong to the value that follows them.
+		return copyRESP(r, out)
+	}
+	return nil
+}
+
+// commandName gives the first word of a request, in capitals.
+func commandName(request []byte) string {
+	r := bufio.NewReader(bytes.NewReader(request))
+	if _, err := r.ReadBytes('\n'); err != nil {
+		return ""
+	}
+	if _, err := r.ReadBytes('\n'); err != nil {
+		return ""
+	}
+	word, err := r.ReadBytes('\n')
+	if err != nil {
+		return ""
+	}
+	return string(bytes.ToUpper(bytes.TrimSpace(word)))
+}
