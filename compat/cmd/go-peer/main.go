@@ -48,6 +48,7 @@ type peer struct {
 	logLevel  asynq.LogLevel
 	servers   *registry[*server]
 	planners  *registry[planner]
+	ending    sync.WaitGroup // shutdowns that were asked for
 }
 
 func newPeer(opt asynq.RedisConnOpt, out io.Writer) *peer {
@@ -98,6 +99,7 @@ func (p *peer) run(in io.Reader) {
 	}
 	p.servers.closeAll(func(s *server) { s.shutdown() })
 	p.planners.closeAll(func(s planner) { s.Shutdown() })
+	p.ending.Wait()
 	p.client.Close()
 	p.inspector.Close()
 }
@@ -226,14 +228,16 @@ func (r *registry[T]) get(name string) (T, error) {
 	return r.find(name)
 }
 
-// take frees the name and leaves the shutdown to the caller.
-func (r *registry[T]) take(name string) (T, error) {
+// take frees the name and leaves the shutdown to the caller, who marks its end in
+// ending.
+func (r *registry[T]) take(name string, ending *sync.WaitGroup) (T, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	value, err := r.find(name)
 	if err != nil {
 		return value, err
 	}
+	ending.Add(1)
 	s := r.named[name]
 	delete(r.named, name)
 	for i, o := range r.order {

@@ -25,18 +25,16 @@ type scheduled struct {
 // the task or the outcome but not the entry; both hooks of a firing run on one
 // goroutine.
 type firings struct {
-	out  *lines
-	name string
+	out *lines
 
 	mu      sync.Mutex
 	entries map[*asynq.Task]string
 	current map[string]*asynq.Task // by goroutine
 }
 
-func newFirings(out *lines, name string) *firings {
+func newFirings(out *lines) *firings {
 	return &firings{
 		out:     out,
-		name:    name,
 		entries: make(map[*asynq.Task]string),
 		current: make(map[string]*asynq.Task),
 	}
@@ -59,10 +57,10 @@ func (f *firings) options(location *time.Location, heartbeat time.Duration, leve
 			delete(f.current, g)
 			f.mu.Unlock()
 			if err != nil {
-				f.out.event("enqueue_failed", map[string]any{"scheduler": f.name, "entry": entry, "error": err.Error()})
+				f.out.event("enqueue_failed", map[string]any{"entry": entry, "error": err.Error()})
 				return
 			}
-			f.out.event("enqueued", map[string]any{"scheduler": f.name, "entry": entry, "task": info.ID})
+			f.out.event("enqueued", map[string]any{"entry": entry, "task": info.ID})
 		},
 	}
 }
@@ -109,7 +107,7 @@ func (p *peer) scheduler(request []byte) (any, error) {
 		return nil, err
 	}
 	return nil, p.planners.add(req.Name, func() (planner, error) {
-		f := newFirings(p.out, req.Name)
+		f := newFirings(p.out)
 		s := asynq.NewScheduler(p.redis, f.options(l, time.Duration(req.HeartbeatInterval), p.logLevel))
 		return &scheduled{s, f}, s.Start()
 	})
@@ -193,10 +191,11 @@ func (p *peer) schedulerShutdown(request []byte) (any, error) {
 	if err := decode(request, &req); err != nil {
 		return nil, err
 	}
-	s, err := p.planners.take(req.Name)
+	s, err := p.planners.take(req.Name, &p.ending)
 	if err != nil {
 		return nil, err
 	}
+	defer p.ending.Done()
 	s.Shutdown()
 	return nil, nil
 }
@@ -215,7 +214,7 @@ func (p *peer) periodic(request []byte) (any, error) {
 		return nil, invalidf("sync_interval is negative")
 	}
 	return nil, p.planners.add(req.Name, func() (s planner, err error) {
-		f := newFirings(p.out, req.Name)
+		f := newFirings(p.out)
 		m, err := asynq.NewPeriodicTaskManager(asynq.PeriodicTaskManagerOpts{
 			PeriodicTaskConfigProvider: configFile(req.File),
 			RedisConnOpt:               p.redis,

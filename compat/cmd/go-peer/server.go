@@ -260,10 +260,11 @@ func (p *peer) shutdown(request []byte) (any, error) {
 	if err := decode(request, &req); err != nil {
 		return nil, err
 	}
-	s, err := p.servers.take(req.Name)
+	s, err := p.servers.take(req.Name, &p.ending)
 	if err != nil {
 		return nil, err
 	}
+	defer p.ending.Done()
 	start := time.Now()
 	s.shutdown()
 	return map[string]any{"ms": time.Since(start).Milliseconds()}, nil
