@@ -1,0 +1,170 @@
+//! fred's errors as ours, in one place.
+
+use fred::error::{Error as FredError, ErrorKind as FredKind};
+
+use crate::error::{Error, ErrorKind};
+
+/// Replies that will be other ones after a while, without anyone changing anything.
+const TRANSIENT_REPLIES: [&str; 8] = [
+    "LOADING",
+    "BUSY",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "READONLY",
+    "NOREPLICAS",
+    "MISCONF",
+];
+
+/// What to say of a failure with `what` (“enqueue task `id` in queue `q`”): whose matter it is,
+/// and the reason.
+///
+/// [`ErrorKind::Unavailable`] also where it is unknown whether a write has had its effect.
+pub(crate) fn map_redis_error(error: FredError, what: &str) -> Error {
+    let (kind, reason) = classify(&error);
+    Error::new(kind, format!("{what}: {reason}")).with_source(error)
+}
+
+fn classify(error: &FredError) -> (ErrorKind, String) {
+    let details = error.details();
+    match reply_code(details) {
+        Some("LOADING") => {
+            let reason = "Redis is still loading its data".to_owned();
+            return (ErrorKind::Unavailable, reason);
+        }
+        Some("READONLY") => {
+            let reason = "this Redis is a read-only replica".to_owned();
+            return (ErrorKind::Unavailable, reason);
+        }
+        Some(code) if TRANSIENT_REPLIES.contains(&code) => {
+            return (
+                ErrorKind::Unavailable,
+                format!("Redis cannot serve this now: {details}"),
+            );
+        }
+        Some("NOAUTH") => {
+            let reason = "Redis asks for a password, and none is set".to_owned();
+            return (ErrorKind::Redis, reason);
+        }
+        Some("WRONGPASS") => {
+            let reason = "Redis refuses the password, or knows no such user".to_owned();
+            return (ErrorKind::Redis, reason);
+        }
+        Some("NOPERM") => {
+            let reason = format!("Redis does not permit this to the user: {details}");
+            return (ErrorKind::Redis, reason);
+        }
+        Some("OOM") => {
+            let reason = format!("Redis is out of memory: {details}");
+            return (ErrorKind::Redis, reason);
+        }
+        Some("WRONGTYPE") => {
+            let reason = format!("a key holds another type of value: {details}");
+            return (ErrorKind::Redis, reason);
+        }
+        Some(_) => return (ErrorKind::Redis, format!("Redis answered {details}")),
+        None => {}
+    }
+    match error.kind() {
+        FredKind::Timeout => (
+            ErrorKind::Unavailable,
+            "Redis does not answer in time".to_owned(),
+        ),
+        FredKind::IO
+        | FredKind::Canceled
+        | FredKind::Routing
+        | FredKind::Cluster
+        | FredKind::Sentinel
+        | FredKind::Backpressure
+        // Among these, what fred says of a connection that is being made again.
+        | FredKind::Unknown => (
+            ErrorKind::Unavailable,
+            format!("the connection to Redis failed: {details}"),
+        ),
+        #[cfg(feature = "tls")]
+        FredKind::Tls => (
+            ErrorKind::Unavailable,
+            format!("no TLS with this Redis: {details}"),
+        ),
+        FredKind::Auth => (
+            ErrorKind::Redis,
+            format!("Redis refuses the login: {details}"),
+        ),
+        FredKind::Protocol | FredKind::Parse | FredKind::NotFound => (
+            ErrorKind::Redis,
+            format!("Redis answered something unexpected: {details}"),
+        ),
+        _ => (ErrorKind::Redis, details.to_owned()),
+    }
+}
+
+/// The first word of an error reply. fred's own errors are sentences, Redis' begin with a word in
+/// capitals.
+fn reply_code(details: &str) -> Option<&str> {
+    let code = details.split_whitespace().next()?;
+    let is_code = code.len() > 1 && code.bytes().all(|b| b.is_ascii_uppercase());
+    is_code.then_some(code)
+}
+
+/// Whether the server does not know the command `HELLO`, which is in every Redis since 6.0.
+pub(super) fn is_unknown_hello(error: &FredError) -> bool {
+    let details = error.details().to_ascii_lowercase();
+    details.contains("unknown command") && details.contains("hello")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapped(kind: FredKind, details: &'static str) -> Error {
+        map_redis_error(FredError::new(kind, details), "enqueue")
+    }
+
+    #[test]
+    fn replies_that_pass_are_unavailable_and_others_are_redis_errors() {
+        for (details, kind) in [
+            (
+                "LOADING Redis is loading the dataset in memory",
+                ErrorKind::Unavailable,
+            ),
+            ("CLUSTERDOWN The cluster is down", ErrorKind::Unavailable),
+            (
+                "READONLY You can't write against a read only replica.",
+                ErrorKind::Unavailable,
+            ),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                ErrorKind::Redis,
+            ),
+            (
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+                ErrorKind::Redis,
+            ),
+            ("NOAUTH Authentication required.", ErrorKind::Redis),
+            ("WRONGPASS invalid username-password pair", ErrorKind::Redis),
+            (
+                "NOPERM this user has no permissions to run the 'info' command",
+                ErrorKind::Redis,
+            ),
+            ("ERR value is not an integer", ErrorKind::Redis),
+        ] {
+            let error = mapped(FredKind::Unknown, details);
+            assert_eq!(error.kind(), kind, "{details}");
+            assert!(error.to_string().starts_with("enqueue: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_lost_connection_is_unavailable() {
+        for (kind, details) in [
+            (FredKind::IO, "Connection closed."),
+            (FredKind::Canceled, "Canceled."),
+            (FredKind::Timeout, "Request timed out."),
+            (FredKind::Unknown, "Failed to route command."),
+        ] {
+            let error = mapped(kind, details);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{details}");
+            assert!(error.is_transient());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Which Redis this is, and whether it is new enough.
+
+use std::fmt;
+
+use fred::clients::Client as FredClient;
+use fred::error::Error as FredError;
+use fred::interfaces::ClientLike;
+use fred::types::{ClusterHash, CustomCommand, InfoKind, Value};
+
+use super::failure::map_redis_error;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The oldest Redis that has all that is used here.
+pub(super) const OLDEST: RedisVersion = RedisVersion { major: 6, minor: 2 };
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RedisVersion {
+    major: u32,
+    minor: u32,
+}
+
+impl fmt::Display for RedisVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// Refuses a server that is too old. One whose version cannot be learnt is taken as it is.
+pub(super) async fn check(client: &FredClient, place: &str) -> Result<()> {
+    let what = || format!("cannot learn the version of Redis at {place}");
+    let found = match client.info::<String>(Some(InfoKind::Server)).await {
+        Ok(info) => in_info(&info),
+        // A user may be forbidden INFO, but nobody is HELLO.
+        Err(error) if is_forbidden(&error) => match hello(client).await {
+            Ok(reply) => in_hello(&reply),
+            Err(error) => return Err(map_redis_error(error, &what())),
+        },
+        Err(error) => return Err(map_redis_error(error, &what())),
+    };
+    match found {
+        Some(text) => judge(&text, place),
+        None => {
+            tracing::warn!(
+                place,
+                "this Redis does not tell its version; {OLDEST} or newer is needed"
+            );
+            Ok(())
+        }
+    }
+}
+
+fn is_forbidden(error: &FredError) -> bool {
+    error.details().starts_with("NOPERM")
+}
+
+async fn hello(client: &FredClient) -> Result<Value, FredError> {
+    let command = CustomCommand::new_static("HELLO", ClusterHash::Random, false);
+    client.custom(command, Vec::<Value>::new()).await
+}
+
+fn judge(text: &str, place: &str) -> Result<()> {
+    match parse(text) {
+        Some(version) if version < OLDEST => Err(too_old(text, place)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn too_old(found: &str, place: &str) -> Error {
+    Error::new(
+        ErrorKind::UnsupportedRedis,
+        format!("the Redis at {place} is version {found}; {OLDEST} or newer is needed"),
+    )
+}
+
+/// Valkey says here which Redis it is compatible with.
+pub(super) fn in_info(info: &str) -> Option<String> {
+    info.lines()
+        .find_map(|line| line.strip_prefix("redis_version:"))
+        .map(|version| version.trim().to_owned())
+}
+
+fn in_hello(reply: &Value) -> Option<String> {
+    let reply = reply.clone().into_map().ok()?;
+    reply.get(&"version".into())?.as_string()
+}
+
+fn parse(text: &str) -> Option<RedisVersion> {
+    let mut numbers = text.split('.').map(|part| part.parse().ok());
+    let major = numbers.next()??;
+    let minor = numbers.next().flatten().unwrap_or(0);
+    Some(RedisVersion { major, minor })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (text, supported) in [
+            ("5.0.14", false),
+            ("6.0.16", false),
+            ("6.2.0", true),
+            ("6.10.1", true),
+            ("7.0.15", true),
+            ("10.0.0", true),
+            ("255.255.255", true),
+            ("unstable", true),
+        ] {
+            assert_eq!(judge(text, "here").is_ok(), supported, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_error_names_the_version_found_and_the_one_needed() {
+        let error = judge("6.0.16", "redis://localhost:6379/0").expect_err("too old");
+        assert_eq!(error.kind(), ErrorKind::UnsupportedRedis);
+        let text = error.to_string();
+        assert!(
+            text.contains("6.0.16") && text.contains("6.2 or newer"),
+            "{text}"
+        );
+        assert!(text.contains("redis://localhost:6379/0"), "{text}");
+    }
+
+    #[test]
+    fn valkey_is_judged_by_the_redis_it_is_compatible_with() {
+        let info =
+            "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n";
+        assert_eq!(in_info(info).as_deref(), Some("7.2.4"));
+    }
+}

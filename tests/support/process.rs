@@ -1,0 +1,157 @@
+//! A `redis-server` process: found, started, signalled, and always ended.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::wait::{DEADLINE, poll_until};
+
+/// Names the `redis-server` binary that the tests are to use.
+pub const SERVER_VARIABLE: &str = "RASYNQ_TEST_REDIS_SERVER";
+
+/// The `redis-server` binary of this test run.
+pub fn server_binary() -> PathBuf {
+    std::env::var_os(SERVER_VARIABLE)
+        .filter(|path| !path.is_empty())
+        .unwrap_or_else(|| OsString::from("redis-server"))
+        .into()
+}
+
+/// A port on the loopback interface that nobody used a moment ago, with `port + 10000` free too
+/// (the cluster bus of Redis 6.2 takes that one).
+pub fn free_port() -> u16 {
+    for _ in 0..1000 {
+        let Ok(listener) = TcpListener::bind(("127.0.0.1", 0)) else {
+            continue;
+        };
+        let port = listener.local_addr().unwrap().port();
+        let Some(bus) = port.checked_add(10_000) else {
+            continue;
+        };
+        if TcpListener::bind(("127.0.0.1", bus)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port on the loopback interface");
+}
+
+/// One running (or stopped) process with its log file.
+pub struct Process {
+    child: Option<Child>,
+    log: PathBuf,
+    ready: &'static str,
+}
+
+impl Process {
+    /// A process that is not running yet; its output goes to `log`, and it is ready once a line
+    /// there contains `ready`.
+    pub fn new(log: PathBuf, ready: &'static str) -> Self {
+        Self {
+            child: None,
+            log,
+            ready,
+        }
+    }
+
+    /// Starts `redis-server` with `args` and waits until it accepts connections, if `wait` is set.
+    ///
+    /// The error is the log of a server that ended by itself.
+    pub async fn start(&mut self, args: &[String], wait: bool) -> Result<(), String> {
+        assert!(self.child.is_none(), "the server is running already");
+        let binary = server_binary();
+        let log = File::create(&self.log).unwrap();
+        let child = Command::new(&binary)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "cannot run {}: {error}; `dev/redis` installs a Redis server, or set \
+                     {SERVER_VARIABLE} to the path of one",
+                    binary.display()
+                )
+            });
+        self.child = Some(child);
+        if !wait {
+            return Ok(());
+        }
+        poll_until("redis-server accepts connections", DEADLINE, || {
+            let state = self.state();
+            async move { state }
+        })
+        .await
+    }
+
+    fn state(&mut self) -> Option<Result<(), String>> {
+        let log = self.log();
+        if log.contains(self.ready) {
+            return Some(Ok(()));
+        }
+        let ended = self.child.as_mut()?.try_wait().unwrap().is_some();
+        if ended {
+            self.child = None;
+            return Some(Err(log));
+        }
+        None
+    }
+
+    /// What the process has printed since its last start.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The path of the log file.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
+    /// Whether the process is running (or paused).
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Sends a signal by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let Some(child) = &self.child else {
+            panic!("the server is not running");
+        };
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(status.success(), "kill -{name} {}: {status}", child.id());
+    }
+
+    /// Asks the process to end and waits until it has.
+    pub async fn terminate(&mut self) {
+        self.signal("TERM");
+        let child = self.child.as_mut().unwrap();
+        poll_until("redis-server ends", Duration::from_secs(10), || {
+            let ended = child.try_wait().unwrap();
+            async move { ended }
+        })
+        .await;
+        self.child = None;
+    }
+
+    /// Ends the process at once, like `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Both fail only when the process is gone already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,54 @@
+//! Waiting for something to become true, never for time to pass.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what should take milliseconds: long enough for a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Polls `check` until it is true; panics with `what` when it is not true within `deadline`.
+#[track_caller]
+pub fn eventually<F, Fut>(
+    what: &str,
+    deadline: Duration,
+    mut check: F,
+) -> impl Future<Output = ()> + use<F, Fut>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    poll_until(what, deadline, move || {
+        let holds = check();
+        async move { holds.await.then_some(()) }
+    })
+}
+
+/// Polls `probe` until it gives a value; panics with `what` when there is none within `deadline`.
+#[track_caller]
+pub fn poll_until<T, F, Fut>(
+    what: &str,
+    deadline: Duration,
+    mut probe: F,
+) -> impl Future<Output = T> + use<T, F, Fut>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let caller = std::panic::Location::caller();
+    let what = what.to_owned();
+    async move {
+        let started = Instant::now();
+        loop {
+            if let Some(value) = probe().await {
+                return value;
+            }
+            assert!(
+                started.elapsed() < deadline,
+                "{caller}: not within {deadline:?}: {what}"
+            );
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+}
