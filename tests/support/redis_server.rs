@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use super::Certificates;
 use super::process::{Process, free_port, server_binary};
 
-/// What a server prints once it serves.
-const READY: &str = "Ready to accept connections";
+/// What a server prints once it serves (“Ready” of a port, “ready” of a socket).
+const READY: &str = "eady to accept connections";
 
 /// How often a start on another free port is tried: another process may have taken the first.
 const START_ATTEMPTS: usize = 5;
