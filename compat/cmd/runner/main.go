@@ -44,7 +44,7 @@ func start() error {
 		reference          = flag.String("reference", "go", "the implementation whose golden dumps are right")
 		jobs               = flag.Int("jobs", 2, "how many runs at a time")
 		redisPath          = flag.String("redis-server", "redis-server", "the Redis or Valkey server to run on")
-		differences        = flag.String("differences", "", "known deviations (default: differences.json beside bin)")
+		differences        = flag.String("differences", "", "known deviations, or none (default: differences.json beside bin, for our own scenarios)")
 		list               = flag.Bool("list", false, "list the scenarios and their assignments")
 		keep               = flag.Bool("keep", false, "keep the directories of failed runs")
 		strict             = flag.Bool("strict", os.Getenv("CI") != "", "a missing peer is a failure")
@@ -94,7 +94,7 @@ func start() error {
 	if *differences == "" && ours {
 		*differences = filepath.Join(home, "differences.json")
 	}
-	if *differences != "" {
+	if *differences != "" && *differences != "none" {
 		if s.differences, err = scenario.LoadDifferences(*differences); err != nil {
 			return err
 		}

@@ -129,7 +129,7 @@ var operators = map[string]bool{
 	"$gte": true, "$lte": true, "$gt": true, "$lt": true, "$regex": true,
 	"$absent": true, "$any": true, "$near": true, "$tol": true, "$unordered": true,
 	"$contains": true, "$len": true, "$exact": true, "$each": true, "$zero": true,
-	"$not": true, "$in_order": true, "$ends_with": true, "$duration": true,
+	"$not": true, "$in_order": true, "$count": true, "$ends_with": true, "$duration": true,
 }
 
 func isOperator(w map[string]any) bool {
@@ -330,6 +330,21 @@ func (m Matcher) operator(path string, w map[string]any, got any, out *[]Mismatc
 				bad()
 				return
 			}
+		case "$count":
+			// How many of a list fit `of` is judged by `is`.
+			spec, ok := v.(map[string]any)
+			list, okl := got.([]any)
+			if !ok || !okl {
+				bad()
+				return
+			}
+			n := 0.0
+			for _, g := range list {
+				if len(m.Match(spec["of"], g)) == 0 {
+					n++
+				}
+			}
+			m.match(path+"/$count", spec["is"], n, out)
 		case "$not":
 			if len(m.Match(v, got)) == 0 {
 				bad()
