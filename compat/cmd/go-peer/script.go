@@ -23,7 +23,7 @@ type step func(r *run) *ending
 type run struct {
 	ctx  context.Context
 	task *asynq.Task
-	emit func(fields map[string]any)
+	emit func(fields map[string]json.RawMessage)
 }
 
 // ending is how a run ends: the outcome that is told and the error that the
@@ -123,7 +123,7 @@ func (f *stepForm) UnmarshalJSON(text []byte) error {
 		f.step = writeResult(result)
 		return nil
 	case "emit":
-		return with(value, func(fields map[string]any) {
+		return with(value, func(fields map[string]json.RawMessage) {
 			f.step = func(r *run) *ending {
 				r.emit(fields)
 				return nil

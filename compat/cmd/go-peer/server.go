@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -183,7 +184,7 @@ func scripted(s *script, t teller, events bool) asynq.Handler {
 		if events {
 			tellStart(t, ctx, id, retried, task)
 		}
-		end := s.play(&run{ctx: ctx, task: task, emit: func(given map[string]any) {
+		end := s.play(&run{ctx: ctx, task: task, emit: func(given map[string]json.RawMessage) {
 			fields := make(map[string]any, len(given)+2)
 			for k, v := range given {
 				fields[k] = v

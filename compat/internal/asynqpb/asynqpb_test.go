@@ -1,6 +1,8 @@
 package asynqpb
 
 import (
+	"encoding/json"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -117,6 +119,47 @@ func TestRefusals(t *testing.T) {
 		_, err := Decode(c.message, c.raw)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want one with %q", name, err, c.want)
+		}
+	}
+}
+
+// What asynq itself wrote is decoded in full.
+func TestFixtures(t *testing.T) {
+	text, err := os.ReadFile("../../fixtures/messages.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fixtures []struct {
+		Name, Message string
+		B64           []byte
+		Expect        any
+	}
+	if err := json.Unmarshal(text, &fixtures); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, f := range fixtures {
+		seen[f.Message] = true
+		fields, err := Decode(f.Message, f.B64)
+		if err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+			continue
+		}
+		form, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got any
+		if err := json.Unmarshal(form, &got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, f.Expect) {
+			t.Errorf("%s: got %v\nwant %v", f.Name, got, f.Expect)
+		}
+	}
+	for _, name := range Messages() {
+		if !seen[name] {
+			t.Errorf("no fixture of %s", name)
 		}
 	}
 }
