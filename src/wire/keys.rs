@@ -173,7 +173,11 @@ impl QueueKeys {
     /// one its task took; the message's own `unique_key` does.
     pub(crate) fn unique(&self, task_type: &str, payload: Option<&[u8]>) -> String {
         let digest = payload.map(|payload| format!("{:x}", Md5::digest(payload)));
-        format!("{}{task_type}:{}", self.0.unique_prefix, digest.unwrap_or_default())
+        format!(
+            "{}{task_type}:{}",
+            self.0.unique_prefix,
+            digest.unwrap_or_default()
+        )
     }
 
     /// What the keys of groups begin with; the group's name follows. asynq: `GroupKeyPrefix`.
@@ -194,7 +198,9 @@ impl QueueKeys {
     /// The name of the group that an aggregation set was made from: what stands in the set's key
     /// before its last colon. `None` if the key is no aggregation set of this queue.
     pub(crate) fn group_of_set<'k>(&self, set_key: &'k str) -> Option<&'k str> {
-        let (group, _set_id) = set_key.strip_prefix(self.group_prefix())?.rsplit_once(':')?;
+        let (group, _set_id) = set_key
+            .strip_prefix(self.group_prefix())?
+            .rsplit_once(':')?;
         Some(group)
     }
 }
@@ -236,7 +242,11 @@ pub(crate) fn semaphore(scope: &str) -> String {
 /// A queue's name must hold a character that is not blank; nothing else is asked.
 /// asynq: `ValidateQueueName`.
 pub(crate) fn validate_queue_name(queue: &str) -> Result<(), BlankQueueName> {
-    if is_blank(queue) { Err(BlankQueueName) } else { Ok(()) }
+    if is_blank(queue) {
+        Err(BlankQueueName)
+    } else {
+        Ok(())
+    }
 }
 
 /// A queue's name that is empty or all blanks.
@@ -293,20 +303,29 @@ mod tests {
         assert_eq!(keys.queue(), "custom");
         assert_eq!(keys.task("id-1"), "asynq:{custom}:t:id-1");
         assert_eq!(keys.group("mygroup"), "asynq:{custom}:g:mygroup");
-        assert_eq!(keys.aggregation_set("mygroup", "id"), "asynq:{custom}:g:mygroup:id");
+        assert_eq!(
+            keys.aggregation_set("mygroup", "id"),
+            "asynq:{custom}:g:mygroup:id"
+        );
     }
 
     #[test]
     fn counters_of_a_day_carry_its_date() {
         let day = NaiveDate::from_ymd_opt(2020, 2, 3).unwrap();
-        assert_eq!(keys().processed_on(day), "asynq:{custom}:processed:2020-02-03");
+        assert_eq!(
+            keys().processed_on(day),
+            "asynq:{custom}:processed:2020-02-03"
+        );
         assert_eq!(keys().failed_on(day), "asynq:{custom}:failed:2020-02-03");
     }
 
     #[test]
     fn no_payload_and_an_empty_payload_take_different_locks() {
         let keys = keys();
-        assert_eq!(keys.unique("reindex", None), "asynq:{custom}:unique:reindex:");
+        assert_eq!(
+            keys.unique("reindex", None),
+            "asynq:{custom}:unique:reindex:"
+        );
         assert_eq!(
             keys.unique("reindex", Some(b"")),
             "asynq:{custom}:unique:reindex:d41d8cd98f00b204e9800998ecf8427e"
@@ -328,14 +347,26 @@ mod tests {
 
     #[test]
     fn global_keys_are_those_of_asynq() {
-        assert_eq!(server("localhost", 1234, "id-1"), "asynq:servers:{localhost:1234:id-1}");
-        assert_eq!(workers("127.0.0.1", 1234, "id-1"), "asynq:workers:{127.0.0.1:1234:id-1}");
+        assert_eq!(
+            server("localhost", 1234, "id-1"),
+            "asynq:servers:{localhost:1234:id-1}"
+        );
+        assert_eq!(
+            workers("127.0.0.1", 1234, "id-1"),
+            "asynq:workers:{127.0.0.1:1234:id-1}"
+        );
         assert_eq!(scheduler_entries("h:1:uuid"), "asynq:schedulers:{h:1:uuid}");
         assert_eq!(scheduler_history("entry"), "asynq:scheduler_history:entry");
         assert_eq!(semaphore("scope"), "asynq:sema:scope");
         assert_eq!(
             [QUEUES, SERVERS, WORKERS, SCHEDULERS, CANCEL_CHANNEL],
-            ["asynq:queues", "asynq:servers", "asynq:workers", "asynq:schedulers", "asynq:cancel"]
+            [
+                "asynq:queues",
+                "asynq:servers",
+                "asynq:workers",
+                "asynq:schedulers",
+                "asynq:cancel"
+            ]
         );
     }
 

@@ -56,7 +56,11 @@ pub(crate) fn encode(message: &impl Message) -> Bytes {
 
 fn decode<M: Message + Default>(message: &'static str, raw: Bytes) -> Result<M, DecodeError> {
     let len = raw.len();
-    M::decode(raw).map_err(|cause| DecodeError { message, len, cause })
+    M::decode(raw).map_err(|cause| DecodeError {
+        message,
+        len,
+        cause,
+    })
 }
 
 #[cfg(test)]
@@ -93,12 +97,19 @@ mod tests {
     #[test]
     fn a_decode_error_names_the_message_the_field_and_the_cause() {
         // Field 3 (id), length 1, a byte that is no UTF-8.
-        let error = decode_task(Bytes::from_static(&[0x1a, 1, 0xff])).unwrap_err().to_string();
-        assert!(error.starts_with("TaskMessage of 3 bytes is not readable: "), "{error}");
+        let error = decode_task(Bytes::from_static(&[0x1a, 1, 0xff]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("TaskMessage of 3 bytes is not readable: "),
+            "{error}"
+        );
         assert!(error.contains("TaskMessage.id"), "{error}");
         assert!(error.contains("UTF-8"), "{error}");
         // Field 8 (start_time), a message of 4 bytes, of which none follow.
-        let error = decode_worker_info(Bytes::from_static(&[0x42, 4])).unwrap_err().to_string();
+        let error = decode_worker_info(Bytes::from_static(&[0x42, 4]))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("WorkerInfo.start_time"), "{error}");
     }
 

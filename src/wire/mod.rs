@@ -8,14 +8,22 @@
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "generated code; what the crate sees is chosen below")]
 mod generated;
+pub(crate) mod go_duration;
+pub(crate) mod go_quote;
+pub(crate) mod go_time;
 pub(crate) mod keys;
 mod messages;
+pub(crate) mod options;
 mod state;
+mod timestamp;
 
+pub(crate) use go_duration::GoDuration;
 pub(crate) use keys::QueueKeys;
 pub(crate) use messages::{
     DecodeError, SchedulerEnqueueEvent, SchedulerEntry, ServerInfo, TaskMessage, Timestamp,
     WorkerInfo, decode_scheduler_enqueue_event, decode_scheduler_entry, decode_server_info,
     decode_task, decode_worker_info, encode,
 };
+pub(crate) use options::PrintedOption;
 pub use state::{ParseTaskStateError, TaskState};
+pub(crate) use timestamp::GO_ZERO_TIME_UNIX_SECS;

@@ -65,7 +65,9 @@ impl FromStr for TaskState {
         TaskState::ALL
             .into_iter()
             .find(|state| state.as_str() == word)
-            .ok_or_else(|| ParseTaskStateError { word: word.to_owned() })
+            .ok_or_else(|| ParseTaskStateError {
+                word: word.to_owned(),
+            })
     }
 }
 
