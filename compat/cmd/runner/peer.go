@@ -243,6 +243,11 @@ func (p *peer) hello(ctx context.Context) error {
 func (p *peer) signal(s syscall.Signal) error { return syscall.Kill(-p.cmd.Process.Pid, s) }
 
 func (p *peer) waitExit(within time.Duration) bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+	}
 	t := time.NewTimer(within)
 	defer t.Stop()
 	select {

@@ -695,6 +695,7 @@ func (r *run) once(f fields) error {
 		}
 	}
 	n := o.count("count", 0)
+	least := o.count("at_least", 0)
 	within, err := o.duration("within", time.Minute)
 	if err != nil {
 		return err
@@ -720,6 +721,14 @@ func (r *run) once(f fields) error {
 					}
 				}
 			})
+		}
+		if least > 0 {
+			// No demand, only a pause: until so many came, or the time is up.
+			if total >= least || time.Now().After(deadline) || r.ctx.Err() != nil {
+				return nil
+			}
+			time.Sleep(20 * time.Millisecond)
+			continue
 		}
 		if len(seen) >= n || time.Now().After(deadline) || r.ctx.Err() != nil {
 			var wrong []string
