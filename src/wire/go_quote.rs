@@ -1,6 +1,7 @@
 //! Go's quoted strings: `%q` and `strconv.Unquote`.
 
 use std::fmt::Write as _;
+use std::str::Chars;
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
@@ -30,11 +31,9 @@ pub(crate) fn quote(text: &str) -> String {
     quoted
 }
 
-/// The text that a Go literal in double quotes or backquotes stands for. Go: `strconv.Unquote`.
+/// The text that a Go literal in double, back or single quotes stands for. Go: `strconv.Unquote`.
 ///
-/// Literals of one character in single quotes, which Go reads as well and nobody prints, are refused.
-/// A Go string may hold any bytes and ours only UTF-8, so a literal that escapes to other bytes is
-/// refused too.
+/// A Go string may hold any bytes and ours only UTF-8: a literal that escapes to other bytes is refused.
 pub(crate) fn unquote(literal: &str) -> Result<String, UnquoteError> {
     let inner = |quote: char| literal.strip_prefix(quote)?.strip_suffix(quote);
     if let Some(raw) = inner('`') {
@@ -43,14 +42,23 @@ pub(crate) fn unquote(literal: &str) -> Result<String, UnquoteError> {
         }
         return Ok(raw.replace('\r', ""));
     }
-    let mut chars = inner('"').ok_or(UnquoteError::Syntax)?.chars();
+    let quoted = inner('"').map(|text| ('"', text));
+    let (quote, text) = quoted
+        .or_else(|| inner('\'').map(|text| ('\'', text)))
+        .ok_or(UnquoteError::Syntax)?;
+    let mut chars = text.chars();
     // Escapes like `\xff` write bytes, so UTF-8 is checked once all are there.
-    let mut bytes = Vec::with_capacity(literal.len());
+    let mut bytes = Vec::with_capacity(text.len());
     while let Some(c) = chars.next() {
         match c {
-            '"' | '\n' => return Err(UnquoteError::Syntax),
-            '\\' => push_escaped(&mut bytes, &mut chars).ok_or(UnquoteError::Syntax)?,
+            '\n' => return Err(UnquoteError::Syntax),
+            '\\' => push_escaped(&mut bytes, &mut chars, quote).ok_or(UnquoteError::Syntax)?,
+            c if c == quote => return Err(UnquoteError::Syntax),
             c => push_char(&mut bytes, c),
+        }
+        // Single quotes hold one character, or (a quirk of Go's) none.
+        if quote == '\'' && !chars.as_str().is_empty() {
+            return Err(UnquoteError::Syntax);
         }
     }
     String::from_utf8(bytes).map_err(|_| UnquoteError::NotUtf8)
@@ -97,7 +105,7 @@ fn push_code_point(quoted: &mut String, c: char) {
 }
 
 /// Reads what follows a backslash; `None` if Go does not know it.
-fn push_escaped(bytes: &mut Vec<u8>, chars: &mut std::str::Chars<'_>) -> Option<()> {
+fn push_escaped(bytes: &mut Vec<u8>, chars: &mut Chars<'_>, quote: char) -> Option<()> {
     match chars.next()? {
         'a' => bytes.push(0x07),
         'b' => bytes.push(0x08),
@@ -107,7 +115,7 @@ fn push_escaped(bytes: &mut Vec<u8>, chars: &mut std::str::Chars<'_>) -> Option<
         't' => bytes.push(b'\t'),
         'v' => bytes.push(0x0b),
         '\\' => bytes.push(b'\\'),
-        '"' => bytes.push(b'"'),
+        c if c == quote => push_char(bytes, c),
         'x' => bytes.push(u8::try_from(digits(chars, 2, 16, 0)?).ok()?),
         'u' => push_char(bytes, char::from_u32(digits(chars, 4, 16, 0)?)?),
         'U' => push_char(bytes, char::from_u32(digits(chars, 8, 16, 0)?)?),
@@ -120,7 +128,7 @@ fn push_escaped(bytes: &mut Vec<u8>, chars: &mut std::str::Chars<'_>) -> Option<
 }
 
 /// The value of so many digits, after those that `value` already stands for.
-fn digits(chars: &mut std::str::Chars<'_>, count: u32, radix: u32, value: u32) -> Option<u32> {
+fn digits(chars: &mut Chars<'_>, count: u32, radix: u32, value: u32) -> Option<u32> {
     (0..count).try_fold(value, |value, _| {
         value
             .checked_mul(radix)?
@@ -173,6 +181,9 @@ mod tests {
             ("\"\u{200b}\t\"", "\u{200b}\t"),
             ("`a\\n\"b\r\nc`", "a\\n\"b\nc"),
             ("``", ""),
+            ("'\\''", "'"),
+            ("'\"'", "\""),
+            ("''", ""),
         ] {
             assert_eq!(unquote(literal), Ok(text.to_owned()), "{literal}");
         }
@@ -188,7 +199,8 @@ mod tests {
             "a\"",
             "`",
             "`a``",
-            "'a'",
+            "'ab'",
+            "'\\\"'",
             "\"a\"b\"",
             "\"\n\"",
             r#""\""#,

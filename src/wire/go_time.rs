@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
+        text.parse().expect("a moment")
     }
 
     fn parse(text: &str) -> Option<DateTime<Utc>> {
@@ -372,7 +372,7 @@ mod tests {
         fn every_second_of_four_digit_years_reads_back(
             seconds in -62_167_219_200_i64..253_402_300_800,
         ) {
-            let moment = DateTime::from_timestamp(seconds, 0).unwrap();
+            let moment = DateTime::from_timestamp(seconds, 0).expect("a moment");
             prop_assert_eq!(parse(&format_unix_date(moment)), Some(moment));
         }
 

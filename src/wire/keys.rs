@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn counters_of_a_day_carry_its_date() {
-        let day = NaiveDate::from_ymd_opt(2020, 2, 3).unwrap();
+        let day = NaiveDate::from_ymd_opt(2020, 2, 3).expect("a day");
         assert_eq!(
             keys().processed_on(day),
             "asynq:{custom}:processed:2020-02-03"

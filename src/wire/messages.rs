@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn decoding_shares_the_payload_with_the_raw_bytes() {
         let raw = encode(&task());
-        let payload = decode_task(raw.clone()).unwrap().payload;
+        let payload = decode_task(raw.clone()).expect("a task").payload;
         assert!(raw.as_ptr_range().contains(&payload.as_ptr()));
     }
 
@@ -98,7 +98,7 @@ mod tests {
     fn a_decode_error_names_the_message_the_field_and_the_cause() {
         // Field 3 (id), length 1, a byte that is no UTF-8.
         let error = decode_task(Bytes::from_static(&[0x1a, 1, 0xff]))
-            .unwrap_err()
+            .expect_err("unreadable")
             .to_string();
         assert!(
             error.starts_with("TaskMessage of 3 bytes is not readable: "),
@@ -108,7 +108,7 @@ mod tests {
         assert!(error.contains("UTF-8"), "{error}");
         // Field 8 (start_time), a message of 4 bytes, of which none follow.
         let error = decode_worker_info(Bytes::from_static(&[0x42, 4]))
-            .unwrap_err()
+            .expect_err("unreadable")
             .to_string();
         assert!(error.contains("WorkerInfo.start_time"), "{error}");
     }
@@ -117,7 +117,7 @@ mod tests {
     fn an_error_never_holds_the_payload() {
         let mut raw = encode(&task()).to_vec();
         raw.extend([0x1a, 1, 0xff]);
-        let error = decode_task(raw.into()).unwrap_err();
+        let error = decode_task(raw.into()).expect_err("unreadable");
         assert!(!format!("{error} {error:?}").contains("payload\\xff"));
         assert!(!format!("{error}").contains("payload"));
     }

@@ -5,6 +5,8 @@
 //! each fact is asynq v0.26.0; the bytes and texts it wrote are kept in `compat/fixtures/` and
 //! tested here. No other module spells a Redis key.
 
+#[cfg(test)]
+mod fixture_tests;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "generated code; what the crate sees is chosen below")]
 mod generated;

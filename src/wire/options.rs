@@ -49,12 +49,17 @@ impl PrintedOption {
     /// for `Deadline` and `ProcessAt` that were printed elsewhere than in UTC, see
     /// [`parse_unix_date`].
     ///
-    /// Unlike asynq it reads all that are printed, and the argument up to the last `)`. A negative
-    /// `MaxRetry` is zero, as in asynq. asynq: `parseOption`.
+    /// Unlike asynq it reads all that are printed, and the argument up to the `)` at the end. What
+    /// asynq reads, it reads alike: a negative `MaxRetry` as zero, and an argument that ends before
+    /// the text does. asynq: `parseOption`.
     pub(crate) fn parse_in(text: &str, local: Tz) -> Result<Self, ParseOptionError> {
         let unknown = || ParseOptionError::Unknown(text.to_owned());
         let (name, rest) = text.split_once('(').ok_or_else(unknown)?;
-        let argument = rest.strip_suffix(')').ok_or_else(unknown)?;
+        let whole = rest.strip_suffix(')');
+        let argument = match whole.or_else(|| Some(rest.split_once(')')?.0)) {
+            Some(argument) => argument,
+            None => return Err(unknown()),
+        };
         Ok(match name {
             "Queue" => Self::Queue(unquote(argument)?),
             "MaxRetry" => {
@@ -159,7 +164,7 @@ mod tests {
 
     #[test]
     fn options_print_as_in_go_and_read_back() {
-        let moment = DateTime::from_timestamp(1_136_214_245, 0).unwrap();
+        let moment = DateTime::from_timestamp(1_136_214_245, 0).expect("a moment");
         for (option, text) in [
             (
                 PrintedOption::Queue("critical".into()),
@@ -206,7 +211,7 @@ mod tests {
     #[test]
     fn a_date_of_the_local_zone_is_read_with_its_offset() {
         let text = "Deadline(Tue Jan  3 00:04:05 JST 2006)";
-        let moment = DateTime::from_timestamp(1_136_214_245, 0).unwrap();
+        let moment = DateTime::from_timestamp(1_136_214_245, 0).expect("a moment");
         assert_eq!(
             PrintedOption::parse_in(text, Tz::Asia__Tokyo),
             Ok(PrintedOption::Deadline(moment))

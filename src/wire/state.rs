@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_word_in_another_case_or_with_blanks_is_no_state() {
         for word in ["", "Active", "PENDING", " retry", "retry ", "unknown"] {
-            let error = word.parse::<TaskState>().unwrap_err();
+            let error = word.parse::<TaskState>().expect_err("unreadable");
             assert_eq!(error.to_string(), format!("{word:?} is not a task state"));
         }
     }

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
+        text.parse().expect("a moment")
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
             seconds in GO_ZERO_TIME_UNIX_SECS + 1..253_402_300_800,
             nanos in 0..1_000_000_000_u32,
         ) {
-            let moment = DateTime::from_timestamp(seconds, nanos).unwrap();
+            let moment = DateTime::from_timestamp(seconds, nanos).expect("a moment");
             prop_assert_eq!(Timestamp::from(moment).to_moment(), Some(moment));
         }
     }
