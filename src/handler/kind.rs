@@ -1,0 +1,205 @@
+//! Typed payloads: a Rust type, the task type it belongs to, and how it is written.
+
+use anyhow::anyhow;
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::errors::PayloadError;
+use crate::error::{Error, Result};
+use crate::task::{IntoTask, Task};
+
+/// A type that is the payload of one task type, written by the codec `C`, by default [`Json`].
+///
+/// ```
+/// use rasynq::{Task, TaskKind};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Welcome { user_id: u64 }
+/// impl TaskKind for Welcome { const TYPE: &'static str = "email:welcome"; }
+///
+/// let task = Task::typed(&Welcome { user_id: 42 })?;
+/// assert_eq!(task.task_type(), "email:welcome");
+/// assert_eq!(task.payload(), br#"{"user_id":42}"#);
+/// assert_eq!(task.decode::<Welcome, _>()?, Welcome { user_id: 42 });
+/// # Ok::<_, anyhow::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the payload of a task type",
+    label = "the task type of `{Self}` is not known",
+    note = "say which it is: `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`"
+)]
+pub trait TaskKind<C = Json> {
+    /// The task type, such as `"email:welcome"`.
+    const TYPE: &'static str;
+}
+
+/// A way to write a `T` as a payload and to read it again.
+///
+/// [`Json`] and [`Protobuf`] are there; yours is a type of your own that nobody makes a value of:
+///
+/// ```
+/// use bytes::Bytes;
+/// use rasynq::{Codec, Task, TaskKind};
+///
+/// /// A number in decimal digits.
+/// struct Digits;
+/// impl Codec<u64> for Digits {
+///     fn encode(value: &u64) -> anyhow::Result<Bytes> { Ok(value.to_string().into()) }
+///     fn decode(payload: &Bytes) -> anyhow::Result<u64> { Ok(std::str::from_utf8(payload)?.parse()?) }
+/// }
+/// impl Codec<UserId> for Digits {
+///     fn encode(value: &UserId) -> anyhow::Result<Bytes> { Self::encode(&value.0) }
+///     fn decode(payload: &Bytes) -> anyhow::Result<UserId> { Self::decode(payload).map(UserId) }
+/// }
+///
+/// struct UserId(u64);
+/// impl TaskKind<Digits> for UserId { const TYPE: &'static str = "user:forget"; }
+/// assert_eq!(Task::typed(&UserId(42))?.payload(), b"42");
+/// # Ok::<_, anyhow::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot write and read `{T}`",
+    note = "`rasynq::Json` needs `{T}: serde::Serialize + serde::de::DeserializeOwned`",
+    note = "`rasynq::Protobuf` needs `{T}: prost::Message + Default`"
+)]
+pub trait Codec<T> {
+    /// The payload.
+    fn encode(value: &T) -> Result<Bytes, anyhow::Error>;
+
+    /// The value. The text of an error is stored in Redis and logged: let it say what is wrong
+    /// and where, and not repeat the payload.
+    fn decode(payload: &Bytes) -> Result<T, anyhow::Error>;
+}
+
+/// Payloads as JSON, by serde: what Go programs write with `json.Marshal`.
+#[derive(Clone, Copy, Debug)]
+pub struct Json;
+
+impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
+    fn encode(value: &T) -> Result<Bytes, anyhow::Error> {
+        Ok(serde_json::to_vec(value)?.into())
+    }
+
+    fn decode(payload: &Bytes) -> Result<T, anyhow::Error> {
+        serde_json::from_slice(payload).map_err(|error| anyhow!(json_fault(&error)))
+    }
+}
+
+/// What is wrong and where, without the pieces of the payload that serde's text repeats.
+fn json_fault(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let place = format!("at line {} column {}", error.line(), error.column());
+    let fault = match error.classify() {
+        Category::Eof => "it ends too early".to_owned(),
+        Category::Syntax | Category::Io => "not JSON".to_owned(),
+        Category::Data => {
+            let text = error.to_string();
+            let text = text.strip_suffix(&format!(" {place}")).unwrap_or(&text);
+            // What follows the last "expected" comes from the type, what precedes it does not.
+            if let Some((_, expected)) = text.rsplit_once(", expected ") {
+                format!("expected {expected}")
+            } else if text.starts_with("missing field `") {
+                text.to_owned()
+            } else {
+                "it does not fit the type".to_owned()
+            }
+        }
+    };
+    format!("{fault} {place}")
+}
+
+/// Payloads as protobuf messages, by prost.
+///
+/// ```
+/// use rasynq::{Protobuf, Task, TaskKind};
+///
+/// #[derive(Clone, PartialEq, prost::Message)]
+/// struct Welcome {
+///     #[prost(uint64, tag = "1")]
+///     user_id: u64,
+/// }
+/// impl TaskKind<Protobuf> for Welcome { const TYPE: &'static str = "email:welcome"; }
+///
+/// let task = Task::typed(&Welcome { user_id: 42 })?;
+/// assert_eq!(task.payload(), [0x08, 42]);
+/// assert_eq!(task.decode::<Welcome, _>()?, Welcome { user_id: 42 });
+/// # Ok::<_, anyhow::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Protobuf;
+
+impl<T: prost::Message + Default> Codec<T> for Protobuf {
+    fn encode(value: &T) -> Result<Bytes, anyhow::Error> {
+        Ok(value.encode_to_vec().into())
+    }
+
+    fn decode(payload: &Bytes) -> Result<T, anyhow::Error> {
+        Ok(T::decode(payload.clone())?)
+    }
+}
+
+impl Task {
+    /// A task of the type that belongs to `value`, with `value` as its payload.
+    ///
+    /// An error of kind [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) where it cannot be
+    /// encoded.
+    pub fn typed<T, C>(value: &T) -> Result<Self>
+    where
+        T: TaskKind<C>,
+        C: Codec<T>,
+    {
+        let payload = C::encode(value).map_err(|error| {
+            Error::invalid(format!(
+                "payload of task type {:?} does not encode from {}: {error:#}",
+                T::TYPE,
+                std::any::type_name::<T>()
+            ))
+        })?;
+        Ok(Self::new(T::TYPE, payload))
+    }
+
+    /// The payload as a `T`, whatever the type of the task.
+    pub fn decode<T, C>(&self) -> Result<T, PayloadError>
+    where
+        T: TaskKind<C>,
+        C: Codec<T>,
+    {
+        C::decode(&self.payload_bytes()).map_err(|error| {
+            PayloadError::new(
+                self.task_type(),
+                std::any::type_name::<T>(),
+                format!("{error:#}"),
+            )
+        })
+    }
+}
+
+/// Marks the way from a typed value to a task.
+#[derive(Debug)]
+pub struct ByKind<C>(std::marker::PhantomData<C>);
+
+/// Marks the way from a reference to a typed value to a task.
+#[derive(Debug)]
+pub struct ByKindRef<C>(std::marker::PhantomData<C>);
+
+impl<T, C> IntoTask<ByKind<C>> for T
+where
+    T: TaskKind<C>,
+    C: Codec<T>,
+{
+    fn into_task(self) -> Result<Task> {
+        Task::typed(&self)
+    }
+}
+
+impl<T, C> IntoTask<ByKindRef<C>> for &T
+where
+    T: TaskKind<C>,
+    C: Codec<T>,
+{
+    fn into_task(self) -> Result<Task> {
+        Task::typed(self)
+    }
+}
