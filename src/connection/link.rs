@@ -124,7 +124,8 @@ impl Link {
 
     /// A connection of one's own, RESP3, for commands that block and for client-side caching.
     ///
-    /// A blocking command must come back by itself in less than the
+    /// fred gives the empty reply of a blocking list command as an error of its kind `Timeout`.
+    /// Such a command must come back by itself in less than the
     /// [`command_timeout`](Self::command_timeout), or the connection counts as dead. What was
     /// asked of the connection itself (`CLIENT TRACKING`) has to be asked again after each
     /// reconnection: listen to fred's `reconnect_rx`.
@@ -248,6 +249,8 @@ impl Settings {
     /// The error about a Redis that has no `HELLO` yet, with its version if it tells it.
     async fn too_old(&self, place: &str) -> Error {
         let client = self.client_with(Config {
+            username: self.login.0.clone(),
+            password: self.login.1.clone(),
             version: RespVersion::RESP2,
             ..self.config.clone()
         });

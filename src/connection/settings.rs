@@ -1,5 +1,6 @@
 //! A [`Connection`] checked, and as fred's settings.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use fred::clients::Client as FredClient;
@@ -32,6 +33,8 @@ pub(super) struct Settings {
     pub(super) performance: PerformanceConfig,
     pub(super) connection: ConnectionConfig,
     pub(super) policy: ReconnectPolicy,
+    /// User and password as they are; those of `config` are written for `HELLO`.
+    pub(super) login: (Option<String>, Option<String>),
     pub(super) connect_timeout: Duration,
     pub(super) command_timeout: Duration,
 }
@@ -157,6 +160,7 @@ impl Connection {
                     server,
                     username: self.username.clone(),
                     password: password_for(&self.username, &self.password),
+                    version: RespVersion::RESP2,
                     database: (self.database != 0).then_some(self.database),
                     #[cfg(feature = "tls")]
                     tls: self.tls.as_ref().map(|tls| tls.for_fred()).transpose()?,
@@ -165,17 +169,25 @@ impl Connection {
                 (config, nodes)
             }
         };
-        config.version = RespVersion::RESP3;
+        let login = (config.username.clone(), config.password.clone());
+        if config.version == RespVersion::RESP2 {
+            config.username = config.username.as_deref().map(for_hello);
+            config.password = config.password.as_deref().map(for_hello);
+            config.version = RespVersion::RESP3;
+        }
         config.fail_fast = true;
-        // Several nodes are asked one after the other, within the same time in all.
-        let per_node = self.connect_timeout / u32::try_from(nodes).unwrap_or(1).max(1);
+        // Several nodes are asked one after the other, within the same time in all; a step more
+        // for the login, and for the server behind the sentinels. An attempt that fails must do
+        // so before the time is over, or nobody learns why.
+        let steps = nodes + if config.server.is_sentinel() { 2 } else { 1 };
+        let per_step = self.connect_timeout / u32::try_from(steps).unwrap_or(u32::MAX);
         let performance = PerformanceConfig {
             default_command_timeout: self.command_timeout,
             ..PerformanceConfig::default()
         };
         let connection = ConnectionConfig {
-            connection_timeout: per_node,
-            internal_command_timeout: per_node,
+            connection_timeout: per_step,
+            internal_command_timeout: per_step,
             max_command_attempts: COMMAND_ATTEMPTS,
             unresponsive: UnresponsiveConfig {
                 max_timeout: Some(self.command_timeout),
@@ -199,6 +211,7 @@ impl Connection {
             performance,
             connection,
             policy,
+            login,
             connect_timeout: self.connect_timeout,
             command_timeout: self.command_timeout,
         })
@@ -238,8 +251,28 @@ impl Connection {
     }
 }
 
-/// fred leaves the user out where there is no password; Redis wants some word from a user who
-/// needs none.
+/// A word of fred's `HELLO`, which goes out as a line of plain text: what would not be one word
+/// there is put in quotes as Redis reads them. An unquoted line break would begin another command.
+fn for_hello(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for byte in word.bytes() {
+        if is_plain(byte) {
+            quoted.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(quoted, "\\x{byte:02x}");
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// fred leaves the user out where there is no password; a user who needs none may give any, an
+/// empty one too.
 fn password_for(username: &Option<String>, password: &Option<String>) -> Option<String> {
     match (username, password) {
         (Some(_), None) => Some(String::new()),

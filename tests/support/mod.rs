@@ -15,13 +15,17 @@
 
 mod certificates;
 mod cluster;
+mod fake_redis;
 mod process;
+mod proxy;
 mod redis_server;
 mod sentinel;
 mod wait;
 
 pub use certificates::Certificates;
 pub use cluster::RedisCluster;
+pub use fake_redis::{FakeRedis, bulk};
+pub use proxy::Proxy;
 pub use redis_server::{RedisServer, RedisServerBuilder};
-pub use sentinel::RedisSentinel;
+pub use sentinel::{MASTER, RedisSentinel};
 pub use wait::{DEADLINE, eventually, poll_until};

@@ -1,0 +1,251 @@
+//! Connections that break, servers that go silent, replies that are lost.
+
+use std::time::{Duration, Instant};
+
+use fred::error::ErrorKind as FredKind;
+use fred::interfaces::{
+    ClientLike, EventInterface, KeysInterface, ListInterface, LuaInterface, PubsubInterface,
+};
+use fred::types::lists::LMoveDirection;
+
+use super::super::{Connection, map_redis_error};
+use super::open;
+use super::support::{DEADLINE, Proxy, RedisServer, eventually};
+use crate::error::ErrorKind;
+
+/// A command timeout for tests, in which a machine under load still answers.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+const COUNT: &str = "return redis.call('INCR', KEYS[1])";
+
+#[tokio::test]
+async fn a_link_works_again_after_a_restart() {
+    for mut server in [
+        RedisServer::start().await,
+        RedisServer::builder()
+            .tcp()
+            .password("secret")
+            .start()
+            .await,
+    ] {
+        let link = open(&server.uri()).await;
+        let _: () = link
+            .commands()
+            .set("a", 1, None, None, false)
+            .await
+            .expect("set");
+        for graceful in [true, false] {
+            if graceful {
+                server.stop().await;
+            } else {
+                server.kill();
+            }
+            server.restart().await;
+            eventually("commands work again", DEADLINE, || async {
+                matches!(link.commands().get::<i64, _>("a").await, Ok(1))
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_fails_in_bounded_time_while_redis_is_down() {
+    let mut server = RedisServer::start().await;
+    let link = Connection::from_uri(&server.uri())
+        .expect("a good URI")
+        .command_timeout(PATIENCE)
+        .open()
+        .await
+        .expect("open");
+    server.stop().await;
+    for _ in 0..3 {
+        let started = Instant::now();
+        let error = link.commands().get::<Option<i64>, _>("a").await;
+        let error = map_redis_error(error.expect_err("down"), "get");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(started.elapsed() < PATIENCE * 4, "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_command_to_a_silent_redis_fails_in_bounded_time_and_works_again_later() {
+    let server = RedisServer::start().await;
+    let link = Connection::from_uri(&server.uri())
+        .expect("a good URI")
+        .command_timeout(PATIENCE)
+        .open()
+        .await
+        .expect("open");
+    server.pause();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let error = link.commands().get::<Option<i64>, _>("a").await;
+        let error = map_redis_error(error.expect_err("silent"), "get");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(started.elapsed() < PATIENCE * 4, "{:?}", started.elapsed());
+    }
+    server.resume();
+    eventually("commands work again", DEADLINE, || async {
+        link.commands().get::<Option<i64>, _>("a").await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_script_whose_reply_is_lost_is_not_sent_again() {
+    let server = RedisServer::builder().tcp().start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let link = Connection::tcp("127.0.0.1", proxy.port())
+        .open()
+        .await
+        .expect("open");
+    let observer = server.client().await;
+    for lost in 1..=5_i64 {
+        proxy.lose_next_reply();
+        let result = link
+            .commands()
+            .eval::<i64, _, _, _>(COUNT, "count", ())
+            .await;
+        let error = map_redis_error(result.expect_err("lost"), "count");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        eventually("commands work again", DEADLINE, || async {
+            link.commands().ping::<()>(None).await.is_ok()
+        })
+        .await;
+        let count: i64 = observer.get("count").await.expect("get");
+        assert_eq!(count, lost);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_gone_silent_is_replaced_though_commands_keep_being_written() {
+    let server = RedisServer::builder().tcp().start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let link = Connection::tcp("127.0.0.1", proxy.port())
+        .command_timeout(PATIENCE)
+        .open()
+        .await
+        .expect("open");
+    proxy.silence();
+    let writer = link.commands().clone();
+    let writing = tokio::spawn(async move {
+        loop {
+            let one = writer.clone();
+            tokio::spawn(async move { one.get::<Option<i64>, _>("a").await });
+            tokio::time::sleep(PATIENCE / 20).await;
+        }
+    });
+    eventually("commands work again", DEADLINE, || async {
+        link.commands().ping::<()>(None).await.is_ok()
+    })
+    .await;
+    writing.abort();
+}
+
+#[tokio::test]
+async fn a_listener_gone_silent_is_replaced_and_subscribes_again() {
+    let server = RedisServer::builder().tcp().start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let link = Connection::tcp("127.0.0.1", proxy.port())
+        .command_timeout(PATIENCE)
+        .open()
+        .await
+        .expect("open");
+    let listener = link.subscriber().await.expect("a listener");
+    let mut messages = listener.message_rx();
+    listener
+        .subscribe("asynq:cancel")
+        .await
+        .expect("subscribed");
+    let publisher = server.client().await;
+    let published = async || {
+        publisher
+            .publish::<i64, _, _>("asynq:cancel", "id")
+            .await
+            .expect("published")
+    };
+    assert_eq!(published().await, 1);
+    let message = messages.recv().await.expect("a message");
+    assert_eq!(message.value.as_string().as_deref(), Some("id"));
+
+    proxy.silence();
+    eventually("a message arrives again", DEADLINE, || async {
+        published().await;
+        tokio::time::timeout(PATIENCE / 10, messages_of(&listener))
+            .await
+            .is_ok()
+    })
+    .await;
+}
+
+async fn messages_of(listener: &fred::clients::SubscriberClient) {
+    let mut messages = listener.message_rx();
+    while let Ok(message) = messages.recv().await {
+        if &*message.channel == "asynq:cancel" {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_listener_subscribes_again_after_a_restart() {
+    let mut server = RedisServer::start().await;
+    let link = open(&server.uri()).await;
+    let listener = link.subscriber().await.expect("a listener");
+    listener
+        .subscribe("asynq:cancel")
+        .await
+        .expect("subscribed");
+    server.stop().await;
+    server.restart().await;
+    let publisher = server.client().await;
+    eventually("the listener is subscribed again", DEADLINE, || async {
+        publisher
+            .publish::<i64, _, _>("asynq:cancel", "id")
+            .await
+            .expect("published")
+            == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_blocking_command_shorter_than_the_timeout_is_not_taken_for_silence() {
+    let server = RedisServer::builder().tcp().start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let link = Connection::tcp("127.0.0.1", proxy.port())
+        .command_timeout(PATIENCE)
+        .open()
+        .await
+        .expect("open");
+    let own = link.dedicated().await.expect("a connection");
+    let connections = proxy.accepted();
+    for _ in 0..20 {
+        let nothing = own
+            .blmove::<Option<String>, _, _>(
+                "empty",
+                "empty",
+                LMoveDirection::Right,
+                LMoveDirection::Left,
+                PATIENCE.as_secs_f64() / 5.0,
+            )
+            .await;
+        // That is what fred makes of an empty reply.
+        assert_eq!(
+            nothing.map_err(|error| error.kind().clone()),
+            Err(FredKind::Timeout)
+        );
+    }
+    assert_eq!(proxy.accepted(), connections);
+}
+
+#[tokio::test]
+async fn closing_a_link_to_a_silent_redis_takes_bounded_time() {
+    let server = RedisServer::start().await;
+    let link = open(&server.uri()).await;
+    server.pause();
+    let started = Instant::now();
+    link.close().await;
+    assert!(started.elapsed() < Duration::from_secs(4));
+}

@@ -1,0 +1,16 @@
+//! Of the link, which no public call shows, against real servers.
+
+mod faults;
+mod kinds;
+mod opening;
+#[path = "../../../tests/support/mod.rs"]
+mod support;
+mod uris;
+
+use super::{Connection, Link};
+
+/// The link to a server that is expected to take it.
+async fn open(uri: &str) -> Link {
+    let connection = Connection::from_uri(uri).expect("a good URI");
+    connection.open().await.expect("an open link")
+}

@@ -1,0 +1,222 @@
+//! What asynq's URIs mean here.
+
+use std::time::Duration;
+
+use super::super::Connection;
+use crate::error::ErrorKind;
+
+fn parsed(uri: &str) -> Connection {
+    match Connection::from_uri(uri) {
+        Ok(connection) => connection,
+        Err(error) => panic!("{uri}: {error}"),
+    }
+}
+
+fn refused(uri: &str) -> String {
+    let error = match Connection::from_uri(uri) {
+        Ok(connection) => panic!("{uri} is read as {connection:?}"),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    error.to_string()
+}
+
+/// asynq: `TestParseRedisURI`.
+#[test]
+fn the_uris_of_asynqs_own_test_are_understood() {
+    for (uri, place, password) in [
+        ("redis://localhost:6379", "redis://localhost:6379/0", None),
+        ("redis://localhost:6379/3", "redis://localhost:6379/3", None),
+        (
+            "redis://:mypassword@localhost:6379",
+            "redis://localhost:6379/0",
+            Some("mypassword"),
+        ),
+        (
+            "redis://:mypassword@127.0.0.1:6379/11",
+            "redis://127.0.0.1:6379/11",
+            Some("mypassword"),
+        ),
+        (
+            "redis-socket:///var/run/redis/redis.sock",
+            "redis-socket:///var/run/redis/redis.sock?db=0",
+            None,
+        ),
+        (
+            "redis-socket://:mypassword@/var/run/redis/redis.sock",
+            "redis-socket:///var/run/redis/redis.sock?db=0",
+            Some("mypassword"),
+        ),
+        (
+            "redis-socket:///var/run/redis/redis.sock?db=7",
+            "redis-socket:///var/run/redis/redis.sock?db=7",
+            None,
+        ),
+        (
+            "redis-socket://:mypassword@/var/run/redis/redis.sock?db=12",
+            "redis-socket:///var/run/redis/redis.sock?db=12",
+            Some("mypassword"),
+        ),
+        (
+            "redis-sentinel://localhost:5000,localhost:5001,localhost:5002?master=mymaster",
+            "redis-sentinel://localhost:5000,localhost:5001,localhost:5002/0?master=mymaster",
+            None,
+        ),
+    ] {
+        let connection = parsed(uri);
+        assert_eq!(connection.to_string(), place);
+        assert_eq!(connection.password.as_deref(), password, "{uri}");
+        assert_eq!(connection.username, None, "{uri}");
+    }
+}
+
+#[test]
+fn the_login_of_a_sentinel_uri_is_the_sentinels() {
+    let connection = parsed("redis-sentinel://:mypassword@localhost:5000,localhost?master=m");
+    assert_eq!(connection.sentinel_password.as_deref(), Some("mypassword"));
+    assert_eq!(connection.password, None);
+    let connection = parsed("redis-sentinel://watch:p@localhost?master=m");
+    assert_eq!(connection.sentinel_username.as_deref(), Some("watch"));
+    assert_eq!(connection.username, None);
+}
+
+/// Unreleased in asynq after v0.26.0.
+#[test]
+fn a_sentinel_uri_may_name_a_database() {
+    let connection = parsed("redis-sentinel://a:1,b:2/9?master=m");
+    assert_eq!(
+        connection.to_string(),
+        "redis-sentinel://a:1,b:2/9?master=m"
+    );
+}
+
+/// asynq hands a host without a port on to a dialler that refuses it.
+#[test]
+fn a_missing_port_is_the_usual_one() {
+    for (uri, place) in [
+        ("redis://localhost", "redis://localhost:6379/0"),
+        ("redis://", "redis://localhost:6379/0"),
+        ("redis://:7000", "redis://localhost:7000/0"),
+        ("redis://localhost:", "redis://localhost:6379/0"),
+        ("redis://[::1]", "redis://[::1]:6379/0"),
+        ("redis://[::1]:7000/2", "redis://[::1]:7000/2"),
+        (
+            "redis-sentinel://a,b:5000?master=m",
+            "redis-sentinel://a:26379,b:5000/0?master=m",
+        ),
+    ] {
+        assert_eq!(parsed(uri).to_string(), place, "{uri}");
+    }
+}
+
+#[test]
+fn the_database_is_the_first_segment_of_the_path() {
+    for (uri, place) in [
+        ("redis://h:1/", "redis://h:1/0"),
+        ("redis://h:1/5/", "redis://h:1/5"),
+        ("redis://h:1//5", "redis://h:1/5"),
+        ("redis://h:1/5/more", "redis://h:1/5"),
+        ("REDIS://h:1/5", "redis://h:1/5"),
+        ("redis://h:1/5?x=y#z", "redis://h:1/5"),
+    ] {
+        assert_eq!(parsed(uri).to_string(), place, "{uri}");
+    }
+}
+
+#[test]
+fn logins_and_paths_are_percent_decoded() {
+    let connection = parsed("redis://a%40b:c%3Ad%2F%25:e@h");
+    assert_eq!(connection.username.as_deref(), Some("a@b"));
+    assert_eq!(connection.password.as_deref(), Some("c:d/%:e"));
+    let connection = parsed("redis-socket:///tmp/a%20b.sock");
+    assert_eq!(connection.to_string(), "redis-socket:///tmp/a b.sock?db=0");
+}
+
+#[test]
+fn an_empty_login_is_none() {
+    for uri in ["redis://@h", "redis://:@h"] {
+        let connection = parsed(uri);
+        assert_eq!((connection.username, connection.password), (None, None));
+    }
+}
+
+#[test]
+fn malformed_uris_are_refused_with_the_part_that_is_wrong() {
+    for (uri, part) in [
+        ("", "scheme"),
+        ("localhost:6379", "scheme"),
+        ("://localhost", "scheme"),
+        ("rdb://localhost:6379", "\"rdb\""),
+        ("redis+unix:///x", "\"redis+unix\""),
+        ("redis://localhost:6379/1,2,3", "\"1,2,3\""),
+        ("redis://localhost:6379/one", "\"one\""),
+        ("redis://localhost:6379/-1", "\"-1\""),
+        ("redis://localhost:6379/256", "0 to 255"),
+        ("redis://localhost:port", "\"port\""),
+        ("redis://localhost:0", "\"0\""),
+        ("redis://localhost:65536", "\"65536\""),
+        ("redis://a:1,b:2", "\"1,b:2\""),
+        ("redis://[::1", "]"),
+        ("redis://[::1]x", "]"),
+        ("redis://a b", "\"a b\""),
+        ("redis://h\n:1", "control"),
+        ("redis://u:%zz@h", "password"),
+        ("redis://u%2:p@h", "user"),
+        ("redis://u:%ff@h", "UTF-8"),
+        ("redis-socket://?db=one", "path"),
+        ("redis-socket:///some/path/to/redis?db=one", "\"one\""),
+        ("redis-sentinel://localhost:5000", "master"),
+        ("redis-sentinel://localhost:5000?master=", "master"),
+        ("redis-sentinel://?master=m", "host"),
+        ("redis-sentinel://a,,b?master=m", "host"),
+        ("redis-sentinel://a/x?master=m", "\"x\""),
+    ] {
+        let text = refused(uri);
+        assert!(text.contains(part), "{uri}: {text}");
+    }
+}
+
+#[test]
+fn a_password_that_is_not_encoded_is_pointed_at_and_not_repeated() {
+    for uri in [
+        "redis://u:hun/ter2@h:6379",
+        "redis://u:hun?ter2@h:6379",
+        "redis://u:hun#ter2@h:6379",
+        "redis://u:hunter2%@h",
+        "rdb://u:hunter2@h",
+        "redis://u:hunter2@h:x",
+        "redis://u:hunter2@h/x",
+        "redis://hunter2",
+    ] {
+        if let Err(error) = Connection::from_uri(uri) {
+            for text in [error.to_string(), format!("{error:?}")] {
+                assert!(!text.contains("ter2"), "{text}");
+            }
+        }
+    }
+    assert!(refused("redis://u:hun/ter2@h").contains("percent-encoded"));
+}
+
+#[test]
+fn neither_form_for_people_shows_a_password() {
+    let connection = parsed("redis-sentinel://u:hunter2@h?master=m")
+        .password("hunter2")
+        .connect_timeout(Duration::from_secs(1));
+    for text in [connection.to_string(), format!("{connection:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn rediss_is_redis_with_tls() {
+    let connection = parsed("rediss://:p@localhost:6380/2");
+    assert!(connection.tls.is_some());
+    assert_eq!(connection.to_string(), "rediss://localhost:6380/2");
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn rediss_without_the_feature_says_what_is_missing() {
+    assert!(refused("rediss://localhost").contains("feature `tls`"));
+}
