@@ -45,7 +45,10 @@ pub(crate) struct KeptResult(Mutex<Option<Bytes>>);
 
 impl KeptResult {
     pub(crate) fn get(&self) -> Option<Bytes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn set(&self, result: Bytes) {
@@ -436,6 +439,8 @@ impl States {
 
 impl fmt::Debug for States {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("States").field(&self.nodes().count()).finish()
+        f.debug_tuple("States")
+            .field(&self.nodes().count())
+            .finish()
     }
 }

@@ -8,9 +8,10 @@ use tower::{Layer, Service};
 
 use crate::context::States;
 use crate::error::{Error, Result};
+use crate::handler::marker::{BuildOptions, Muxed};
 use crate::handler::{
-    Answer, BuildOptions, Erased, HandlerNotFound, HandlerService, HasKind, IntoHandler,
-    LayerError, OutcomeFuture, Run, UndecodablePayload,
+    Answer, Erased, HandlerNotFound, HandlerService, HasKind, IntoHandler, LayerError,
+    OutcomeFuture, Run, UndecodablePayload,
 };
 
 /// Chooses the handler of a task by its type. asynq: `ServeMux`.
@@ -180,10 +181,6 @@ impl fmt::Debug for Mux {
             .finish_non_exhaustive()
     }
 }
-
-/// Marks a [`Mux`].
-#[derive(Debug)]
-pub struct Muxed(());
 
 impl IntoHandler<Muxed> for Mux {
     fn build(self, outer: BuildOptions) -> Result<HandlerService> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::answer::IntoOutcome;
+use super::marker::{BuildOptions, OnThread, Typed, Untyped};
 use super::panics::caught;
 use super::service::{Erased, HandlerService, Outcome, OutcomeFuture, Run};
-use super::{BuildOptions, HasKind, IntoHandler, Typed, UndecodablePayload, Untyped, decode_or};
+use super::{IntoHandler, decode_or};
 use crate::context::TaskContext;
 use crate::error::Result;
 use crate::handler::kind::{Codec, TaskKind};
@@ -46,10 +47,6 @@ pub struct Blocking<F> {
     function: F,
 }
 
-/// Marks a [`blocking`] handler; `M` says of what.
-#[derive(Debug)]
-pub struct OnThread<M>(std::marker::PhantomData<M>);
-
 impl<F, R> IntoHandler<OnThread<Untyped>> for Blocking<F>
 where
     F: Fn(TaskContext, Task) -> R + Send + Sync + 'static,
@@ -72,16 +69,12 @@ where
 {
     fn build(self, options: BuildOptions) -> Result<HandlerService> {
         let function = self.function;
-        let undecodable: UndecodablePayload = options.undecodable();
+        let undecodable = options.undecodable();
         Ok(HandlerService::new(Thread(Arc::new(move |run: Run| {
             let payload = decode_or(undecodable, &run.task)?;
             function(run.context, payload).into_outcome()
         }))))
     }
-}
-
-impl<T: TaskKind<C>, C> HasKind for OnThread<Typed<T, C>> {
-    const TYPE: &'static str = T::TYPE;
 }
 
 struct Thread<F>(Arc<F>);

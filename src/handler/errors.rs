@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::wire::go_quote::quote;
+
 /// Defines an error that says what becomes of the task and is, for the rest, the error in it:
 /// the same text, the same source.
 macro_rules! transparent {
@@ -379,8 +381,4 @@ impl Verdict {
 /// The text that is stored with the task: the whole chain, as Go's `%w` prints it.
 pub(crate) fn stored_text(error: &anyhow::Error) -> String {
     format!("{error:#}")
-}
-
-fn quote(text: &str) -> String {
-    format!("{text:?}")
 }

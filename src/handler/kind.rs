@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::errors::PayloadError;
+use super::marker::{ByKind, ByKindRef};
 use crate::error::{Error, Result};
 use crate::task::{IntoTask, Task};
 
@@ -175,14 +176,6 @@ impl Task {
         })
     }
 }
-
-/// Marks the way from a typed value to a task.
-#[derive(Debug)]
-pub struct ByKind<C>(std::marker::PhantomData<C>);
-
-/// Marks the way from a reference to a typed value to a task.
-#[derive(Debug)]
-pub struct ByKindRef<C>(std::marker::PhantomData<C>);
 
 impl<T, C> IntoTask<ByKind<C>> for T
 where

@@ -9,6 +9,7 @@ mod answer;
 mod blocking;
 mod errors;
 mod kind;
+pub mod marker;
 mod panics;
 mod service;
 mod testing;
@@ -19,15 +20,17 @@ use std::sync::Arc;
 use tower::{Layer, Service};
 
 pub use answer::{Answer, IntoAnswer, IntoOutcome};
-pub use blocking::{Blocking, OnThread, blocking};
+pub use blocking::{Blocking, blocking};
 pub use errors::{
     HandlerError, HandlerNotFound, Panic, PayloadError, RetryAfter, Revoke, RunEnded, SkipRetry,
     find_error, is_panic,
 };
 pub(crate) use errors::{Verdict, stored_text};
-pub use kind::{ByKind, ByKindRef, Codec, Json, Protobuf, TaskKind};
+pub use kind::{Codec, Json, Protobuf, TaskKind};
+pub use marker::HasKind;
+use marker::{BuildOptions, Built, Struct, Typed, Untyped, Within};
 pub(crate) use panics::RunFuture;
-pub(crate) use service::{Erased, Outcome, OutcomeFuture};
+pub(crate) use service::{Erased, OutcomeFuture};
 pub use service::{HandlerFuture, HandlerService, LayerError, Run};
 pub use testing::TestRun;
 
@@ -145,19 +148,6 @@ pub enum UndecodablePayload {
     Archive,
 }
 
-/// What a handler is told when it is built.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BuildOptions {
-    pub(crate) undecodable: Option<UndecodablePayload>,
-}
-
-impl BuildOptions {
-    fn undecodable(self) -> UndecodablePayload {
-        self.undecodable.unwrap_or_default()
-    }
-}
-
 /// The payload, or the error that says what becomes of the task.
 fn decode_or<T, C>(undecodable: UndecodablePayload, task: &Task) -> Result<T, anyhow::Error>
 where
@@ -168,50 +158,6 @@ where
         UndecodablePayload::Retry => error.into(),
         UndecodablePayload::Archive => SkipRetry::from_error(error).into(),
     })
-}
-
-/// Marks a handler of tasks.
-#[derive(Debug)]
-pub struct Untyped(());
-
-/// Marks a handler of the payload `T`, written by `C`.
-#[derive(Debug)]
-pub struct Typed<T, C>(PhantomData<(T, C)>);
-
-/// Marks a struct that handles what `M` says.
-#[derive(Debug)]
-pub struct Struct<M>(PhantomData<M>);
-
-/// Marks a handler within a layer.
-#[derive(Debug)]
-pub struct Within<M>(PhantomData<M>);
-
-/// Marks a [`HandlerService`].
-#[derive(Debug)]
-pub struct Built(());
-
-/// A marker of handlers that know their task type: those of a typed payload.
-#[diagnostic::on_unimplemented(
-    message = "the task type of this handler is not known",
-    label = "this handler takes any task",
-    note = "give it a typed payload (`async fn(TaskContext, T)` with `T: TaskKind`), \
-            or name the type: `.route(\"email:welcome\", handler)`"
-)]
-pub trait HasKind {
-    /// The task type.
-    const TYPE: &'static str;
-}
-
-impl<T: TaskKind<C>, C> HasKind for Typed<T, C> {
-    const TYPE: &'static str = T::TYPE;
-}
-
-impl<M: HasKind> HasKind for Struct<M> {
-    const TYPE: &'static str = M::TYPE;
-}
-
-impl<M: HasKind> HasKind for Within<M> {
-    const TYPE: &'static str = M::TYPE;
 }
 
 /// A closure from a run to the future of its outcome.
