@@ -130,3 +130,84 @@ fn fibonacci(unit: Duration, retried: u32) -> Duration {
     }
     this
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(delay: &RetryDelay, retried: u32, task_type: &str) -> Duration {
+        let error = anyhow::anyhow!("boom");
+        delay.delay(retried, &error, &Task::new(task_type, ""))
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    // asynq: DefaultRetryDelayFunc
+    #[test]
+    fn exponential_delay_is_asynqs_from_bound_to_bound() {
+        for (retried, least, most) in [
+            (0, 15, 15 + 29),
+            (1, 1 + 15, 1 + 15 + 29 * 2),
+            (2, 16 + 15, 16 + 15 + 29 * 3),
+            (10, 10_000 + 15, 10_000 + 15 + 29 * 11),
+            (25, 390_625 + 15, 390_625 + 15 + 29 * 26),
+        ] {
+            assert_eq!(exponential(retried, 0), secs(least));
+            assert_eq!(exponential(retried, 29), secs(most));
+            let step = u64::from(retried) + 1;
+            for _ in 0..200 {
+                let delay = after(&RetryDelay::exponential(), retried, "any").as_secs();
+                assert!((least..=most).contains(&delay), "{delay} for {retried}");
+                assert_eq!((delay - least) % step, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_a_century() {
+        let presets = [
+            RetryDelay::exponential(),
+            RetryDelay::fibonacci(secs(1)),
+            RetryDelay::fibonacci(Duration::MAX),
+            RetryDelay::constant(Duration::MAX),
+        ];
+        for delay in presets {
+            assert_eq!(after(&delay, u32::MAX, "any"), MAX_DELAY);
+        }
+    }
+
+    #[test]
+    fn fibonacci_delay_adds_the_last_two() {
+        let delay = RetryDelay::fibonacci(secs(10));
+        let delays: Vec<_> = (0..8).map(|n| after(&delay, n, "any").as_secs()).collect();
+        assert_eq!(delays, [10, 10, 20, 30, 50, 80, 130, 210]);
+        assert_eq!(
+            after(&RetryDelay::fibonacci(Duration::ZERO), u32::MAX, "any"),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
+    fn delay_by_type_takes_the_longest_prefix_and_else_the_fallback() {
+        let delay = RetryDelay::by_type(
+            [
+                ("email:", RetryDelay::constant(secs(1))),
+                ("email:digest:", RetryDelay::constant(secs(2))),
+                ("email:digest:", RetryDelay::constant(secs(9))),
+            ],
+            RetryDelay::constant(secs(3)),
+        );
+        assert_eq!(after(&delay, 0, "email:welcome"), secs(1));
+        assert_eq!(after(&delay, 0, "email:digest:weekly"), secs(2));
+        assert_eq!(after(&delay, 0, "image:resize"), secs(3));
+    }
+
+    #[test]
+    fn a_delay_can_be_bounded() {
+        let delay = RetryDelay::fibonacci(secs(1)).at_most(secs(4));
+        assert_eq!(after(&delay, 3, "any"), secs(3));
+        assert_eq!(after(&delay, 30, "any"), secs(4));
+    }
+}

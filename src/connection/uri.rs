@@ -121,8 +121,9 @@ fn split(uri: &str) -> Result<Parts<'_>> {
         Some((userinfo, hosts)) => (Some(userinfo), hosts),
         None => (None, authority),
     };
-    let looks_cut = userinfo.is_none() && [path, query].iter().any(|part| part.contains('@'))
-        || uri.contains('#') && uri.rsplit('#').next().is_some_and(|s| s.contains('@'));
+    // A login cut short by a character of its own leaves its @ behind.
+    let is_cut = userinfo.is_none() && !hosts.is_empty();
+    let looks_cut = is_cut && uri.contains('@');
     if looks_cut {
         return Err(wrong(
             "the user or password holds a character that must be percent-encoded there \

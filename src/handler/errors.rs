@@ -382,3 +382,106 @@ impl Verdict {
 pub(crate) fn stored_text(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("sending mail")]
+    struct Sending(#[source] anyhow::Error);
+
+    #[test]
+    fn an_answer_counts_wherever_it_stands_in_the_chain() {
+        let skip = || anyhow::Error::new(SkipRetry::new("no such user"));
+        let in_layers = anyhow::Error::new(HandlerError::from(skip()));
+        for error in [
+            skip(),
+            skip().context("sending"),
+            Sending(skip()).into(),
+            Sending(Sending(skip()).into()).into(),
+            anyhow::anyhow!("no such user")
+                .context(SkipRetry::new("x"))
+                .context("y"),
+            in_layers,
+        ] {
+            assert_eq!(Verdict::of(&error), Verdict::SkipRetry, "{error:?}");
+        }
+        assert_eq!(Verdict::of(&anyhow::anyhow!("boom")), Verdict::Retry);
+    }
+
+    #[test]
+    fn revoke_counts_before_skip_retry_and_that_before_retry_after() {
+        let delay = Duration::from_secs(7);
+        let error = anyhow::Error::new(RetryAfter::new(delay, "busy"));
+        assert_eq!(Verdict::of(&error), Verdict::RetryAfter(delay));
+        let error = anyhow::Error::new(SkipRetry::from_error(error));
+        assert_eq!(Verdict::of(&error), Verdict::SkipRetry);
+        let error = anyhow::Error::new(RetryAfter::from_error(delay, Revoke::from_error(error)));
+        assert_eq!(Verdict::of(&error), Verdict::Revoke);
+        assert_eq!(stored_text(&error), "busy");
+    }
+
+    #[test]
+    fn an_answer_made_of_an_error_prints_its_chain_once() {
+        let parse = || "x".parse::<u32>().context("width").context("resizing");
+        let plain = stored_text(&parse().expect_err("x is no number"));
+        assert_eq!(plain, "resizing: width: invalid digit found in string");
+        let errors: [anyhow::Error; 4] = [
+            parse()
+                .map_err(SkipRetry::from_error)
+                .expect_err("no number")
+                .into(),
+            parse()
+                .map_err(Revoke::from_error)
+                .expect_err("no number")
+                .into(),
+            parse()
+                .map_err(|e| RetryAfter::from_error(Duration::ZERO, e))
+                .expect_err("no number")
+                .into(),
+            parse()
+                .map_err(HandlerError::from)
+                .expect_err("no number")
+                .into(),
+        ];
+        for error in errors {
+            assert_eq!(stored_text(&error), plain);
+            assert_eq!(format!("{error}"), "resizing");
+        }
+    }
+
+    #[test]
+    fn an_error_within_an_answer_is_found() {
+        let error = anyhow::Error::new(SkipRetry::from_error(HandlerNotFound::new("a")));
+        assert_eq!(
+            find_error::<HandlerNotFound>(&error.context("outer")).map(HandlerNotFound::task_type),
+            Some("a")
+        );
+    }
+
+    // asynq: NotFound, processor.perform, context errors of Go
+    #[test]
+    fn texts_are_those_of_asynq() {
+        for (error, text) in [
+            (
+                HandlerNotFound::new("a\"b\n").into(),
+                r#"handler not found for task "a\"b\n""#,
+            ),
+            (
+                Panic::new("boom".into(), Some(("src/a.rs".into(), 7))).into(),
+                "panic [src/a.rs:7]: boom",
+            ),
+            (Panic::new("boom".into(), None).into(), "panic: boom"),
+            (RunEnded::Canceled.into(), "context canceled"),
+            (
+                RunEnded::DeadlineExceeded.into(),
+                "context deadline exceeded",
+            ),
+            (RunEnded::LeaseExpired.into(), "asynq: task lease expired"),
+        ] {
+            assert_eq!(stored_text(&error), text);
+        }
+    }
+}

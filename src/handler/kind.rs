@@ -196,3 +196,60 @@ where
         Task::typed(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Card {
+        #[expect(dead_code, reason = "only decoded")]
+        number: u64,
+        #[expect(dead_code, reason = "only decoded")]
+        kind: Kind,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    enum Kind {
+        Debit,
+        Credit,
+    }
+
+    fn fault(payload: &'static str) -> String {
+        <Json as Codec<Card>>::decode(&Bytes::from_static(payload.as_bytes()))
+            .expect_err("it does not fit")
+            .to_string()
+    }
+
+    #[test]
+    fn a_fault_in_json_is_told_without_the_payload() {
+        for (payload, text) in [
+            ("", "it ends too early at line 1 column 0"),
+            ("{\"number\":", "it ends too early at line 1 column 10"),
+            ("secret", "not JSON at line 1 column 1"),
+            ("{}", "missing field `number` at line 1 column 2"),
+            (r#""secret""#, "expected struct Card at line 1 column 8"),
+            (
+                r#"{"number":"secret, expected"}"#,
+                "expected u64 at line 1 column 28",
+            ),
+            (r#"{"number":-4111}"#, "expected u64 at line 1 column 15"),
+            (
+                r#"{"number":1,"kind":"Secret"}"#,
+                "expected `Debit` or `Credit` at line 1 column 27",
+            ),
+            (
+                r#"{"secret":1}"#,
+                "expected `number` or `kind` at line 1 column 9",
+            ),
+            (
+                r#"{"number":1,"number":1}"#,
+                "it does not fit the type at line 1 column 20",
+            ),
+        ] {
+            assert_eq!(fault(payload), text, "{payload}");
+        }
+    }
+}

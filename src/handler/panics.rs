@@ -114,3 +114,34 @@ impl Drop for RunFuture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caught_panic_has_its_place_and_an_outer_one_its_own() {
+        let (outer, inner_line) = {
+            let mut inner_line = 0;
+            let outer = caught(|| {
+                let inner = caught(|| panic!("inner {}", 1)).expect_err("it panics");
+                assert_eq!(inner.message(), "inner 1");
+                inner_line = inner.location().expect("the hook is there").1;
+                panic!("outer");
+            });
+            (outer.expect_err("it panics"), inner_line)
+        };
+        let (file, line) = outer.location().expect("the hook is there");
+        assert!(file.ends_with("panics.rs"), "{file}");
+        assert!(line > inner_line && inner_line > 0);
+        assert_eq!(outer.message(), "outer");
+        assert!(!IN_RUN.get());
+    }
+
+    #[test]
+    fn a_panic_with_a_value_that_is_no_text_has_a_place_too() {
+        let panic = caught(|| std::panic::panic_any(7)).expect_err("it panics");
+        assert!(panic.to_string().ends_with("a value that is no text"));
+        assert!(panic.location().is_some());
+    }
+}

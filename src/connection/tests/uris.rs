@@ -128,8 +128,18 @@ fn logins_and_paths_are_percent_decoded() {
     let connection = parsed("redis://a%40b:c%3Ad%2F%25:e@h");
     assert_eq!(connection.username.as_deref(), Some("a@b"));
     assert_eq!(connection.password.as_deref(), Some("c:d/%:e"));
-    let connection = parsed("redis-socket:///tmp/a%20b.sock");
-    assert_eq!(connection.to_string(), "redis-socket:///tmp/a b.sock?db=0");
+    for (uri, place) in [
+        (
+            "redis-socket:///tmp/a%20b.sock",
+            "redis-socket:///tmp/a b.sock?db=0",
+        ),
+        (
+            "redis-socket:///tmp/a@b.sock",
+            "redis-socket:///tmp/a@b.sock?db=0",
+        ),
+    ] {
+        assert_eq!(parsed(uri).to_string(), place);
+    }
 }
 
 #[test]

@@ -1,0 +1,34 @@
+-- Moves tasks of one queue that are due from scheduled or retry to pending, or into their groups.
+--
+-- KEYS[1] asynq:{q}:scheduled or asynq:{q}:retry
+-- KEYS[2] asynq:{q}:pending
+-- KEYS[3] asynq:{q}:groups
+-- ARGV[1] prefix of task keys
+-- ARGV[2] prefix of group keys
+-- ARGV[3] the most to move
+-- Touches the tasks' hashes, asynq:{q}:g:<group>.
+-- Replies the number of ids that left the source (one whose hash is gone is dropped).
+-- use: now
+local source, pending, groups = KEYS[1], KEYS[2], KEYS[3]
+local ids = redis.call('ZRANGEBYSCORE', source, '-inf', now_secs(), 'LIMIT', 0, ARGV[3])
+if #ids == 0 then return 0 end
+redis.call('LLEN', pending)
+redis.call('SCARD', groups)
+for _, id in ipairs(ids) do
+  local key = ARGV[1] .. id
+  local fields = redis.pcall('HMGET', key, 'msg', 'group', 'rasynq_group')
+  local group = fields[2] or fields[3]
+  if fields.err or not fields[1] then
+    -- nothing to run: the id only goes
+  elseif group and group ~= '' then
+    redis.call('ZADD', ARGV[2] .. group, now_secs(), id)
+    redis.call('SADD', groups, group)
+    redis.call('HSET', key, 'state', 'aggregating', 'group', group)
+    redis.call('HDEL', key, 'rasynq_group')
+  else
+    redis.call('LPUSH', pending, id)
+    redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos())
+  end
+  redis.call('ZREM', source, id)
+end
+return #ids

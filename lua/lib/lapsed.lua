@@ -1,0 +1,12 @@
+-- lapsed(key, id, original, active, lease, cutoff): takes task `id` out of `active` if its lease
+-- ended at `cutoff` (s) or before and its stored message is still `original`: a recoverer's right.
+-- Looking again here is what keeps a second recoverer from taking it from its new worker.
+-- Nothing is written unless all of this is so. Returns whether it is.
+local function lapsed(key, id, original, active, lease, cutoff)
+  local score = redis.call('ZSCORE', lease, id)
+  if not score or tonumber(score) > cutoff then return false end
+  local msg = redis.pcall('HGET', key, 'msg')
+  if type(msg) ~= 'string' or msg ~= original then return false end
+  redis.call('LREM', active, 0, id)
+  return true
+end

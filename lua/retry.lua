@@ -1,0 +1,48 @@
+-- Puts active tasks of one queue off until later: after a failure, uncounted, or given back.
+--
+-- KEYS[1] asynq:{q}:active
+-- KEYS[2] asynq:{q}:lease
+-- KEYS[3] asynq:{q}:retry
+-- KEYS[4] asynq:{q}:scheduled
+-- KEYS[5] asynq:{q}:processed:<day>
+-- KEYS[6] asynq:{q}:processed
+-- KEYS[7] asynq:{q}:failed:<day>
+-- KEYS[8] asynq:{q}:failed
+-- ARGV[1] prefix of task keys
+-- ARGV[2] end of life of the day's counters (unix s)
+-- ARGV[3] "" for a task's own worker; a recoverer: for how long (s) a lease must have ended
+-- ARGV[4…] per task 7: id, owner, original message or "", state (retry | scheduled), at (unix s),
+--          message to store or "" to leave it, "1" if it counts as a failure
+-- Touches the tasks' hashes. The lock stays.
+-- Replies per task: 1 put off | 0 not held (any more).
+-- use: now, held, lapsed, count
+local active, lease = KEYS[1], KEYS[2]
+redis.call('ZCARD', lease)
+redis.call('ZCARD', KEYS[3])
+redis.call('ZCARD', KEYS[4])
+local cutoff = ARGV[3] ~= '' and now_secs() - tonumber(ARGV[3])
+local replies, failed = {}, 0
+for i = 4, #ARGV, 7 do
+  local id, owner, original, state, at, msg, counts = unpack(ARGV, i, i + 6)
+  local key = ARGV[1] .. id
+  local ours
+  if cutoff then
+    ours = lapsed(key, id, original, active, lease, cutoff)
+  else
+    ours = held(key, id, owner, original, active)
+  end
+  if ours then
+    redis.call('ZREM', lease, id)
+    redis.call('ZADD', state == 'retry' and KEYS[3] or KEYS[4], at, id)
+    redis.call('HSET', key, 'state', state)
+    if msg ~= '' then redis.call('HSET', key, 'msg', msg) end
+    redis.call('HDEL', key, 'rasynq_owner')
+    if counts == '1' then failed = failed + 1 end
+    replies[#replies + 1] = 1
+  else
+    replies[#replies + 1] = 0
+  end
+end
+count(KEYS[5], KEYS[6], failed, ARGV[2])
+count(KEYS[7], KEYS[8], failed, ARGV[2])
+return replies

@@ -1,0 +1,155 @@
+//! How runs end: done, put off, archived, given back; many of one queue in one call.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use fred::types::{Key, Value};
+
+use super::script::{ARCHIVE, DONE, REQUEUE, RETRY};
+use super::{Broker, reply, statistics_day};
+use crate::broker::{Archive, ArchiveLimits, Claim, Done, Later, LaterState, Right};
+use crate::error::Result;
+use crate::wire::QueueKeys;
+
+impl Broker {
+    /// Removes tasks that ended well, or keeps them as completed. Per task: whether it was held.
+    pub(crate) async fn done(
+        &self,
+        queue: &QueueKeys,
+        tasks: &[Done],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<bool>> {
+        let (day, day_ends) = statistics_day(now);
+        let keys = vec![
+            Key::from(queue.active()),
+            Key::from(queue.lease()),
+            Key::from(queue.completed()),
+            Key::from(queue.processed_on(day)),
+            Key::from(queue.processed()),
+        ];
+        let mut args: Vec<Value> = Vec::with_capacity(2 + 6 * tasks.len());
+        args.push(queue.task_prefix().into());
+        args.push(day_ends.into());
+        for task in tasks {
+            push_claim(&mut args, &task.claim);
+            args.push(task.unique_key.as_str().into());
+            let (message, keep_until) = task.completed.clone().unwrap_or_default();
+            args.push(message.into());
+            args.push(keep_until.into());
+        }
+        let reply = DONE.call(self.client(), keys, args).await?;
+        reply::flags(reply, tasks.len(), DONE.name)
+    }
+
+    /// Puts tasks off until later. Per task: whether it could be taken by that right.
+    pub(crate) async fn retry(
+        &self,
+        queue: &QueueKeys,
+        tasks: &[Later],
+        right: Right,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<bool>> {
+        let (day, day_ends) = statistics_day(now);
+        let keys = vec![
+            Key::from(queue.active()),
+            Key::from(queue.lease()),
+            Key::from(queue.retry()),
+            Key::from(queue.scheduled()),
+            Key::from(queue.processed_on(day)),
+            Key::from(queue.processed()),
+            Key::from(queue.failed_on(day)),
+            Key::from(queue.failed()),
+        ];
+        let mut args: Vec<Value> = Vec::with_capacity(3 + 7 * tasks.len());
+        args.push(queue.task_prefix().into());
+        args.push(day_ends.into());
+        args.push(lapsed_secs(right));
+        for task in tasks {
+            push_claim(&mut args, &task.claim);
+            args.push(match task.state {
+                LaterState::Retry => "retry".into(),
+                LaterState::Scheduled => "scheduled".into(),
+            });
+            args.push(task.at_unix_secs.into());
+            args.push(message_or_empty(&task.message));
+            args.push(flag(task.counts));
+        }
+        let reply = RETRY.call(self.client(), keys, args).await?;
+        reply::flags(reply, tasks.len(), RETRY.name)
+    }
+
+    /// Archives tasks, and trims the archive. Per task: whether it could be taken by that right.
+    pub(crate) async fn archive(
+        &self,
+        queue: &QueueKeys,
+        tasks: &[Archive],
+        right: Right,
+        limits: ArchiveLimits,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<bool>> {
+        let (day, day_ends) = statistics_day(now);
+        let keys = vec![
+            Key::from(queue.active()),
+            Key::from(queue.lease()),
+            Key::from(queue.archived()),
+            Key::from(queue.processed_on(day)),
+            Key::from(queue.processed()),
+            Key::from(queue.failed_on(day)),
+            Key::from(queue.failed()),
+        ];
+        let mut args: Vec<Value> = Vec::with_capacity(5 + 5 * tasks.len());
+        args.push(queue.task_prefix().into());
+        args.push(day_ends.into());
+        args.push(lapsed_secs(right));
+        args.push(number(limits.max_size));
+        args.push(number(limits.max_age_secs));
+        for task in tasks {
+            push_claim(&mut args, &task.claim);
+            args.push(message_or_empty(&task.message));
+            args.push(flag(task.counts));
+        }
+        let reply = ARCHIVE.call(self.client(), keys, args).await?;
+        reply::flags(reply, tasks.len(), ARCHIVE.name)
+    }
+
+    /// Gives tasks back to pending, uncounted; the last one is next in line. Per task: whether it
+    /// was held.
+    pub(crate) async fn requeue(&self, queue: &QueueKeys, tasks: &[Claim]) -> Result<Vec<bool>> {
+        let keys = vec![
+            Key::from(queue.active()),
+            Key::from(queue.lease()),
+            Key::from(queue.pending()),
+        ];
+        let mut args: Vec<Value> = Vec::with_capacity(1 + 3 * tasks.len());
+        args.push(queue.task_prefix().into());
+        for claim in tasks {
+            push_claim(&mut args, claim);
+        }
+        let reply = REQUEUE.call(self.client(), keys, args).await?;
+        reply::flags(reply, tasks.len(), REQUEUE.name)
+    }
+}
+
+fn push_claim(args: &mut Vec<Value>, claim: &Claim) {
+    args.push(claim.id.clone().into());
+    args.push(claim.owner.clone().into());
+    args.push(message_or_empty(&claim.original));
+}
+
+fn message_or_empty(message: &Option<Bytes>) -> Value {
+    message.clone().unwrap_or_default().into()
+}
+
+fn flag(set: bool) -> Value {
+    if set { "1" } else { "0" }.into()
+}
+
+fn number(n: u64) -> Value {
+    Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn lapsed_secs(right: Right) -> Value {
+    match right {
+        Right::Owner => "".into(),
+        Right::Lapsed { secs } => number(secs),
+    }
+}

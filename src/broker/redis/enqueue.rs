@@ -1,0 +1,193 @@
+//! New tasks: one script call per queue and chunk, all in one pipelined round trip.
+
+use std::time::Duration;
+
+use fred::interfaces::SetsInterface;
+use fred::types::{Key, Value};
+use futures_util::future::{join, join_all};
+
+use super::script::ENQUEUE;
+use super::{Broker, reply};
+use crate::broker::{NewTask, Place};
+use crate::connection::map_redis_error;
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::keys;
+
+/// The most tasks in one script call.
+const MAX_CHUNK: usize = 100;
+/// A chunk that holds this many bytes of messages takes no more tasks.
+const MAX_CHUNK_BYTES: usize = 1 << 20;
+/// How often a call whose reply was lost is made, in all.
+const ATTEMPTS: u32 = 3;
+/// How long to wait before a call is made again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Broker {
+    /// Stores tasks, each with its own result, in order.
+    ///
+    /// A call that gets no reply is made again, marked so that what it finds stored as its own
+    /// counts as success.
+    pub(crate) async fn enqueue(&self, tasks: Vec<NewTask>) -> Vec<Result<()>> {
+        let mut results: Vec<Option<Result<()>>> = tasks.iter().map(|_| None).collect();
+        let chunks = chunks(tasks);
+        let replies = join_all(chunks.iter().map(|chunk| self.enqueue_chunk(chunk))).await;
+        for (chunk, replies) in chunks.into_iter().zip(replies) {
+            for ((index, _), reply) in chunk.into_iter().zip(replies) {
+                results[index] = Some(reply);
+            }
+        }
+        results
+            .into_iter()
+            .map(|result| {
+                result.unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "enqueue: no result")))
+            })
+            .collect()
+    }
+
+    async fn enqueue_chunk(&self, chunk: &[(usize, NewTask)]) -> Vec<Result<()>> {
+        let mut attempt = 1;
+        let failure = loop {
+            match self.send_chunk(chunk, attempt > 1).await {
+                Ok(results) => return results,
+                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                    tracing::debug!(%error, attempt, "enqueue got no reply, trying again");
+                    tokio::time::sleep(PAUSE * attempt).await;
+                    attempt += 1;
+                }
+                Err(error) => break error,
+            }
+        };
+        let queue = chunk[0].1.keys.queue();
+        chunk
+            .iter()
+            .map(|(_, task)| {
+                Err(Error::new(
+                    failure.kind(),
+                    format!("enqueue task {:?} to queue {queue:?}: {failure}", task.id),
+                ))
+            })
+            .collect()
+    }
+
+    async fn send_chunk(&self, chunk: &[(usize, NewTask)], again: bool) -> Result<Vec<Result<()>>> {
+        let queue_keys = &chunk[0].1.keys;
+        let keys = vec![
+            Key::from(queue_keys.pending()),
+            Key::from(queue_keys.scheduled()),
+            Key::from(queue_keys.groups()),
+        ];
+        let mut args: Vec<Value> = Vec::with_capacity(3 + 7 * chunk.len());
+        args.push(queue_keys.task_prefix().into());
+        args.push(queue_keys.group_prefix().into());
+        args.push(if again { "1" } else { "0" }.into());
+        for (_, task) in chunk {
+            push_task(&mut args, task);
+        }
+        let client = self.client();
+        let stored = ENQUEUE.call(client, keys, args);
+        // a queue is known before anything of it can be seen, also one that was deleted a moment ago
+        let known = async {
+            client
+                .sadd::<(), _, _>(keys::QUEUES, queue_keys.queue())
+                .await
+                .map_err(|error| map_redis_error(error, "enqueue: SADD asynq:queues"))
+        };
+        let replies = if self.0.link.is_cluster() {
+            known.await?;
+            stored.await?
+        } else {
+            // one connection keeps their order, which is that of the polls
+            let (known, stored) = join(known, stored).await;
+            known?;
+            stored?
+        };
+        let replies = reply::array(replies, ENQUEUE.name)?;
+        if replies.len() != chunk.len() {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!(
+                    "enqueue: {} results for {} tasks",
+                    replies.len(),
+                    chunk.len()
+                ),
+            ));
+        }
+        Ok(replies
+            .into_iter()
+            .zip(chunk)
+            .map(|(reply, (_, task))| outcome(reply, task))
+            .collect())
+    }
+}
+
+/// Tasks by queue, in bounded chunks, each with its place in the caller's order.
+fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
+    let mut chunks: Vec<(usize, Vec<(usize, NewTask)>)> = Vec::new();
+    for (index, task) in tasks.into_iter().enumerate() {
+        let size = task.message.len();
+        let open = chunks
+            .iter_mut()
+            .rev()
+            .find(|(_, chunk)| chunk[0].1.keys.queue() == task.keys.queue());
+        match open {
+            Some((bytes, chunk)) if chunk.len() < MAX_CHUNK && *bytes < MAX_CHUNK_BYTES => {
+                *bytes += size;
+                chunk.push((index, task));
+            }
+            _ => chunks.push((size, vec![(index, task)])),
+        }
+    }
+    chunks.into_iter().map(|(_, chunk)| chunk).collect()
+}
+
+fn push_task(args: &mut Vec<Value>, task: &NewTask) {
+    let (state, at, group) = match &task.place {
+        Place::Pending => ("pending", 0, ""),
+        Place::Scheduled {
+            at_unix_secs,
+            group,
+        } => ("scheduled", *at_unix_secs, group.as_str()),
+        Place::Group(group) => ("aggregating", 0, group.as_str()),
+    };
+    let (lock, ttl) = match &task.lock {
+        Some((key, ttl)) => (key.as_str(), *ttl),
+        None => ("", 0),
+    };
+    args.push(task.id.as_str().into());
+    args.push(task.message.clone().into());
+    args.push(state.into());
+    args.push(at.into());
+    args.push(group.into());
+    args.push(lock.into());
+    args.push(Value::Integer(i64::try_from(ttl).unwrap_or(i64::MAX)));
+}
+
+fn outcome(value: Value, task: &NewTask) -> Result<()> {
+    let queue = task.keys.queue();
+    match value {
+        Value::Integer(1) => Ok(()),
+        Value::Integer(0) => Err(Error::new(
+            ErrorKind::TaskIdConflict,
+            format!(
+                "task id {:?} conflicts with another task in queue {queue:?}",
+                task.id
+            ),
+        )
+        .with_task_id(task.id.as_str())),
+        Value::Array(mut parts) if parts.len() == 2 => {
+            let said = reply::text(parts.swap_remove(1), ENQUEUE.name)?;
+            match parts[0] {
+                Value::Integer(-1) => Err(Error::new(
+                    ErrorKind::DuplicateTask,
+                    format!("task already exists in queue {queue:?}: task {said:?} holds the unique lock"),
+                )
+                .with_task_id(said.to_string())),
+                _ => Err(Error::new(
+                    ErrorKind::Redis,
+                    format!("enqueue task {:?} to queue {queue:?}: {said}", task.id),
+                )),
+            }
+        }
+        other => Err(reply::unexpected(ENQUEUE.name, &other)),
+    }
+}

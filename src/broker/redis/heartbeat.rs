@@ -1,0 +1,64 @@
+//! What a server tells of itself.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use fred::interfaces::{KeysInterface, SortedSetsInterface};
+use fred::types::{Key, Value};
+
+use super::Broker;
+use super::script::HEARTBEAT;
+use crate::broker::Str;
+use crate::connection::map_redis_error;
+use crate::error::Result;
+use crate::wire::keys;
+
+impl Broker {
+    /// Writes a server's state and its workers', to live for `ttl_secs`.
+    ///
+    /// The members of the two global sets come first, as asynq has them.
+    pub(crate) async fn write_server_state(
+        &self,
+        server_key: &str,
+        workers_key: &str,
+        server: Bytes,
+        workers: Vec<(Str, Bytes)>,
+        ttl_secs: i64,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let expires_at = (now.timestamp() + ttl_secs) as f64;
+        for (set, member) in [(keys::SERVERS, server_key), (keys::WORKERS, workers_key)] {
+            self.client()
+                .zadd::<(), _, _>(set, None, None, false, false, (expires_at, member))
+                .await
+                .map_err(|error| map_redis_error(error, "write server state"))?;
+        }
+        let keys = vec![Key::from(server_key), Key::from(workers_key)];
+        let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * workers.len());
+        args.push(ttl_secs.into());
+        args.push(server.into());
+        for (id, info) in workers {
+            args.push(id.into());
+            args.push(info.into());
+        }
+        HEARTBEAT.call(self.client(), keys, args).await.map(drop)
+    }
+
+    /// Removes what a server told of itself.
+    pub(crate) async fn clear_server_state(
+        &self,
+        server_key: &str,
+        workers_key: &str,
+    ) -> Result<()> {
+        let failed = |error| map_redis_error(error, "clear server state");
+        for (set, member) in [(keys::SERVERS, server_key), (keys::WORKERS, workers_key)] {
+            self.client()
+                .zrem::<(), _, _>(set, member)
+                .await
+                .map_err(failed)?;
+        }
+        self.client()
+            .del::<(), _>(vec![server_key, workers_key])
+            .await
+            .map_err(failed)
+    }
+}

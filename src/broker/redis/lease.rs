@@ -1,0 +1,72 @@
+//! Leases: renewing ours, listing those that ended.
+
+use bytes::Bytes;
+use fred::types::{Key, Value};
+
+use super::script::{EXPIRED_LEASES, EXTEND};
+use super::{Broker, reply};
+use crate::broker::{LEASE, Str};
+use crate::error::Result;
+use crate::wire::QueueKeys;
+
+/// Tasks whose lease ended, and how many ids were dropped because their hash is gone.
+#[derive(Debug, Default)]
+pub(crate) struct Expired {
+    pub(crate) tasks: Vec<(Str, Bytes)>,
+    pub(crate) dropped: u64,
+}
+
+impl Broker {
+    /// Renews leases for [`LEASE`] from now, by Redis' clock. Per task (id and owner): whether it
+    /// is still held.
+    pub(crate) async fn extend_leases(
+        &self,
+        queue: &QueueKeys,
+        tasks: &[(Str, Str)],
+    ) -> Result<Vec<bool>> {
+        let keys = vec![Key::from(queue.lease())];
+        let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * tasks.len());
+        args.push(queue.task_prefix().into());
+        args.push((LEASE.as_secs() as i64).into());
+        for (id, owner) in tasks {
+            args.push(id.clone().into());
+            args.push(owner.clone().into());
+        }
+        let reply = EXTEND.call(self.client(), keys, args).await?;
+        reply::flags(reply, tasks.len(), EXTEND.name)
+    }
+
+    /// Up to `limit` tasks whose lease ended at least `ended_secs` ago by Redis' clock, oldest
+    /// first, after passing over the first `skip`.
+    pub(crate) async fn expired_leases(
+        &self,
+        queue: &QueueKeys,
+        ended_secs: u64,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Expired> {
+        let keys = vec![Key::from(queue.lease()), Key::from(queue.active())];
+        let args: Vec<Value> = vec![
+            queue.task_prefix().into(),
+            (ended_secs as i64).into(),
+            (skip as i64).into(),
+            (limit as i64).into(),
+        ];
+        let reply = EXPIRED_LEASES.call(self.client(), keys, args).await?;
+        let mut values = reply::array(reply, EXPIRED_LEASES.name)?.into_iter();
+        let dropped = values
+            .next()
+            .map_or(Ok(0), |n| reply::integer(&n, EXPIRED_LEASES.name))?;
+        let mut expired = Expired {
+            tasks: Vec::with_capacity(values.len() / 2),
+            dropped: dropped.unsigned_abs(),
+        };
+        while let (Some(id), Some(message)) = (values.next(), values.next()) {
+            expired.tasks.push((
+                reply::text(id, EXPIRED_LEASES.name)?,
+                reply::bytes(message, EXPIRED_LEASES.name)?,
+            ));
+        }
+        Ok(expired)
+    }
+}

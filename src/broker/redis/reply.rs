@@ -1,0 +1,64 @@
+//! Replies of scripts as typed results. A reply of another shape is our defect and says so.
+
+use bytes::Bytes;
+use fred::types::Value;
+
+use crate::broker::Str;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The elements of an array reply.
+pub(super) fn array(value: Value, script: &str) -> Result<Vec<Value>> {
+    match value {
+        Value::Array(values) => Ok(values),
+        other => Err(unexpected(script, &other)),
+    }
+}
+
+/// An integer reply.
+pub(super) fn integer(value: &Value, script: &str) -> Result<i64> {
+    match value {
+        Value::Integer(n) => Ok(*n),
+        other => Err(unexpected(script, other)),
+    }
+}
+
+/// A reply of one 1 or 0 per task.
+pub(super) fn flags(value: Value, expected: usize, script: &str) -> Result<Vec<bool>> {
+    let values = array(value, script)?;
+    if values.len() != expected {
+        return Err(Error::new(
+            ErrorKind::Internal,
+            format!("{script}: {} results for {expected} tasks", values.len()),
+        ));
+    }
+    values
+        .iter()
+        .map(|value| integer(value, script).map(|n| n == 1))
+        .collect()
+}
+
+/// A bulk string as bytes.
+pub(super) fn bytes(value: Value, script: &str) -> Result<Bytes> {
+    match value {
+        Value::Bytes(bytes) => Ok(bytes),
+        Value::String(text) => Ok(text.into_inner()),
+        other => Err(unexpected(script, &other)),
+    }
+}
+
+/// A bulk string as text; bytes that are none are replaced as in lossy UTF-8.
+pub(super) fn text(value: Value, script: &str) -> Result<Str> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Bytes(bytes) => Ok(Str::from(String::from_utf8_lossy(&bytes).into_owned())),
+        other => Err(unexpected(script, &other)),
+    }
+}
+
+/// The error of a reply that no script of ours gives.
+pub(super) fn unexpected(script: &str, value: &Value) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        format!("{script}: unexpected reply of kind {}", value.kind()),
+    )
+}

@@ -1,0 +1,35 @@
+//! What a running task leaves behind, and the message that ends one.
+
+use bytes::Bytes;
+use fred::interfaces::PubsubInterface;
+use fred::types::{Key, Value};
+
+use super::script::WRITE_RESULT;
+use super::{Broker, reply};
+use crate::connection::map_redis_error;
+use crate::error::Result;
+use crate::wire::keys;
+
+impl Broker {
+    /// Writes a running task's result. Returns whether the run still holds the task.
+    pub(crate) async fn write_result(
+        &self,
+        queue: &str,
+        id: &str,
+        owner: &str,
+        result: Bytes,
+    ) -> Result<bool> {
+        let task = vec![Key::from(self.keys(queue).task(id))];
+        let args: Vec<Value> = vec![owner.into(), result.into()];
+        let reply = WRITE_RESULT.call(self.client(), task, args).await?;
+        Ok(reply::integer(&reply, WRITE_RESULT.name)? == 1)
+    }
+
+    /// Tells all servers to end the run of this task.
+    pub(crate) async fn publish_cancellation(&self, id: &str) -> Result<()> {
+        self.client()
+            .publish(keys::CANCEL_CHANNEL, id)
+            .await
+            .map_err(|error| map_redis_error(error, "publish a cancellation"))
+    }
+}

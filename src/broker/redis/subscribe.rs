@@ -1,0 +1,59 @@
+//! Listening for cancellations.
+
+use fred::clients::SubscriberClient;
+use fred::interfaces::{EventInterface, PubsubInterface};
+use fred::types::Message;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Broker;
+use crate::connection::{Owned, map_redis_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::keys;
+
+/// A subscription to the ids of tasks that are to be cancelled. It outlives lost connections.
+pub(crate) struct Subscription {
+    client: Owned<SubscriberClient>,
+    messages: Receiver<Message>,
+}
+
+impl Broker {
+    /// Subscribes to cancellations.
+    pub(crate) async fn subscribe_cancellations(&self) -> Result<Subscription> {
+        let client = self.0.link.subscriber().await?;
+        let messages = client.message_rx();
+        client
+            .subscribe(keys::CANCEL_CHANNEL)
+            .await
+            .map_err(|error| map_redis_error(error, "subscribe to cancellations"))?;
+        Ok(Subscription { client, messages })
+    }
+}
+
+impl Subscription {
+    /// The next id to cancel. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<String> {
+        loop {
+            match self.messages.recv().await {
+                Ok(message) => match message.value.into_string() {
+                    Some(id) => return Ok(id),
+                    None => tracing::warn!("a cancellation that is no text was passed over"),
+                },
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "cancellations came faster than they could be read");
+                }
+                Err(RecvError::Closed) => {
+                    return Err(Error::new(
+                        ErrorKind::Unavailable,
+                        "the subscription to cancellations has ended",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Ends the subscription and its connection.
+    pub(crate) async fn close(self) {
+        self.client.close().await;
+    }
+}

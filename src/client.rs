@@ -1,0 +1,226 @@
+//! Enqueueing: alone, or many in one round trip.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use chrono::Utc;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::broker::{Broker, NewTask, Place};
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::task::{Composed, IntoTask, Placement, Task, TaskOption, option_methods};
+use crate::task_info::TaskInfo;
+use crate::wire::{self, TaskState};
+
+/// How many tasks that callers enqueue at the same moment share one script call.
+const SHARED_CALL: usize = 100;
+/// How many shared calls are under way at once.
+const CALLS_IN_FLIGHT: usize = 2;
+
+/// Enqueues tasks. Clones are cheap and share one connection. asynq: `Client`.
+///
+/// ```no_run
+/// # async fn example() -> rasynq::Result<()> {
+/// use rasynq::{Client, Connection, Task};
+/// let client = Client::connect(&Connection::from_uri("redis://localhost")?).await?;
+/// let info = client.enqueue(Task::new("email:welcome", "{}")).queue("critical").await?;
+/// println!("{} is {}", info.id, info.state);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    broker: Broker,
+    submissions: mpsc::UnboundedSender<Submission>,
+}
+
+/// A task on its way to a shared call, and where its result goes.
+struct Submission {
+    task: NewTask,
+    result: oneshot::Sender<Result<()>>,
+}
+
+impl Client {
+    /// Connects to Redis.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] where Redis cannot be reached, [`ErrorKind::Redis`] where it
+    /// refuses us, [`ErrorKind::UnsupportedRedis`] where it is too old.
+    pub async fn connect(connection: &Connection) -> Result<Self> {
+        let broker = Broker::connect(connection).await?;
+        let (submissions, receiver) = mpsc::unbounded_channel();
+        // ends by itself, when the last clone of the client is gone
+        tokio::spawn(share_calls(broker.clone(), receiver));
+        Ok(Self {
+            broker,
+            submissions,
+        })
+    }
+
+    /// Enqueues a [`Task`], or a value of a [`TaskKind`](crate::TaskKind); options can be added
+    /// before it is awaited, and override those on the task. asynq: `Enqueue`.
+    ///
+    /// One round trip. Calls made at the same moment share it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] before Redis is asked; [`ErrorKind::DuplicateTask`] and
+    /// [`ErrorKind::TaskIdConflict`], both with the id that is in the way; of
+    /// [`ErrorKind::Unavailable`] the task may have been stored all the same.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is polled, nothing happens; dropped later, the task may be stored or not.
+    pub fn enqueue<M, T: IntoTask<M>>(&self, task: T) -> Enqueue<'_> {
+        Enqueue {
+            client: self,
+            task: task.into_task(),
+            options: Vec::new(),
+        }
+    }
+
+    /// Enqueues tasks of any mix in one pipelined round trip: unique ones, grouped, scheduled, for
+    /// several queues. The results are in the order of the tasks, each its own.
+    ///
+    /// A task that is refused does not stop the others. Of two tasks in one batch that exclude
+    /// each other the first one wins. The errors are those of [`enqueue`](Self::enqueue).
+    pub async fn enqueue_batch(
+        &self,
+        tasks: impl IntoIterator<Item = Task>,
+    ) -> Vec<Result<TaskInfo>> {
+        let now = Utc::now();
+        let mut new = Vec::new();
+        let mut infos: Vec<Result<TaskInfo>> = Vec::new();
+        for task in tasks {
+            match task.compose(Vec::new(), now) {
+                Ok(composed) => {
+                    let (task, info) = self.prepare(composed, now);
+                    new.push(task);
+                    infos.push(Ok(info));
+                }
+                Err(error) => infos.push(Err(error)),
+            }
+        }
+        let mut stored = self.broker.enqueue(new).await.into_iter();
+        infos
+            .into_iter()
+            .map(|info| {
+                let info = info?;
+                match stored.next() {
+                    Some(result) => result.map(|()| info),
+                    None => Err(Error::new(ErrorKind::Internal, "enqueue: no result")),
+                }
+            })
+            .collect()
+    }
+
+    /// Asks Redis for a sign of life. asynq: `Ping`.
+    pub async fn ping(&self) -> Result<()> {
+        self.broker.ping().await
+    }
+
+    /// Closes the connection, unless it is the caller's own. asynq: `Close`.
+    ///
+    /// Calls under way get [`ErrorKind::Unavailable`].
+    pub async fn close(&self) {
+        self.broker.close().await;
+    }
+
+    /// What the broker is asked to store, and what the caller is told of it.
+    fn prepare(&self, composed: Composed, now: chrono::DateTime<Utc>) -> (NewTask, TaskInfo) {
+        let Composed {
+            message,
+            placement,
+            unique_ttl_secs,
+        } = composed;
+        let (state, next_process_at) = match &placement {
+            Placement::Pending => (TaskState::Pending, Some(now)),
+            Placement::Scheduled { at } => (TaskState::Scheduled, Some(*at)),
+            Placement::Group => (TaskState::Aggregating, None),
+        };
+        let lock = unique_ttl_secs.map(|ttl| {
+            let wait = match placement {
+                // COMPAT: asynq v0.26.0 cuts the sum of both to whole seconds
+                Placement::Scheduled { at } => (at - now).num_milliseconds().max(0) as u64,
+                _ => 0,
+            };
+            (message.unique_key.clone(), (wait + ttl * 1000) / 1000)
+        });
+        let place = match placement {
+            Placement::Pending => Place::Pending,
+            Placement::Scheduled { at } => Place::Scheduled {
+                at_unix_secs: at.timestamp(),
+                group: message.group_key.clone(),
+            },
+            Placement::Group => Place::Group(message.group_key.clone()),
+        };
+        let task = NewTask {
+            keys: self.broker.keys(&message.queue),
+            id: message.id.clone(),
+            message: wire::encode(&message),
+            place,
+            lock,
+        };
+        let info = TaskInfo::new(message, state, next_process_at, None);
+        (task, info)
+    }
+
+    async fn enqueue_one(&self, task: Task, options: Vec<TaskOption>) -> Result<TaskInfo> {
+        let now = Utc::now();
+        let (task, info) = self.prepare(task.compose(options, now)?, now);
+        let closed = || Error::new(ErrorKind::Closed, "enqueue: the client is closed");
+        let (result, stored) = oneshot::channel();
+        self.submissions
+            .send(Submission { task, result })
+            .map_err(|_| closed())?;
+        stored.await.map_err(|_| closed())??;
+        Ok(info)
+    }
+}
+
+/// An enqueue call that has not been made yet: add options, then await it.
+#[must_use = "nothing is enqueued until this is awaited"]
+pub struct Enqueue<'c> {
+    client: &'c Client,
+    task: Result<Task>,
+    options: Vec<TaskOption>,
+}
+
+impl Enqueue<'_> {
+    option_methods!(options);
+}
+
+impl<'c> IntoFuture for Enqueue<'c> {
+    type Output = Result<TaskInfo>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'c>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.client.enqueue_one(self.task?, self.options).await })
+    }
+}
+
+/// Makes one call of all that callers have submitted while the connection was busy; a single one
+/// on an idle connection goes at once.
+async fn share_calls(broker: Broker, mut submissions: mpsc::UnboundedReceiver<Submission>) {
+    let mut calls = tokio::task::JoinSet::new();
+    loop {
+        while calls.try_join_next().is_some() {}
+        if calls.len() >= CALLS_IN_FLIGHT {
+            calls.join_next().await;
+        }
+        let mut shared = Vec::with_capacity(SHARED_CALL);
+        if submissions.recv_many(&mut shared, SHARED_CALL).await == 0 {
+            break;
+        }
+        let broker = broker.clone();
+        calls.spawn(async move {
+            let (tasks, callers): (Vec<_>, Vec<_>) = shared
+                .into_iter()
+                .map(|submission| (submission.task, submission.result))
+                .unzip();
+            for (result, caller) in broker.enqueue(tasks).await.into_iter().zip(callers) {
+                // a caller that has gone does not want to know
+                let _ = caller.send(result);
+            }
+        });
+    }
+    while calls.join_next().await.is_some() {}
+}

@@ -1,0 +1,120 @@
+//! Looking at queues and tasks, and what people do about them.
+
+use chrono::{DateTime, Utc};
+
+use crate::broker::Broker;
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::task_info::TaskInfo;
+use crate::wire::{self, TaskState};
+
+/// Reads queues and tasks, pauses queues, cancels runs. asynq: `Inspector`.
+///
+/// Clones share one connection.
+#[derive(Clone)]
+pub struct Inspector {
+    broker: Broker,
+}
+
+impl Inspector {
+    /// Connects to Redis.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] where Redis cannot be reached, [`ErrorKind::UnsupportedRedis`]
+    /// where it is too old.
+    pub async fn connect(connection: &Connection) -> Result<Self> {
+        Ok(Self {
+            broker: Broker::connect(connection).await?,
+        })
+    }
+
+    /// The names of all queues, sorted. asynq: `Queues`.
+    pub async fn queues(&self) -> Result<Vec<String>> {
+        let mut queues = self.broker.queues().await?;
+        queues.sort();
+        Ok(queues)
+    }
+
+    /// One task, its state, and what it has left so far. asynq: `GetTaskInfo`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`], [`ErrorKind::Undecodable`].
+    pub async fn task_info(&self, queue: &str, id: &str) -> Result<TaskInfo> {
+        let keys = self.broker.keys(queue);
+        let Some(stored) = self.broker.task(&keys, id).await? else {
+            if !self.broker.queue_exists(queue).await? {
+                return Err(Error::new(
+                    ErrorKind::QueueNotFound,
+                    format!("no queue {queue:?}"),
+                ));
+            }
+            return Err(Error::new(
+                ErrorKind::TaskNotFound,
+                format!("no task {id:?} in queue {queue:?}"),
+            )
+            .with_task_id(id));
+        };
+        let message = wire::decode_task(stored.message).map_err(|error| {
+            Error::new(
+                ErrorKind::Undecodable,
+                format!("message of task {id:?} in queue {queue:?}"),
+            )
+            .with_source(error)
+        })?;
+        let next = match stored.state {
+            TaskState::Pending => Some(Utc::now()),
+            TaskState::Scheduled | TaskState::Retry => stored
+                .score
+                .and_then(|secs| DateTime::from_timestamp(secs, 0)),
+            _ => None,
+        };
+        let mut info = TaskInfo::new(message, stored.state, next, stored.result);
+        info.is_orphaned = stored.orphaned;
+        Ok(info)
+    }
+
+    /// Stops the processing of a queue: workers leave its pending tasks where they are. asynq:
+    /// `PauseQueue`.
+    ///
+    /// A queue that does not exist can be paused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongState`] if it is paused already.
+    pub async fn pause_queue(&self, queue: &str) -> Result<()> {
+        let keys = self.broker.keys(queue);
+        match self.broker.pause(&keys, Utc::now().timestamp()).await? {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::WrongState,
+                format!("queue {queue:?} is paused already"),
+            )),
+        }
+    }
+
+    /// Resumes the processing of a queue. asynq: `UnpauseQueue`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongState`] if it is not paused.
+    pub async fn unpause_queue(&self, queue: &str) -> Result<()> {
+        let keys = self.broker.keys(queue);
+        match self.broker.unpause(&keys).await? {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::WrongState,
+                format!("queue {queue:?} is not paused"),
+            )),
+        }
+    }
+
+    /// Asks whichever server runs this task to end the run. asynq: `CancelProcessing`.
+    ///
+    /// Nothing says whether one does: the message reaches those servers that are connected now.
+    pub async fn cancel_processing(&self, id: &str) -> Result<()> {
+        self.broker.publish_cancellation(id).await
+    }
+
+    /// Closes the connection, unless it is the caller's own.
+    pub async fn close(&self) {
+        self.broker.close().await;
+    }
+}

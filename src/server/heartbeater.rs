@@ -1,0 +1,181 @@
+//! Keeps leases alive, and tells the world that this server lives.
+//!
+//! In Redis it owns `asynq:servers:{…}` and `asynq:workers:{…}` of this server. Leases come first:
+//! a slow write of the rest never delays them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use super::runs::{Run, Runs};
+use super::service::Part;
+use super::status::{Identity, Status};
+use crate::broker::Broker;
+use crate::error::Result;
+use crate::handler::RunEnded;
+use crate::wire::{self, QueueKeys, ServerInfo, Timestamp, WorkerInfo, keys};
+
+/// How long a server counts as alive after its last word.
+const TTL_SECS: i64 = 10;
+/// The most leases that one script call renews.
+const MAX_RENEWALS: usize = 500;
+/// What of a payload is shown among the workers.
+const MAX_SHOWN_PAYLOAD: usize = 4 << 10;
+
+/// asynq: `heartbeater`.
+pub(super) struct Heartbeater {
+    pub(super) broker: Broker,
+    pub(super) identity: Arc<Identity>,
+    pub(super) status: Arc<Status>,
+    pub(super) runs: Arc<Runs>,
+}
+
+impl Part for Heartbeater {
+    const NAME: &'static str = "heartbeater";
+
+    async fn run_once(&mut self) -> Result<()> {
+        let runs = self.runs.all();
+        let renewed = self.renew_leases(&runs).await;
+        let written = self.write_state(&runs).await;
+        renewed.and(written)
+    }
+}
+
+impl Heartbeater {
+    /// Renews the leases that are valid; a run that has lost its lease is ended.
+    async fn renew_leases(&self, runs: &[Arc<Run>]) -> Result<()> {
+        let mut by_queue: HashMap<&str, (&QueueKeys, Vec<&Arc<Run>>)> = HashMap::new();
+        for run in runs {
+            if run.has_lease() {
+                let (_, held) = by_queue
+                    .entry(run.queue.queue())
+                    .or_insert_with(|| (&run.queue, Vec::new()));
+                held.push(run);
+            } else {
+                lose(run);
+            }
+        }
+        let mut first_error = Ok(());
+        for (queue, held) in by_queue.into_values() {
+            for part in held.chunks(MAX_RENEWALS) {
+                if let Err(error) = self.renew(queue, part).await {
+                    first_error = first_error.and(Err(error));
+                }
+            }
+        }
+        first_error
+    }
+
+    async fn renew(&self, queue: &QueueKeys, runs: &[&Arc<Run>]) -> Result<()> {
+        let asked_at = Instant::now();
+        let names: Vec<_> = runs
+            .iter()
+            .map(|run| (run.id.clone(), run.owner.clone()))
+            .collect();
+        let held = self.broker.extend_leases(queue, &names).await?;
+        for (run, held) in runs.iter().zip(held) {
+            if held {
+                run.lease_renewed(asked_at);
+            } else {
+                // an acknowledgement may have come first, then nobody minds
+                lose(run);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_state(&self, runs: &[Arc<Run>]) -> Result<()> {
+        let identity = &self.identity;
+        let running: Vec<_> = runs.iter().filter(|run| !run.has_ended()).collect();
+        let server = ServerInfo {
+            host: identity.host.clone(),
+            pid: identity.pid as i32,
+            server_id: identity.server_id.clone(),
+            concurrency: i32::try_from(identity.concurrency).unwrap_or(i32::MAX),
+            queues: identity
+                .queues
+                .iter()
+                .map(|(name, weight)| (name.clone(), i32::try_from(*weight).unwrap_or(i32::MAX)))
+                .collect(),
+            strict_priority: identity.strict,
+            status: self.status.get().to_owned(),
+            start_time: Some(timestamp(identity.started_at)),
+            active_worker_count: i32::try_from(running.len()).unwrap_or(i32::MAX),
+        };
+        let workers = running
+            .iter()
+            .map(|run| {
+                let info = WorkerInfo {
+                    host: identity.host.clone(),
+                    pid: identity.pid as i32,
+                    server_id: identity.server_id.clone(),
+                    task_id: run.id.to_string(),
+                    task_type: run.message.r#type.clone(),
+                    task_payload: shown(&run.message.payload),
+                    queue: run.message.queue.clone(),
+                    start_time: Some(timestamp(run.started_at)),
+                    deadline: Some(timestamp(run.deadline)),
+                };
+                (run.id.clone(), wire::encode(&info))
+            })
+            .collect();
+        self.broker
+            .write_server_state(
+                &self.server_key(),
+                &self.workers_key(),
+                wire::encode(&server),
+                workers,
+                TTL_SECS,
+                Utc::now(),
+            )
+            .await
+    }
+
+    /// Removes what this server told of itself.
+    pub(super) async fn clear(&self) -> Result<()> {
+        self.broker
+            .clear_server_state(&self.server_key(), &self.workers_key())
+            .await
+    }
+
+    fn server_key(&self) -> String {
+        let Identity {
+            host,
+            pid,
+            server_id,
+            ..
+        } = &*self.identity;
+        keys::server(host, *pid, server_id)
+    }
+
+    fn workers_key(&self) -> String {
+        let Identity {
+            host,
+            pid,
+            server_id,
+            ..
+        } = &*self.identity;
+        keys::workers(host, *pid, server_id)
+    }
+}
+
+/// Another server owns the task now. One whose handler has answered is the syncer's to settle.
+fn lose(run: &Run) {
+    if !run.has_ended() {
+        run.context.end(RunEnded::LeaseExpired);
+    }
+}
+
+fn shown(payload: &Bytes) -> Bytes {
+    payload.slice(..payload.len().min(MAX_SHOWN_PAYLOAD))
+}
+
+fn timestamp(at: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: at.timestamp(),
+        nanos: at.timestamp_subsec_nanos() as i32,
+    }
+}

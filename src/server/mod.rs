@@ -1,0 +1,522 @@
+//! Processing tasks: [`Server`] and its parts.
+//!
+//! Each part is one noun in one file, and they never name each other's insides: the processor
+//! fetches, the worker runs, the syncer tells Redis how it went; the heartbeater keeps leases
+//! alive; forwarder, recoverer and janitor move what time moves. They meet in [`runs::Runs`], what
+//! this server holds, and in the channels that are made here.
+
+mod config;
+mod forwarder;
+mod healthchecker;
+mod heartbeater;
+mod janitor;
+mod policy;
+mod processor;
+mod queues;
+mod recoverer;
+mod runs;
+mod service;
+mod signals;
+mod status;
+mod subscriber;
+mod syncer;
+mod worker;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use config::{
+    CancelPolicy, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE, DEFAULT_CANCEL_GRACE,
+    DEFAULT_DELAYED_TASK_CHECK_INTERVAL, DEFAULT_HEALTH_CHECK_INTERVAL, DEFAULT_JANITOR_BATCH_SIZE,
+    DEFAULT_JANITOR_INTERVAL, DEFAULT_SHUTDOWN_TIMEOUT, DEFAULT_TASK_CHECK_INTERVAL, LostLease,
+    UnknownType,
+};
+use config::{Config, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
+use forwarder::Forwarder;
+use healthchecker::HealthChecker;
+use heartbeater::Heartbeater;
+use janitor::Janitor;
+use policy::Policy;
+use processor::Processor;
+use queues::Queues;
+use recoverer::{Recoverer, give_back_lost_fetches};
+use runs::Runs;
+use service::{Part, repeat};
+use status::{Identity, Status};
+use syncer::Syncer;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use worker::Worker;
+
+use crate::broker::Broker;
+use crate::connection::Connection;
+use crate::context::TaskContext;
+use crate::error::Result;
+use crate::handler::IntoHandler;
+use crate::retry_delay::RetryDelay;
+use crate::task::Task;
+
+/// A server that has not been started: its settings, then [`serve`](Self::serve).
+///
+/// Several servers may run in one process. asynq: `Server`, `Config`.
+///
+/// ```no_run
+/// # async fn example() -> rasynq::Result<()> {
+/// use rasynq::{Connection, Mux, Server, Task, TaskContext};
+///
+/// async fn resize(cx: TaskContext, task: Task) -> anyhow::Result<()> {
+///     println!("{} has {} bytes", cx.task_id(), task.payload().len());
+///     Ok(())
+/// }
+///
+/// let redis = Connection::from_uri("redis://localhost")?;
+/// Server::new(&redis)
+///     .concurrency(10)
+///     .queue("critical", 6)
+///     .queue("default", 3)
+///     .serve(Mux::new().route("image:resize", resize))
+///     .await?; // until SIGTERM or SIGINT
+/// # Ok(()) }
+/// ```
+#[must_use = "a server does nothing until it is served or started"]
+pub struct Server {
+    connection: Connection,
+    config: Config,
+}
+
+impl Server {
+    /// A server with asynq's defaults on this Redis.
+    pub fn new(connection: &Connection) -> Self {
+        Self {
+            connection: connection.clone(),
+            config: Config::default(),
+        }
+    }
+
+    /// How many tasks it runs at once. Default, and 0: the number of CPUs. asynq: `Concurrency`.
+    pub fn concurrency(mut self, workers: usize) -> Self {
+        self.config.concurrency = workers;
+        self
+    }
+
+    /// Adds a queue with its weight; a weight of 0 leaves it out. Default: `default` alone.
+    /// asynq: `Queues`.
+    ///
+    /// Weighted: for each free worker a queue is drawn, its chance being its share of all weights.
+    pub fn queue(mut self, name: impl Into<String>, weight: u32) -> Self {
+        self.config.queues.insert(name.into(), weight);
+        self
+    }
+
+    /// Serves a queue only when all queues of higher weight are empty. Default: off. asynq:
+    /// `StrictPriority`.
+    pub fn strict_priority(mut self, strict: bool) -> Self {
+        self.config.strict_priority = strict;
+        self
+    }
+
+    /// How long to wait on average before looking again when all queues are empty. Default, and
+    /// zero: 1 s. asynq: `TaskCheckInterval`.
+    pub fn task_check_interval(mut self, interval: Duration) -> Self {
+        self.config.task_check_interval = interval;
+        self
+    }
+
+    /// How often due scheduled and retried tasks are looked for. Default, and zero: 5 s. asynq:
+    /// `DelayedTaskCheckInterval`.
+    pub fn delayed_task_check_interval(mut self, interval: Duration) -> Self {
+        self.config.delayed_task_check_interval = interval;
+        self
+    }
+
+    /// How long a shutdown waits for running handlers before it gives their tasks back. Default,
+    /// and zero: 8 s. asynq: `ShutdownTimeout`.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.config.shutdown_timeout = timeout;
+        self
+    }
+
+    /// Is called every [`health_check_interval`](Self::health_check_interval) with what a ping
+    /// of Redis gave. asynq: `HealthCheckFunc`.
+    pub fn health_check(mut self, check: impl Fn(Result<()>) + Send + Sync + 'static) -> Self {
+        self.config.health_check = Some(Arc::new(check));
+        self
+    }
+
+    /// How often the health check is made. Default, and zero: 15 s. asynq: `HealthCheckInterval`.
+    pub fn health_check_interval(mut self, interval: Duration) -> Self {
+        self.config.health_check_interval = interval;
+        self
+    }
+
+    /// How often completed tasks whose retention has ended are deleted. Default, and zero: 8 s.
+    /// asynq: `JanitorInterval`.
+    pub fn janitor_interval(mut self, interval: Duration) -> Self {
+        self.config.janitor_interval = interval;
+        self
+    }
+
+    /// How many of them one call deletes. Default, and 0: 100. asynq: `JanitorBatchSize`.
+    pub fn janitor_batch_size(mut self, tasks: usize) -> Self {
+        self.config.janitor_batch_size = tasks;
+        self
+    }
+
+    /// How long a failed task waits for its retry. Default: [`RetryDelay::exponential`]. asynq:
+    /// `RetryDelayFunc`.
+    pub fn retry_delay(mut self, delay: RetryDelay) -> Self {
+        self.config.retry_delay = delay;
+        self
+    }
+
+    /// Whether an error counts as a failure; one that does not is retried without counting, as
+    /// long as retries are left. Default: every error does. asynq: `IsFailure`.
+    pub fn is_failure(
+        mut self,
+        predicate: impl Fn(&anyhow::Error) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.config.is_failure = Some(Arc::new(predicate));
+        self
+    }
+
+    /// Is called with every error that a run ends with, also those of ends that no handler
+    /// answered. asynq: `ErrorHandler`.
+    pub fn error_handler(
+        mut self,
+        hook: impl Fn(&TaskContext, &Task, &anyhow::Error) + Send + Sync + 'static,
+    ) -> Self {
+        self.config.error_handler = Some(Arc::new(hook));
+        self
+    }
+
+    /// Is called with the error for which a task is archived, after
+    /// [`error_handler`](Self::error_handler): no retry was left, or none wanted.
+    pub fn exhausted(
+        mut self,
+        hook: impl Fn(&TaskContext, &Task, &anyhow::Error) + Send + Sync + 'static,
+    ) -> Self {
+        self.config.exhausted = Some(Arc::new(hook));
+        self
+    }
+
+    /// What becomes of a task that no handler is registered for. Default: it fails, as in asynq.
+    pub fn unknown_type(mut self, policy: UnknownType) -> Self {
+        self.config.unknown_type = policy;
+        self
+    }
+
+    /// What becomes of a cancelled task. Default: it fails, as in asynq.
+    pub fn after_cancel(mut self, policy: CancelPolicy) -> Self {
+        self.config.after_cancel = policy;
+        self
+    }
+
+    /// How long a cancelled handler has to answer before its future is dropped. Default: 1 s;
+    /// zero drops it at once.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.config.cancel_grace = grace;
+        self
+    }
+
+    /// What becomes of a task whose server is gone. Default: it fails, as in asynq.
+    pub fn lost_lease(mut self, policy: LostLease) -> Self {
+        self.config.lost_lease = policy;
+        self
+    }
+
+    /// How many tasks the archive of a queue holds; beyond it the oldest go. Default 10,000, at
+    /// least 1. A Go server on the same queue applies its own limit, 9,999.
+    pub fn archive_max_size(mut self, tasks: u64) -> Self {
+        self.config.archive_max_size = tasks;
+        self
+    }
+
+    /// How long an archived task is kept. Default 90 days.
+    pub fn archive_max_age(mut self, age: Duration) -> Self {
+        self.config.archive_max_age = age;
+        self
+    }
+
+    /// Starts the server and runs it until SIGTERM or SIGINT, then shuts it down. SIGTSTP only
+    /// stops the fetching of tasks. asynq: `Run`.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub async fn serve<M>(self, handler: impl IntoHandler<M>) -> Result<()> {
+        // before anything runs: a signal that comes early counts
+        let signals = signals::Signals::listen()?;
+        let running = self.start(handler).await?;
+        signals.wait(|| running.stop()).await;
+        running.shutdown().await;
+        Ok(())
+    }
+
+    /// Starts the server and runs it until `until` ends, then shuts it down. Signals are the
+    /// caller's.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub async fn serve_until<M>(
+        self,
+        handler: impl IntoHandler<M>,
+        until: impl Future<Output = ()>,
+    ) -> Result<()> {
+        let running = self.start(handler).await?;
+        until.await;
+        running.shutdown().await;
+        Ok(())
+    }
+
+    /// Starts the server and returns once it runs. asynq: `Start`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a setting or a mux that is wrong;
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable),
+    /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) and
+    /// [`ErrorKind::UnsupportedRedis`](crate::ErrorKind::UnsupportedRedis) where Redis is not what
+    /// we need.
+    pub async fn start<M>(self, handler: impl IntoHandler<M>) -> Result<RunningServer> {
+        let config = self.config.checked()?;
+        let service = handler.into_service()?;
+        let broker = Broker::connect(&self.connection).await?;
+        let queues = Queues::new(&broker, &config.queues, config.strict_priority);
+        let identity = Arc::new(Identity::new(
+            config.concurrency,
+            config.queues.clone(),
+            config.strict_priority,
+        ));
+        let status = Arc::new(Status::new());
+        let runs = Arc::new(Runs::default());
+        let policy = Arc::new(Policy {
+            retry_delay: config.retry_delay.clone(),
+            is_failure: config.is_failure.clone(),
+            error_handler: config.error_handler.clone(),
+            exhausted: config.exhausted.clone(),
+            unknown_type: config.unknown_type,
+            after_cancel: config.after_cancel,
+            cancel_grace: config.cancel_grace,
+            lost_lease: config.lost_lease,
+            archive: config.archive(),
+        });
+        let (ended, ended_receiver) = mpsc::unbounded_channel();
+        let (lost, lost_receiver) = mpsc::unbounded_channel();
+        let stop = Stop::default();
+        let workers = TaskTracker::new();
+        let worker = Arc::new(Worker {
+            service,
+            policy: Arc::clone(&policy),
+            runs: Arc::clone(&runs),
+            ended,
+            abort: stop.abort.clone(),
+            tracker: workers.clone(),
+        });
+        let mut heartbeater = Heartbeater {
+            broker: broker.clone(),
+            identity: Arc::clone(&identity),
+            status: Arc::clone(&status),
+            runs: Arc::clone(&runs),
+        };
+        // one beat before the first task: whoever sees a task of ours active can see us
+        status.set_active();
+        if let Err(error) = heartbeater.run_once().await {
+            broker.close().await;
+            return Err(error);
+        }
+
+        let processor = Processor {
+            broker: broker.clone(),
+            queues: queues.clone(),
+            runs: Arc::clone(&runs),
+            worker,
+            concurrency: config.concurrency,
+            task_check_interval: config.task_check_interval,
+            lost,
+            server_id: identity.server_id.clone(),
+        };
+        let syncer = Syncer::new(broker.clone(), Arc::clone(&runs), config.archive());
+        let mut parts = vec![
+            tokio::spawn(ignore(repeat(
+                Forwarder {
+                    broker: broker.clone(),
+                    queues: queues.clone(),
+                },
+                config.delayed_task_check_interval,
+                true,
+                stop.parts.clone(),
+            ))),
+            tokio::spawn(ignore(repeat(
+                Recoverer {
+                    broker: broker.clone(),
+                    queues: queues.clone(),
+                    policy,
+                },
+                RECOVER_INTERVAL,
+                true,
+                stop.parts.clone(),
+            ))),
+            tokio::spawn(ignore(repeat(
+                Janitor {
+                    broker: broker.clone(),
+                    queues,
+                    batch_size: config.janitor_batch_size,
+                },
+                config.janitor_interval,
+                false,
+                stop.parts.clone(),
+            ))),
+            tokio::spawn(subscriber::listen(broker.clone(), runs, stop.parts.clone())),
+            tokio::spawn(give_back_lost_fetches(
+                broker.clone(),
+                lost_receiver,
+                stop.parts.clone(),
+            )),
+        ];
+        if let Some(callback) = config.health_check {
+            let checker = HealthChecker {
+                broker: broker.clone(),
+                callback,
+            };
+            parts.push(tokio::spawn(ignore(repeat(
+                checker,
+                config.health_check_interval,
+                false,
+                stop.parts.clone(),
+            ))));
+        }
+        tracing::info!(
+            server_id = identity.server_id,
+            concurrency = identity.concurrency,
+            queues = ?identity.queues,
+            "server started"
+        );
+        Ok(RunningServer {
+            broker,
+            identity,
+            status,
+            workers,
+            shutdown_timeout: config.shutdown_timeout,
+            processor: tokio::spawn(processor.run(stop.fetching.clone())),
+            syncer: tokio::spawn(syncer.run(ended_receiver)),
+            heartbeater: tokio::spawn(repeat(
+                heartbeater,
+                HEARTBEAT_INTERVAL,
+                false,
+                stop.heart.clone(),
+            )),
+            parts,
+            stop,
+        })
+    }
+}
+
+async fn ignore<T>(part: impl Future<Output = T>) {
+    part.await;
+}
+
+/// What stops what, in the order in which a shutdown does it.
+#[derive(Default)]
+struct Stop {
+    fetching: CancellationToken,
+    abort: CancellationToken,
+    parts: CancellationToken,
+    heart: CancellationToken,
+}
+
+/// A server at work. Dropped without [`shutdown`](Self::shutdown), it ends at once and leaves its
+/// tasks to their leases, as a crash would.
+#[must_use = "dropped, the server ends at once as in a crash"]
+pub struct RunningServer {
+    broker: Broker,
+    identity: Arc<Identity>,
+    status: Arc<Status>,
+    workers: TaskTracker,
+    shutdown_timeout: Duration,
+    stop: Stop,
+    processor: JoinHandle<()>,
+    syncer: JoinHandle<()>,
+    heartbeater: JoinHandle<Heartbeater>,
+    parts: Vec<JoinHandle<()>>,
+}
+
+/// How long a shutdown goes on telling Redis how tasks ended when Redis does not listen.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+impl RunningServer {
+    /// The id under which asynqmon shows this server.
+    pub fn server_id(&self) -> &str {
+        &self.identity.server_id
+    }
+
+    /// Stops fetching tasks; those that run go on. Calling it again has no effect. asynq: `Stop`.
+    pub fn stop(&self) {
+        if !self.stop.fetching.is_cancelled() {
+            tracing::info!(server_id = self.server_id(), "fetches no more tasks");
+            self.status.set_stopped();
+            self.stop.fetching.cancel();
+        }
+    }
+
+    /// Asks Redis for a sign of life. asynq: `Ping`.
+    pub async fn ping(&self) -> Result<()> {
+        self.broker.ping().await
+    }
+
+    /// Shuts the server down: fetches no more, waits up to the shutdown timeout for running
+    /// handlers, gives the tasks of the others back as next in their queues, tells Redis the rest
+    /// and disconnects. asynq: `Shutdown`.
+    ///
+    /// Redis that cannot be reached holds it up for another 5 s at most. A blocking handler that
+    /// does not return is left behind: its task has been given back.
+    pub async fn shutdown(mut self) {
+        tracing::info!(server_id = self.server_id(), "shutting down");
+        self.stop();
+        self.workers.close();
+        let finished = async {
+            let _ = (&mut self.processor).await;
+            self.workers.wait().await;
+        };
+        if tokio::time::timeout(self.shutdown_timeout, finished)
+            .await
+            .is_err()
+        {
+            self.stop.abort.cancel();
+            self.workers.wait().await;
+            self.processor.abort();
+        }
+        // with the last worker went the last sender: the syncer ends once all is told
+        if tokio::time::timeout(LAST_WORDS, &mut self.syncer)
+            .await
+            .is_err()
+        {
+            tracing::error!("Redis was not told how some tasks ended, their leases will expire");
+            self.syncer.abort();
+        }
+        self.stop.parts.cancel();
+        for part in self.parts.drain(..) {
+            let _ = tokio::time::timeout(LAST_WORDS, part).await;
+        }
+        self.status.set_closed();
+        self.stop.heart.cancel();
+        if let Ok(heartbeater) = (&mut self.heartbeater).await
+            && let Ok(Err(error)) = tokio::time::timeout(LAST_WORDS, heartbeater.clear()).await
+        {
+            tracing::warn!(%error, "could not remove the server's state, it will expire");
+        }
+        self.broker.close().await;
+        tracing::info!(server_id = self.identity.server_id, "shut down");
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        // owned tasks do not outlive their owner
+        self.stop.fetching.cancel();
+        self.stop.abort.cancel();
+        self.stop.parts.cancel();
+        self.stop.heart.cancel();
+        self.syncer.abort();
+    }
+}

@@ -1,0 +1,220 @@
+//! What follows from how a run ended: the decisions, without doing any of it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::config::{CancelPolicy, ErrorHandler, IsFailure, LostLease, UnknownType};
+use super::runs::Run;
+use crate::broker::{Archive, ArchiveLimits, Claim, Done, Later, LaterState};
+use crate::context::TaskContext;
+use crate::handler::{Answer, HandlerNotFound, RunEnded, Verdict, find_error, stored_text};
+use crate::retry_delay::RetryDelay;
+use crate::task::Task;
+use crate::wire::{self, TaskMessage};
+
+/// The settings and hooks that decide.
+pub(super) struct Policy {
+    pub(super) retry_delay: RetryDelay,
+    pub(super) is_failure: Option<IsFailure>,
+    pub(super) error_handler: Option<ErrorHandler>,
+    pub(super) exhausted: Option<ErrorHandler>,
+    pub(super) unknown_type: UnknownType,
+    pub(super) after_cancel: CancelPolicy,
+    pub(super) cancel_grace: Duration,
+    pub(super) lost_lease: LostLease,
+    pub(super) archive: ArchiveLimits,
+}
+
+/// What Redis is to be told of a task.
+pub(super) enum Settlement {
+    Done(Done),
+    Later(Later),
+    Archive(Archive),
+    Requeue(Claim),
+}
+
+impl Policy {
+    /// Decides on a run that its handler, or its end, has answered; calls the hooks.
+    pub(super) fn settle(
+        &self,
+        run: &Run,
+        context: &TaskContext,
+        answer: Result<Answer, anyhow::Error>,
+        now: DateTime<Utc>,
+    ) -> Settlement {
+        let error = match answer {
+            Ok(Answer::Snooze(delay)) => {
+                return Settlement::Later(put_off(run.claim(), delay, now));
+            }
+            Ok(_) => return Settlement::Done(succeeded(run, now)),
+            Err(error) => error,
+        };
+        let task = Task::from_message(&run.message);
+        if let Some(hook) = &self.error_handler {
+            hook(context, &task, &error);
+        }
+        let unknown = find_error::<HandlerNotFound>(&error).is_some();
+        let canceled = find_error::<RunEnded>(&error) == Some(&RunEnded::Canceled);
+        match (unknown, self.unknown_type, canceled, self.after_cancel) {
+            (true, UnknownType::GiveBack { after }, ..) => {
+                return Settlement::Later(put_off(run.claim(), after, now));
+            }
+            (true, UnknownType::Archive, ..) | (_, _, true, CancelPolicy::Archive) => {
+                return Settlement::Archive(self.archived(run.claim(), &run.message, &error, now));
+            }
+            (_, _, true, CancelPolicy::Revoke) => return Settlement::Done(revoked(run)),
+            _ => {}
+        }
+        let verdict = Verdict::of(&error);
+        match verdict {
+            Verdict::Revoke => Settlement::Done(revoked(run)),
+            Verdict::Retry | Verdict::RetryAfter(_) if has_retries(&run.message) => {
+                let delay = match verdict {
+                    Verdict::RetryAfter(delay) => delay,
+                    _ => self.retry_delay.delay(retried(&run.message), &error, &task),
+                };
+                Settlement::Later(self.retried(run.claim(), &run.message, &error, delay, now))
+            }
+            _ => {
+                if let Some(hook) = &self.exhausted {
+                    hook(context, &task, &error);
+                }
+                tracing::warn!(
+                    task_id = &*run.id,
+                    task_type = run.message.r#type,
+                    queue = run.message.queue,
+                    retried = run.message.retried,
+                    error = stored_text(&error),
+                    "archived: no retry is left or wanted"
+                );
+                Settlement::Archive(self.archived(run.claim(), &run.message, &error, now))
+            }
+        }
+    }
+
+    /// Decides on a task whose server is gone, by its message as it was listed.
+    pub(super) fn recover(
+        &self,
+        claim: Claim,
+        message: &TaskMessage,
+        now: DateTime<Utc>,
+    ) -> Settlement {
+        let error = anyhow::Error::new(RunEnded::LeaseExpired);
+        if self.lost_lease == LostLease::GiveBack {
+            return Settlement::Later(put_off(claim, Duration::ZERO, now));
+        }
+        if has_retries(message) {
+            let task = Task::from_message(message);
+            let delay = self.retry_delay.delay(retried(message), &error, &task);
+            Settlement::Later(self.retried(claim, message, &error, delay, now))
+        } else {
+            Settlement::Archive(self.archived(claim, message, &error, now))
+        }
+    }
+
+    fn retried(
+        &self,
+        claim: Claim,
+        message: &TaskMessage,
+        error: &anyhow::Error,
+        delay: Duration,
+        now: DateTime<Utc>,
+    ) -> Later {
+        let counts = self.is_failure.as_ref().is_none_or(|hook| hook(error));
+        let mut message = failed(message, error, now);
+        message.retried += i32::from(counts);
+        Later {
+            claim,
+            state: LaterState::Retry,
+            at_unix_secs: after(now, delay),
+            message: Some(wire::encode(&message)),
+            counts,
+        }
+    }
+
+    fn archived(
+        &self,
+        claim: Claim,
+        message: &TaskMessage,
+        error: &anyhow::Error,
+        now: DateTime<Utc>,
+    ) -> Archive {
+        Archive {
+            claim,
+            message: Some(wire::encode(&failed(message, error, now))),
+            counts: true,
+        }
+    }
+}
+
+/// Whether a failed task is tried again.
+fn has_retries(message: &TaskMessage) -> bool {
+    message.retried < message.retry
+}
+
+fn retried(message: &TaskMessage) -> u32 {
+    u32::try_from(message.retried).unwrap_or_default()
+}
+
+fn failed(message: &TaskMessage, error: &anyhow::Error, now: DateTime<Utc>) -> TaskMessage {
+    TaskMessage {
+        error_msg: stored_text(error),
+        last_failed_at: now.timestamp(),
+        ..message.clone()
+    }
+}
+
+fn succeeded(run: &Run, now: DateTime<Utc>) -> Done {
+    let message = &run.message;
+    let completed = (message.retention > 0).then(|| {
+        let kept = TaskMessage {
+            completed_at: now.timestamp(),
+            ..TaskMessage::clone(message)
+        };
+        let until = now.timestamp().saturating_add(message.retention);
+        (wire::encode(&kept), until)
+    });
+    Done {
+        claim: run.claim(),
+        unique_key: message.unique_key.clone(),
+        completed,
+    }
+}
+
+fn revoked(run: &Run) -> Done {
+    Done {
+        claim: run.claim(),
+        unique_key: run.message.unique_key.clone(),
+        completed: None,
+    }
+}
+
+fn put_off(claim: Claim, delay: Duration, now: DateTime<Utc>) -> Later {
+    Later {
+        claim,
+        state: LaterState::Scheduled,
+        at_unix_secs: after(now, delay),
+        message: None,
+        counts: false,
+    }
+}
+
+/// The whole second of `now + delay`; what is out of range is as far away as asynq's readers take.
+fn after(now: DateTime<Utc>, delay: Duration) -> i64 {
+    /// Older readers cast scores at this bound.
+    const FAR: i64 = 100_000_000_000_000_000 - 1;
+    TimeDelta::from_std(delay)
+        .ok()
+        .and_then(|delay| now.checked_add_signed(delay))
+        .map_or(FAR, |at| at.timestamp().min(FAR))
+}
+
+/// A message that does not decode is archived as it is, and counted nowhere.
+pub(super) fn as_it_is(claim: Claim) -> Archive {
+    Archive {
+        claim,
+        message: None,
+        counts: false,
+    }
+}

@@ -1,0 +1,206 @@
+//! What a server holds: every task from its fetch until Redis has confirmed how it ended.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Broker, Claim, LEASE, Str};
+use crate::context::{ResultSink, RunSeed, SlotGuard, TaskContext};
+use crate::wire::{DecodeError, QueueKeys, TaskMessage};
+
+/// One task that this server holds.
+pub(super) struct Run {
+    /// Its number in this process.
+    pub(super) number: u64,
+    pub(super) queue: QueueKeys,
+    pub(super) id: Str,
+    /// The name of the fetch that took it.
+    pub(super) owner: Str,
+    /// The message as it was fetched.
+    pub(super) raw: Bytes,
+    /// What could be decoded: of a message that does not decode, the id and the queue.
+    pub(super) message: Arc<TaskMessage>,
+    pub(super) undecodable: Option<DecodeError>,
+    pub(super) started_at: DateTime<Utc>,
+    /// When the run has to have ended.
+    pub(super) deadline: DateTime<Utc>,
+    /// What the handler sees of it, and how it is ended.
+    pub(super) context: TaskContext,
+    lease: Lease,
+    /// The handler has answered, or will not be asked any more.
+    ended: AtomicBool,
+}
+
+/// Until when a lease certainly lasts, seen from here: counted from before Redis was asked.
+struct Lease {
+    base: Instant,
+    until_ms: AtomicU64,
+}
+
+impl Lease {
+    fn granted(asked_at: Instant) -> Self {
+        Self {
+            base: asked_at,
+            until_ms: AtomicU64::new(LEASE.as_millis() as u64),
+        }
+    }
+
+    fn renewed(&self, asked_at: Instant) {
+        let until = asked_at.saturating_duration_since(self.base) + LEASE;
+        self.until_ms
+            .fetch_max(until.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn is_valid(&self) -> bool {
+        self.base.elapsed() < Duration::from_millis(self.until_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// A task as a fetch brought it.
+pub(super) struct Taken {
+    pub(super) queue: QueueKeys,
+    pub(super) id: Str,
+    pub(super) owner: Str,
+    pub(super) raw: Bytes,
+    /// Or why it does not decode.
+    pub(super) message: Result<TaskMessage, DecodeError>,
+    /// When the fetch was sent.
+    pub(super) asked_at: Instant,
+    pub(super) deadline: DateTime<Utc>,
+    /// The place among the workers that it takes.
+    pub(super) slot: SlotGuard,
+}
+
+impl Run {
+    /// Whether nobody else can have been given the task, as far as can be told from here.
+    pub(super) fn has_lease(&self) -> bool {
+        self.lease.is_valid()
+    }
+
+    /// Notes that the lease was renewed by a call made at `asked_at`.
+    pub(super) fn lease_renewed(&self, asked_at: Instant) {
+        self.lease.renewed(asked_at);
+    }
+
+    /// Whether the handler is done, one way or the other.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_ended(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// The right to write about the task. Past the lease, Redis compares the message as well.
+    pub(super) fn claim(&self) -> Claim {
+        Claim {
+            id: self.id.clone(),
+            owner: self.owner.clone(),
+            original: (!self.has_lease()).then(|| self.raw.clone()),
+        }
+    }
+}
+
+/// All tasks that a server holds.
+#[derive(Default)]
+pub(super) struct Runs {
+    held: Mutex<Held>,
+    /// Told whenever a run goes.
+    gone: Notify,
+}
+
+#[derive(Default)]
+struct Held {
+    runs: HashMap<u64, Arc<Run>>,
+    next: u64,
+}
+
+impl Runs {
+    /// Begins to hold tasks, in the order of their fetch.
+    pub(super) fn begin(&self, broker: &Broker, taken: Vec<Taken>) -> Vec<(Arc<Run>, SlotGuard)> {
+        let now = Utc::now();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        taken
+            .into_iter()
+            .map(|taken| {
+                let number = held.next;
+                held.next += 1;
+                let (message, undecodable) = match taken.message {
+                    Ok(message) => (message, None),
+                    Err(error) => {
+                        let known = TaskMessage {
+                            id: taken.id.to_string(),
+                            queue: taken.queue.queue().to_owned(),
+                            ..TaskMessage::default()
+                        };
+                        (known, Some(error))
+                    }
+                };
+                let message = Arc::new(message);
+                let context = TaskContext::new(RunSeed {
+                    message: Arc::clone(&message),
+                    deadline: Some(taken.deadline),
+                    cancellation: CancellationToken::new(),
+                    results: ResultSink::Broker {
+                        broker: broker.clone(),
+                        owner: taken.owner.clone(),
+                    },
+                    slot: Arc::clone(&taken.slot),
+                });
+                let run = Arc::new(Run {
+                    number,
+                    queue: taken.queue,
+                    id: taken.id,
+                    owner: taken.owner,
+                    raw: taken.raw,
+                    message,
+                    ended: AtomicBool::new(undecodable.is_some()),
+                    undecodable,
+                    started_at: now,
+                    deadline: taken.deadline,
+                    context,
+                    lease: Lease::granted(taken.asked_at),
+                });
+                held.runs.insert(number, Arc::clone(&run));
+                (run, taken.slot)
+            })
+            .collect()
+    }
+
+    /// Stops holding tasks.
+    pub(super) fn forget<'r>(&self, runs: impl IntoIterator<Item = &'r Arc<Run>>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for run in runs {
+            held.runs.remove(&run.number);
+        }
+        drop(held);
+        self.gone.notify_one();
+    }
+
+    /// How many tasks are held.
+    pub(super) fn len(&self) -> usize {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.runs.len()
+    }
+
+    /// Everything that is held now, in the order of the fetches.
+    pub(super) fn all(&self) -> Vec<Arc<Run>> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runs: Vec<_> = held.runs.values().cloned().collect();
+        drop(held);
+        runs.sort_by_key(|run| run.number);
+        runs
+    }
+
+    /// Waits until a run goes; one that went since the last wait counts.
+    pub(super) async fn one_gone(&self) {
+        self.gone.notified().await;
+    }
+}

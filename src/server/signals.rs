@@ -1,0 +1,63 @@
+//! The signals that a server understands. asynq: `signals_unix.go`.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Signals as they come in.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    suspend: tokio::signal::unix::Signal,
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Internal, "cannot listen for signals").with_source(error)
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        /// SIGTSTP has this number on Linux and 18 on the BSDs and macOS.
+        const SIGTSTP: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+            20
+        } else {
+            18
+        };
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            suspend: signal(SignalKind::from_raw(SIGTSTP)).map_err(failed)?,
+        })
+    }
+
+    /// Waits for the one that ends the server; calls `stop` for each that only stops fetching.
+    pub(super) async fn wait(mut self, stop: impl Fn()) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.suspend.recv() => stop(),
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen() -> Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the one that ends the server.
+    pub(super) async fn wait(self, _stop: impl Fn()) {
+        if let Err(error) = tokio::signal::ctrl_c().await.map_err(failed) {
+            tracing::error!(%error, "the server cannot be interrupted");
+            std::future::pending::<()>().await;
+        }
+    }
+}
