@@ -5,14 +5,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::answer::IntoOutcome;
-use super::marker::{BuildOptions, OnThread, Typed, Untyped};
+use super::marker::{BuildOptions, OnThread};
 use super::panics::caught;
 use super::service::{Erased, HandlerService, Outcome, OutcomeFuture, Run};
-use super::{IntoHandler, decode_or};
+use super::{HandlerInput, IntoHandler};
 use crate::context::TaskContext;
 use crate::error::Result;
-use crate::handler::kind::{Codec, TaskKind};
-use crate::task::Task;
 
 /// A handler that is a plain function, which may block: each run is on a thread of its own.
 ///
@@ -47,32 +45,17 @@ pub struct Blocking<F> {
     function: F,
 }
 
-impl<F, R> IntoHandler<OnThread<Untyped>> for Blocking<F>
-where
-    F: Fn(TaskContext, Task) -> R + Send + Sync + 'static,
-    R: IntoOutcome + 'static,
-{
-    fn build(self, _options: BuildOptions) -> Result<HandlerService> {
-        let function = self.function;
-        Ok(HandlerService::new(Thread(Arc::new(move |run: Run| {
-            function(run.context, run.task).into_outcome()
-        }))))
-    }
-}
-
-impl<F, R, T, C> IntoHandler<OnThread<Typed<T, C>>> for Blocking<F>
+impl<F, R, T, X> IntoHandler<OnThread<T, X>> for Blocking<F>
 where
     F: Fn(TaskContext, T) -> R + Send + Sync + 'static,
-    R: IntoOutcome + 'static,
-    T: TaskKind<C> + 'static,
-    C: Codec<T> + 'static,
+    R: IntoOutcome,
+    T: HandlerInput<X>,
 {
     fn build(self, options: BuildOptions) -> Result<HandlerService> {
         let function = self.function;
-        let undecodable = options.undecodable();
         Ok(HandlerService::new(Thread(Arc::new(move |run: Run| {
-            let payload = decode_or(undecodable, &run.task)?;
-            function(run.context, payload).into_outcome()
+            let input = T::from_task(run.task, options)?;
+            function(run.context, input).into_outcome()
         }))))
     }
 }
@@ -100,5 +83,61 @@ where
                 Err(stopped) => Err(stopped).context("the thread of a blocking handler"),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Weak, mpsc};
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::context::{ResultSink, RunSeed, SlotGuard};
+    use crate::handler::RunEnded;
+    use crate::task::Task;
+    use crate::wire::TaskMessage;
+
+    // asynq frees the slot at once: protocol page, §9 row 24
+    #[tokio::test]
+    async fn a_blocking_handler_keeps_its_slot_until_it_returns() {
+        let slot: SlotGuard = Arc::new(());
+        let kept: Weak<_> = Arc::downgrade(&slot);
+        let context = TaskContext::new(RunSeed {
+            message: Arc::new(TaskMessage::default()),
+            deadline: None,
+            cancellation: CancellationToken::new(),
+            results: ResultSink::Kept(Arc::default()),
+            slot: Arc::clone(&slot),
+        });
+        let (started, has_started) = tokio::sync::oneshot::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let channels = std::sync::Mutex::new(Some((started, may_go_on)));
+        let handler = blocking(move |_: TaskContext, _: Task| {
+            let taken = channels.lock().expect("nobody panics").take();
+            let (started, may_go_on) = taken.expect("one run");
+            started.send(()).expect("the test waits");
+            may_go_on.recv().expect("the test sends");
+            anyhow::Ok(())
+        });
+        let service = handler.into_service().expect("no mux");
+        let mut run = service.run(Run::new(context.clone(), Task::new("any", "")));
+        tokio::select! {
+            _ = &mut run => unreachable!("it waits for the test"),
+            begun = has_started => begun.expect("it starts"),
+        }
+        context.end(RunEnded::DeadlineExceeded);
+        drop((run, slot));
+        assert_eq!(kept.strong_count(), 1, "the thread's");
+        go_on.send(()).expect("the thread waits");
+        tokio::time::timeout(std::time::Duration::from_secs(10), async {
+            while kept.strong_count() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the thread lets go");
+        // The test's own context holds on to nothing.
+        assert!(context.hold_slot().is_none());
     }
 }

@@ -181,6 +181,30 @@ impl fmt::Debug for HandlerError {
 
 transparent!(HandlerError);
 
+/// A boxed error of a layer. anyhow can hold one, but hides what it is from [`find_error`].
+#[derive(Debug)]
+pub(super) struct Boxed {
+    error: Box<dyn StdError + Send + Sync>,
+}
+
+impl Boxed {
+    pub(super) fn new(error: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { error }
+    }
+}
+
+impl fmt::Display for Boxed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl StdError for Boxed {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
 /// Why a run was ended before its handler had answered.
 ///
 /// The texts are those that asynq stores with the task.
@@ -322,7 +346,8 @@ pub fn is_panic(error: &anyhow::Error) -> bool {
 }
 
 /// The outermost error of type `T` in this error: the error itself, a context of it, or one of
-/// its sources. It looks through [`SkipRetry`], [`Revoke`], [`RetryAfter`] and [`HandlerError`].
+/// its sources. It looks through [`SkipRetry`], [`Revoke`], [`RetryAfter`], [`HandlerError`] and the boxes of
+/// tower layers.
 ///
 /// ```
 /// use rasynq::{SkipRetry, find_error};
@@ -336,6 +361,7 @@ pub fn find_error<T: StdError + Send + Sync + 'static>(error: &anyhow::Error) ->
             cause
                 .downcast_ref::<T>()
                 .or_else(|| wrapped(cause).and_then(find_error::<T>))
+                .or_else(|| cause.downcast_ref::<Boxed>()?.error.downcast_ref::<T>())
         })
     })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::errors::PayloadError;
-use super::marker::{ByKind, ByKindRef};
+use super::marker::{Typed, TypedRef};
 use crate::error::{Error, Result};
 use crate::task::{IntoTask, Task};
 
@@ -177,7 +177,7 @@ impl Task {
     }
 }
 
-impl<T, C> IntoTask<ByKind<C>> for T
+impl<T, C> IntoTask<Typed<C>> for T
 where
     T: TaskKind<C>,
     C: Codec<T>,
@@ -187,7 +187,7 @@ where
     }
 }
 
-impl<T, C> IntoTask<ByKindRef<C>> for &T
+impl<T, C> IntoTask<TypedRef<C>> for &T
 where
     T: TaskKind<C>,
     C: Codec<T>,

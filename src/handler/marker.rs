@@ -1,21 +1,33 @@
 //! Types by which the compiler tells the kinds of handlers and of typed values apart. One never
-//! writes them, and no value of them is ever made.
+//! writes them, and no value of most of them is ever made.
 
 use std::marker::PhantomData;
 
 use super::{TaskKind, UndecodablePayload};
 
-/// Marks a handler of tasks.
+/// Marks the input that is the task itself.
 #[derive(Debug)]
 pub struct Untyped(());
 
-/// Marks a handler of the payload `T`, written by `C`.
+/// Marks an input, or a value to enqueue, that the codec `C` writes.
 #[derive(Debug)]
-pub struct Typed<T, C>(PhantomData<(T, C)>);
+pub struct Typed<C>(PhantomData<C>);
 
-/// Marks a struct that handles what `M` says.
+/// Marks a reference to a value to enqueue that the codec `C` writes.
 #[derive(Debug)]
-pub struct Struct<M>(PhantomData<M>);
+pub struct TypedRef<C>(PhantomData<C>);
+
+/// Marks a function of `T`, an input that `X` marks.
+#[derive(Debug)]
+pub struct Function<T, X>(PhantomData<(T, X)>);
+
+/// Marks a struct that handles `T`.
+#[derive(Debug)]
+pub struct Struct<T, X>(PhantomData<(T, X)>);
+
+/// Marks a [`blocking`](crate::blocking) handler of `T`.
+#[derive(Debug)]
+pub struct OnThread<T, X>(PhantomData<(T, X)>);
 
 /// Marks a handler within a layer.
 #[derive(Debug)]
@@ -29,18 +41,6 @@ pub struct Built(());
 #[derive(Debug)]
 pub struct Muxed(());
 
-/// Marks a [`blocking`](crate::blocking) handler; `M` says of what.
-#[derive(Debug)]
-pub struct OnThread<M>(PhantomData<M>);
-
-/// Marks the way from a typed value to a task.
-#[derive(Debug)]
-pub struct ByKind<C>(PhantomData<C>);
-
-/// Marks the way from a reference to a typed value to a task.
-#[derive(Debug)]
-pub struct ByKindRef<C>(PhantomData<C>);
-
 /// A marker of handlers that know their task type: those of a typed payload.
 #[diagnostic::on_unimplemented(
     message = "the task type of this handler is not known",
@@ -53,31 +53,24 @@ pub trait HasKind {
     const TYPE: &'static str;
 }
 
-impl<T: TaskKind<C>, C> HasKind for Typed<T, C> {
+impl<T: TaskKind<C>, C> HasKind for Function<T, Typed<C>> {
     const TYPE: &'static str = T::TYPE;
 }
 
-impl<M: HasKind> HasKind for Struct<M> {
-    const TYPE: &'static str = M::TYPE;
+impl<T: TaskKind<C>, C> HasKind for Struct<T, Typed<C>> {
+    const TYPE: &'static str = T::TYPE;
+}
+
+impl<T: TaskKind<C>, C> HasKind for OnThread<T, Typed<C>> {
+    const TYPE: &'static str = T::TYPE;
 }
 
 impl<M: HasKind> HasKind for Within<M> {
     const TYPE: &'static str = M::TYPE;
 }
 
-impl<T: TaskKind<C>, C> HasKind for OnThread<Typed<T, C>> {
-    const TYPE: &'static str = T::TYPE;
-}
-
 /// What a handler is told when it is built.
-#[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BuildOptions {
     pub(crate) undecodable: Option<UndecodablePayload>,
-}
-
-impl BuildOptions {
-    pub(super) fn undecodable(self) -> UndecodablePayload {
-        self.undecodable.unwrap_or_default()
-    }
 }

@@ -28,7 +28,7 @@ pub use errors::{
 pub(crate) use errors::{Verdict, stored_text};
 pub use kind::{Codec, Json, Protobuf, TaskKind};
 pub use marker::HasKind;
-use marker::{BuildOptions, Built, Struct, Typed, Untyped, Within};
+use marker::{BuildOptions, Built, Function, Struct, Typed, Untyped, Within};
 pub(crate) use panics::RunFuture;
 pub(crate) use service::{Erased, OutcomeFuture};
 pub use service::{HandlerFuture, HandlerService, LayerError, Run};
@@ -40,10 +40,12 @@ use crate::task::Task;
 
 /// A handler that is a struct, for tasks (the default) or for a typed payload `T`.
 ///
+/// Write `run` as an `async fn`.
+///
 /// Functions and closures are handlers without this trait; see [`IntoHandler`].
 ///
 /// ```
-/// use rasynq::{Handler, Mux, TaskContext, TaskKind};
+/// use rasynq::{Answer, Handler, Mux, TaskContext, TaskKind};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -53,9 +55,9 @@ use crate::task::Task;
 /// struct Mailer { from: String }
 ///
 /// impl Handler<Welcome> for Mailer {
-///     async fn run(&self, cx: TaskContext, mail: Welcome) -> anyhow::Result<()> {
+///     async fn run(&self, cx: TaskContext, mail: Welcome) -> anyhow::Result<Answer> {
 ///         tracing::info!(task_id = cx.task_id(), from = self.from, to = mail.user_id);
-///         Ok(())
+///         Ok(Answer::Done)
 ///     }
 /// }
 ///
@@ -69,7 +71,11 @@ use crate::task::Task;
 pub trait Handler<T = Task>: Send + Sync + 'static {
     /// Handles one task. The future is dropped at the task's deadline, when it is cancelled, and
     /// when the server loses its lease on it.
-    fn run(&self, cx: TaskContext, input: T) -> impl Future<Output: IntoOutcome> + Send;
+    fn run(
+        &self,
+        cx: TaskContext,
+        input: T,
+    ) -> impl Future<Output = Result<Answer, anyhow::Error>> + Send;
 }
 
 /// Everything that can handle tasks:
@@ -148,16 +154,40 @@ pub enum UndecodablePayload {
     Archive,
 }
 
-/// The payload, or the error that says what becomes of the task.
-fn decode_or<T, C>(undecodable: UndecodablePayload, task: &Task) -> Result<T, anyhow::Error>
+/// What a handler may take besides the context: the [`Task`], or a [`TaskKind`], which is decoded.
+///
+/// The marker `X` is found by the compiler.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot take `{Self}`",
+    label = "this handler takes `{Self}`, which is neither `Task` nor a `TaskKind`",
+    note = "say which task type it is: \
+            `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`",
+    note = "its codec, by default `Json`, must be able to write and read it"
+)]
+pub trait HandlerInput<X>: Sized {
+    /// The input, or the error that says what becomes of the task.
+    #[doc(hidden)]
+    fn from_task(task: Task, options: BuildOptions) -> Result<Self, anyhow::Error>;
+}
+
+impl HandlerInput<Untyped> for Task {
+    fn from_task(task: Task, _options: BuildOptions) -> Result<Self, anyhow::Error> {
+        Ok(task)
+    }
+}
+
+impl<T, C> HandlerInput<Typed<C>> for T
 where
     T: TaskKind<C>,
     C: Codec<T>,
 {
-    task.decode().map_err(|error| match undecodable {
-        UndecodablePayload::Retry => error.into(),
-        UndecodablePayload::Archive => SkipRetry::from_error(error).into(),
-    })
+    fn from_task(task: Task, options: BuildOptions) -> Result<Self, anyhow::Error> {
+        task.decode()
+            .map_err(|error| match options.undecodable.unwrap_or_default() {
+                UndecodablePayload::Retry => error.into(),
+                UndecodablePayload::Archive => SkipRetry::from_error(error).into(),
+            })
+    }
 }
 
 /// A closure from a run to the future of its outcome.
@@ -177,31 +207,16 @@ fn failed(error: anyhow::Error) -> OutcomeFuture {
     Box::pin(std::future::ready(Err(error)))
 }
 
-impl<F, Fut> IntoHandler<Untyped> for F
-where
-    F: Fn(TaskContext, Task) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output: IntoOutcome> + Send + 'static,
-{
-    fn build(self, _options: BuildOptions) -> Result<HandlerService> {
-        call(move |run| {
-            let future = self(run.context, run.task);
-            Box::pin(async move { future.await.into_outcome() })
-        })
-    }
-}
-
-impl<F, Fut, T, C> IntoHandler<Typed<T, C>> for F
+impl<F, Fut, T, X> IntoHandler<Function<T, X>> for F
 where
     F: Fn(TaskContext, T) -> Fut + Send + Sync + 'static,
     Fut: Future<Output: IntoOutcome> + Send + 'static,
-    T: TaskKind<C> + 'static,
-    C: Codec<T> + 'static,
+    T: HandlerInput<X>,
 {
     fn build(self, options: BuildOptions) -> Result<HandlerService> {
-        let undecodable = options.undecodable();
-        call(move |run| match decode_or(undecodable, &run.task) {
-            Ok(payload) => {
-                let future = self(run.context, payload);
+        call(move |run| match T::from_task(run.task, options) {
+            Ok(input) => {
+                let future = self(run.context, input);
                 Box::pin(async move { future.await.into_outcome() })
             }
             Err(error) => failed(error),
@@ -209,29 +224,17 @@ where
     }
 }
 
-impl<H: Handler> IntoHandler<Struct<Untyped>> for H {
-    fn build(self, _options: BuildOptions) -> Result<HandlerService> {
-        let handler = Arc::new(self);
-        call(move |run| {
-            let handler = Arc::clone(&handler);
-            Box::pin(async move { handler.run(run.context, run.task).await.into_outcome() })
-        })
-    }
-}
-
-impl<H, T, C> IntoHandler<Struct<Typed<T, C>>> for H
+impl<H, T, X> IntoHandler<Struct<T, X>> for H
 where
     H: Handler<T>,
-    T: TaskKind<C> + Send + 'static,
-    C: Codec<T> + 'static,
+    T: HandlerInput<X> + Send + 'static,
 {
     fn build(self, options: BuildOptions) -> Result<HandlerService> {
-        let undecodable = options.undecodable();
         let handler = Arc::new(self);
-        call(move |run| match decode_or(undecodable, &run.task) {
-            Ok(payload) => {
+        call(move |run| match T::from_task(run.task, options) {
+            Ok(input) => {
                 let handler = Arc::clone(&handler);
-                Box::pin(async move { handler.run(run.context, payload).await.into_outcome() })
+                Box::pin(async move { handler.run(run.context, input).await })
             }
             Err(error) => failed(error),
         })

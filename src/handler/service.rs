@@ -11,7 +11,7 @@ use tower::util::ServiceExt;
 use tower::{BoxError, Layer, Service};
 
 use super::answer::Answer;
-use super::errors::HandlerError;
+use super::errors::{Boxed, HandlerError};
 use super::panics::RunFuture;
 use crate::context::TaskContext;
 use crate::task::Task;
@@ -189,7 +189,7 @@ impl LayerError for BoxError {
     fn into_anyhow(self) -> anyhow::Error {
         match self.downcast::<HandlerError>() {
             Ok(error) => error.into_inner(),
-            Err(error) => anyhow::Error::from_boxed(error),
+            Err(error) => Boxed::new(error).into(),
         }
     }
 }
