@@ -15,7 +15,9 @@ mod task_info;
 mod wire;
 
 pub use client::{Client, Enqueue};
-pub use connection::Connection;
+pub use connection::{
+    Connection, DEFAULT_COMMAND_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_POOL_SIZE,
+};
 #[cfg(feature = "tls")]
 pub use connection::TlsOptions;
 pub use context::{Progress, TaskContext};
@@ -23,7 +25,7 @@ pub use error::{Error, ErrorKind, Result};
 #[doc(hidden)]
 pub use handler::marker;
 pub use handler::{
-    Answer, Blocking, Codec, Handler, HandlerError, HandlerFuture, HandlerNotFound, HandlerService,
+    Answer, Blocking, Codec, Handler, HandlerError, HandlerFuture, HandlerInput, HandlerNotFound, HandlerService,
     HasKind, IntoAnswer, IntoHandler, IntoOutcome, Json, LayerError, Layered, Panic, PayloadError,
     Protobuf, RetryAfter, Revoke, Run, RunEnded, SkipRetry, TaskKind, TestRun, UndecodablePayload,
     blocking, find_error, is_panic,

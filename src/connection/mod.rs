@@ -44,10 +44,10 @@ pub const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DEFAULT_POOL_SIZE: usize = 1;
 
 /// The port of a Redis server that is named without one.
-pub const DEFAULT_PORT: u16 = 6379;
+const DEFAULT_PORT: u16 = 6379;
 
 /// The port of a sentinel that is named without one.
-pub const DEFAULT_SENTINEL_PORT: u16 = 26379;
+const DEFAULT_SENTINEL_PORT: u16 = 26379;
 
 /// Where Redis is and how to reach it: a single server, a unix socket, a master behind sentinels,
 /// a cluster, or a client that you have already.

@@ -1,8 +1,7 @@
 //! Of the link, which no public call shows, against real servers.
 
 mod faults;
-mod kinds;
-mod opening;
+mod links;
 #[path = "../../../tests/support/mod.rs"]
 mod support;
 mod uris;

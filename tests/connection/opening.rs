@@ -1,27 +1,23 @@
-//! Opening what cannot be opened, and closing.
+//! Connecting where that cannot work, and what the error says.
 
 use std::time::{Duration, Instant};
 
 use fred::clients::Client as FredClient;
 use fred::interfaces::ClientLike;
-use fred::types::InfoKind;
 use fred::types::config::{Config, ConnectionConfig, ReconnectPolicy, ServerConfig};
 
-use super::super::Connection;
-use super::open;
+use fred::types::{ClusterHash, CustomCommand};
+use rasynq::{Client, Connection, Error, ErrorKind};
+
 use super::support::{DEADLINE, FakeRedis, RedisServer, bulk, eventually};
-use crate::error::{Error, ErrorKind};
 
 const PATIENCE: Duration = Duration::from_millis(400);
 
 async fn refused(connection: Connection) -> Error {
     let started = Instant::now();
-    let error = connection
-        .connect_timeout(PATIENCE)
-        .open()
-        .await
-        .err()
-        .expect("refused");
+    let connection = connection.connect_timeout(PATIENCE);
+    let error = Client::connect(&connection).await;
+    let error = error.err().expect("refused");
     assert!(
         started.elapsed() < PATIENCE + Duration::from_secs(5),
         "{error}"
@@ -125,7 +121,7 @@ async fn a_real_redis_that_is_loading_is_unavailable() {
         .start()
         .await;
     let client = server.client().await;
-    let config = fred::types::CustomCommand::new_static("CONFIG", None, false);
+    let config = CustomCommand::new_static("CONFIG", ClusterHash::FirstKey, false);
     let interval: fred::types::Value = client
         .custom(config, vec!["GET", "loading-process-events-interval-bytes"])
         .await
@@ -135,10 +131,10 @@ async fn a_real_redis_that_is_loading_is_unavailable() {
         return;
     }
     let fill = "for i = 1, 20000 do redis.call('SET', 'key:' .. i, i) end";
-    let eval = fred::types::CustomCommand::new_static("EVAL", None, false);
+    let eval = CustomCommand::new_static("EVAL", ClusterHash::FirstKey, false);
     let filled: Result<fred::types::Value, _> = client.custom(eval, vec![fill, "0"]).await;
     filled.expect("filled");
-    let save = fred::types::CustomCommand::new_static("SAVE", None, false);
+    let save = CustomCommand::new_static("SAVE", ClusterHash::FirstKey, false);
     let _: () = client
         .custom(save, Vec::<String>::new())
         .await
@@ -150,7 +146,7 @@ async fn a_real_redis_that_is_loading_is_unavailable() {
     server.restart_with(&slowly, false).await;
     let connection = at(&server.uri());
     eventually("Redis says that it is loading", DEADLINE, || async {
-        let error = connection.open().await.err();
+        let error = Client::connect(&connection).await.err();
         error.is_some_and(|error| {
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
             error.to_string().contains("loading")
@@ -162,20 +158,13 @@ async fn a_real_redis_that_is_loading_is_unavailable() {
 #[tokio::test]
 async fn a_callers_own_client_is_used_and_not_closed() {
     let server = RedisServer::start().await;
-    let client = server.client().await;
-    let link = Connection::from_fred(client.clone())
-        .open()
-        .await
-        .expect("open");
-    assert_eq!(link.commands().id(), client.id());
-    let own = link.dedicated().await.expect("a connection");
-    own.ping::<()>(None).await.expect("pong");
-    link.close().await;
-    drop(link);
-    client.ping::<()>(None).await.expect("still open");
-    own.ping::<()>(None)
-        .await
-        .expect_err("closed with the link");
+    let theirs = server.client().await;
+    let client = Client::connect(&Connection::from_fred(theirs.clone())).await;
+    let client = client.expect("connected");
+    client.ping().await.expect("pong");
+    client.close().await;
+    drop(client);
+    theirs.ping::<()>(None).await.expect("still open");
 }
 
 #[tokio::test]
@@ -217,37 +206,13 @@ async fn settings_that_cannot_work_are_refused_by_name() {
             "database",
         ),
     ] {
-        let error = connection.open().await.err().expect("refused");
+        let error = Client::connect(&connection).await.err().expect("refused");
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains(word), "{word}: {error}");
     }
-    let zero = tcp().connect_timeout(Duration::ZERO).open().await;
+    let zero = Client::connect(&tcp().connect_timeout(Duration::ZERO)).await;
     assert_eq!(
         zero.err().map(|error| error.kind()),
         Some(ErrorKind::Invalid)
     );
-}
-
-#[tokio::test]
-async fn closing_and_dropping_leave_no_connection() {
-    let server = RedisServer::start().await;
-    let observer = server.client().await;
-    let connected = async || {
-        let info: String = observer.info(Some(InfoKind::Clients)).await.expect("info");
-        info.contains("connected_clients:1\r\n")
-    };
-    for close in [true, false] {
-        let link = open(&server.uri()).await;
-        let own = link.dedicated().await.expect("a connection");
-        let listener = link.subscriber().await.expect("a listener");
-        assert!(!connected().await);
-        if close {
-            link.close().await;
-            link.close().await;
-            link.commands().ping::<()>(None).await.expect_err("closed");
-        } else {
-            drop((link, own, listener));
-        }
-        eventually("all connections are closed", DEADLINE, &connected).await;
-    }
 }

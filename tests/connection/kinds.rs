@@ -1,95 +1,59 @@
-//! Each kind of place, reached.
+//! Each kind of place, reached through the public API.
 
-use fred::interfaces::{ClientLike, KeysInterface};
-use fred::types::InfoKind;
+use fred::interfaces::ClientLike;
+use fred::types::{ClusterHash, CustomCommand};
+use rasynq::{Client, Connection, ErrorKind, Task};
 
-use super::super::{Connection, Link};
-use super::open;
+use super::connect;
 use super::support::{MASTER, RedisCluster, RedisSentinel, RedisServer};
-use crate::error::ErrorKind;
 
-async fn whoami(link: &Link) -> String {
-    let command = fred::types::CustomCommand::new_static("ACL", None, false);
-    link.commands()
-        .custom(command, vec!["WHOAMI"])
-        .await
-        .expect("a user")
+/// The users and databases of the connections to `server`, as `CLIENT LIST` has them.
+async fn connections(server: &RedisServer) -> String {
+    let observer = server.client().await;
+    let list = CustomCommand::new_static("CLIENT", ClusterHash::FirstKey, false);
+    let connections = observer.custom(list, vec!["LIST"]).await;
+    connections.expect("a list")
 }
 
-async fn works(link: &Link) {
-    let client = link.commands();
-    for number in 0..10 {
-        let key = format!("key:{number}");
-        let _: () = client
-            .set(&key, number, None, None, false)
-            .await
-            .expect("set");
-        let found: i64 = client.get(&key).await.expect("get");
-        assert_eq!(found, number);
+/// Commands and scripts go through.
+async fn works(client: &Client) {
+    client.ping().await.expect("pong");
+    for queue in ["one", "two", "three"] {
+        let task = Task::new("connection:test", "{}");
+        let info = client.enqueue(task).queue(queue).await;
+        assert_eq!(info.expect("enqueued").queue, queue);
     }
 }
 
 #[tokio::test]
 async fn a_server_is_reached_over_tcp() {
     let server = RedisServer::builder().tcp().start().await;
-    works(&open(&server.uri()).await).await;
-    works(
-        &Connection::tcp("127.0.0.1", server.port())
-            .open()
-            .await
-            .expect("open"),
-    )
-    .await;
+    works(&connect(&server.uri()).await).await;
+    let connection = Connection::tcp("127.0.0.1", server.port());
+    works(&Client::connect(&connection).await.expect("connected")).await;
 }
 
 #[tokio::test]
 async fn a_server_is_reached_over_a_unix_socket() {
     let server = RedisServer::start().await;
-    works(&open(&server.uri()).await).await;
-    works(
-        &Connection::unix(server.socket())
-            .open()
-            .await
-            .expect("open"),
-    )
-    .await;
+    works(&connect(&server.uri()).await).await;
+    let connection = Connection::unix(server.socket());
+    works(&Client::connect(&connection).await.expect("connected")).await;
 }
 
 #[tokio::test]
 async fn the_database_of_the_uri_is_used() {
     let server = RedisServer::start().await;
-    let link = open(&format!("{}?db=3", server.uri())).await;
-    let _: () = link
-        .commands()
-        .set("a", 1, None, None, false)
-        .await
-        .expect("set");
-    let there = server.client_for_database(3).await;
-    assert_eq!(there.get::<i64, _>("a").await.expect("get"), 1);
+    let client = connect(&format!("{}?db=3", server.uri())).await;
+    works(&client).await;
+    let found = connections(&server).await;
+    assert!(found.contains(" db=3 "), "{found}");
 }
 
 #[tokio::test]
 async fn the_password_of_the_uri_is_used_decoded() {
     let server = RedisServer::builder().password("p@ss/w:rd").start().await;
-    let link = open(&server.uri_with(":p%40ss%2Fw%3Ard@")).await;
-    works(&link).await;
-    assert_eq!(whoami(&link).await, "default");
-}
-
-#[tokio::test]
-async fn a_login_may_hold_any_character() {
-    let server = RedisServer::start().await;
-    let client = server.client().await;
-    let (name, password) = ("zoë\"'\\", "a b\"c'd\\e\r\nPING ö");
-    let acl = fred::types::CustomCommand::new_static("ACL", None, false);
-    let rule = format!(">{password}");
-    let args = vec!["SETUSER", name, "on", &rule, "~*", "&*", "+@all"];
-    let _: () = client.custom(acl, args).await.expect("a user");
-    let connection = Connection::unix(server.socket())
-        .username(name)
-        .password(password);
-    let link = connection.open().await.expect("open");
-    assert_eq!(whoami(&link).await, name);
+    works(&connect(&server.uri_with(":p%40ss%2Fw%3Ard@")).await).await;
 }
 
 /// Row 33 of the list of repairs: asynq logs in as `default`, whoever the URI names.
@@ -100,9 +64,10 @@ async fn the_user_name_of_the_uri_is_kept() {
         .user("alice", "wonder")
         .start()
         .await;
-    let link = open(&server.uri_with("alice:wonder@")).await;
-    works(&link).await;
-    assert_eq!(whoami(&link).await, "alice");
+    let client = connect(&server.uri_with("alice:wonder@")).await;
+    works(&client).await;
+    let found = connections(&server).await;
+    assert!(found.contains(" user=alice "), "{found}");
 }
 
 #[tokio::test]
@@ -111,23 +76,43 @@ async fn a_user_without_a_password_is_logged_in() {
         .user_with_rules("bob", "on nopass ~* &* +@all")
         .start()
         .await;
-    let link = open(&server.uri_with("bob@")).await;
-    assert_eq!(whoami(&link).await, "bob");
+    let client = connect(&server.uri_with("bob@")).await;
+    works(&client).await;
+    let found = connections(&server).await;
+    assert!(found.contains(" user=bob "), "{found}");
+}
+
+#[tokio::test]
+async fn a_login_may_hold_any_character() {
+    let server = RedisServer::start().await;
+    let observer = server.client().await;
+    let (name, password) = ("zoë\"'\\", "a b\"c'd\\e\r\nPING ö");
+    let acl = CustomCommand::new_static("ACL", ClusterHash::FirstKey, false);
+    let rule = format!(">{password}");
+    let args = vec!["SETUSER", name, "on", &rule, "~*", "&*", "+@all"];
+    let _: () = observer.custom(acl, args).await.expect("a user");
+    let connection = Connection::unix(server.socket())
+        .username(name)
+        .password(password);
+    let client = Client::connect(&connection).await.expect("connected");
+    works(&client).await;
+    let found = connections(&server).await;
+    assert!(found.contains(&format!(" user={name} ")), "{found}");
 }
 
 #[tokio::test]
 async fn a_user_who_may_not_ask_for_the_version_is_served() {
     let server = RedisServer::builder()
-        .user_with_rules("carol", "on >secret ~* &* +@all -info -ping")
+        .user_with_rules("carol", "on >secret ~* &* +@all -info")
         .start()
         .await;
-    works(&open(&server.uri_with("carol:secret@")).await).await;
+    works(&connect(&server.uri_with("carol:secret@")).await).await;
 }
 
 #[cfg(feature = "tls")]
 mod tls {
     use super::*;
-    use crate::connection::TlsOptions;
+    use rasynq::TlsOptions;
 
     #[tokio::test]
     async fn a_server_is_reached_over_tls() {
@@ -141,11 +126,11 @@ mod tls {
         let by_name = Connection::from_uri(&server.uri())
             .expect("a good URI")
             .tls(options.clone());
-        works(&by_name.open().await.expect("open")).await;
+        works(&Client::connect(&by_name).await.expect("connected")).await;
 
         let by_address = Connection::tcp("127.0.0.1", server.port());
         let named = by_address.tls(options.server_name("localhost"));
-        works(&named.open().await.expect("open")).await;
+        works(&Client::connect(&named).await.expect("connected")).await;
     }
 
     #[tokio::test]
@@ -162,7 +147,7 @@ mod tls {
         let certificates = server.certificates();
         let options = TlsOptions::new().ca_pem(certificates.ca_pem());
         let connection = Connection::from_uri(&server.uri()).expect("a good URI");
-        let without = connection.clone().tls(options.clone()).open().await;
+        let without = Client::connect(&connection.clone().tls(options.clone())).await;
         assert_eq!(
             without.err().map(|error| error.kind()),
             Some(ErrorKind::Unavailable)
@@ -171,7 +156,7 @@ mod tls {
             certificates.client_cert_pem(),
             certificates.client_key_pem(),
         ));
-        works(&with.open().await.expect("open")).await;
+        works(&Client::connect(&with).await.expect("connected")).await;
     }
 
     #[tokio::test]
@@ -186,7 +171,7 @@ mod tls {
         let connection = Connection::from_uri(&server.uri())
             .expect("a good URI")
             .tls(options);
-        let error = connection.open().await.err().expect("refused");
+        let error = Client::connect(&connection).await.err().expect("refused");
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let text = error.to_string().to_lowercase();
         assert!(text.contains("certificate"), "{text}");
@@ -205,7 +190,7 @@ mod tls {
         let connection = Connection::from_uri(&server.uri())
             .expect("a good URI")
             .tls(options);
-        let error = connection.open().await.err().expect("refused");
+        let error = Client::connect(&connection).await.err().expect("refused");
         let text = error.to_string().to_lowercase();
         assert!(text.contains("certificate"), "{text}");
     }
@@ -220,7 +205,7 @@ mod tls {
                 "authorities",
             ),
         ] {
-            let error = connection.clone().tls(options).open().await;
+            let error = Client::connect(&connection.clone().tls(options)).await;
             let error = error.err().expect("refused");
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.to_string().contains(word), "{error}");
@@ -232,16 +217,11 @@ mod tls {
 async fn the_master_behind_a_sentinel_is_reached() {
     let master = RedisServer::builder().tcp().start().await;
     let sentinel = RedisSentinel::start(&master).await;
-    works(&open(&sentinel.uri()).await).await;
-    let uri = sentinel.uri().replace("/?", "?").replace('?', "/2?");
-    let link = open(&uri).await;
-    let _: () = link
-        .commands()
-        .set("b", 1, None, None, false)
-        .await
-        .expect("set");
-    let there = master.client_for_database(2).await;
-    assert_eq!(there.get::<i64, _>("b").await.expect("get"), 1);
+    works(&connect(&sentinel.uri()).await).await;
+    let client = connect(&sentinel.uri().replace('?', "/2?")).await;
+    works(&client).await;
+    let found = connections(&master).await;
+    assert!(found.contains(" db=2 "), "{found}");
 }
 
 #[tokio::test]
@@ -251,8 +231,8 @@ async fn a_sentinel_that_is_down_is_passed_over() {
     let alive = RedisSentinel::start(&master).await;
     dead.kill();
     let nodes = [("127.0.0.1", dead.port()), ("127.0.0.1", alive.port())];
-    let link = Connection::sentinel(MASTER, nodes).open().await;
-    works(&link.expect("open")).await;
+    let connection = Connection::sentinel(MASTER, nodes);
+    works(&Client::connect(&connection).await.expect("connected")).await;
 }
 
 /// Row 33 again: as in asynq the login is the sentinels', but the user name is kept.
@@ -272,17 +252,15 @@ async fn the_user_name_of_a_sentinel_uri_is_kept_for_the_sentinels() {
         ],
     )
     .await;
-    let connection = Connection::from_uri(&sentinel.uri_with("watch:sentinels@"))
-        .expect("a good URI")
-        .password("masters");
-    works(&connection.open().await.expect("open")).await;
-
-    let wrong = Connection::from_uri(&sentinel.uri_with("watch:wrong@"))
-        .expect("a good URI")
-        .password("masters");
-    let error = wrong.open().await.err().expect("refused");
-    let text = error.to_string();
-    assert!(text.contains("password"), "{text}");
+    let login = |userinfo: &str| {
+        let connection = Connection::from_uri(&sentinel.uri_with(userinfo));
+        connection.expect("a good URI").password("masters")
+    };
+    let client = Client::connect(&login("watch:sentinels@")).await;
+    works(&client.expect("connected")).await;
+    let error = Client::connect(&login("watch:wrong@")).await;
+    let error = error.err().expect("refused");
+    assert!(error.to_string().contains("password"), "{error}");
 }
 
 #[tokio::test]
@@ -290,46 +268,31 @@ async fn a_master_that_no_sentinel_knows_is_named() {
     let master = RedisServer::builder().tcp().start().await;
     let sentinel = RedisSentinel::start(&master).await;
     let nodes = [("127.0.0.1", sentinel.port())];
-    let error = Connection::sentinel("elsewhere", nodes)
-        .open()
-        .await
-        .err()
-        .expect("refused");
+    let error = Client::connect(&Connection::sentinel("elsewhere", nodes)).await;
+    let error = error.err().expect("refused");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(
-        error.to_string().contains("knows no master \"elsewhere\""),
-        "{error}"
-    );
+    let text = error.to_string();
+    assert!(text.contains("knows no master \"elsewhere\""), "{text}");
 }
 
 #[tokio::test]
 async fn a_cluster_is_reached_through_any_of_its_nodes() {
     let cluster = RedisCluster::start().await;
-    let link = Connection::cluster(cluster.addresses())
-        .open()
-        .await
-        .expect("open");
-    assert!(link.is_cluster());
-    works(&link).await;
+    let connection = Connection::cluster(cluster.addresses());
+    works(&Client::connect(&connection).await.expect("connected")).await;
     let mut nodes = vec![("127.0.0.1".to_owned(), 1)];
     nodes.extend(cluster.addresses().into_iter().skip(2));
-    let link = Connection::cluster(nodes).open().await.expect("open");
-    works(&link).await;
+    let connection = Connection::cluster(nodes);
+    works(&Client::connect(&connection).await.expect("connected")).await;
 }
 
 #[tokio::test]
-async fn a_pool_has_that_many_connections_and_uses_all() {
+async fn a_pool_has_that_many_connections() {
     let server = RedisServer::start().await;
-    let observer = server.client().await;
-    let link = Connection::from_uri(&server.uri())
-        .expect("a good URI")
-        .pool_size(3)
-        .open()
-        .await
-        .expect("open");
-    let info: String = observer.info(Some(InfoKind::Clients)).await.expect("info");
-    assert!(info.contains("connected_clients:4\r\n"), "{info}");
-    let used: std::collections::BTreeSet<String> =
-        (0..9).map(|_| link.commands().id().to_owned()).collect();
-    assert_eq!(used.len(), 3);
+    let connection = Connection::unix(server.socket()).pool_size(3);
+    let client = Client::connect(&connection).await.expect("connected");
+    works(&client).await;
+    // One more is the observer's.
+    let found = connections(&server).await;
+    assert!(found.trim_end().lines().count() >= 4, "{found}");
 }
