@@ -1,6 +1,7 @@
 //! Which handler runs a task: by its exact type, then by the longest prefix.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -63,9 +64,9 @@ impl Mux {
     /// [`TaskKind`](crate::TaskKind) says the type.
     ///
     /// As a pattern the type is a prefix too; see [`Mux`].
-    pub fn handle<M: HasKind>(self, handler: impl IntoHandler<M> + Send + 'static) -> Self
+    pub fn handle<M>(self, handler: impl IntoHandler<M> + Send + 'static) -> Self
     where
-        M: 'static,
+        M: HasKind + 'static,
     {
         self.route(M::TYPE, handler)
     }
@@ -80,13 +81,17 @@ impl Mux {
         let pattern = pattern.into();
         if pattern.trim().is_empty() {
             self.note(Error::invalid("a pattern of the mux is blank"));
-        } else if self.routes.contains_key(&pattern) {
-            self.note(Error::invalid(format!(
-                "pattern {pattern:?} of the mux has two handlers"
-            )));
-        } else {
-            self.routes
-                .insert(pattern, Box::new(|options| handler.build(options)));
+            return self;
+        }
+        match self.routes.entry(pattern) {
+            Entry::Vacant(free) => {
+                free.insert(Box::new(|options| handler.build(options)));
+            }
+            Entry::Occupied(taken) => {
+                let pattern = taken.key();
+                let mistake = format!("pattern {pattern:?} of the mux has two handlers");
+                self.note(Error::invalid(mistake));
+            }
         }
         self
     }

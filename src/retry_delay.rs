@@ -120,12 +120,9 @@ fn exponential(retried: u32, random: u64) -> Duration {
 }
 
 fn fibonacci(unit: Duration, retried: u32) -> Duration {
+    // From one nanosecond it takes less than a hundred steps to MAX_DELAY; zero stays zero.
     let (mut this, mut next) = (unit, unit);
-    for _ in 0..retried {
-        // All that follow are as long.
-        if this >= MAX_DELAY {
-            break;
-        }
+    for _ in 0..retried.min(100) {
         (this, next) = (next, this.saturating_add(next));
     }
     this
@@ -170,6 +167,7 @@ mod tests {
         let presets = [
             RetryDelay::exponential(),
             RetryDelay::fibonacci(secs(1)),
+            RetryDelay::fibonacci(Duration::from_nanos(1)),
             RetryDelay::fibonacci(Duration::MAX),
             RetryDelay::constant(Duration::MAX),
         ];

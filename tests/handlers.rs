@@ -1,5 +1,7 @@
 //! Handlers without a server: what can be one, what it answers, how a mux chooses it.
 
+#![expect(clippy::unwrap_used, reason = "what a test expects")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -640,4 +642,33 @@ async fn a_handler_that_panics_when_it_is_dropped_stops_nobody() {
         answer = run.call(handler, "") => panic!("it answers {answer:?}"),
         () = std::future::ready(()) => {}
     }
+}
+
+/// The handler's part of the design page's twelve lines, and of the lines around them.
+#[test]
+fn the_twelve_lines_compile() {
+    async fn resize(_cx: TaskContext, _task: Task) -> Result<Answer, std::io::Error> {
+        Ok(Answer::Done)
+    }
+    fn serve<M>(handler: impl IntoHandler<M>) -> rasynq::Result<HandlerService> {
+        handler.into_service()
+    }
+    serve(Mux::new().handle(welcome)).unwrap();
+    serve(Mux::new().handle(welcome).route("image:", resize)).unwrap();
+    serve(welcome).unwrap();
+    serve(resize).unwrap();
+    serve(resize.layered(ConcurrencyLimitLayer::new(1))).unwrap();
+}
+
+#[test]
+fn runs_contexts_and_their_futures_can_be_sent_to_other_threads() {
+    fn is_send_sync<T: Send + Sync>() {}
+    fn is_send<T: Send>(_: &T) {}
+    is_send_sync::<TaskContext>();
+    is_send_sync::<HandlerService>();
+    is_send_sync::<Run>();
+    is_send_sync::<TestRun>();
+    let run = TestRun::new("any");
+    is_send(&run.call(untyped, ""));
+    is_send(&Mux::new().handle(welcome));
 }

@@ -205,9 +205,7 @@ mod tests {
     #[derive(Debug, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Card {
-        #[expect(dead_code, reason = "only decoded")]
         number: u64,
-        #[expect(dead_code, reason = "only decoded")]
         kind: Kind,
     }
 

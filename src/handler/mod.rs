@@ -29,7 +29,6 @@ pub(crate) use errors::{Verdict, stored_text};
 pub use kind::{Codec, Json, Protobuf, TaskKind};
 pub use marker::HasKind;
 use marker::{BuildOptions, Built, Function, Struct, Typed, Untyped, Within};
-pub(crate) use panics::RunFuture;
 pub(crate) use service::{Erased, OutcomeFuture};
 pub use service::{HandlerFuture, HandlerService, LayerError, Run};
 pub use testing::TestRun;
@@ -96,6 +95,7 @@ pub trait Handler<T = Task>: Send + Sync + 'static {
     label = "not a handler",
     note = "a handler is `async fn(TaskContext, Task) -> Result<(), E>` or `Result<Answer, E>`",
     note = "in place of `Task` it may take a type `T: TaskKind` that its codec can write and read",
+    note = "`E` is `anyhow::Error` or an error type; `Box<dyn Error + Send + Sync>` is none",
     note = "its future is `Send`: nothing that is not `Send` is held over an `.await`",
     note = "a closure has the types of its parameters written, and is `Send + Sync + 'static`"
 )]
@@ -124,8 +124,8 @@ pub trait IntoHandler<M>: Sized {
     /// # mux.validate().unwrap();
     /// ```
     ///
-    /// What the layer makes is cloned for each run. A limit that its clones share, such as
-    /// [`tower::limit::ConcurrencyLimitLayer`], holds for all runs.
+    /// What the layer makes is cloned for each run. A limit that its clones share, such as that
+    /// of tower's `ConcurrencyLimitLayer`, holds for all runs.
     fn layered<L>(self, layer: L) -> Layered<Self, L, M>
     where
         L: Layer<HandlerService>,
