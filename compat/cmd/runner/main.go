@@ -89,7 +89,7 @@ func start() error {
 		return fmt.Errorf("no scenario fits")
 	}
 	if *list {
-		return print(chosen, s.names)
+		return printList(chosen, s.names)
 	}
 	if *differences == "" && ours {
 		*differences = filepath.Join(home, "differences.json")
@@ -132,7 +132,7 @@ func tagged(s *scenario.Scenario, tag string) bool {
 	return false
 }
 
-func print(list []*scenario.Scenario, impls []string) error {
+func printList(list []*scenario.Scenario, impls []string) error {
 	runs := 0
 	for _, s := range list {
 		as, err := s.Assignments(impls)
