@@ -1,0 +1,84 @@
+//! CONFIG.
+
+use std::collections::BTreeMap;
+
+use rasynq::{RetryDelay, Server};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::duration::GoDuration;
+use crate::failure::Failure;
+
+/// CONFIG: asynq's meanings and defaults.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfigForm {
+    concurrency: Option<i64>,
+    queues: Option<BTreeMap<String, i64>>,
+    strict: Option<bool>,
+    shutdown_timeout: Option<GoDuration>,
+    task_check_interval: Option<GoDuration>,
+    delayed_task_check_interval: Option<GoDuration>,
+    janitor_interval: Option<GoDuration>,
+    janitor_batch_size: Option<usize>,
+    health_check_interval: Option<GoDuration>,
+    group_grace_period: Option<GoDuration>,
+    group_max_delay: Option<GoDuration>,
+    group_max_size: Option<i64>,
+    aggregate: Option<Value>,
+    retry_delay: Option<GoDuration>,
+    not_failure: Option<String>,
+}
+
+impl ConfigForm {
+    /// The server with these settings.
+    pub(crate) fn apply(self, mut server: Server) -> Result<Server, Failure> {
+        if self.group_grace_period.is_some()
+            || self.group_max_delay.is_some()
+            || self.group_max_size.is_some()
+            || self.aggregate.is_some()
+        {
+            return Err(Failure::unsupported("aggregation"));
+        }
+        if let Some(workers) = self.concurrency {
+            // asynq: below 1 is the number of CPUs, as is the library's 0
+            server = server.concurrency(usize::try_from(workers).unwrap_or(0));
+        }
+        for (name, weight) in self.queues.into_iter().flatten() {
+            // asynq leaves out what has no weight
+            let weight = u32::try_from(weight.max(0))
+                .map_err(|_| Failure::invalid(format!("the weight of {name:?} is too much")))?;
+            server = server.queue(name, weight);
+        }
+        if let Some(strict) = self.strict {
+            server = server.strict_priority(strict);
+        }
+        if let Some(timeout) = self.shutdown_timeout {
+            server = server.shutdown_timeout(timeout.positive("shutdown_timeout")?);
+        }
+        if let Some(interval) = self.task_check_interval {
+            // asynq: a negative one is the default, as is the library's zero
+            server = server.task_check_interval(interval.or_zero());
+        }
+        if let Some(interval) = self.delayed_task_check_interval {
+            server = server
+                .delayed_task_check_interval(interval.positive("delayed_task_check_interval")?);
+        }
+        if let Some(interval) = self.janitor_interval {
+            server = server.janitor_interval(interval.positive("janitor_interval")?);
+        }
+        if let Some(tasks) = self.janitor_batch_size {
+            server = server.janitor_batch_size(tasks);
+        }
+        if let Some(interval) = self.health_check_interval {
+            server = server.health_check_interval(interval.positive("health_check_interval")?);
+        }
+        if let Some(delay) = self.retry_delay {
+            server = server.retry_delay(RetryDelay::constant(delay.or_zero()));
+        }
+        if let Some(text) = self.not_failure {
+            server = server.is_failure(move |error| !format!("{error:#}").contains(&text));
+        }
+        Ok(server)
+    }
+}

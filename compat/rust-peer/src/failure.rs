@@ -1,0 +1,57 @@
+//! Errors as the interface tells them.
+
+use rasynq::ErrorKind;
+use serde::Serialize;
+
+/// An error and its kind.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Failure {
+    kind: &'static str,
+    msg: String,
+}
+
+impl Failure {
+    fn new(kind: &'static str, msg: impl Into<String>) -> Self {
+        Self {
+            kind,
+            msg: msg.into(),
+        }
+    }
+
+    /// Refused before Redis was asked.
+    pub(crate) fn invalid(msg: impl Into<String>) -> Self {
+        Self::new("invalid", msg)
+    }
+
+    /// The library cannot do it.
+    pub(crate) fn unsupported(what: &str) -> Self {
+        Self::new("unsupported", format!("rasynq has no {what} yet"))
+    }
+
+    /// Anything else.
+    pub(crate) fn other(msg: impl Into<String>) -> Self {
+        Self::new("other", msg)
+    }
+}
+
+impl From<rasynq::Error> for Failure {
+    fn from(error: rasynq::Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::DuplicateTask => "duplicate",
+            ErrorKind::TaskIdConflict => "id_conflict",
+            ErrorKind::Invalid => "invalid",
+            ErrorKind::QueueNotFound => "queue_not_found",
+            ErrorKind::TaskNotFound => "task_not_found",
+            ErrorKind::WrongState => "wrong_state",
+            ErrorKind::Unavailable | ErrorKind::Redis | ErrorKind::UnsupportedRedis => "redis",
+            _ => "other",
+        };
+        Self::new(kind, format!("{:#}", anyhow::Error::new(error)))
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::invalid(error.to_string())
+    }
+}

@@ -1,0 +1,205 @@
+//! Reads requests and has them answered.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rasynq::{Client, Connection, Inspector};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
+
+use crate::client::{BatchForm, EnqueueForm, ManyForm};
+use crate::failure::Failure;
+use crate::inspector::inspect;
+use crate::lines::Lines;
+use crate::registry::Registry;
+use crate::request::{self, Request};
+use crate::server::ServeForm;
+
+/// The version of the interface.
+const PEER_VERSION: u32 = 1;
+/// What is in hand when stdin closes may finish for this long before everything is shut down.
+const DRAIN_TIME: Duration = Duration::from_secs(15);
+
+/// One peer: what its requests share.
+pub(crate) struct Peer {
+    connection: Connection,
+    lines: Lines,
+    client: OnceCell<Client>,
+    inspector: OnceCell<Inspector>,
+    servers: Registry,
+    /// Shutdowns that were asked for.
+    ending: TaskTracker,
+}
+
+impl Peer {
+    pub(crate) fn new(connection: Connection, lines: Lines) -> Arc<Self> {
+        Arc::new(Self {
+            connection,
+            lines,
+            client: OnceCell::new(),
+            inspector: OnceCell::new(),
+            servers: Registry::default(),
+            ending: TaskTracker::new(),
+        })
+    }
+
+    /// Serves requests until `input` ends, then shuts down what runs.
+    pub(crate) async fn run(self: Arc<Self>, input: impl AsyncRead + Unpin) {
+        let in_hand = TaskTracker::new();
+        let mut input = BufReader::with_capacity(1 << 16, input);
+        loop {
+            let mut line = Vec::new();
+            match input.read_until(b'\n', &mut line).await {
+                Ok(0) => break,
+                Ok(_) if line.trim_ascii().is_empty() => {}
+                Ok(_) => {
+                    let peer = Arc::clone(&self);
+                    in_hand.spawn(async move { peer.serve_line(&line).await });
+                }
+                Err(error) => {
+                    tracing::error!(%error, "reading requests");
+                    break;
+                }
+            }
+        }
+        in_hand.close();
+        if tokio::time::timeout(DRAIN_TIME, in_hand.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("stdin is closed, a request is still in hand: shutting down without it");
+        }
+        for server in self.servers.take_all() {
+            server.shutdown().await;
+        }
+        self.ending.close();
+        self.ending.wait().await;
+        if let Some(client) = self.client.get() {
+            client.close().await;
+        }
+        if let Some(inspector) = self.inspector.get() {
+            inspector.close().await;
+        }
+    }
+
+    async fn serve_line(&self, line: &[u8]) {
+        let (id, request) = request::read(line);
+        let mut answer = Answer {
+            id,
+            lines: &self.lines,
+            value: Some(Err(Failure::other("the request panicked"))),
+        };
+        answer.value = Some(match request {
+            Ok(request) => self.answer(request).await,
+            Err(failure) => Err(failure),
+        });
+    }
+
+    async fn answer(&self, request: Request) -> Result<Value, Failure> {
+        match request.op.as_str() {
+            "hello" => {
+                request.check_names(&[])?;
+                let version = env!("CARGO_PKG_VERSION");
+                Ok(json!({"impl": "rust", "version": version, "peer": PEER_VERSION}))
+            }
+            "enqueue" => {
+                let form: EnqueueForm = request.form()?;
+                form.run(self.client().await?).await
+            }
+            "enqueue_batch" => {
+                let form: BatchForm = request.form()?;
+                form.run(self.client().await?).await
+            }
+            "enqueue_many" => {
+                let form: ManyForm = request.form()?;
+                form.run(self.client().await?).await
+            }
+            "serve" => {
+                let form: ServeForm = request.form()?;
+                let name = form.name.clone();
+                let start = form.start(&self.connection, self.lines.clone());
+                self.servers.add(name, start).await?;
+                Ok(Value::Null)
+            }
+            "ping" => {
+                let form: Named = request.form()?;
+                self.servers.get(&form.name)?.ping().await?;
+                Ok(Value::Null)
+            }
+            "stop" => {
+                let form: Named = request.form()?;
+                self.servers.get(&form.name)?.stop().await?;
+                Ok(Value::Null)
+            }
+            "shutdown" => {
+                let form: Named = request.form()?;
+                self.shutdown(&form.name).await
+            }
+            "inspect" => inspect(request, &self.connection, &self.inspector).await,
+            op => {
+                let Some((_, names)) = UNSUPPORTED.iter().find(|(name, _)| *name == op) else {
+                    return Err(Failure::invalid(format!("unknown op {op:?}")));
+                };
+                request.check_names(names)?;
+                Err(Failure::unsupported(op))
+            }
+        }
+    }
+
+    async fn shutdown(&self, name: &str) -> Result<Value, Failure> {
+        let server = self.servers.take(name)?;
+        let start = Instant::now();
+        let ended = self.ending.spawn(async move { server.shutdown().await });
+        ended
+            .await
+            .map_err(|error| Failure::other(error.to_string()))?;
+        let ms = start.elapsed().as_secs_f64() * 1000.0;
+        Ok(json!({"ms": ms.round() as u64}))
+    }
+
+    /// The client, which its first user connects.
+    async fn client(&self) -> rasynq::Result<&Client> {
+        self.client
+            .get_or_try_init(|| Client::connect(&self.connection))
+            .await
+    }
+}
+
+/// A request about one server.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    #[serde(default)]
+    name: String,
+}
+
+/// The ops that the library has nothing for, with their fields.
+const UNSUPPORTED: &[(&str, &[&str])] = &[
+    ("scheduler", &["name", "location", "heartbeat_interval"]),
+    ("register", &["name", "spec", "task", "opts"]),
+    ("unregister", &["name", "entry"]),
+    ("scheduler_shutdown", &["name"]),
+    (
+        "periodic",
+        &["name", "sync_interval", "heartbeat_interval", "file"],
+    ),
+    ("cron", &["spec", "location", "after", "n"]),
+];
+
+/// The answer to a request, which is given in any case: when this is dropped.
+struct Answer<'p> {
+    id: Value,
+    lines: &'p Lines,
+    value: Option<Result<Value, Failure>>,
+}
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take() {
+            self.lines.answer(&self.id, value);
+        }
+    }
+}

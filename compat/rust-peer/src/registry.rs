@@ -1,0 +1,139 @@
+//! The servers by their names.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rasynq::RunningServer;
+use tokio::sync::RwLock;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+
+/// The servers in the order of their starts. A name is taken from the beginning of the start to
+/// that of the shutdown.
+#[derive(Default)]
+pub(crate) struct Registry {
+    slots: Mutex<Vec<Slot>>,
+}
+
+struct Slot {
+    name: String,
+    /// `None`: it is being started.
+    server: Option<Arc<Served>>,
+}
+
+impl Registry {
+    /// Starts a server with its name reserved.
+    pub(crate) async fn add(
+        &self,
+        name: String,
+        start: impl Future<Output = Result<RunningServer, Failure>>,
+    ) -> Result<(), Failure> {
+        if name.is_empty() {
+            return Err(Failure::invalid("a server needs a name"));
+        }
+        {
+            let mut slots = self.slots();
+            if slots.iter().any(|slot| slot.name == name) {
+                return Err(Failure::invalid(format!(
+                    "the server name {name:?} is in use"
+                )));
+            }
+            slots.push(Slot {
+                name: name.clone(),
+                server: None,
+            });
+        }
+        let started = start.await;
+        let mut slots = self.slots();
+        slots.retain(|slot| slot.name != name);
+        slots.push(Slot {
+            name,
+            server: Some(Arc::new(Served::new(started?))),
+        });
+        Ok(())
+    }
+
+    /// The server of this name.
+    pub(crate) fn get(&self, name: &str) -> Result<Arc<Served>, Failure> {
+        self.slots()
+            .iter()
+            .find(|slot| slot.name == name)
+            .and_then(|slot| slot.server.clone())
+            .ok_or_else(|| unknown(name))
+    }
+
+    /// The server of this name, which is free again.
+    pub(crate) fn take(&self, name: &str) -> Result<Arc<Served>, Failure> {
+        let mut slots = self.slots();
+        let found = slots
+            .iter()
+            .position(|slot| slot.name == name && slot.server.is_some());
+        found
+            .and_then(|at| slots.remove(at).server)
+            .ok_or_else(|| unknown(name))
+    }
+
+    /// All servers, in the order of their starts; no name is taken any more.
+    pub(crate) fn take_all(&self) -> Vec<Arc<Served>> {
+        let slots = std::mem::take(&mut *self.slots());
+        slots.into_iter().filter_map(|slot| slot.server).collect()
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::invalid(format!("no server is called {name:?}"))
+}
+
+/// A server that runs, until it is shut down.
+pub(crate) struct Served {
+    server: RwLock<Option<RunningServer>>,
+    /// Whoever still asks something of the server gives up when this fires.
+    ending: CancellationToken,
+}
+
+impl Served {
+    fn new(server: RunningServer) -> Self {
+        Self {
+            server: RwLock::new(Some(server)),
+            ending: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), Failure> {
+        let ping = async {
+            match &*self.server.read().await {
+                Some(server) => Ok(server.ping().await?),
+                None => Err(shut_down()),
+            }
+        };
+        let pinged = self.ending.run_until_cancelled(ping).await;
+        pinged.unwrap_or_else(|| Err(shut_down()))
+    }
+
+    pub(crate) async fn stop(&self) -> Result<(), Failure> {
+        match &*self.server.read().await {
+            Some(server) => {
+                server.stop();
+                Ok(())
+            }
+            None => Err(shut_down()),
+        }
+    }
+
+    pub(crate) async fn shutdown(&self) {
+        self.ending.cancel();
+        let server = self.server.write().await.take();
+        if let Some(server) = server {
+            server.shutdown().await;
+        }
+    }
+}
+
+fn shut_down() -> Failure {
+    Failure::invalid("the server is shut down")
+}
