@@ -129,6 +129,7 @@ impl Link {
     /// [`command_timeout`](Self::command_timeout), or the connection counts as dead. What was
     /// asked of the connection itself (`CLIENT TRACKING`) has to be asked again after each
     /// reconnection: listen to fred's `reconnect_rx`.
+    #[allow(dead_code, reason = "for who waits without polling")]
     pub(crate) async fn dedicated(&self) -> Result<Owned<FredClient>> {
         self.make(self.inner.settings.client()).await
     }
@@ -164,6 +165,7 @@ impl Link {
     }
 
     /// How long a command waits for its reply.
+    #[allow(dead_code, reason = "for who uses a dedicated connection")]
     pub(crate) fn command_timeout(&self) -> Duration {
         self.inner.settings.command_timeout
     }
@@ -284,7 +286,6 @@ impl Settings {
                 password: password.clone(),
                 #[cfg(feature = "tls")]
                 tls: self.config.tls.clone(),
-                ..SentinelConfig::default()
             };
             let client = SentinelClient::new(
                 config,

@@ -28,7 +28,6 @@ use fred::clients::Client as FredClient;
 use crate::error::Result;
 
 pub(crate) use failure::map_redis_error;
-#[allow(unused_imports, reason = "for those who hold one")]
 pub(crate) use link::{Link, Owned};
 #[cfg(feature = "tls")]
 pub use tls::TlsOptions;

@@ -5,6 +5,7 @@
 //! to use (the suite is run again on Redis 6.2 that way); without it the one on the `PATH` is used.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     reason = "each test program uses its own part of this"
 )]
