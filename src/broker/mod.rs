@@ -7,7 +7,7 @@ mod redis;
 
 use bytes::Bytes;
 
-pub(crate) use redis::{Broker, Dequeued};
+pub(crate) use redis::{Broker, Dequeued, Notice, Notices, Watch};
 
 use crate::wire::QueueKeys;
 

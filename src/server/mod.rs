@@ -20,6 +20,8 @@ mod signals;
 mod status;
 mod subscriber;
 mod syncer;
+mod wakeups;
+mod watcher;
 mod worker;
 
 use std::future::Future;
@@ -49,6 +51,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wakeups::Wakeups;
+use watcher::Watcher;
 use worker::Worker;
 
 use crate::broker::Broker;
@@ -303,6 +307,8 @@ impl Server {
         });
         let (ended, ended_receiver) = mpsc::unbounded_channel();
         let (lost, lost_receiver) = mpsc::unbounded_channel();
+        let (wakeups, words) = Wakeups::new(queues.len());
+        let wakeups = Arc::new(wakeups);
         let stop = Stop::default();
         let workers = TaskTracker::new();
         let worker = Arc::new(Worker {
@@ -329,6 +335,7 @@ impl Server {
         let processor = Processor {
             broker: broker.clone(),
             queues: queues.clone(),
+            wakeups: Arc::clone(&wakeups),
             runs: Arc::clone(&runs),
             worker,
             concurrency: config.concurrency,
@@ -338,15 +345,24 @@ impl Server {
         };
         let syncer = Syncer::new(broker.clone(), Arc::clone(&runs), config.archive());
         let mut parts = vec![
-            tokio::spawn(ignore(repeat(
+            tokio::spawn(
+                Watcher {
+                    broker: broker.clone(),
+                    queues: queues.clone(),
+                    wakeups: Arc::clone(&wakeups),
+                    words,
+                }
+                .run(stop.parts.clone()),
+            ),
+            tokio::spawn(
                 Forwarder {
                     broker: broker.clone(),
                     queues: queues.clone(),
-                },
-                config.delayed_task_check_interval,
-                true,
-                stop.parts.clone(),
-            ))),
+                    wakeups: Arc::clone(&wakeups),
+                    interval: config.delayed_task_check_interval,
+                }
+                .run(stop.parts.clone()),
+            ),
             tokio::spawn(ignore(repeat(
                 Recoverer {
                     broker: broker.clone(),
@@ -361,6 +377,7 @@ impl Server {
                 Janitor {
                     broker: broker.clone(),
                     queues,
+                    wakeups,
                     batch_size: config.janitor_batch_size,
                 },
                 config.janitor_interval,

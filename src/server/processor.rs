@@ -18,11 +18,11 @@ use super::queues::Queues;
 use super::recoverer::LostFetch;
 use super::runs::{Runs, Taken};
 use super::service::{Backoff, jittered};
+use super::wakeups::Wakeups;
 use super::worker::Worker;
 use crate::broker::{Broker, Dequeued, Str};
-use crate::error::Result;
 use crate::task::DEFAULT_TIMEOUT;
-use crate::wire::{self, QueueKeys, TaskMessage};
+use crate::wire::{self, TaskMessage};
 
 /// How many fetches are under way at once.
 const FETCHES_IN_FLIGHT: usize = 2;
@@ -33,6 +33,7 @@ const MAX_FETCH: usize = 64;
 pub(super) struct Processor {
     pub(super) broker: Broker,
     pub(super) queues: Queues,
+    pub(super) wakeups: Arc<Wakeups>,
     pub(super) runs: Arc<Runs>,
     pub(super) worker: Arc<Worker>,
     pub(super) concurrency: usize,
@@ -46,15 +47,27 @@ pub(super) struct Processor {
 /// What a fetch brought, and the permits of the workers it was made for.
 struct Fetched {
     permit: OwnedSemaphorePermit,
-    batches: Vec<Batch>,
-    /// Every queue was found empty or paused.
-    drained: bool,
-    failed: bool,
+    answers: Vec<Answer>,
 }
 
-/// What one call brought from one queue.
+/// What one queue, by its index, answered.
+struct Answer {
+    queue: usize,
+    got: usize,
+    said: Said,
+}
+
+enum Said {
+    /// There were as many tasks as were asked for.
+    More(Batch),
+    /// These were all; perhaps none.
+    Drained(Batch),
+    Paused,
+    Failed,
+}
+
+/// Tasks that one call brought.
 struct Batch {
-    queue: QueueKeys,
     owner: Str,
     asked_at: Instant,
     tasks: Vec<(Str, bytes::Bytes)>,
@@ -67,28 +80,34 @@ impl Processor {
         let names = FetchNames::new(&self.server_id);
         let most = MAX_FETCH.max(self.concurrency / 16);
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
-        let mut backoff = Backoff::new();
-        // when to look again after the queues were found empty
-        let mut idle_until: Option<Instant> = None;
+        // queues that could not be asked, until they are asked again
+        let mut naps: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
+        let mut backoffs: Vec<Backoff> = (0..self.queues.len()).map(|_| Backoff::new()).collect();
         loop {
             let room = (2 * self.concurrency).saturating_sub(self.runs.len());
-            let may_fetch = idle_until.is_none() && fetches.len() < FETCHES_IN_FLIGHT && room > 0;
+            let any_ready = self.wakeups.any_ready();
+            let may_fetch = any_ready && fetches.len() < FETCHES_IN_FLIGHT && room > 0;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(fetched) = fetches.next(), if !fetches.is_empty() => {
-                    let (found, drained, failed) =
-                        (!fetched.batches.is_empty(), fetched.drained, fetched.failed);
-                    self.begin(fetched);
-                    if failed {
-                        idle_until = Some(Instant::now() + backoff.pause());
-                    } else {
-                        backoff.reset();
-                        if drained && !found {
-                            idle_until = Some(Instant::now() + jittered(self.task_check_interval));
+                    for answer in &fetched.answers {
+                        let backoff = &mut backoffs[answer.queue];
+                        if let Said::Failed = answer.said {
+                            self.wakeups.set_asleep(answer.queue);
+                            let pause = backoff.pause();
+                            let queue = answer.queue;
+                            naps.push(Box::pin(async move {
+                                tokio::time::sleep(pause).await;
+                                queue
+                            }));
+                        } else {
+                            backoff.reset();
                         }
                     }
+                    self.begin(fetched);
                 }
+                Some(queue) = naps.next(), if !naps.is_empty() => self.wakeups.set_ready(queue),
                 permit = Arc::clone(&slots).acquire_owned(), if may_fetch => {
                     // the semaphore is never closed
                     let Ok(mut permit) = permit else { break };
@@ -99,8 +118,9 @@ impl Processor {
                     fetches.push(Box::pin(self.fetch(permit, &names)));
                 }
                 () = self.runs.one_gone(), if room == 0 => {}
-                () = tokio::time::sleep_until(idle_until.unwrap_or_else(Instant::now)), if idle_until.is_some() => {
-                    idle_until = None;
+                () = self.wakeups.ready_changed(), if !any_ready => {}
+                () = tokio::time::sleep(jittered(self.task_check_interval)), if !any_ready && !self.wakeups.is_watched() => {
+                    self.wakeups.all_ready();
                 }
             }
         }
@@ -110,94 +130,102 @@ impl Processor {
         }
     }
 
-    /// One fetch over all queues for as many tasks as there are permits.
+    /// One fetch over all queues that may have tasks, for as many as there are permits.
     async fn fetch(&self, permit: OwnedSemaphorePermit, names: &FetchNames) -> Fetched {
         let want = permit.num_permits();
-        let mut fetched = Fetched {
-            permit,
-            batches: Vec::new(),
-            drained: false,
-            failed: false,
-        };
-        if self.queues.is_strict() {
-            self.fetch_strictly(want, names, &mut fetched).await;
+        let answers = if self.queues.is_strict() {
+            self.fetch_strictly(want, names).await
         } else {
-            self.fetch_weighted(want, names, &mut fetched).await;
-        }
-        fetched
+            self.fetch_weighted(want, names).await
+        };
+        Fetched { permit, answers }
     }
 
-    async fn fetch_strictly(&self, mut want: usize, names: &FetchNames, fetched: &mut Fetched) {
-        for queue in self.queues.all() {
-            want -= self.ask(queue, want, names).await.enter(fetched);
+    async fn fetch_strictly(&self, mut want: usize, names: &FetchNames) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for queue in self.wakeups.ready() {
+            let answer = self.ask(queue, want, names).await;
+            want -= answer.got;
+            answers.push(answer);
             if want == 0 {
-                return;
+                break;
             }
         }
-        fetched.drained = true;
+        answers
     }
 
-    async fn fetch_weighted(&self, mut want: usize, names: &FetchNames, fetched: &mut Fetched) {
-        let mut open: Vec<usize> = (0..self.queues.len()).collect();
+    async fn fetch_weighted(&self, mut want: usize, names: &FetchNames) -> Vec<Answer> {
+        let mut open = self.wakeups.ready();
+        let mut answers = Vec::new();
         while want > 0 && !open.is_empty() {
             let dealt = self.queues.deal(want, &open, &mut rand::rng());
-            let asked: Vec<usize> = open.iter().copied().filter(|i| dealt[*i] > 0).collect();
-            let answers = join_all(
-                asked
-                    .iter()
-                    .map(|i| self.ask(self.queues.get(*i), dealt[*i], names)),
-            )
-            .await;
-            for (i, answer) in asked.into_iter().zip(answers) {
-                let got = answer.enter(fetched);
-                want -= got;
-                if got < dealt[i] {
+            let asked = open.iter().filter(|queue| dealt[**queue] > 0);
+            let round = join_all(asked.map(|queue| self.ask(*queue, dealt[*queue], names))).await;
+            for answer in round {
+                want -= answer.got;
+                if !matches!(answer.said, Said::More(_)) {
                     // what it did not fill is dealt to the others
-                    open.retain(|other| *other != i);
+                    open.retain(|queue| *queue != answer.queue);
                 }
+                answers.push(answer);
             }
         }
-        fetched.drained = open.is_empty();
+        answers
     }
 
-    /// Asks one queue.
-    async fn ask(&self, queue: &QueueKeys, want: usize, names: &FetchNames) -> Answer {
+    /// Asks one queue, and notes what that tells of it.
+    async fn ask(&self, queue: usize, want: usize, names: &FetchNames) -> Answer {
+        let keys = self.queues.get(queue);
         let owner = names.next();
         let asked_at = Instant::now();
-        match self.broker.dequeue(queue, want, &owner).await {
-            Ok(Dequeued::Paused) => Answer(Ok(None)),
+        let (got, said) = match self.broker.dequeue(keys, want, &owner).await {
+            Ok(Dequeued::Paused) => {
+                self.wakeups.drained(queue, true, true);
+                (0, Said::Paused)
+            }
             Ok(Dequeued::Tasks { tasks, dropped }) => {
                 if dropped > 0 {
                     tracing::warn!(
-                        queue = queue.queue(),
+                        queue = keys.queue(),
                         ids = dropped,
                         "dropped pending ids whose task is gone"
                     );
                 }
-                Answer(Ok(Some(Batch {
-                    queue: queue.clone(),
+                let got = tasks.len();
+                let batch = Batch {
                     owner,
                     asked_at,
                     tasks,
-                })))
+                };
+                if got < want {
+                    self.wakeups.drained(queue, false, got == 0);
+                    (got, Said::Drained(batch))
+                } else {
+                    (got, Said::More(batch))
+                }
             }
             Err(error) => {
-                tracing::warn!(queue = queue.queue(), %error, "could not fetch tasks");
+                tracing::warn!(queue = keys.queue(), %error, "could not fetch tasks");
                 if error.is_transient() {
                     // it may have taken some: they are looked for, never asked for again
-                    let queue = queue.clone();
+                    let queue = keys.clone();
                     let _ = self.lost.send(LostFetch { queue, owner });
                 }
-                Answer(Err(error))
+                (0, Said::Failed)
             }
-        }
+        };
+        Answer { queue, got, said }
     }
 
     /// Begins to run what a fetch brought; the permits that it did not need fall back.
     fn begin(&self, fetched: Fetched) {
         let mut permit = fetched.permit;
         let now = Utc::now();
-        for batch in fetched.batches {
+        for answer in fetched.answers {
+            let (Said::More(batch) | Said::Drained(batch)) = answer.said else {
+                continue;
+            };
+            let queue = self.queues.get(answer.queue);
             let mut taken = Vec::with_capacity(batch.tasks.len());
             for (id, raw) in batch.tasks {
                 let message = wire::decode_task(raw.clone());
@@ -207,7 +235,7 @@ impl Processor {
                     deadline: message
                         .as_ref()
                         .map_or(now, |message| deadline(message, now)),
-                    queue: batch.queue.clone(),
+                    queue: queue.clone(),
                     owner: batch.owner.clone(),
                     asked_at: batch.asked_at,
                     slot: Arc::new(slot),
@@ -218,26 +246,6 @@ impl Processor {
             }
             for (run, slot) in self.runs.begin(&self.broker, taken) {
                 self.worker.start(run, slot);
-            }
-        }
-    }
-}
-
-struct Answer(Result<Option<Batch>>);
-
-impl Answer {
-    /// Adds it to the fetch. Returns how many tasks came.
-    fn enter(self, fetched: &mut Fetched) -> usize {
-        match self.0 {
-            Ok(Some(batch)) if !batch.tasks.is_empty() => {
-                let got = batch.tasks.len();
-                fetched.batches.push(batch);
-                got
-            }
-            Ok(_) => 0,
-            Err(_) => {
-                fetched.failed = true;
-                0
             }
         }
     }

@@ -11,6 +11,7 @@ mod reply;
 mod result;
 mod script;
 mod subscribe;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 pub(crate) use dequeue::Dequeued;
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
+pub(crate) use watch::{Notice, Notices, Watch};
 
 use crate::connection::{Connection, Link, map_redis_error};
 use crate::error::Result;

@@ -1,0 +1,184 @@
+//! What a server knows of its queues without asking: which may have tasks, and when the next ones
+//! are due.
+//!
+//! The watcher writes it, the processor and the forwarder wait on it. While nobody watches, the
+//! two ask Redis at their intervals, as asynq does.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use tokio::sync::{Notify, mpsc};
+
+/// Nothing is due.
+const NEVER: i64 = i64::MAX;
+
+pub(super) struct Wakeups {
+    queues: Vec<QueueState>,
+    watched: AtomicBool,
+    /// For the processor: a queue may have tasks.
+    ready: Notify,
+    /// For the forwarder: what is due next has changed.
+    due: Notify,
+    /// To the watcher.
+    words: mpsc::UnboundedSender<Word>,
+}
+
+struct QueueState {
+    /// It may have pending tasks.
+    ready: AtomicBool,
+    /// When its next scheduled or retried task is due (unix ms of our clock).
+    due_ms: AtomicI64,
+    /// When its next completed task expires (unix ms of our clock); 0: that has to be looked up.
+    expiry_ms: AtomicI64,
+}
+
+/// Word to the watcher.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Word {
+    /// A queue, by its index, has no more tasks for us.
+    Drained {
+        queue: usize,
+        /// It is paused; otherwise it was found empty.
+        paused: bool,
+        /// The look that found out brought nothing.
+        in_vain: bool,
+    },
+    /// What had expired in a queue is deleted.
+    Cleaned { queue: usize },
+}
+
+impl Wakeups {
+    pub(super) fn new(queues: usize) -> (Self, mpsc::UnboundedReceiver<Word>) {
+        let (words, receiver) = mpsc::unbounded_channel();
+        let queues = (0..queues)
+            .map(|_| QueueState {
+                ready: AtomicBool::new(true),
+                due_ms: AtomicI64::new(NEVER),
+                expiry_ms: AtomicI64::new(0),
+            })
+            .collect();
+        let wakeups = Self {
+            queues,
+            watched: AtomicBool::new(false),
+            ready: Notify::new(),
+            due: Notify::new(),
+            words,
+        };
+        (wakeups, receiver)
+    }
+
+    /// Whether somebody watches: then nothing needs to be asked for on suspicion.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Acquire)
+    }
+
+    /// Watching begins or ends. Either way everything has to be looked at once.
+    pub(super) fn set_watched(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Release);
+        self.all_ready();
+        for queue in &self.queues {
+            queue.expiry_ms.store(0, Ordering::Release);
+        }
+        self.due.notify_one();
+    }
+
+    /// The queues that may have tasks, by index.
+    pub(super) fn ready(&self) -> Vec<usize> {
+        let ready = |i: &usize| self.queues[*i].ready.load(Ordering::Acquire);
+        (0..self.queues.len()).filter(ready).collect()
+    }
+
+    /// Whether any queue may have tasks.
+    pub(super) fn any_ready(&self) -> bool {
+        self.queues
+            .iter()
+            .any(|queue| queue.ready.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_ready(&self, queue: usize) {
+        self.queues[queue].ready.store(true, Ordering::Release);
+        self.ready.notify_one();
+    }
+
+    pub(super) fn all_ready(&self) {
+        for queue in &self.queues {
+            queue.ready.store(true, Ordering::Release);
+        }
+        self.ready.notify_one();
+    }
+
+    /// Waits until a queue may have become ready, or watching has begun or ended.
+    pub(super) async fn ready_changed(&self) {
+        self.ready.notified().await;
+    }
+
+    /// Whether this queue may have tasks.
+    pub(super) fn is_ready(&self, queue: usize) -> bool {
+        self.queues[queue].ready.load(Ordering::Acquire)
+    }
+
+    /// Notes that a queue has no tasks for now. While nobody watches, one that just had some is
+    /// asked again at once.
+    pub(super) fn drained(&self, queue: usize, paused: bool, in_vain: bool) {
+        if self.is_watched() || in_vain {
+            self.set_asleep(queue);
+        }
+        self.tell_watcher(Word::Drained {
+            queue,
+            paused,
+            in_vain,
+        });
+    }
+
+    /// Notes that a queue is not to be asked until further notice.
+    pub(super) fn set_asleep(&self, queue: usize) {
+        self.queues[queue].ready.store(false, Ordering::Release);
+    }
+
+    fn tell_watcher(&self, word: Word) {
+        // while nobody watches, everything is looked at when that begins
+        if self.is_watched() {
+            let _ = self.words.send(word);
+        }
+    }
+
+    /// Notes when a queue's next task is due (unix ms of our clock).
+    pub(super) fn set_due(&self, queue: usize, at_ms: Option<i64>) {
+        self.queues[queue]
+            .due_ms
+            .store(at_ms.unwrap_or(NEVER), Ordering::Release);
+        self.due.notify_one();
+    }
+
+    /// The queue whose next task is due first, and when (unix ms of our clock).
+    pub(super) fn first_due(&self) -> Option<(usize, i64)> {
+        self.queues
+            .iter()
+            .map(|queue| queue.due_ms.load(Ordering::Acquire))
+            .enumerate()
+            .min_by_key(|(_, at)| *at)
+            .filter(|(_, at)| *at != NEVER)
+    }
+
+    /// Waits until what is due first has changed, or watching has begun or ended.
+    pub(super) async fn due_changed(&self) {
+        self.due.notified().await;
+    }
+
+    /// Notes when a queue's next completed task expires (unix ms of our clock).
+    pub(super) fn set_expiry(&self, queue: usize, at_ms: Option<i64>) {
+        self.queues[queue]
+            .expiry_ms
+            .store(at_ms.unwrap_or(NEVER), Ordering::Release);
+    }
+
+    /// Whether completed tasks of a queue may have expired.
+    pub(super) fn has_expired(&self, queue: usize, now_ms: i64) -> bool {
+        !self.is_watched() || self.queues[queue].expiry_ms.load(Ordering::Acquire) <= now_ms
+    }
+
+    /// Notes that what had expired in a queue is deleted.
+    pub(super) fn cleaned(&self, queue: usize) {
+        self.set_expiry(queue, None);
+        self.tell_watcher(Word::Cleaned { queue });
+    }
+}

@@ -1,0 +1,242 @@
+//! Watches the queues, so that nobody has to ask: wakes the processor when tasks come, tells the
+//! forwarder when the next ones are due, and the janitor when there are completed ones.
+//!
+//! For each queue one key is watched at a time for the processor: the pending list of an empty
+//! queue, the flag of a paused one. Where the server or the user's permissions forbid watching, it
+//! says so and the others ask at their intervals.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use rand::Rng;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::queues::Queues;
+use super::service::Backoff;
+use super::wakeups::{Wakeups, Word};
+use crate::broker::{Broker, Notice, Notices, Watch};
+use crate::error::Result;
+use crate::wire::QueueKeys;
+
+/// How often the connection is tried, and everything pending looked at once, though no word came.
+const NET_INTERVAL: Duration = Duration::from_secs(5);
+/// The same where each queue takes a command of its own.
+const NET_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
+/// How long to wait before watching is tried again where it is forbidden.
+const FORBIDDEN_PAUSE: Duration = Duration::from_secs(60);
+/// The first pause, and the longest, before a queue is watched again whose tasks others keep taking first.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// The pause between two looks at what is due in a queue that changes all the time.
+const DUE_PAUSE: Duration = Duration::from_millis(20);
+
+pub(super) struct Watcher {
+    pub(super) broker: Broker,
+    pub(super) queues: Queues,
+    pub(super) wakeups: Arc<Wakeups>,
+    pub(super) words: mpsc::UnboundedReceiver<Word>,
+}
+
+/// What a watched key is to its queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    Pending,
+    Paused,
+    Scheduled,
+    Retry,
+    Completed,
+}
+
+/// A look at a key, which watches it.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    queue: usize,
+    role: Role,
+    after: Duration,
+}
+
+/// What a look found.
+enum Found {
+    Exists(bool),
+    Lowest(Option<i64>),
+}
+
+impl Watcher {
+    /// Watches until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let wakeups = Arc::clone(&self.wakeups);
+        let work = async {
+            let mut backoff = Backoff::new();
+            loop {
+                let error = match self.broker.watch().await {
+                    Ok((watch, notices)) => {
+                        backoff.reset();
+                        match self.watch(&watch, notices).await {
+                            Ok(()) => continue,
+                            Err(error) => error,
+                        }
+                    }
+                    Err(error) => error,
+                };
+                self.wakeups.set_watched(false);
+                tracing::warn!(%error, "cannot watch the queues, asking at intervals instead");
+                tokio::time::sleep(if error.is_transient() {
+                    backoff.pause()
+                } else {
+                    FORBIDDEN_PAUSE
+                })
+                .await;
+            }
+        };
+        stop.run_until_cancelled(work).await;
+        wakeups.set_watched(false);
+    }
+
+    /// Returns when anything may have changed unseen.
+    async fn watch(&mut self, watch: &Watch, mut notices: Notices) -> Result<()> {
+        let Self {
+            queues,
+            wakeups,
+            words,
+            ..
+        } = self;
+        let queues = &*queues;
+        let roles = roles(queues);
+        let mut in_vain = vec![0_u32; queues.len()];
+        let mut due = vec![[None; 2]; queues.len()];
+        let mut offset_ms = watch.clock_offset_ms().await?;
+        let mut net = tokio::time::interval_at(
+            Instant::now() + NET_INTERVAL,
+            if watch.is_cluster() {
+                NET_INTERVAL_CLUSTER
+            } else {
+                NET_INTERVAL
+            },
+        );
+        let mut looks = FuturesUnordered::new();
+        for queue in 0..queues.len() {
+            for role in [Role::Scheduled, Role::Retry] {
+                looks.push(look(watch, queues, Look::now(queue, role)));
+            }
+        }
+        // every queue is asked once; found empty, it is watched
+        wakeups.set_watched(true);
+        loop {
+            tokio::select! {
+                Some(word) = words.recv() => looks.push(look(watch, queues, match word {
+                    Word::Drained { queue, paused, in_vain: vain } => {
+                        in_vain[queue] = if vain { in_vain[queue].saturating_add(1) } else { 0 };
+                        let role = if paused { Role::Paused } else { Role::Pending };
+                        Look { after: herd_pause(in_vain[queue]), ..Look::now(queue, role) }
+                    }
+                    Word::Cleaned { queue } => Look::now(queue, Role::Completed),
+                })),
+                Some((look, found)) = looks.next(), if !looks.is_empty() => match (look.role, found?) {
+                    (Role::Pending, Found::Exists(true)) | (Role::Paused, Found::Exists(false)) => {
+                        wakeups.set_ready(look.queue);
+                    }
+                    (Role::Scheduled | Role::Retry, Found::Lowest(at)) => {
+                        due[look.queue][usize::from(look.role == Role::Retry)] = at;
+                        let first = due[look.queue].iter().flatten().min();
+                        wakeups.set_due(look.queue, first.map(|at| ours(*at, offset_ms)));
+                    }
+                    (Role::Completed, Found::Lowest(at)) => {
+                        wakeups.set_expiry(look.queue, at.map(|at| ours(at, offset_ms)));
+                    }
+                    _ => {}
+                },
+                notice = notices.next() => {
+                    let Notice::Changed(keys) = notice? else {
+                        return Ok(());
+                    };
+                    for (queue, role) in keys.iter().filter_map(|key| roles.get(key.as_str()?)) {
+                        match role {
+                            Role::Pending | Role::Paused => wakeups.set_ready(*queue),
+                            Role::Scheduled | Role::Retry => {
+                                let again = Look { after: DUE_PAUSE, ..Look::now(*queue, *role) };
+                                looks.push(look(watch, queues, again));
+                            }
+                            // it is looked at when the janitor comes by
+                            Role::Completed => wakeups.set_expiry(*queue, Some(0)),
+                        }
+                    }
+                }
+                _ = net.tick() => {
+                    offset_ms = watch.clock_offset_ms().await?;
+                    let pending = queues.all().map(QueueKeys::pending).collect();
+                    if watch.is_cluster() || watch.any_exists(pending).await? {
+                        let quiet = (0..queues.len()).filter(|queue| !wakeups.is_ready(*queue));
+                        looks.extend(quiet.map(|queue| look(watch, queues, Look::now(queue, Role::Pending))));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Look {
+    fn now(queue: usize, role: Role) -> Self {
+        Self {
+            queue,
+            role,
+            after: Duration::ZERO,
+        }
+    }
+}
+
+async fn look(watch: &Watch, queues: &Queues, look: Look) -> (Look, Result<Found>) {
+    if !look.after.is_zero() {
+        tokio::time::sleep(look.after).await;
+    }
+    let queue = queues.get(look.queue);
+    let found = match look.role {
+        Role::Pending => watch.exists(queue.pending()).await.map(Found::Exists),
+        Role::Paused => watch.exists(queue.paused()).await.map(Found::Exists),
+        Role::Scheduled => lowest(watch, queue.scheduled()).await,
+        Role::Retry => lowest(watch, queue.retry()).await,
+        Role::Completed => lowest(watch, queue.completed()).await,
+    };
+    (look, found)
+}
+
+async fn lowest(watch: &Watch, key: &str) -> Result<Found> {
+    watch.lowest_score(key).await.map(Found::Lowest)
+}
+
+/// The watched keys of all queues.
+fn roles(queues: &Queues) -> HashMap<String, (usize, Role)> {
+    let mut roles = HashMap::new();
+    for (i, queue) in queues.all().enumerate() {
+        for (role, key) in [
+            (Role::Pending, queue.pending()),
+            (Role::Paused, queue.paused()),
+            (Role::Scheduled, queue.scheduled()),
+            (Role::Retry, queue.retry()),
+            (Role::Completed, queue.completed()),
+        ] {
+            roles.insert(key.to_owned(), (i, role));
+        }
+    }
+    roles
+}
+
+/// A moment of Redis' clock (unix s) on ours (unix ms).
+fn ours(at_unix_secs: i64, offset_ms: i64) -> i64 {
+    at_unix_secs.saturating_mul(1000).saturating_sub(offset_ms)
+}
+
+/// How long to leave an empty queue unwatched: where many idle servers are woken for each task,
+/// those that come too late again and again make room.
+fn herd_pause(looks_in_vain: u32) -> Duration {
+    let Some(doublings) = looks_in_vain.checked_sub(2) else {
+        return Duration::ZERO;
+    };
+    let pause = FIRST_PAUSE * (1 << doublings.min(10));
+    pause
+        .min(LONGEST_PAUSE)
+        .mul_f64(rand::rng().random_range(0.5..1.5))
+}
