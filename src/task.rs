@@ -31,6 +31,7 @@ pub const MIN_UNIQUE_TTL: Duration = Duration::from_secs(1);
 /// assert_eq!(task.task_type(), "email:welcome");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[must_use = "a task is nothing until it is enqueued"]
 pub struct Task {
     task_type: String,
     payload: Option<Bytes>,
@@ -77,78 +78,66 @@ pub enum TaskOption {
 macro_rules! option_methods {
     ($($field:ident).+) => {
         /// Appends an option; the named methods are shorthands for this.
-        #[must_use]
         pub fn option(mut self, option: $crate::task::TaskOption) -> Self {
             self.$($field).+.push(option);
             self
         }
 
         /// Puts the task into this queue. Default `"default"`. asynq: `Queue`.
-        #[must_use]
         pub fn queue(self, name: impl Into<String>) -> Self {
             self.option($crate::task::TaskOption::Queue(name.into()))
         }
 
         /// Retries a failed run at most this often. Default 25. asynq: `MaxRetry`.
-        #[must_use]
         pub fn max_retry(self, n: u32) -> Self {
             self.option($crate::task::TaskOption::MaxRetry(n))
         }
 
         /// Gives the task this id. Default: a random UUID v4. asynq: `TaskID`.
-        #[must_use]
         pub fn task_id(self, id: impl Into<String>) -> Self {
             self.option($crate::task::TaskOption::TaskId(id.into()))
         }
 
         /// Ends a run after this long (whole seconds; zero: no limit). Default 30 minutes where
         /// no deadline is given. asynq: `Timeout`.
-        #[must_use]
         pub fn timeout(self, limit: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Timeout(limit))
         }
 
         /// Ends every run at this time (to the second). Default: none. asynq: `Deadline`.
-        #[must_use]
         pub fn deadline(self, at: chrono::DateTime<chrono::Utc>) -> Self {
             self.option($crate::task::TaskOption::Deadline(at))
         }
 
         /// Refuses the task while another of the same queue, type and payload holds the lock,
         /// which this one takes for `ttl` (whole seconds, at least 1). asynq: `Unique`.
-        #[must_use]
         pub fn unique(self, ttl: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Unique(ttl))
         }
 
         /// Processes the task no earlier than this time. asynq: `ProcessAt`.
-        #[must_use]
         pub fn process_at(self, at: chrono::DateTime<chrono::Utc>) -> Self {
             self.option($crate::task::TaskOption::ProcessAt(at))
         }
 
         /// Processes the task no earlier than this long after the enqueue call. asynq:
         /// `ProcessIn`.
-        #[must_use]
         pub fn process_in(self, delay: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::ProcessIn(delay))
         }
 
         /// Keeps the completed task and its result for this long (whole seconds). Default: not
         /// at all. asynq: `Retention`.
-        #[must_use]
         pub fn retention(self, keep: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Retention(keep))
         }
 
         /// Lets the task wait in this group for aggregation. asynq: `Group`.
-        #[must_use]
         pub fn group(self, name: impl Into<String>) -> Self {
             self.option($crate::task::TaskOption::Group(name.into()))
         }
 
         /// Sets a header. asynq: `Header`.
-        #[must_use]
         pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
             self.option($crate::task::TaskOption::Header(name.into(), value.into()))
         }

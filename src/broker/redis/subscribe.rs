@@ -11,9 +11,11 @@ use crate::connection::{Owned, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::keys;
 
-/// A subscription to the ids of tasks that are to be cancelled. It outlives lost connections.
+/// A subscription to the ids of tasks that are to be cancelled. It outlives lost connections, and
+/// ends with its own when it is dropped.
 pub(crate) struct Subscription {
-    client: Owned<SubscriberClient>,
+    /// Keeps the connection.
+    _client: Owned<SubscriberClient>,
     messages: Receiver<Message>,
 }
 
@@ -26,7 +28,10 @@ impl Broker {
             .subscribe(keys::CANCEL_CHANNEL)
             .await
             .map_err(|error| map_redis_error(error, "subscribe to cancellations"))?;
-        Ok(Subscription { client, messages })
+        Ok(Subscription {
+            _client: client,
+            messages,
+        })
     }
 }
 
@@ -50,10 +55,5 @@ impl Subscription {
                 }
             }
         }
-    }
-
-    /// Ends the subscription and its connection.
-    pub(crate) async fn close(self) {
-        self.client.close().await;
     }
 }

@@ -4,7 +4,9 @@
 //! (`CLIENT TRACKING`, Redis 6). Reading the key again arms the next notice.
 
 use fred::clients::Client;
-use fred::interfaces::{ClientLike, EventInterface, KeysInterface, SortedSetsInterface, TrackingInterface};
+use fred::interfaces::{
+    ClientLike, EventInterface, KeysInterface, SortedSetsInterface, TrackingInterface,
+};
 use fred::types::client::Invalidation;
 use fred::types::config::Server;
 use fred::types::{Key, Value};
