@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             EnvFilter::try_from_env("PEER_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(false)
         .init();
     let connection = match connection(std::env::args().skip(1)) {
         Ok(connection) => connection,
