@@ -257,7 +257,7 @@ func (p *proxy) serve(client net.Conn) {
 		defer finish()
 		in := bufio.NewReaderSize(client, 1<<16)
 		for {
-			request, err := readRESP(in)
+			request, err := readRequest(in)
 			if err != nil {
 				return
 			}

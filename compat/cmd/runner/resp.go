@@ -18,6 +18,19 @@ func readRESP(r *bufio.Reader) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// readRequest reads one request: an array of strings, or an inline command,
+// plain words on one line, as some clients send to open a connection.
+func readRequest(r *bufio.Reader) ([]byte, error) {
+	first, err := r.Peek(1)
+	if err != nil {
+		return nil, err
+	}
+	if first[0] != '*' {
+		return r.ReadBytes('\n')
+	}
+	return readRESP(r)
+}
+
 func copyRESP(r *bufio.Reader, out *bytes.Buffer) error {
 	line, err := r.ReadBytes('\n')
 	if err != nil {
@@ -62,6 +75,10 @@ func copyRESP(r *bufio.Reader, out *bytes.Buffer) error {
 
 // commandName gives the first word of a request, in capitals.
 func commandName(request []byte) string {
+	if len(request) > 0 && request[0] != '*' {
+		word, _, _ := bytes.Cut(bytes.TrimSpace(request), []byte(" "))
+		return string(bytes.ToUpper(word))
+	}
 	r := bufio.NewReader(bytes.NewReader(request))
 	if _, err := r.ReadBytes('\n'); err != nil {
 		return ""
