@@ -16,7 +16,7 @@
 --          "1" if it counts as a failure
 -- Touches the tasks' hashes, and those of the tasks that are trimmed. The lock stays until its TTL.
 -- Replies per task: 1 archived | 0 not held (any more).
--- use: now, held, lapsed, count
+-- use: now, held, lapsed, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)
@@ -45,8 +45,7 @@ for i = 6, #ARGV, 5 do
     replies[#replies + 1] = 0
   end
 end
-count(KEYS[4], KEYS[5], failed, ARGV[2])
-count(KEYS[6], KEYS[7], failed, ARGV[2])
+count_failed(KEYS[4], KEYS[5], KEYS[6], KEYS[7], failed, ARGV[2])
 
 -- An archive far over its limits shrinks by 1,000 with each call rather than stop Redis for all.
 local function drop(ids)

@@ -15,7 +15,7 @@
 --          message to store or "" to leave it, "1" if it counts as a failure
 -- Touches the tasks' hashes. The lock stays.
 -- Replies per task: 1 put off | 0 not held (any more).
--- use: now, held, lapsed, count
+-- use: now, held, lapsed, count, count_failed
 local active, lease = KEYS[1], KEYS[2]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', KEYS[3])
@@ -43,6 +43,5 @@ for i = 4, #ARGV, 7 do
     replies[#replies + 1] = 0
   end
 end
-count(KEYS[5], KEYS[6], failed, ARGV[2])
-count(KEYS[7], KEYS[8], failed, ARGV[2])
+count_failed(KEYS[5], KEYS[6], KEYS[7], KEYS[8], failed, ARGV[2])
 return replies

@@ -1,9 +1,11 @@
 -- count(day, total, n, expire_at): adds `n` to the day's and the total counter; a day's counter
--- that begins gets its end of life (s). A total that would pass the largest int64 begins anew.
--- A counter of a wrong type never fails the tasks that are counted.
+-- that begins gets its end of life (s). A total that would pass the largest int64 begins anew, and
+-- that is what is returned. A counter of a wrong type never fails the tasks that are counted.
 local function count(day, total, n, expire_at)
-  if n == 0 then return end
+  if n == 0 then return false end
   if redis.pcall('INCRBY', day, n) == n then redis.call('EXPIREAT', day, expire_at) end
   local sum = redis.pcall('INCRBY', total, n)
-  if type(sum) == 'table' and string.find(sum.err, 'overflow', 1, true) then redis.call('SET', total, n) end
+  local overflow = type(sum) == 'table' and string.find(sum.err, 'overflow', 1, true)
+  if overflow then redis.call('SET', total, n) end
+  return overflow
 end

@@ -33,7 +33,7 @@ fn classify(error: &FredError) -> (ErrorKind, String) {
             return (ErrorKind::Unavailable, reason);
         }
         Some("READONLY") => {
-            let reason = "this Redis is a read-only replica".to_owned();
+            let reason = format!("this Redis is a read-only replica: {details}");
             return (ErrorKind::Unavailable, reason);
         }
         Some(code) if TRANSIENT_REPLIES.contains(&code) => {

@@ -36,7 +36,7 @@ impl Broker {
             args.push(message.into());
             args.push(keep_until.into());
         }
-        let reply = DONE.call(self.client(), keys, args).await?;
+        let reply = DONE.call(self.client()?, keys, args).await?;
         reply::flags(reply, tasks.len(), DONE.name)
     }
 
@@ -73,7 +73,7 @@ impl Broker {
             args.push(message_or_empty(&task.message));
             args.push(flag(task.counts));
         }
-        let reply = RETRY.call(self.client(), keys, args).await?;
+        let reply = RETRY.call(self.client()?, keys, args).await?;
         reply::flags(reply, tasks.len(), RETRY.name)
     }
 
@@ -107,7 +107,7 @@ impl Broker {
             args.push(message_or_empty(&task.message));
             args.push(flag(task.counts));
         }
-        let reply = ARCHIVE.call(self.client(), keys, args).await?;
+        let reply = ARCHIVE.call(self.client()?, keys, args).await?;
         reply::flags(reply, tasks.len(), ARCHIVE.name)
     }
 
@@ -124,7 +124,7 @@ impl Broker {
         for claim in tasks {
             push_claim(&mut args, claim);
         }
-        let reply = REQUEUE.call(self.client(), keys, args).await?;
+        let reply = REQUEUE.call(self.client()?, keys, args).await?;
         reply::flags(reply, tasks.len(), REQUEUE.name)
     }
 }

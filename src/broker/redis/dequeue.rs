@@ -46,7 +46,7 @@ impl Broker {
             (LEASE.as_secs() as i64).into(),
             owner.clone().into(),
         ];
-        let reply = DEQUEUE.call(self.client(), keys, args).await?;
+        let reply = DEQUEUE.call(self.client()?, keys, args).await?;
         let mut values = reply::array(reply, DEQUEUE.name)?.into_iter();
         if values
             .next()
@@ -79,7 +79,7 @@ impl Broker {
             Key::from(queue.pending()),
         ];
         let args: Vec<Value> = vec![queue.task_prefix().into(), owner.clone().into()];
-        let reply = RECLAIM.call(self.client(), keys, args).await?;
+        let reply = RECLAIM.call(self.client()?, keys, args).await?;
         reply::integer(&reply, RECLAIM.name).map(i64::unsigned_abs)
     }
 }

@@ -83,7 +83,7 @@ impl Broker {
         for (_, task) in chunk {
             push_task(&mut args, task);
         }
-        let client = self.client();
+        let client = self.client()?;
         let stored = ENQUEUE.call(client, keys, args);
         // a queue is known before anything of it can be seen, also one that was deleted a moment ago
         let known = async {

@@ -27,7 +27,7 @@ impl Broker {
                     queue.group_prefix().into(),
                     FORWARD_BATCH.into(),
                 ];
-                let reply = FORWARD.call(self.client(), keys, args).await?;
+                let reply = FORWARD.call(self.client()?, keys, args).await?;
                 let n = reply::integer(&reply, FORWARD.name)?;
                 moved += n.unsigned_abs();
                 if n < FORWARD_BATCH {
@@ -45,7 +45,7 @@ impl Broker {
         loop {
             let keys = vec![Key::from(queue.completed())];
             let args: Vec<Value> = vec![queue.task_prefix().into(), (batch as i64).into()];
-            let reply = EXPIRE_COMPLETED.call(self.client(), keys, args).await?;
+            let reply = EXPIRE_COMPLETED.call(self.client()?, keys, args).await?;
             let n = reply::integer(&reply, EXPIRE_COMPLETED.name)?;
             deleted += n.unsigned_abs();
             if n < batch as i64 {

@@ -27,7 +27,7 @@ impl Broker {
     ) -> Result<()> {
         let expires_at = (now.timestamp() + ttl_secs) as f64;
         for (set, member) in [(keys::SERVERS, server_key), (keys::WORKERS, workers_key)] {
-            self.client()
+            self.client()?
                 .zadd::<(), _, _>(set, None, None, false, false, (expires_at, member))
                 .await
                 .map_err(|error| map_redis_error(error, "write server state"))?;
@@ -40,7 +40,7 @@ impl Broker {
             args.push(id.into());
             args.push(info.into());
         }
-        HEARTBEAT.call(self.client(), keys, args).await.map(drop)
+        HEARTBEAT.call(self.client()?, keys, args).await.map(drop)
     }
 
     /// Removes what a server told of itself.
@@ -51,12 +51,12 @@ impl Broker {
     ) -> Result<()> {
         let failed = |error| map_redis_error(error, "clear server state");
         for (set, member) in [(keys::SERVERS, server_key), (keys::WORKERS, workers_key)] {
-            self.client()
+            self.client()?
                 .zrem::<(), _, _>(set, member)
                 .await
                 .map_err(failed)?;
         }
-        self.client()
+        self.client()?
             .del::<(), _>(vec![server_key, workers_key])
             .await
             .map_err(failed)

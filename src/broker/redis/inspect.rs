@@ -24,7 +24,7 @@ pub(crate) struct StoredTask {
 impl Broker {
     /// The names of all queues.
     pub(crate) async fn queues(&self) -> Result<Vec<String>> {
-        self.client()
+        self.client()?
             .smembers(keys::QUEUES)
             .await
             .map_err(|error| map_redis_error(error, "list queues"))
@@ -34,7 +34,7 @@ impl Broker {
     pub(crate) async fn task(&self, queue: &QueueKeys, id: &str) -> Result<Option<StoredTask>> {
         let failed = |error| map_redis_error(error, "read a task");
         let fields: Vec<Value> = self
-            .client()
+            .client()?
             .hmget(queue.task(id), vec!["msg", "state", "result"])
             .await
             .map_err(failed)?;
@@ -58,7 +58,7 @@ impl Broker {
             _ => None,
         };
         let score: Option<f64> = match set {
-            Some(set) => self.client().zscore(set, id).await.map_err(failed)?,
+            Some(set) => self.client()?.zscore(set, id).await.map_err(failed)?,
             None => None,
         };
         let score = score.map(|score| score as i64);
@@ -74,7 +74,7 @@ impl Broker {
 
     /// Whether the queue is known.
     pub(crate) async fn queue_exists(&self, queue: &str) -> Result<bool> {
-        self.client()
+        self.client()?
             .sismember(keys::QUEUES, queue)
             .await
             .map_err(|error| map_redis_error(error, "look up a queue"))
@@ -83,7 +83,7 @@ impl Broker {
     /// Sets the paused flag. Returns false if it was set already.
     pub(crate) async fn pause(&self, queue: &QueueKeys, now_unix_secs: i64) -> Result<bool> {
         let set: Option<String> = self
-            .client()
+            .client()?
             .set(
                 queue.paused(),
                 now_unix_secs,
@@ -99,7 +99,7 @@ impl Broker {
     /// Removes the paused flag. Returns false if it was not set.
     pub(crate) async fn unpause(&self, queue: &QueueKeys) -> Result<bool> {
         let removed: i64 = self
-            .client()
+            .client()?
             .del(queue.paused())
             .await
             .map_err(|error| map_redis_error(error, "unpause a queue"))?;

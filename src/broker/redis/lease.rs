@@ -32,7 +32,7 @@ impl Broker {
             args.push(id.clone().into());
             args.push(owner.clone().into());
         }
-        let reply = EXTEND.call(self.client(), keys, args).await?;
+        let reply = EXTEND.call(self.client()?, keys, args).await?;
         reply::flags(reply, tasks.len(), EXTEND.name)
     }
 
@@ -52,7 +52,7 @@ impl Broker {
             (skip as i64).into(),
             (limit as i64).into(),
         ];
-        let reply = EXPIRED_LEASES.call(self.client(), keys, args).await?;
+        let reply = EXPIRED_LEASES.call(self.client()?, keys, args).await?;
         let mut values = reply::array(reply, EXPIRED_LEASES.name)?.into_iter();
         let dropped = values
             .next()

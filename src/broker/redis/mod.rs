@@ -14,6 +14,7 @@ mod subscribe;
 mod watch;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -23,7 +24,7 @@ use fred::interfaces::ClientLike;
 pub(crate) use watch::{Notice, Notices, Watch};
 
 use crate::connection::{Connection, Link, map_redis_error};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
 
 /// How long a day's counters are kept. asynq: `statsTTL`.
@@ -37,6 +38,7 @@ pub(crate) struct Broker(Arc<Inner>);
 
 struct Inner {
     link: Link,
+    closed: AtomicBool,
     keys: Mutex<HashMap<String, QueueKeys>>,
 }
 
@@ -45,13 +47,14 @@ impl Broker {
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             link: connection.open().await?,
+            closed: AtomicBool::new(false),
             keys: Mutex::new(HashMap::new()),
         })))
     }
 
     /// Asks for a sign of life.
     pub(crate) async fn ping(&self) -> Result<()> {
-        self.client()
+        self.client()?
             .ping::<()>(None)
             .await
             .map_err(|error| map_redis_error(error, "ping"))
@@ -59,6 +62,7 @@ impl Broker {
 
     /// Ends what `connect` opened. A caller's own client stays open.
     pub(crate) async fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
         self.0.link.close().await;
     }
 
@@ -76,8 +80,12 @@ impl Broker {
         keys
     }
 
-    fn client(&self) -> &Client {
-        self.0.link.commands()
+    /// The client for commands, until this is closed.
+    fn client(&self) -> Result<&Client> {
+        if self.0.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the connection was closed"));
+        }
+        Ok(self.0.link.commands())
     }
 }
 

@@ -21,13 +21,13 @@ impl Broker {
     ) -> Result<bool> {
         let task = vec![Key::from(self.keys(queue).task(id))];
         let args: Vec<Value> = vec![owner.into(), result.into()];
-        let reply = WRITE_RESULT.call(self.client(), task, args).await?;
+        let reply = WRITE_RESULT.call(self.client()?, task, args).await?;
         Ok(reply::integer(&reply, WRITE_RESULT.name)? == 1)
     }
 
     /// Tells all servers to end the run of this task.
     pub(crate) async fn publish_cancellation(&self, id: &str) -> Result<()> {
-        self.client()
+        self.client()?
             .publish(keys::CANCEL_CHANNEL, id)
             .await
             .map_err(|error| map_redis_error(error, "publish a cancellation"))

@@ -70,7 +70,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ARCHIVE = "archive" (7 keys) uses ["now", "held", "lapsed", "count"];
+    ARCHIVE = "archive" (7 keys) uses ["now", "held", "lapsed", "count", "count_failed"];
     DEQUEUE = "dequeue" (4 keys) uses ["now"];
     DONE = "done" (5 keys) uses ["held", "count"];
     ENQUEUE = "enqueue" (3 keys) uses ["now"];
@@ -81,7 +81,7 @@ scripts! {
     HEARTBEAT = "heartbeat" (2 keys) uses [];
     RECLAIM = "reclaim" (3 keys) uses ["now"];
     REQUEUE = "requeue" (3 keys) uses ["now", "held"];
-    RETRY = "retry" (8 keys) uses ["now", "held", "lapsed", "count"];
+    RETRY = "retry" (8 keys) uses ["now", "held", "lapsed", "count", "count_failed"];
     WRITE_RESULT = "write_result" (1 keys) uses [];
 }
 
