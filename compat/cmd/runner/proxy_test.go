@@ -27,7 +27,7 @@ func fakeRedis(t *testing.T, path string) {
 			go func() {
 				r := bufio.NewReader(c)
 				for {
-					request, err := readRESP(r)
+					request, err := readRequest(r)
 					if err != nil {
 						return
 					}
@@ -88,6 +88,8 @@ func TestProxy(t *testing.T) {
 	}
 
 	c, r := dial()
+	say(c, "hello 3\r\n")
+	hear(r, "+hello 3\r\n")
 	p.addRule(&proxyRule{request: [][]byte{[]byte("fail")}, action: "error", text: "ERR no", times: 1})
 	say(c, request("GET", "a")+request("GET", "fail")+request("GET", "b")+request("GET", "fail"))
 	hear(r, "+a\r\n")
@@ -161,6 +163,9 @@ func TestReadRESP(t *testing.T) {
 		if got, err := readRESP(bufio.NewReader(strings.NewReader(text))); err == nil {
 			t.Errorf("%q was read as %q", text, got)
 		}
+	}
+	if name := commandName([]byte("hello 3\r\n")); name != "HELLO" {
+		t.Error(name)
 	}
 	if name := commandName([]byte(request("subscribe", "x"))); name != "SUBSCRIBE" {
 		t.Error(name)
