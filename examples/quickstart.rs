@@ -255,9 +255,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         .concurrency(4)
         .queue(CRITICAL, 2)
         .queue(DEFAULT, 1)
-        // Shorter than one would have them, for the show.
+        // Only where Redis does not tell the server of changes: it then looks this often.
         .delayed_task_check_interval(Duration::from_millis(200))
         .task_check_interval(Duration::from_millis(200))
+        // Shorter than one would have it, for the show.
         .retry_delay(RetryDelay::constant(Duration::from_secs(1)))
         .error_handler(|cx, task, error| {
             let attempt = cx.retried() + 1;

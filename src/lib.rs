@@ -1,4 +1,61 @@
-//! rasynq: a task queue for Rust that shares its Redis queues with Go's asynq.
+//! A task queue for Rust that shares its Redis queues with Go's asynq.
+//!
+//! A [`Client`] enqueues tasks, a [`Server`] runs them, and none is lost when a process or a
+//! connection dies. Rust and Go programs enqueue for each other and serve the same queues side by
+//! side; every key and message stays readable by asynq v0.26.0 and asynqmon 0.7.2.
+//!
+//! ```no_run
+//! use rasynq::{Client, Connection, Mux, Server, TaskContext, TaskKind};
+//! use serde::{Deserialize, Serialize};
+//! use std::time::Duration;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Welcome { user_id: u64 }
+//! impl TaskKind for Welcome { const TYPE: &'static str = "email:welcome"; }
+//!
+//! async fn welcome(cx: TaskContext, mail: Welcome) -> anyhow::Result<()> {
+//!     println!("task {} welcomes user {}", cx.task_id(), mail.user_id);
+//!     Ok(())
+//! }
+//!
+//! # async fn example() -> rasynq::Result<()> {
+//! let redis = Connection::from_uri("redis://localhost")?;
+//! let client = Client::connect(&redis).await?;
+//! client.enqueue(Welcome { user_id: 42 }).queue("critical").process_in(Duration::from_secs(60)).await?;
+//!
+//! Server::new(&redis).concurrency(10).queue("critical", 6).queue("default", 3)
+//!     .serve(Mux::new().handle(welcome))
+//!     .await?; // until SIGTERM
+//! # Ok(()) }
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | where Redis is: URIs, sentinels, clusters, TLS | [`Connection`] |
+//! | tasks and their options | [`Task`], [`TaskOption`], [`TaskKind`], [`Codec`] |
+//! | enqueueing, one or many | [`Client::enqueue`], [`Client::enqueue_batch`] |
+//! | handlers, and what they may answer | [`IntoHandler`], [`Answer`], [`RetryAfter`], [`SkipRetry`], [`Revoke`], [`blocking`](blocking()) |
+//! | which handler runs what; middleware; state | [`Mux`] |
+//! | what a handler can ask and do | [`TaskContext`] |
+//! | settings of a server, starting and stopping it | [`Server`], [`RunningServer`], [`RetryDelay`] |
+//! | reading a task and its result; pause; cancel | [`Inspector`] |
+//! | what went wrong | [`Error::kind`], [`ErrorKind`] |
+//! | handlers in tests, without Redis | [`TestRun`] |
+//!
+//! The directory `docs` of the repository has a guide, a page on the migration from Go with what
+//! is the same and what differs, one on operations with the log events, and one on the design.
+//!
+//! # Features
+//!
+//! - `tls` (off by default): TLS to Redis by rustls with ring, for `rediss://` URIs and
+//!   `Connection::tls`.
+//!
+//! # Needs
+//!
+//! A tokio runtime with time and I/O enabled, Redis 6.2 or newer or Valkey, Rust 1.88 or newer.
+//! Logs go to [`tracing`].
 
 mod broker;
 mod client;
@@ -52,3 +109,18 @@ pub use task::{
 };
 pub use task_info::TaskInfo;
 pub use wire::{ParseTaskStateError, TaskState};
+
+/// The code in the pages of the repository, compiled and run as tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/guide.md")]
+    mod guide {}
+    #[doc = include_str!("../docs/migration.md")]
+    mod migration {}
+    // its code needs the feature
+    #[cfg(feature = "tls")]
+    #[doc = include_str!("../docs/operations.md")]
+    mod operations {}
+}
