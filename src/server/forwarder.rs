@@ -9,15 +9,15 @@ use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
 use super::queues::Queues;
-use super::service::Backoff;
 use super::wakeups::Wakeups;
 use crate::broker::Broker;
-use crate::error::Result;
 
 /// Servers that wait for the same second spread over this time.
 const SPREAD_MS: i64 = 15;
 /// How long to wait for word of what is due next after what was due has been moved.
 const WORD_PAUSE: Duration = Duration::from_millis(50);
+/// How long to leave a queue alone that could not be forwarded.
+const FAILED_PAUSE_MS: i64 = 2_000;
 
 /// asynq: `forwarder`.
 pub(super) struct Forwarder {
@@ -34,28 +34,19 @@ impl Forwarder {
     }
 
     async fn work(&self) {
-        let mut backoff = Backoff::new();
         loop {
-            let result = if self.wakeups.is_watched() {
-                self.forward_first_due().await
+            if self.wakeups.is_watched() {
+                self.forward_first_due().await;
             } else {
-                self.forward_all().await
-            };
-            match result {
-                Ok(()) => backoff.reset(),
-                Err(error) => {
-                    tracing::warn!(%error, "could not forward due tasks, will be tried again");
-                    tokio::time::sleep(backoff.pause()).await;
-                }
+                self.forward_all().await;
             }
         }
     }
 
     /// Waits for the task that is due first and forwards its queue.
-    async fn forward_first_due(&self) -> Result<()> {
+    async fn forward_first_due(&self) {
         let Some((queue, at_ms)) = self.wakeups.first_due() else {
-            self.wakeups.due_changed().await;
-            return Ok(());
+            return self.wakeups.due_changed().await;
         };
         let spread = rand::rng().random_range(0..SPREAD_MS);
         let left_ms = at_ms + spread - Utc::now().timestamp_millis();
@@ -63,27 +54,29 @@ impl Forwarder {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(left)) => {}
                 // something else may be due earlier now
-                () = self.wakeups.due_changed() => return Ok(()),
+                () = self.wakeups.due_changed() => return,
             }
         }
-        self.broker.forward(self.queues.get(queue)).await?;
+        let keys = self.queues.get(queue);
+        if let Err(error) = self.broker.forward(keys).await {
+            tracing::warn!(queue = keys.queue(), %error, "could not forward due tasks, will be tried again");
+            // the others go on
+            let again_ms = Utc::now().timestamp_millis() + FAILED_PAUSE_MS;
+            self.wakeups.set_due(queue, Some(again_ms));
+            return;
+        }
         // the watcher sees the sets change and says what is due next
         let _ = tokio::time::timeout(WORD_PAUSE, self.wakeups.due_changed()).await;
-        Ok(())
     }
 
     /// Forwards all queues, then waits for the interval or for watching to begin.
-    async fn forward_all(&self) -> Result<()> {
-        let mut first_error = Ok(());
+    async fn forward_all(&self) {
         for queue in self.queues.all() {
             // one queue that cannot be forwarded does not stop the others
             if let Err(error) = self.broker.forward(queue).await {
-                tracing::debug!(queue = queue.queue(), %error, "could not forward due tasks");
-                first_error = first_error.and(Err(error));
+                tracing::warn!(queue = queue.queue(), %error, "could not forward due tasks, will be tried again");
             }
         }
-        first_error?;
         let _ = tokio::time::timeout(self.interval, self.wakeups.due_changed()).await;
-        Ok(())
     }
 }

@@ -34,9 +34,10 @@ impl Part for Recoverer {
 
     async fn run_once(&mut self) -> Result<()> {
         let mut first_error = Ok(());
+        let lapsed_at = self.broker.redis_time().await? - LAPSED_SECS as i64;
         for queue in self.queues.all() {
             // one queue that cannot be recovered does not stop the others
-            if let Err(error) = self.recover(queue).await {
+            if let Err(error) = self.recover(queue, lapsed_at).await {
                 tracing::debug!(queue = queue.queue(), %error, "could not recover expired leases");
                 first_error = first_error.and(Err(error));
             }
@@ -46,7 +47,11 @@ impl Part for Recoverer {
 }
 
 impl Recoverer {
-    async fn recover(&self, queue: &QueueKeys) -> Result<()> {
+    async fn recover(&self, queue: &QueueKeys, lapsed_at: i64) -> Result<()> {
+        let first = self.broker.first_lease_end(queue).await?;
+        if first.is_none_or(|end| end > lapsed_at) {
+            return Ok(());
+        }
         let mut passed_over = 0;
         loop {
             let expired = self

@@ -27,7 +27,7 @@ struct QueueState {
     ready: AtomicBool,
     /// When its next scheduled or retried task is due (unix ms of our clock).
     due_ms: AtomicI64,
-    /// When its next completed task expires (unix ms of our clock); 0: that has to be looked up.
+    /// When its next completed task expires (unix ms of our clock); 0: perhaps now.
     expiry_ms: AtomicI64,
 }
 
@@ -75,9 +75,6 @@ impl Wakeups {
     pub(super) fn set_watched(&self, watched: bool) {
         self.watched.store(watched, Ordering::Release);
         self.all_ready();
-        for queue in &self.queues {
-            queue.expiry_ms.store(0, Ordering::Release);
-        }
         self.due.notify_one();
     }
 

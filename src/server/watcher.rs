@@ -22,10 +22,8 @@ use crate::broker::{Broker, Notice, Notices, Watch};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
-/// How often the connection is tried, and everything pending looked at once, though no word came.
-const NET_INTERVAL: Duration = Duration::from_secs(5);
-/// The same where each queue takes a command of its own.
-const NET_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
+/// How often everything pending is looked at though no word came.
+const NET_INTERVAL: Duration = Duration::from_secs(30);
 /// How long to wait before watching is tried again where it is forbidden.
 const FORBIDDEN_PAUSE: Duration = Duration::from_secs(60);
 /// The first pause, and the longest, before a queue is watched again whose tasks others keep taking first.
@@ -109,17 +107,10 @@ impl Watcher {
         let mut in_vain = vec![0_u32; queues.len()];
         let mut due = vec![[None; 2]; queues.len()];
         let mut offset_ms = watch.clock_offset_ms().await?;
-        let mut net = tokio::time::interval_at(
-            Instant::now() + NET_INTERVAL,
-            if watch.is_cluster() {
-                NET_INTERVAL_CLUSTER
-            } else {
-                NET_INTERVAL
-            },
-        );
+        let mut net = tokio::time::interval_at(Instant::now() + NET_INTERVAL, NET_INTERVAL);
         let mut looks = FuturesUnordered::new();
         for queue in 0..queues.len() {
-            for role in [Role::Scheduled, Role::Retry] {
+            for role in [Role::Scheduled, Role::Retry, Role::Completed] {
                 looks.push(look(watch, queues, Look::now(queue, role)));
             }
         }
@@ -204,7 +195,14 @@ async fn look(watch: &Watch, queues: &Queues, look: Look) -> (Look, Result<Found
 }
 
 async fn lowest(watch: &Watch, key: &str) -> Result<Found> {
-    watch.lowest_score(key).await.map(Found::Lowest)
+    match watch.lowest_score(key).await {
+        // a key of a wrong type, which concerns this queue alone
+        Err(error) if !error.is_transient() => {
+            tracing::warn!(key, %error, "cannot watch a sorted set");
+            Ok(Found::Lowest(None))
+        }
+        found => found.map(Found::Lowest),
+    }
 }
 
 /// The watched keys of all queues.

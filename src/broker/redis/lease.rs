@@ -1,11 +1,13 @@
 //! Leases: renewing ours, listing those that ended.
 
 use bytes::Bytes;
+use fred::interfaces::{ClientLike, SortedSetsInterface};
 use fred::types::{Key, Value};
 
 use super::script::{EXPIRED_LEASES, EXTEND};
 use super::{Broker, reply};
 use crate::broker::{LEASE, Str};
+use crate::connection::map_redis_error;
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
@@ -34,6 +36,27 @@ impl Broker {
         }
         let reply = EXTEND.call(self.client()?, keys, args).await?;
         reply::flags(reply, tasks.len(), EXTEND.name)
+    }
+
+    /// Redis' time (unix s).
+    pub(crate) async fn redis_time(&self) -> Result<i64> {
+        let (secs, _micros): (i64, i64) = self
+            .client()?
+            .custom(fred::cmd!("TIME"), Vec::<Value>::new())
+            .await
+            .map_err(|error| map_redis_error(error, "ask for the time"))?;
+        Ok(secs)
+    }
+
+    /// When the lease ends that ends first (unix s): one cheap command, to see whether it is worth
+    /// listing any.
+    pub(crate) async fn first_lease_end(&self, queue: &QueueKeys) -> Result<Option<i64>> {
+        let first: Vec<Value> = self
+            .client()?
+            .zrange(queue.lease(), 0, 0, None, false, None, true)
+            .await
+            .map_err(|error| map_redis_error(error, "look for the oldest lease"))?;
+        Ok(reply::score(first))
     }
 
     /// Up to `limit` tasks whose lease ended at least `ended_secs` ago by Redis' clock, oldest

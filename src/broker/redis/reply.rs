@@ -55,6 +55,14 @@ pub(super) fn text(value: Value, script: &str) -> Result<Str> {
     }
 }
 
+/// The score in `[member, score]`, or in `[[member, score]]` as RESP3 has it; scores are whole.
+pub(super) fn score(reply: Vec<Value>) -> Option<i64> {
+    match reply.into_iter().next_back()? {
+        Value::Array(pair) => self::score(pair),
+        score => score.as_f64().map(|score| score as i64),
+    }
+}
+
 /// The error of a reply that no script of ours gives.
 pub(super) fn unexpected(script: &str, value: &Value) -> Error {
     Error::new(

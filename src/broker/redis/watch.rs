@@ -13,7 +13,7 @@ use fred::types::{Key, Value};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Broker;
+use super::{Broker, reply};
 use crate::connection::{Owned, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -89,7 +89,7 @@ impl Watch {
             .zrange(key, 0, 0, None, false, None, true)
             .await
             .map_err(|error| map_redis_error(error, "watch a sorted set"))?;
-        Ok(score_of(first))
+        Ok(reply::score(first))
     }
 
     /// How far Redis' clock is ahead of ours, in milliseconds.
@@ -105,14 +105,6 @@ impl Watch {
     /// Whether keys of several queues must not be asked for in one command.
     pub(crate) fn is_cluster(&self) -> bool {
         self.cluster
-    }
-}
-
-/// `[member, score]`, or `[[member, score]]` as RESP3 has it.
-fn score_of(reply: Vec<Value>) -> Option<i64> {
-    match reply.into_iter().next_back()? {
-        Value::Array(pair) => score_of(pair),
-        score => score.as_f64().map(|score| score as i64),
     }
 }
 
