@@ -171,8 +171,16 @@ impl Client {
         self.submissions
             .send(Submission { task, result })
             .map_err(|_| closed())?;
-        stored.await.map_err(|_| closed())??;
-        Ok(info)
+        match tokio::time::timeout(self.broker.patience(), stored).await {
+            Ok(result) => result.map_err(|_| closed())?.map(|()| info),
+            Err(_) => Err(Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "enqueue task {:?} to queue {:?}: no answer from Redis",
+                    info.id, info.queue
+                ),
+            )),
+        }
     }
 }
 
@@ -214,6 +222,8 @@ async fn share_calls(broker: Broker, mut submissions: mpsc::UnboundedReceiver<Su
         calls.spawn(async move {
             let (tasks, callers): (Vec<_>, Vec<_>) = shared
                 .into_iter()
+                // whoever has given up is not surprised by a task later
+                .filter(|submission| !submission.result.is_closed())
                 .map(|submission| (submission.task, submission.result))
                 .unzip();
             for (result, caller) in broker.enqueue(tasks).await.into_iter().zip(callers) {

@@ -49,6 +49,7 @@ use status::{Identity, Status};
 use syncer::Syncer;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wakeups::Wakeups;
@@ -458,7 +459,7 @@ pub struct RunningServer {
     parts: Vec<JoinHandle<()>>,
 }
 
-/// How long a shutdown goes on telling Redis how tasks ended when Redis does not listen.
+/// How long a shutdown, once its handlers have ended, goes on with a Redis that does not listen.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl RunningServer {
@@ -485,7 +486,7 @@ impl RunningServer {
     /// handlers, gives the tasks of the others back as next in their queues, tells Redis the rest
     /// and disconnects. asynq: `Shutdown`.
     ///
-    /// Redis that cannot be reached holds it up for another 5 s at most. A blocking handler that
+    /// A Redis that does not listen holds it up for another 7 s at most. A blocking handler that
     /// does not return is left behind: its task has been given back.
     pub async fn shutdown(mut self) {
         tracing::info!(server_id = self.server_id(), "shutting down");
@@ -503,22 +504,21 @@ impl RunningServer {
             self.workers.wait().await;
             self.processor.abort();
         }
+        let last = Instant::now() + LAST_WORDS;
         // with the last worker went the last sender: the syncer ends once all is told
-        if tokio::time::timeout(LAST_WORDS, &mut self.syncer)
-            .await
-            .is_err()
-        {
+        if timeout_at(last, &mut self.syncer).await.is_err() {
             tracing::error!("Redis was not told how some tasks ended, their leases will expire");
             self.syncer.abort();
         }
         self.stop.parts.cancel();
-        for part in self.parts.drain(..) {
-            let _ = tokio::time::timeout(LAST_WORDS, part).await;
+        let parts = futures_util::future::join_all(self.parts.iter_mut());
+        if timeout_at(last, parts).await.is_err() {
+            self.parts.iter().for_each(JoinHandle::abort);
         }
         self.status.set_closed();
         self.stop.heart.cancel();
         if let Ok(heartbeater) = (&mut self.heartbeater).await
-            && let Ok(Err(error)) = tokio::time::timeout(LAST_WORDS, heartbeater.clear()).await
+            && let Ok(Err(error)) = timeout_at(last, heartbeater.clear()).await
         {
             tracing::warn!(%error, "could not remove the server's state, it will expire");
         }

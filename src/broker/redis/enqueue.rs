@@ -23,6 +23,11 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Broker {
+    /// How long storing a task can take, all attempts included.
+    pub(crate) fn patience(&self) -> Duration {
+        (self.0.link.command_timeout() + PAUSE * ATTEMPTS) * ATTEMPTS
+    }
+
     /// Stores tasks, each with its own result, in order.
     ///
     /// A call that gets no reply is made again, marked so that what it finds stored as its own
