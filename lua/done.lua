@@ -7,7 +7,7 @@
 -- KEYS[5] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] end of life of the day's counter (unix s)
--- ARGV[3…] per task 6: id, owner, original message or "", lock's key or "",
+-- ARGV[3…] per task 6, at most 1,000 tasks: id, owner, original message or "", lock's key or "",
 --          completed message or "" to remove the task, until when it is kept (unix s)
 -- Touches the tasks' hashes and their locks.
 -- Replies per task: 1 done | 0 no longer held by this run.
@@ -15,25 +15,26 @@
 local active, lease, completed = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', completed)
-local replies, done = {}, 0
+local replies, ids, removed = {}, {}, {}
 for i = 3, #ARGV, 6 do
   local id, owner, original, lock, msg, keep_until = unpack(ARGV, i, i + 5)
   local key = ARGV[1] .. id
   if held(key, id, owner, original, active) then
-    redis.call('ZREM', lease, id)
+    ids[#ids + 1] = id
     if msg == '' then
-      redis.call('DEL', key)
+      removed[#removed + 1] = key
     else
       redis.call('ZADD', completed, keep_until, id)
       redis.call('HSET', key, 'msg', msg, 'state', 'completed')
       redis.call('HDEL', key, 'rasynq_owner')
     end
     if lock ~= '' and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
-    done = done + 1
     replies[#replies + 1] = 1
   else
     replies[#replies + 1] = 0
   end
 end
-count(KEYS[4], KEYS[5], done, ARGV[2])
+if #ids > 0 then redis.call('ZREM', lease, unpack(ids)) end
+if #removed > 0 then redis.call('DEL', unpack(removed)) end
+count(KEYS[4], KEYS[5], #ids, ARGV[2])
 return replies

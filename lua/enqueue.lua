@@ -14,13 +14,14 @@
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
 local again = ARGV[3] == '1'
 local replies = {}
+local pending_since, now = now_nanos(), now_secs()
 
 local function place(id, state, at, group)
   if state == 'pending' then return redis.pcall('LPUSH', pending, id) end
   if state == 'scheduled' then return redis.pcall('ZADD', scheduled, at, id) end
   local added = redis.pcall('SADD', groups, group)
   if type(added) == 'table' then return added end
-  local placed = redis.pcall('ZADD', ARGV[2] .. group, now_secs(), id)
+  local placed = redis.pcall('ZADD', ARGV[2] .. group, now, id)
   if type(placed) == 'table' and added == 1 then redis.call('SREM', groups, group) end
   return placed
 end
@@ -42,14 +43,15 @@ for i = 4, #ARGV, 7 do
     if type(placed) == 'table' then
       reply = { -2, placed.err }
     else
-      redis.call('HSET', key, 'msg', msg, 'state', state)
       if state == 'pending' then
-        redis.call('HSET', key, 'pending_since', now_nanos())
+        redis.call('HSET', key, 'msg', msg, 'state', state, 'pending_since', pending_since)
       elseif state == 'aggregating' then
-        redis.call('HSET', key, 'group', group)
+        redis.call('HSET', key, 'msg', msg, 'state', state, 'group', group)
       elseif group ~= '' then
         -- not in `group`: a Go forwarder would strand the task in a group that nobody lists
-        redis.call('HSET', key, 'rasynq_group', group)
+        redis.call('HSET', key, 'msg', msg, 'state', state, 'rasynq_group', group)
+      else
+        redis.call('HSET', key, 'msg', msg, 'state', state)
       end
       if lock ~= '' then
         redis.call('HSET', key, 'unique_key', lock)

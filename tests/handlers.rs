@@ -310,7 +310,10 @@ async fn a_panic_is_an_error_with_its_place() {
     assert!(is_panic(&error));
     assert_eq!(
         text(&error),
-        format!("panic [{}:{line}]: cannot do a", file!())
+        format!(
+            "panic error cause by: panic [{}:{line}]: cannot do a",
+            file!()
+        )
     );
     let error = run.call(on_thread, "").await.unwrap_err();
     assert_eq!(

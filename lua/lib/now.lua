@@ -1,6 +1,5 @@
--- now_secs(), now_nanos(): Redis' own time, so that the clocks of workers never decide.
-local function now_secs() return tonumber(redis.call('TIME')[1]) end
-local function now_nanos()
-  local now = redis.call('TIME')
-  return string.format('%s%06d000', now[1], now[2])
-end
+-- now_secs(), now_nanos(): Redis' own time at the start of the script, so that the clocks of
+-- workers never decide.
+local time = redis.call('TIME')
+local function now_secs() return tonumber(time[1]) end
+local function now_nanos() return string.format('%s%06d000', time[1], time[2]) end

@@ -302,7 +302,8 @@ impl fmt::Display for PayloadError {
 
 impl StdError for PayloadError {}
 
-/// A handler panicked. The text is asynq's: `panic [file:line]: message`.
+/// A handler panicked. The text is asynq's:
+/// `panic error cause by: panic [file:line]: message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panic {
     message: String,
@@ -331,9 +332,14 @@ impl Panic {
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // COMPAT: asynq v0.26.0 `errors.PanicError`, grammar included
         match &self.location {
-            Some((file, line)) => write!(f, "panic [{file}:{line}]: {}", self.message),
-            None => write!(f, "panic: {}", self.message),
+            Some((file, line)) => write!(
+                f,
+                "panic error cause by: panic [{file}:{line}]: {}",
+                self.message
+            ),
+            None => write!(f, "panic error cause by: panic: {}", self.message),
         }
     }
 }
@@ -497,9 +503,12 @@ mod tests {
             ),
             (
                 Panic::new("boom".into(), Some(("src/a.rs".into(), 7))).into(),
-                "panic [src/a.rs:7]: boom",
+                "panic error cause by: panic [src/a.rs:7]: boom",
             ),
-            (Panic::new("boom".into(), None).into(), "panic: boom"),
+            (
+                Panic::new("boom".into(), None).into(),
+                "panic error cause by: panic: boom",
+            ),
             (RunEnded::Canceled.into(), "context canceled"),
             (
                 RunEnded::DeadlineExceeded.into(),
