@@ -227,7 +227,22 @@ async fn enqueue_all(client: &Client) -> anyhow::Result<(Plan, String)> {
 // ---- The show -----------------------------------------------------------------------------------
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+async fn main() -> ExitCode {
+    match show().await {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(wrong) => {
+            eprintln!("{wrong} tasks ended otherwise than planned");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("quickstart: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns how many tasks ended otherwise than planned.
+async fn show() -> anyhow::Result<usize> {
     // Warnings of the library, for those who ask: RUST_LOG=rasynq=warn
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -275,15 +290,13 @@ async fn main() -> anyhow::Result<ExitCode> {
     let wrong = summary(&plan, &ended?);
     inspector.close().await;
     client.close().await;
-    if wrong > 0 {
-        println!("\n{wrong} of {} went otherwise than planned", plan.0.len());
-        return Ok(ExitCode::FAILURE);
+    if wrong == 0 {
+        println!(
+            "\nAll {} as planned, and one duplicate refused.",
+            plan.0.len()
+        );
     }
-    println!(
-        "\nAll {} as planned, and one duplicate refused.",
-        plan.0.len()
-    );
-    Ok(ExitCode::SUCCESS)
+    Ok(wrong)
 }
 
 /// Reads all tasks again and again until each is completed or archived, and shows the progress of
