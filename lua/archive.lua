@@ -16,13 +16,13 @@
 --          "1" if it counts as a failure
 -- Touches the tasks' hashes, and those of the tasks that are trimmed. The lock stays until its TTL.
 -- Replies per task: 1 archived | 0 not held (any more).
--- use: now, held, lapsed, count, count_failed
+-- use: now, field, held, lapsed, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)
 local now = now_secs()
 local cutoff = ARGV[3] ~= '' and now - tonumber(ARGV[3])
-local replies, stored, failed = {}, 0, 0
+local replies, stored, failed = {}, {}, 0
 for i = 6, #ARGV, 5 do
   local id, owner, original, msg, counts = unpack(ARGV, i, i + 4)
   local key = ARGV[1] .. id
@@ -38,7 +38,8 @@ for i = 6, #ARGV, 5 do
     redis.call('HSET', key, 'state', 'archived')
     if msg ~= '' then redis.call('HSET', key, 'msg', msg) end
     redis.call('HDEL', key, 'rasynq_owner')
-    stored = stored + 1
+    stored[#stored + 1] = id
+    stored[id] = true
     if counts == '1' then failed = failed + 1 end
     replies[#replies + 1] = 1
   else
@@ -53,9 +54,22 @@ local function drop(ids)
   redis.call('ZREM', archived, unpack(ids))
   for _, id in ipairs(ids) do redis.call('DEL', ARGV[1] .. id) end
 end
-if stored > 0 then
+-- The oldest of an archive that holds too many. Scores are seconds: within one, what this call
+-- archived is younger than the rest, and among its own the order of the call decides.
+local function surplus()
+  local excess = math.min(redis.call('ZCARD', archived) - tonumber(ARGV[4]), 1000)
+  local ids = {}
+  if excess <= 0 then return ids end
+  for _, id in ipairs(redis.call('ZRANGE', archived, 0, excess + #stored - 1)) do
+    if #ids < excess and not stored[id] then ids[#ids + 1] = id end
+  end
+  for _, id in ipairs(stored) do
+    if #ids < excess then ids[#ids + 1] = id end
+  end
+  return ids
+end
+if #stored > 0 then
   drop(redis.call('ZRANGEBYSCORE', archived, '-inf', now - tonumber(ARGV[5]), 'LIMIT', 0, 1000))
-  local excess = redis.call('ZCARD', archived) - tonumber(ARGV[4])
-  if excess > 0 then drop(redis.call('ZRANGE', archived, 0, math.min(excess, 1000) - 1)) end
+  drop(surplus())
 end
 return replies

@@ -10,7 +10,7 @@
 -- ARGV[4] owner: names this fetch
 -- Touches the tasks' hashes.
 -- Replies {"paused"} | {"ok", number of ids dropped because their hash is gone, id, msg, id, msg …}, oldest first.
--- use: now
+-- use: now, field
 local pending, active, lease = KEYS[1], KEYS[2], KEYS[3]
 if redis.call('EXISTS', KEYS[4]) == 1 then return { 'paused' } end
 -- a key of a wrong type raises here, before anything is written
@@ -25,8 +25,8 @@ while want > 0 do
   if #ids == 0 then break end
   local taken, leases = {}, {}
   for i = #ids, 1, -1 do
-    local msg = redis.pcall('HGET', ARGV[1] .. ids[i], 'msg')
-    if type(msg) == 'string' then
+    local msg = field(ARGV[1] .. ids[i], 'msg')
+    if msg then
       taken[#taken + 1] = ids[i]
       leases[#leases + 1] = expires_at
       leases[#leases + 1] = ids[i]

@@ -7,17 +7,25 @@
 -- KEYS[5] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] end of life of the day's counter (unix s)
--- ARGV[3…] per task 6, at most 1,000 tasks: id, owner, original message or "", lock's key or "",
---          completed message or "" to remove the task, until when it is kept (unix s)
+-- ARGV[3…] per task, at most 1,000 of them: id, owner, and "" if nothing more is to be known: it
+--          is removed, has no lock, and its lease is valid. Otherwise "more", original message or
+--          "", lock's key or "", completed message or "" to remove it, until when it is kept (unix s)
 -- Touches the tasks' hashes and their locks.
 -- Replies per task: 1 done | 0 no longer held by this run.
--- use: held, count
+-- use: field, held, count
 local active, lease, completed = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', completed)
 local replies, ids, removed = {}, {}, {}
-for i = 3, #ARGV, 6 do
-  local id, owner, original, lock, msg, keep_until = unpack(ARGV, i, i + 5)
+local i = 3
+while i <= #ARGV do
+  local id, owner, more = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local original, lock, msg, keep_until = '', '', '', ''
+  i = i + 3
+  if more ~= '' then
+    original, lock, msg, keep_until = unpack(ARGV, i, i + 3)
+    i = i + 4
+  end
   local key = ARGV[1] .. id
   if held(key, id, owner, original, active) then
     ids[#ids + 1] = id

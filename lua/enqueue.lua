@@ -6,11 +6,13 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2] prefix of group keys
 -- ARGV[3] "1" if these may have been stored by an earlier call whose reply was lost
--- ARGV[4…] per task 7: id, msg, state (pending | scheduled | aggregating), process-at (s),
---          group or "", lock's key or "", lock's TTL (s)
+-- ARGV[4…] per task: id, msg, and "pending" if nothing more is to be known. Otherwise "more", state
+--          (pending | scheduled | aggregating), process-at (s), group or "", lock's key or "",
+--          lock's TTL (s)
 -- Touches the tasks' hashes, their locks, asynq:{q}:g:<group>.
--- Replies per task: 1 stored | 0 its id is taken | {-1, holder} a duplicate | {-2, error} refused by Redis.
--- use: now
+-- Replies per task: 1 stored | 0 its id is taken | {-1, holder} a duplicate | {-2, error} refused by Redis
+--          | {-3, msg} in an earlier call's wake: there is a task of this id, with this message.
+-- use: now, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
 local again = ARGV[3] == '1'
 local replies = {}
@@ -26,12 +28,20 @@ local function place(id, state, at, group)
   return placed
 end
 
-for i = 4, #ARGV, 7 do
-  local id, msg, state, at, group, lock, ttl = unpack(ARGV, i, i + 6)
+local i = 4
+while i <= #ARGV do
+  local id, msg, state = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local at, group, lock, ttl = '', '', '', ''
+  i = i + 3
+  if state == 'more' then
+    state, at, group, lock, ttl = unpack(ARGV, i, i + 4)
+    i = i + 5
+  end
   local key = ARGV[1] .. id
   local reply = 1
-  if again and redis.pcall('HGET', key, 'msg') == msg then
-    -- the first call did it
+  local found = again and field(key, 'msg')
+  if found then
+    reply = { -3, found }
   elseif lock ~= '' and redis.call('EXISTS', lock) == 1 then
     local holder = redis.pcall('GET', lock)
     reply = { -1, type(holder) == 'string' and holder or '' }

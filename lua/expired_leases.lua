@@ -4,17 +4,16 @@
 -- KEYS[2] asynq:{q}:active
 -- ARGV[1] prefix of task keys
 -- ARGV[2] for how long (s) the lease must have ended
--- ARGV[3] how many entries to pass over: those listed before that could not be taken
--- ARGV[4] the most to list
+-- ARGV[3] the most to list
 -- Touches nothing but dropped ids.
 -- Replies {number of ids dropped, id, msg, id, msg …}.
--- use: now
+-- use: now, field
 local reply, dropped = {}, {}
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_secs() - tonumber(ARGV[2]), 'LIMIT', ARGV[3], ARGV[4])
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_secs() - tonumber(ARGV[2]), 'LIMIT', 0, ARGV[3])
 reply[1] = 0
 for _, id in ipairs(ids) do
-  local msg = redis.pcall('HGET', ARGV[1] .. id, 'msg')
-  if type(msg) == 'string' then
+  local msg = field(ARGV[1] .. id, 'msg')
+  if msg then
     reply[#reply + 1] = id
     reply[#reply + 1] = msg
   else

@@ -6,12 +6,12 @@
 -- ARGV[3…] per task 2: id, owner
 -- Reads the tasks' hashes.
 -- Replies per task: 1 renewed | 0 lost: another has it, or it is gone.
--- use: now
+-- use: now, field
 local expires_at = now_secs() + tonumber(ARGV[2])
 local replies = {}
 for i = 3, #ARGV, 2 do
   local id, owner = ARGV[i], ARGV[i + 1]
-  if redis.call('ZSCORE', KEYS[1], id) and redis.pcall('HGET', ARGV[1] .. id, 'rasynq_owner') == owner then
+  if redis.call('ZSCORE', KEYS[1], id) and field(ARGV[1] .. id, 'rasynq_owner') == owner then
     redis.call('ZADD', KEYS[1], 'XX', expires_at, id)
     replies[#replies + 1] = 1
   else

@@ -8,7 +8,7 @@
 -- ARGV[3] the most to move
 -- Touches the tasks' hashes, asynq:{q}:g:<group>.
 -- Replies the number of ids that left the source (one whose hash is gone is dropped).
--- use: now
+-- use: now, field
 local source, pending, groups = KEYS[1], KEYS[2], KEYS[3]
 local ids = redis.call('ZRANGEBYSCORE', source, '-inf', now_secs(), 'LIMIT', 0, ARGV[3])
 if #ids == 0 then return 0 end
@@ -16,9 +16,8 @@ redis.call('LLEN', pending)
 redis.call('SCARD', groups)
 for _, id in ipairs(ids) do
   local key = ARGV[1] .. id
-  local fields = redis.pcall('HMGET', key, 'msg', 'group', 'rasynq_group')
-  local group = fields[2] or fields[3]
-  if fields.err or not fields[1] then
+  local group = field(key, 'group') or field(key, 'rasynq_group')
+  if not field(key, 'msg') then
     -- nothing to run: the id only goes
   elseif group and group ~= '' then
     redis.call('ZADD', ARGV[2] .. group, now_secs(), id)

@@ -7,7 +7,7 @@
 -- ARGV[2…] per task 3: id, owner, original message or ""; the last one is next in line
 -- Touches the tasks' hashes.
 -- Replies per task: 1 given back | 0 no longer held by this run.
--- use: now, held
+-- use: now, field, held
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('LLEN', pending)

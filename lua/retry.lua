@@ -15,7 +15,7 @@
 --          message to store or "" to leave it, "1" if it counts as a failure
 -- Touches the tasks' hashes. The lock stays.
 -- Replies per task: 1 put off | 0 not held (any more).
--- use: now, held, lapsed, count, count_failed
+-- use: now, field, held, lapsed, count, count_failed
 local active, lease = KEYS[1], KEYS[2]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', KEYS[3])

@@ -154,7 +154,7 @@ impl Client {
         };
         let task = NewTask {
             keys: self.broker.keys(&message.queue),
-            id: message.id.clone(),
+            id: message.id.as_str().into(),
             message: wire::encode(&message),
             place,
             lock,

@@ -52,9 +52,9 @@ pub enum TaskOption {
     MaxRetry(u32),
     /// The task's id, unique within its queue. Default: a random UUID v4.
     TaskId(String),
-    /// How long one run may take; whole seconds are stored, fractions cut; zero: no limit.
+    /// How long one run may take; whole seconds are stored, fractions cut. Zero counts as not given.
     ///
-    /// Default [`DEFAULT_TIMEOUT`] where no deadline is given either.
+    /// Default: no limit but the deadline; [`DEFAULT_TIMEOUT`] where there is no deadline either.
     Timeout(Duration),
     /// When the last run must have ended, to the second. Default: none.
     Deadline(DateTime<Utc>),
@@ -98,8 +98,8 @@ macro_rules! option_methods {
             self.option($crate::task::TaskOption::TaskId(id.into()))
         }
 
-        /// Ends a run after this long (whole seconds; zero: no limit). Default 30 minutes where
-        /// no deadline is given. asynq: `Timeout`.
+        /// Ends a run after this long (whole seconds; zero counts as not given). Default 30
+        /// minutes where no deadline is given. asynq: `Timeout`.
         pub fn timeout(self, limit: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Timeout(limit))
         }

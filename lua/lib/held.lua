@@ -3,8 +3,8 @@
 -- one, which tells a task that a Go worker has taken meanwhile (Go leaves the owner as it was).
 -- Nothing is written unless all of this is so. Returns whether it is.
 local function held(key, id, owner, original, active)
-  if redis.pcall('HGET', key, 'rasynq_owner') ~= owner then return false end
-  if original ~= '' and redis.call('HGET', key, 'msg') ~= original then return false end
+  if field(key, 'rasynq_owner') ~= owner then return false end
+  if original ~= '' and field(key, 'msg') ~= original then return false end
   -- the tail holds those that were fetched first, which tend to end first
   return redis.call('LREM', active, -1, id) == 1
 end

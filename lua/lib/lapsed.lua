@@ -5,8 +5,7 @@
 local function lapsed(key, id, original, active, lease, cutoff)
   local score = redis.call('ZSCORE', lease, id)
   if not score or tonumber(score) > cutoff then return false end
-  local msg = redis.pcall('HGET', key, 'msg')
-  if type(msg) ~= 'string' or msg ~= original then return false end
+  if field(key, 'msg') ~= original then return false end
   redis.call('LREM', active, 0, id)
   return true
 end

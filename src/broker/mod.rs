@@ -89,7 +89,7 @@ pub(crate) struct ArchiveLimits {
 #[derive(Clone, Debug)]
 pub(crate) struct NewTask {
     pub(crate) keys: QueueKeys,
-    pub(crate) id: String,
+    pub(crate) id: Str,
     pub(crate) message: Bytes,
     pub(crate) place: Place,
     /// The lock's key and its whole TTL.

@@ -62,6 +62,11 @@ fn classify(error: &FredError) -> (ErrorKind, String) {
             let reason = format!("a key holds another type of value: {details}");
             return (ErrorKind::Redis, reason);
         }
+        // what Redis 7 says of a command within a script
+        Some("ERR") if details.contains("can't run this command") => {
+            let reason = format!("Redis does not permit this to the user: {details}");
+            return (ErrorKind::Redis, reason);
+        }
         Some(_) => return (ErrorKind::Redis, format!("Redis answered {details}")),
         None => {}
     }

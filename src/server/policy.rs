@@ -56,17 +56,16 @@ impl Policy {
         }
         let unknown = find_error::<HandlerNotFound>(&error).is_some();
         let canceled = find_error::<RunEnded>(&error) == Some(&RunEnded::Canceled);
-        match (unknown, self.unknown_type, canceled, self.after_cancel) {
+        let verdict = match (unknown, self.unknown_type, canceled, self.after_cancel) {
             (true, UnknownType::GiveBack { after }, ..) => {
                 return Settlement::Later(put_off(run.claim(), after, now));
             }
             (true, UnknownType::Archive, ..) | (_, _, true, CancelPolicy::Archive) => {
-                return Settlement::Archive(self.archived(run.claim(), &run.message, &error, now));
+                Verdict::SkipRetry
             }
-            (_, _, true, CancelPolicy::Revoke) => return Settlement::Done(revoked(run)),
-            _ => {}
-        }
-        let verdict = Verdict::of(&error);
+            (_, _, true, CancelPolicy::Revoke) => Verdict::Revoke,
+            _ => Verdict::of(&error),
+        };
         match verdict {
             Verdict::Revoke => Settlement::Done(revoked(run)),
             Verdict::Retry | Verdict::RetryAfter(_) if has_retries(&run.message) => {

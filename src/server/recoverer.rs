@@ -1,6 +1,6 @@
 //! Takes care of tasks whose server is gone, and of fetches whose reply was lost.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,11 +52,14 @@ impl Recoverer {
         if first.is_none_or(|end| end > lapsed_at) {
             return Ok(());
         }
-        let mut passed_over = 0;
+        // what is in the way and could not be taken is listed again each time
+        let mut stuck: HashSet<Str> = HashSet::new();
+        let mut first_error = Ok(());
         loop {
+            let limit = BATCH + stuck.len();
             let expired = self
                 .broker
-                .expired_leases(queue, LAPSED_SECS, passed_over, BATCH)
+                .expired_leases(queue, LAPSED_SECS, limit)
                 .await?;
             if expired.dropped > 0 {
                 tracing::warn!(
@@ -65,14 +68,24 @@ impl Recoverer {
                     "dropped ids whose task is gone"
                 );
             }
-            let listed = expired.tasks.len();
+            let listed = expired.tasks.len() + expired.dropped as usize;
             for (id, raw) in expired.tasks {
-                if !self.take(queue, id, raw).await? {
-                    passed_over += 1;
+                if stuck.contains(&id) {
+                    continue;
+                }
+                match self.take(queue, id.clone(), raw).await {
+                    Ok(true) => {}
+                    Ok(false) => drop(stuck.insert(id)),
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(task_id = &*id, queue = queue.queue(), %error, "could not recover the task");
+                        stuck.insert(id);
+                        first_error = Err(error);
+                    }
                 }
             }
-            if listed + (expired.dropped as usize) < BATCH {
-                return Ok(());
+            if listed < limit {
+                return first_error;
             }
         }
     }

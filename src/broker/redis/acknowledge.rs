@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
-use super::script::{ARCHIVE, DONE, REQUEUE, RETRY};
+use super::script::{ARCHIVE, DONE, REQUEUE, RETRY, word};
 use super::{Broker, reply, statistics_day};
 use crate::broker::{Archive, ArchiveLimits, Claim, Done, Later, LaterState, Right};
 use crate::error::Result;
@@ -19,24 +19,37 @@ impl Broker {
         now: DateTime<Utc>,
     ) -> Result<Vec<bool>> {
         let (day, day_ends) = statistics_day(now);
-        let keys = vec![
-            Key::from(queue.active()),
-            Key::from(queue.lease()),
-            Key::from(queue.completed()),
-            Key::from(queue.processed_on(day)),
-            Key::from(queue.processed()),
-        ];
-        let mut args: Vec<Value> = Vec::with_capacity(2 + 6 * tasks.len());
-        args.push(queue.task_prefix().into());
-        args.push(day_ends.into());
-        for task in tasks {
-            push_claim(&mut args, &task.claim);
-            args.push(task.unique_key.as_str().into());
-            let (message, keep_until) = task.completed.clone().unwrap_or_default();
-            args.push(message.into());
-            args.push(keep_until.into());
-        }
-        let reply = DONE.call(self.client()?, keys, args).await?;
+        let build = || {
+            let keys = vec![
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.completed()),
+                Key::from(queue.processed_on(day)),
+                Key::from(queue.processed()),
+            ];
+            let mut args: Vec<Value> = Vec::with_capacity(2 + 3 * tasks.len());
+            args.push(queue.task_prefix().into());
+            args.push(day_ends.into());
+            for task in tasks {
+                args.push(task.claim.id.clone().into());
+                args.push(task.claim.owner.clone().into());
+                if task.unique_key.is_empty()
+                    && task.completed.is_none()
+                    && task.claim.original.is_none()
+                {
+                    args.push(word(""));
+                    continue;
+                }
+                let (message, keep_until) = task.completed.clone().unwrap_or_default();
+                args.push(word("more"));
+                args.push(message_or_empty(&task.claim.original));
+                args.push(task.unique_key.as_str().into());
+                args.push(message.into());
+                args.push(keep_until.into());
+            }
+            (keys, args)
+        };
+        let reply = DONE.call(self.client()?, build).await?;
         reply::flags(reply, tasks.len(), DONE.name)
     }
 
@@ -49,31 +62,34 @@ impl Broker {
         now: DateTime<Utc>,
     ) -> Result<Vec<bool>> {
         let (day, day_ends) = statistics_day(now);
-        let keys = vec![
-            Key::from(queue.active()),
-            Key::from(queue.lease()),
-            Key::from(queue.retry()),
-            Key::from(queue.scheduled()),
-            Key::from(queue.processed_on(day)),
-            Key::from(queue.processed()),
-            Key::from(queue.failed_on(day)),
-            Key::from(queue.failed()),
-        ];
-        let mut args: Vec<Value> = Vec::with_capacity(3 + 7 * tasks.len());
-        args.push(queue.task_prefix().into());
-        args.push(day_ends.into());
-        args.push(lapsed_secs(right));
-        for task in tasks {
-            push_claim(&mut args, &task.claim);
-            args.push(match task.state {
-                LaterState::Retry => "retry".into(),
-                LaterState::Scheduled => "scheduled".into(),
-            });
-            args.push(task.at_unix_secs.into());
-            args.push(message_or_empty(&task.message));
-            args.push(flag(task.counts));
-        }
-        let reply = RETRY.call(self.client()?, keys, args).await?;
+        let build = || {
+            let keys = vec![
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.retry()),
+                Key::from(queue.scheduled()),
+                Key::from(queue.processed_on(day)),
+                Key::from(queue.processed()),
+                Key::from(queue.failed_on(day)),
+                Key::from(queue.failed()),
+            ];
+            let mut args: Vec<Value> = Vec::with_capacity(3 + 7 * tasks.len());
+            args.push(queue.task_prefix().into());
+            args.push(day_ends.into());
+            args.push(lapsed_secs(right));
+            for task in tasks {
+                push_claim(&mut args, &task.claim);
+                args.push(match task.state {
+                    LaterState::Retry => word("retry"),
+                    LaterState::Scheduled => word("scheduled"),
+                });
+                args.push(task.at_unix_secs.into());
+                args.push(message_or_empty(&task.message));
+                args.push(flag(task.counts));
+            }
+            (keys, args)
+        };
+        let reply = RETRY.call(self.client()?, build).await?;
         reply::flags(reply, tasks.len(), RETRY.name)
     }
 
@@ -87,44 +103,50 @@ impl Broker {
         now: DateTime<Utc>,
     ) -> Result<Vec<bool>> {
         let (day, day_ends) = statistics_day(now);
-        let keys = vec![
-            Key::from(queue.active()),
-            Key::from(queue.lease()),
-            Key::from(queue.archived()),
-            Key::from(queue.processed_on(day)),
-            Key::from(queue.processed()),
-            Key::from(queue.failed_on(day)),
-            Key::from(queue.failed()),
-        ];
-        let mut args: Vec<Value> = Vec::with_capacity(5 + 5 * tasks.len());
-        args.push(queue.task_prefix().into());
-        args.push(day_ends.into());
-        args.push(lapsed_secs(right));
-        args.push(number(limits.max_size));
-        args.push(number(limits.max_age_secs));
-        for task in tasks {
-            push_claim(&mut args, &task.claim);
-            args.push(message_or_empty(&task.message));
-            args.push(flag(task.counts));
-        }
-        let reply = ARCHIVE.call(self.client()?, keys, args).await?;
+        let build = || {
+            let keys = vec![
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.archived()),
+                Key::from(queue.processed_on(day)),
+                Key::from(queue.processed()),
+                Key::from(queue.failed_on(day)),
+                Key::from(queue.failed()),
+            ];
+            let mut args: Vec<Value> = Vec::with_capacity(5 + 5 * tasks.len());
+            args.push(queue.task_prefix().into());
+            args.push(day_ends.into());
+            args.push(lapsed_secs(right));
+            args.push(number(limits.max_size));
+            args.push(number(limits.max_age_secs));
+            for task in tasks {
+                push_claim(&mut args, &task.claim);
+                args.push(message_or_empty(&task.message));
+                args.push(flag(task.counts));
+            }
+            (keys, args)
+        };
+        let reply = ARCHIVE.call(self.client()?, build).await?;
         reply::flags(reply, tasks.len(), ARCHIVE.name)
     }
 
     /// Gives tasks back to pending, uncounted; the last one is next in line. Per task: whether it
     /// was held.
     pub(crate) async fn requeue(&self, queue: &QueueKeys, tasks: &[Claim]) -> Result<Vec<bool>> {
-        let keys = vec![
-            Key::from(queue.active()),
-            Key::from(queue.lease()),
-            Key::from(queue.pending()),
-        ];
-        let mut args: Vec<Value> = Vec::with_capacity(1 + 3 * tasks.len());
-        args.push(queue.task_prefix().into());
-        for claim in tasks {
-            push_claim(&mut args, claim);
-        }
-        let reply = REQUEUE.call(self.client()?, keys, args).await?;
+        let build = || {
+            let keys = vec![
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.pending()),
+            ];
+            let mut args: Vec<Value> = Vec::with_capacity(1 + 3 * tasks.len());
+            args.push(queue.task_prefix().into());
+            for claim in tasks {
+                push_claim(&mut args, claim);
+            }
+            (keys, args)
+        };
+        let reply = REQUEUE.call(self.client()?, build).await?;
         reply::flags(reply, tasks.len(), REQUEUE.name)
     }
 }
@@ -140,7 +162,7 @@ fn message_or_empty(message: &Option<Bytes>) -> Value {
 }
 
 fn flag(set: bool) -> Value {
-    if set { "1" } else { "0" }.into()
+    word(if set { "1" } else { "0" })
 }
 
 fn number(n: u64) -> Value {
@@ -149,7 +171,7 @@ fn number(n: u64) -> Value {
 
 fn lapsed_secs(right: Right) -> Value {
     match right {
-        Right::Owner => "".into(),
+        Right::Owner => word(""),
         Right::Lapsed { secs } => number(secs),
     }
 }

@@ -34,19 +34,22 @@ impl Broker {
         want: usize,
         owner: &Str,
     ) -> Result<Dequeued> {
-        let keys = vec![
-            Key::from(queue.pending()),
-            Key::from(queue.active()),
-            Key::from(queue.lease()),
-            Key::from(queue.paused()),
-        ];
-        let args: Vec<Value> = vec![
-            queue.task_prefix().into(),
-            (want as i64).into(),
-            (LEASE.as_secs() as i64).into(),
-            owner.clone().into(),
-        ];
-        let reply = DEQUEUE.call(self.client()?, keys, args).await?;
+        let build = || {
+            let keys = vec![
+                Key::from(queue.pending()),
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.paused()),
+            ];
+            let args: Vec<Value> = vec![
+                queue.task_prefix().into(),
+                (want as i64).into(),
+                (LEASE.as_secs() as i64).into(),
+                owner.clone().into(),
+            ];
+            (keys, args)
+        };
+        let reply = DEQUEUE.call(self.client()?, build).await?;
         let mut values = reply::array(reply, DEQUEUE.name)?.into_iter();
         if values
             .next()
@@ -73,13 +76,16 @@ impl Broker {
 
     /// Gives back, uncounted and next in line, what the fetch named `owner` took.
     pub(crate) async fn reclaim(&self, queue: &QueueKeys, owner: &Str) -> Result<u64> {
-        let keys = vec![
-            Key::from(queue.active()),
-            Key::from(queue.lease()),
-            Key::from(queue.pending()),
-        ];
-        let args: Vec<Value> = vec![queue.task_prefix().into(), owner.clone().into()];
-        let reply = RECLAIM.call(self.client()?, keys, args).await?;
+        let build = || {
+            let keys = vec![
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.pending()),
+            ];
+            let args: Vec<Value> = vec![queue.task_prefix().into(), owner.clone().into()];
+            (keys, args)
+        };
+        let reply = RECLAIM.call(self.client()?, build).await?;
         reply::integer(&reply, RECLAIM.name).map(i64::unsigned_abs)
     }
 }

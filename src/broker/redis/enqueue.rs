@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use fred::interfaces::SetsInterface;
 use fred::types::{Key, Value};
 use futures_util::future::{join, join_all};
 
-use super::script::ENQUEUE;
+use super::script::{ENQUEUE, word};
 use super::{Broker, reply};
 use crate::broker::{NewTask, Place};
 use crate::connection::map_redis_error;
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::keys;
+use crate::wire::{self, TaskMessage, keys};
 
 /// The most tasks in one script call.
 const MAX_CHUNK: usize = 100;
@@ -76,20 +77,23 @@ impl Broker {
 
     async fn send_chunk(&self, chunk: &[(usize, NewTask)], again: bool) -> Result<Vec<Result<()>>> {
         let queue_keys = &chunk[0].1.keys;
-        let keys = vec![
-            Key::from(queue_keys.pending()),
-            Key::from(queue_keys.scheduled()),
-            Key::from(queue_keys.groups()),
-        ];
-        let mut args: Vec<Value> = Vec::with_capacity(3 + 7 * chunk.len());
-        args.push(queue_keys.task_prefix().into());
-        args.push(queue_keys.group_prefix().into());
-        args.push(if again { "1" } else { "0" }.into());
-        for (_, task) in chunk {
-            push_task(&mut args, task);
-        }
+        let build = || {
+            let keys = vec![
+                Key::from(queue_keys.pending()),
+                Key::from(queue_keys.scheduled()),
+                Key::from(queue_keys.groups()),
+            ];
+            let mut args: Vec<Value> = Vec::with_capacity(3 + 3 * chunk.len());
+            args.push(queue_keys.task_prefix().into());
+            args.push(queue_keys.group_prefix().into());
+            args.push(word(if again { "1" } else { "0" }));
+            for (_, task) in chunk {
+                push_task(&mut args, task);
+            }
+            (keys, args)
+        };
         let client = self.client()?;
-        let stored = ENQUEUE.call(client, keys, args);
+        let stored = ENQUEUE.call(client, build);
         // a queue is known before anything of it can be seen, also one that was deleted a moment ago
         let known = async {
             client
@@ -146,6 +150,12 @@ fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
 }
 
 fn push_task(args: &mut Vec<Value>, task: &NewTask) {
+    args.push(task.id.clone().into());
+    args.push(task.message.clone().into());
+    if task.place == Place::Pending && task.lock.is_none() {
+        args.push(word("pending"));
+        return;
+    }
     let (state, at, group) = match &task.place {
         Place::Pending => ("pending", 0, ""),
         Place::Scheduled {
@@ -158,9 +168,8 @@ fn push_task(args: &mut Vec<Value>, task: &NewTask) {
         Some((key, ttl)) => (key.as_str(), *ttl),
         None => ("", 0),
     };
-    args.push(task.id.as_str().into());
-    args.push(task.message.clone().into());
-    args.push(state.into());
+    args.push(word("more"));
+    args.push(word(state));
     args.push(at.into());
     args.push(group.into());
     args.push(lock.into());
@@ -171,28 +180,63 @@ fn outcome(value: Value, task: &NewTask) -> Result<()> {
     let queue = task.keys.queue();
     match value {
         Value::Integer(1) => Ok(()),
-        Value::Integer(0) => Err(Error::new(
-            ErrorKind::TaskIdConflict,
-            format!(
-                "task id {:?} conflicts with another task in queue {queue:?}",
-                task.id
-            ),
-        )
-        .with_task_id(task.id.as_str())),
+        Value::Integer(0) => Err(conflict(task)),
         Value::Array(mut parts) if parts.len() == 2 => {
-            let said = reply::text(parts.swap_remove(1), ENQUEUE.name)?;
+            let said = parts.swap_remove(1);
             match parts[0] {
-                Value::Integer(-1) => Err(Error::new(
-                    ErrorKind::DuplicateTask,
-                    format!("task already exists in queue {queue:?}: task {said:?} holds the unique lock"),
-                )
-                .with_task_id(said.to_string())),
+                Value::Integer(-1) => {
+                    let holder = reply::text(said, ENQUEUE.name)?;
+                    Err(Error::new(
+                        ErrorKind::DuplicateTask,
+                        format!(
+                            "task already exists in queue {queue:?}: task {holder:?} holds the unique lock"
+                        ),
+                    )
+                    .with_task_id(holder.to_string()))
+                }
+                Value::Integer(-3) => match reply::bytes(said, ENQUEUE.name)? {
+                    stored if is_same_task(&stored, &task.message) => Ok(()),
+                    _ => Err(conflict(task)),
+                },
                 _ => Err(Error::new(
                     ErrorKind::Redis,
-                    format!("enqueue task {:?} to queue {queue:?}: {said}", task.id),
+                    format!(
+                        "enqueue task {:?} to queue {queue:?}: {}",
+                        task.id,
+                        reply::text(said, ENQUEUE.name)?
+                    ),
                 )),
             }
         }
         other => Err(reply::unexpected(ENQUEUE.name, &other)),
+    }
+}
+
+fn conflict(task: &NewTask) -> Error {
+    Error::new(
+        ErrorKind::TaskIdConflict,
+        format!(
+            "task id {:?} conflicts with another task in queue {:?}",
+            task.id,
+            task.keys.queue()
+        ),
+    )
+    .with_task_id(task.id.to_string())
+}
+
+/// Whether a stored message is the one that was sent, whatever runs have added to it since.
+fn is_same_task(stored: &Bytes, sent: &Bytes) -> bool {
+    let as_sent = |raw: &Bytes| {
+        wire::decode_task(raw.clone()).map(|message| TaskMessage {
+            retried: 0,
+            error_msg: String::new(),
+            last_failed_at: 0,
+            completed_at: 0,
+            ..message
+        })
+    };
+    match (as_sent(stored), as_sent(sent)) {
+        (Ok(stored), Ok(sent)) => stored == sent,
+        _ => false,
     }
 }

@@ -17,17 +17,20 @@ impl Broker {
         let mut moved = 0;
         for source in [queue.scheduled(), queue.retry()] {
             loop {
-                let keys = vec![
-                    Key::from(source),
-                    Key::from(queue.pending()),
-                    Key::from(queue.groups()),
-                ];
-                let args: Vec<Value> = vec![
-                    queue.task_prefix().into(),
-                    queue.group_prefix().into(),
-                    FORWARD_BATCH.into(),
-                ];
-                let reply = FORWARD.call(self.client()?, keys, args).await?;
+                let build = || {
+                    let keys = vec![
+                        Key::from(source),
+                        Key::from(queue.pending()),
+                        Key::from(queue.groups()),
+                    ];
+                    let args: Vec<Value> = vec![
+                        queue.task_prefix().into(),
+                        queue.group_prefix().into(),
+                        FORWARD_BATCH.into(),
+                    ];
+                    (keys, args)
+                };
+                let reply = FORWARD.call(self.client()?, build).await?;
                 let n = reply::integer(&reply, FORWARD.name)?;
                 moved += n.unsigned_abs();
                 if n < FORWARD_BATCH {
@@ -43,9 +46,12 @@ impl Broker {
     pub(crate) async fn expire_completed(&self, queue: &QueueKeys, batch: usize) -> Result<u64> {
         let mut deleted = 0;
         loop {
-            let keys = vec![Key::from(queue.completed())];
-            let args: Vec<Value> = vec![queue.task_prefix().into(), (batch as i64).into()];
-            let reply = EXPIRE_COMPLETED.call(self.client()?, keys, args).await?;
+            let build = || {
+                let keys = vec![Key::from(queue.completed())];
+                let args: Vec<Value> = vec![queue.task_prefix().into(), (batch as i64).into()];
+                (keys, args)
+            };
+            let reply = EXPIRE_COMPLETED.call(self.client()?, build).await?;
             let n = reply::integer(&reply, EXPIRE_COMPLETED.name)?;
             deleted += n.unsigned_abs();
             if n < batch as i64 {

@@ -32,15 +32,18 @@ impl Broker {
                 .await
                 .map_err(|error| map_redis_error(error, "write server state"))?;
         }
-        let keys = vec![Key::from(server_key), Key::from(workers_key)];
-        let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * workers.len());
-        args.push(ttl_secs.into());
-        args.push(server.into());
-        for (id, info) in workers {
-            args.push(id.into());
-            args.push(info.into());
-        }
-        HEARTBEAT.call(self.client()?, keys, args).await.map(drop)
+        let build = || {
+            let keys = vec![Key::from(server_key), Key::from(workers_key)];
+            let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * workers.len());
+            args.push(ttl_secs.into());
+            args.push(server.clone().into());
+            for (id, info) in &workers {
+                args.push(id.clone().into());
+                args.push(info.clone().into());
+            }
+            (keys, args)
+        };
+        HEARTBEAT.call(self.client()?, build).await.map(drop)
     }
 
     /// Removes what a server told of itself.

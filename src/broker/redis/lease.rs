@@ -26,15 +26,18 @@ impl Broker {
         queue: &QueueKeys,
         tasks: &[(Str, Str)],
     ) -> Result<Vec<bool>> {
-        let keys = vec![Key::from(queue.lease())];
-        let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * tasks.len());
-        args.push(queue.task_prefix().into());
-        args.push((LEASE.as_secs() as i64).into());
-        for (id, owner) in tasks {
-            args.push(id.clone().into());
-            args.push(owner.clone().into());
-        }
-        let reply = EXTEND.call(self.client()?, keys, args).await?;
+        let build = || {
+            let keys = vec![Key::from(queue.lease())];
+            let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * tasks.len());
+            args.push(queue.task_prefix().into());
+            args.push((LEASE.as_secs() as i64).into());
+            for (id, owner) in tasks {
+                args.push(id.clone().into());
+                args.push(owner.clone().into());
+            }
+            (keys, args)
+        };
+        let reply = EXTEND.call(self.client()?, build).await?;
         reply::flags(reply, tasks.len(), EXTEND.name)
     }
 
@@ -60,22 +63,23 @@ impl Broker {
     }
 
     /// Up to `limit` tasks whose lease ended at least `ended_secs` ago by Redis' clock, oldest
-    /// first, after passing over the first `skip`.
+    /// first.
     pub(crate) async fn expired_leases(
         &self,
         queue: &QueueKeys,
         ended_secs: u64,
-        skip: usize,
         limit: usize,
     ) -> Result<Expired> {
-        let keys = vec![Key::from(queue.lease()), Key::from(queue.active())];
-        let args: Vec<Value> = vec![
-            queue.task_prefix().into(),
-            (ended_secs as i64).into(),
-            (skip as i64).into(),
-            (limit as i64).into(),
-        ];
-        let reply = EXPIRED_LEASES.call(self.client()?, keys, args).await?;
+        let build = || {
+            let keys = vec![Key::from(queue.lease()), Key::from(queue.active())];
+            let args: Vec<Value> = vec![
+                queue.task_prefix().into(),
+                (ended_secs as i64).into(),
+                (limit as i64).into(),
+            ];
+            (keys, args)
+        };
+        let reply = EXPIRED_LEASES.call(self.client()?, build).await?;
         let mut values = reply::array(reply, EXPIRED_LEASES.name)?.into_iter();
         let dropped = values
             .next()

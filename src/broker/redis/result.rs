@@ -19,9 +19,12 @@ impl Broker {
         owner: &str,
         result: Bytes,
     ) -> Result<bool> {
-        let task = vec![Key::from(self.keys(queue).task(id))];
-        let args: Vec<Value> = vec![owner.into(), result.into()];
-        let reply = WRITE_RESULT.call(self.client()?, task, args).await?;
+        let build = || {
+            let keys = vec![Key::from(self.keys(queue).task(id))];
+            let args: Vec<Value> = vec![owner.into(), result.clone().into()];
+            (keys, args)
+        };
+        let reply = WRITE_RESULT.call(self.client()?, build).await?;
         Ok(reply::integer(&reply, WRITE_RESULT.name)? == 1)
     }
 

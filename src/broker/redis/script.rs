@@ -6,6 +6,7 @@ use fred::clients::Client;
 use fred::interfaces::LuaInterface;
 use fred::types::{Key, Value};
 
+use crate::broker::Str;
 use crate::connection::map_redis_error;
 use crate::error::Result;
 
@@ -13,41 +14,45 @@ use crate::error::Result;
 pub(super) struct Script {
     pub(super) name: &'static str,
     pub(super) keys: usize,
-    source: String,
-    sha1: String,
+    source: Str,
+    sha1: Str,
 }
 
 impl Script {
     fn new(name: &'static str, keys: usize, parts: &[&str]) -> Self {
         let source = parts.concat();
-        let sha1 = sha1_smol::Sha1::from(&source).digest().to_string();
+        let sha1 = sha1_smol::Sha1::from(&source).digest().to_string().into();
         Self {
             name,
             keys,
-            source,
+            source: source.into(),
             sha1,
         }
     }
 
-    /// Runs the script, once: where Redis does not know it yet nothing has been run, and it is
-    /// sent whole.
+    /// Runs the script, once, with the keys and arguments that `build` makes. Where Redis does not
+    /// know it yet nothing has been run: they are made again and it is sent whole.
     pub(super) async fn call(
         &self,
         client: &Client,
-        keys: Vec<Key>,
-        args: Vec<Value>,
+        build: impl Fn() -> (Vec<Key>, Vec<Value>),
     ) -> Result<Value> {
+        let (keys, args) = build();
         debug_assert_eq!(keys.len(), self.keys, "{}", self.name);
-        // cheap: keys and values share their bytes with the first attempt
-        let again = (keys.clone(), args.clone());
-        let reply = match client.evalsha(self.sha1.as_str(), keys, args).await {
+        let reply = match client.evalsha(self.sha1.clone(), keys, args).await {
             Err(error) if error.details().starts_with("NOSCRIPT") => {
-                client.eval(self.source.as_str(), again.0, again.1).await
+                let (keys, args) = build();
+                client.eval(self.source.clone(), keys, args).await
             }
             reply => reply,
         };
         reply.map_err(|error| map_redis_error(error, self.name))
     }
+}
+
+/// A fixed word as an argument.
+pub(super) fn word(text: &'static str) -> Value {
+    Value::String(Str::from_static(text))
 }
 
 /// `scripts! { CONST = "file" (number of keys) uses "lib", …; }`
@@ -70,19 +75,19 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ARCHIVE = "archive" (7 keys) uses ["now", "held", "lapsed", "count", "count_failed"];
-    DEQUEUE = "dequeue" (4 keys) uses ["now"];
-    DONE = "done" (5 keys) uses ["held", "count"];
-    ENQUEUE = "enqueue" (3 keys) uses ["now"];
+    ARCHIVE = "archive" (7 keys) uses ["now", "field", "held", "lapsed", "count", "count_failed"];
+    DEQUEUE = "dequeue" (4 keys) uses ["now", "field"];
+    DONE = "done" (5 keys) uses ["field", "held", "count"];
+    ENQUEUE = "enqueue" (3 keys) uses ["now", "field"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
-    EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now"];
-    EXTEND = "extend" (1 keys) uses ["now"];
-    FORWARD = "forward" (3 keys) uses ["now"];
+    EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
+    EXTEND = "extend" (1 keys) uses ["now", "field"];
+    FORWARD = "forward" (3 keys) uses ["now", "field"];
     HEARTBEAT = "heartbeat" (2 keys) uses [];
-    RECLAIM = "reclaim" (3 keys) uses ["now"];
-    REQUEUE = "requeue" (3 keys) uses ["now", "held"];
-    RETRY = "retry" (8 keys) uses ["now", "held", "lapsed", "count", "count_failed"];
-    WRITE_RESULT = "write_result" (1 keys) uses [];
+    RECLAIM = "reclaim" (3 keys) uses ["now", "field"];
+    REQUEUE = "requeue" (3 keys) uses ["now", "field", "held"];
+    RETRY = "retry" (8 keys) uses ["now", "field", "held", "lapsed", "count", "count_failed"];
+    WRITE_RESULT = "write_result" (1 keys) uses ["field"];
 }
 
 #[cfg(test)]
@@ -127,7 +132,8 @@ mod tests {
                 let stated = header.contains(&format!("ARGV[{n}]"))
                     || header.contains(&format!("ARGV[{n}…]"));
                 let used = body.contains(&format!("ARGV[{n}]"))
-                    || body.contains(&format!("for i = {n}, #ARGV"));
+                    || body.contains(&format!("for i = {n}, #ARGV"))
+                    || body.contains(&format!("local i = {n}\n"));
                 assert_eq!(
                     stated, used,
                     "{name}: ARGV[{n}] stated {stated}, used {used}"
