@@ -1,0 +1,246 @@
+//! Rows 7, 14 and 18.
+
+use std::time::Duration;
+
+use rasynq::{RetryDelay, Task};
+
+use crate::common::{DEADLINE, Log, Scripted, World, eventually, key, task_key};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+// §9 row 7
+#[tokio::test]
+async fn a_task_that_is_given_back_has_waited_since_then() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = world
+        .server()
+        .shutdown_timeout(Duration::from_millis(10))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    let client = world.client().await;
+    let task = Task::new("any", "hold").task_id("task");
+    client.enqueue(task).await.unwrap();
+    handler.has_begun(1).await;
+    let before = world.now().await;
+    server.shutdown().await;
+    let since: i64 = world
+        .run(&["HGET", &task_key("task"), "pending_since"])
+        .await;
+    assert!(since >= before * 1_000_000_000, "{since}");
+}
+
+// §9 row 14
+#[tokio::test]
+async fn what_ended_while_redis_was_away_is_acknowledged_and_not_run_again() {
+    let mut world = World::new().await;
+    let connection = world
+        .connection()
+        .command_timeout(Duration::from_millis(500));
+    let handler = Scripted::new();
+    let client = world.client().await;
+    for (id, payload) in [("done", "hold"), ("failed", "late x"), ("last", "late y")] {
+        let retries = if id == "failed" { 5 } else { 0 };
+        let task = Task::new("any", payload).task_id(id).max_retry(retries);
+        client.enqueue(task).await.unwrap();
+    }
+    let server = World::server_on(&connection)
+        .retry_delay(RetryDelay::constant(HOUR))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(3).await;
+    let log = Log::capture();
+    world.redis.kill();
+    handler.release(3);
+    log.line_with(&["could not tell Redis"]).await;
+    world.redis.restart().await;
+    eventually("all are told", DEADLINE, || async {
+        let left = world.try_run(&["LLEN", &key("active")]).await;
+        left.is_ok_and(|left| left.as_u64() == Some(0))
+    })
+    .await;
+    assert_eq!(world.state("done").await, "");
+    assert_eq!(world.state("failed").await, "retry");
+    assert_eq!(world.state("last").await, "archived");
+    assert_eq!(world.message("last").await.error_msg, "y");
+    assert_eq!(world.counter("processed").await, 3);
+    assert_eq!(world.counter("failed").await, 2);
+    assert_eq!(handler.begun().len(), 3);
+    server.shutdown().await;
+}
+
+// §9 row 14
+#[tokio::test]
+async fn the_lease_of_a_task_that_cannot_be_acknowledged_yet_is_kept_alive() {
+    let world = World::new().await;
+    let _: String = world.run(&["SET", &key("completed"), "no set"]).await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    let task = Task::new("any", "ok").task_id("task").retention(HOUR);
+    client.enqueue(task).await.unwrap();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    handler.has_begun(1).await;
+    handler.is_idle().await;
+    let soon = (world.now().await + 20).to_string();
+    let _: i64 = world.run(&["ZADD", &key("lease"), &soon, "task"]).await;
+    eventually("the lease is renewed", DEADLINE, || async {
+        world.scores("lease").await["task"] as i64 > world.now().await + 25
+    })
+    .await;
+    let _: i64 = world.run(&["DEL", &key("completed")]).await;
+    world.task_is("task", "completed").await;
+    assert_eq!(handler.runs_of("task"), 1);
+    server.shutdown().await;
+}
+
+// §9 row 14
+#[tokio::test]
+async fn a_lost_reply_of_an_acknowledgement_counts_nothing_twice() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    let server = World::server_on(&connection)
+        .retry_delay(RetryDelay::constant(HOUR))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    // so that Redis knows the scripts
+    for (id, payload) in [("warm 1", "ok"), ("warm 2", "fail warm 2")] {
+        client
+            .enqueue(Task::new("any", payload).task_id(id))
+            .await
+            .unwrap();
+    }
+    world.task_is("warm 1", "").await;
+    world.task_is("warm 2", "retry").await;
+    proxy.lose_reply_to("the error");
+    client
+        .enqueue(Task::new("any", "fail the error").task_id("task"))
+        .await
+        .unwrap();
+    world.task_is("task", "retry").await;
+    assert_eq!(world.message("task").await.retried, 1);
+    eventually("the server goes on", DEADLINE, || async {
+        proxy.accepted() > 3
+    })
+    .await;
+    client
+        .enqueue(Task::new("any", "ok").task_id("next"))
+        .await
+        .unwrap();
+    world.task_is("next", "").await;
+    server.shutdown().await;
+    assert_eq!(proxy.lost(), 1);
+    assert_eq!(handler.runs_of("task"), 1);
+    assert_eq!(world.counter("processed").await, 4);
+    assert_eq!(world.counter("failed").await, 2);
+}
+
+// §9 row 18
+#[tokio::test]
+async fn the_acknowledgement_of_a_task_that_another_has_taken_changes_nothing() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    let log = Log::capture();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    for (n, (id, payload)) in [("done", "hold"), ("failed", "late x")]
+        .into_iter()
+        .enumerate()
+    {
+        let task = Task::new("any", payload).task_id(id).unique(HOUR);
+        client.enqueue(task).await.unwrap();
+        handler.has_begun(n + 1).await;
+        let owner = ["HSET", &task_key(id), "rasynq_owner", "another"];
+        let _: i64 = world.run(&owner).await;
+        let before = world.hash(id).await;
+        handler.release(1);
+        log.line_with(&["no longer held", id]).await;
+        assert_eq!(world.hash(id).await, before);
+    }
+    assert_eq!(world.list("active").await, ["failed", "done"]);
+    assert_eq!(world.scores("lease").await.len(), 2);
+    assert_eq!(world.counter("processed").await, 0);
+    let locks: Vec<String> = world.run(&["KEYS", &key("unique:*")]).await;
+    assert_eq!(locks.len(), 2);
+    server.shutdown().await;
+}
+
+// §9 row 18
+#[tokio::test]
+async fn a_run_that_has_lost_its_lease_ends() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    let log = Log::capture();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    for id in ["taken", "gone", "deleted", "kept"] {
+        let task = Task::new("any", "hold").task_id(id);
+        client.enqueue(task).await.unwrap();
+    }
+    handler.has_begun(4).await;
+    let taken = ["HSET", &task_key("taken"), "rasynq_owner", "another"];
+    let _: i64 = world.run(&taken).await;
+    let _: i64 = world.run(&["ZREM", &key("lease"), "gone"]).await;
+    let _: i64 = world.run(&["DEL", &task_key("deleted")]).await;
+    eventually("three runs end", DEADLINE, || async {
+        handler.running() == 1
+    })
+    .await;
+    for id in ["taken", "gone", "deleted"] {
+        log.line_with(&["lease was lost", id]).await;
+    }
+    assert_eq!(world.state("taken").await, "active");
+    assert_eq!(world.state("deleted").await, "");
+    assert_eq!(world.counter("processed").await, 0);
+    assert_eq!(world.state("kept").await, "active");
+    handler.release(1);
+    world.task_is("kept", "").await;
+    server.shutdown().await;
+}
+
+// §9 row 18: a result is a write as well
+#[tokio::test]
+async fn a_result_is_not_written_to_a_task_that_is_anothers_or_gone() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+    let (told, mut tell) = tokio::sync::mpsc::unbounded_channel();
+    let go_on = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = go_on.clone();
+    let server = world
+        .server()
+        .start(move |cx: rasynq::TaskContext, _: Task| {
+            let (begun, told, gate) = (begun.clone(), told.clone(), gate.clone());
+            async move {
+                begun.send(()).unwrap();
+                gate.acquire().await.unwrap().forget();
+                let written = cx.write_result("mine").await;
+                told.send(written.map_err(|error| error.kind())).unwrap();
+                anyhow::Ok(())
+            }
+        })
+        .await
+        .unwrap();
+    let task = Task::new("any", "").retention(HOUR);
+    for id in ["taken", "deleted"] {
+        client.enqueue(task.clone()).task_id(id).await.unwrap();
+        has_begun.recv().await.unwrap();
+        if id == "taken" {
+            let taken = ["HSET", &task_key(id), "rasynq_owner", "another"];
+            let _: i64 = world.run(&taken).await;
+        } else {
+            let _: i64 = world.run(&["DEL", &task_key(id)]).await;
+        }
+        go_on.add_permits(1);
+        assert_eq!(
+            tell.recv().await.unwrap(),
+            Err(rasynq::ErrorKind::TaskNotFound)
+        );
+    }
+    assert_eq!(world.state("deleted").await, "");
+    assert!(!world.hash("taken").await.contains_key("result"));
+    server.shutdown().await;
+}

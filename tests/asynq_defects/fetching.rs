@@ -1,0 +1,221 @@
+//! Rows 15, 19, 20 and 27.
+
+use std::time::{Duration, Instant};
+
+use rasynq::Task;
+
+use crate::common::{Log, Scripted, World, key, queue_key, task_key};
+
+// §9 row 15
+#[tokio::test]
+async fn tasks_of_a_fetch_whose_reply_is_lost_run_once_in_order_and_uncounted() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let client = world.client().await;
+    let handler = Scripted::new();
+    let server = World::server_on(&connection)
+        .concurrency(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    client
+        .enqueue(Task::new("any", "ok").task_id("warm"))
+        .await
+        .unwrap();
+    world.task_is("warm", "").await;
+    proxy.lose_reply_with("marked");
+    let ids: Vec<String> = (0..5).map(|n| n.to_string()).collect();
+    let tasks = ids
+        .iter()
+        .map(|id| Task::new("any", "marked").task_id(id).max_retry(0));
+    client.enqueue_batch(tasks).await;
+    for id in &ids {
+        world.task_is(id, "").await;
+    }
+    assert_eq!(proxy.lost(), 1);
+    assert_eq!(handler.begun()[1..], ids);
+    assert_eq!(world.counter("processed").await, 6);
+    assert_eq!(world.counter("failed").await, 0);
+    assert_eq!(world.scores("archived").await.len(), 0);
+    server.shutdown().await;
+}
+
+// §9 row 15
+#[tokio::test]
+async fn a_whole_lost_fetch_is_given_back() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let client = world.client().await;
+    let handler = Scripted::new();
+    let ids: Vec<String> = (0..20).map(|n| format!("{n:02}")).collect();
+    let tasks = ids
+        .iter()
+        .map(|id| Task::new("any", "marked").task_id(id).max_retry(0));
+    client.enqueue_batch(tasks).await;
+    proxy.lose_reply_with("marked");
+    let server = World::server_on(&connection)
+        .concurrency(20)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    for id in &ids {
+        world.task_is(id, "").await;
+    }
+    assert_eq!(proxy.lost(), 1);
+    let mut begun = handler.begun();
+    begun.sort();
+    assert_eq!(begun, ids);
+    assert_eq!(world.counter("processed").await, 20);
+    server.shutdown().await;
+}
+
+// §9 row 15
+#[tokio::test]
+async fn a_fetch_that_is_lost_at_a_shutdown_is_given_back() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let client = world.client().await;
+    let log = Log::capture();
+    let server = World::server_on(&connection)
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    proxy.lose_reply_with("marked");
+    let task = Task::new("any", "marked hold").task_id("task").max_retry(0);
+    client.enqueue(task).await.unwrap();
+    log.line_with(&["could not fetch"]).await;
+    server.shutdown().await;
+    match world.state("task").await.as_str() {
+        // the server may have fetched and finished it before it was shut down
+        "" => assert_eq!(world.counter("processed").await, 1),
+        state => assert_eq!(state, "pending"),
+    }
+    assert_eq!(world.list("active").await.len(), 0);
+}
+
+// §9 row 19: the lease is counted by Redis' clock
+#[tokio::test]
+async fn a_lease_lasts_thirty_seconds_of_redis_own_time() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    let before = world.now().await;
+    let task = Task::new("any", "hold").task_id("task");
+    client.enqueue(task).await.unwrap();
+    handler.has_begun(1).await;
+    let until = world.scores("lease").await["task"] as i64;
+    let after = world.now().await;
+    assert!((before + 30..=after + 30).contains(&until));
+    handler.release(1);
+    server.shutdown().await;
+}
+
+// §9 row 20
+#[tokio::test]
+async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_taken() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let log = Log::capture();
+    for id in ["gone 1", "one", "gone 2", "two"] {
+        let task = Task::new("any", "ok").task_id(id);
+        client.enqueue(task).await.unwrap();
+    }
+    for id in ["gone 1", "gone 2"] {
+        let _: i64 = world.run(&["DEL", &task_key(id)]).await;
+    }
+    let handler = Scripted::new();
+    let server = world
+        .server()
+        .concurrency(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    world.task_is("two", "").await;
+    assert_eq!(handler.begun(), ["one", "two"]);
+    log.line_with(&["task is gone", "default"]).await;
+    server.shutdown().await;
+    let hashes: Vec<String> = world.run(&["KEYS", &task_key("*")]).await;
+    assert_eq!(hashes.len(), 0, "no ghost: {hashes:?}");
+    assert_eq!(world.list("active").await.len(), 0);
+    assert_eq!(world.scores("lease").await.len(), 0);
+}
+
+// §9 row 27
+#[tokio::test]
+async fn fetches_that_fail_are_made_more_and_more_rarely_and_a_shutdown_does_not_wait() {
+    let world = World::new().await;
+    let _: i64 = world.run(&["SADD", &key("active"), "no list"]).await;
+    let log = Log::capture();
+    let server = world.server().start(Scripted::new()).await.unwrap();
+    let failures = || log.lines_with(&["could not fetch", "default"]).len();
+    crate::common::eventually("a fetch fails", crate::common::DEADLINE, || async {
+        failures() > 0
+    })
+    .await;
+    let started = Instant::now();
+    let already = failures();
+    crate::common::eventually("five more fail", crate::common::DEADLINE, || async {
+        failures() >= already + 5
+    })
+    .await;
+    // 0.1 + 0.2 + 0.4 + 0.8 + 1.6 s, each at least three quarters of it; two may go together
+    assert!(started.elapsed() > Duration::from_millis(500));
+    let started = Instant::now();
+    server.shutdown().await;
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+// §9 row 27
+#[tokio::test]
+async fn a_server_without_redis_backs_off_and_shuts_down_in_time() {
+    let mut world = World::new().await;
+    let connection = world
+        .connection()
+        .command_timeout(Duration::from_millis(200));
+    let log = Log::capture();
+    let server = World::server_on(&connection)
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    world.redis.kill();
+    let failures = || log.lines_with(&["could not fetch"]).len();
+    let started = Instant::now();
+    crate::common::eventually("six fetches fail", crate::common::DEADLINE, || async {
+        failures() >= 6
+    })
+    .await;
+    assert!(started.elapsed() > Duration::from_millis(500));
+    let started = Instant::now();
+    server.shutdown().await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
+// §9 row 27
+#[tokio::test]
+async fn a_queue_that_cannot_be_fetched_from_does_not_slow_the_others() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let broken = queue_key("broken", "active");
+    let _: i64 = world.run(&["SADD", &broken, "no list"]).await;
+    let handler = Scripted::new();
+    let log = Log::capture();
+    let server = world
+        .server()
+        .queue("broken", 1)
+        .queue("default", 1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    crate::common::eventually("several fetches fail", crate::common::DEADLINE, || async {
+        log.lines_with(&["could not fetch", "broken"]).len() >= 6
+    })
+    .await;
+    let started = Instant::now();
+    for n in 0..5 {
+        let task = Task::new("any", "ok").task_id(n.to_string());
+        client.enqueue(task).await.unwrap();
+        handler.has_begun(n + 1).await;
+    }
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    server.shutdown().await;
+}

@@ -1,0 +1,64 @@
+//! Rows 3 and 4.
+
+use std::time::Duration;
+
+use rasynq::Task;
+
+use crate::common::{Scripted, TaskMessage, World, key};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+// §9 row 4
+#[tokio::test]
+async fn a_scheduled_task_keeps_its_group_out_of_the_field_that_go_forwards_by() {
+    let world = World::new().await;
+    let client = world.client().await;
+    client
+        .enqueue(Task::new("any", "").group("g").process_in(HOUR))
+        .task_id("task")
+        .await
+        .unwrap();
+    assert_eq!(world.state("task").await, "scheduled");
+    let fields = world.fields("task").await;
+    assert!(!fields.contains(&"group".to_owned()), "{fields:?}");
+    assert_eq!(world.message("task").await.group_key, "g");
+    let groups: i64 = world.run(&["EXISTS", &key("groups"), &key("g:g")]).await;
+    assert_eq!(groups, 0);
+}
+
+// §9 rows 3 and 4
+#[tokio::test]
+async fn a_due_task_joins_its_group_and_the_group_is_known() {
+    let world = World::new().await;
+    let client = world.client().await;
+    client
+        .enqueue(Task::new("any", "").group("g").process_in(HOUR))
+        .task_id("ours")
+        .await
+        .unwrap();
+    // as Go writes it
+    let theirs = TaskMessage {
+        group_key: "h".into(),
+        ..TaskMessage::of("theirs", "")
+    };
+    world
+        .store("default", "theirs", "scheduled", theirs.bytes())
+        .await;
+    let hash = crate::common::task_key("theirs");
+    let _: i64 = world.run(&["HSET", &hash, "group", "h"]).await;
+    for id in ["ours", "theirs"] {
+        let _: i64 = world.run(&["ZADD", &key("scheduled"), "1", id]).await;
+    }
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    for (id, group) in [("ours", "g"), ("theirs", "h")] {
+        world.task_is(id, "aggregating").await;
+        assert_eq!(world.fields(id).await, ["group", "msg", "state"]);
+        let score = world.scores(&format!("g:{group}")).await[id] as i64;
+        assert!((world.now().await - score).abs() < 10);
+        let known: i64 = world.run(&["SISMEMBER", &key("groups"), group]).await;
+        assert_eq!(known, 1, "{group}");
+    }
+    server.shutdown().await;
+    assert_eq!(handler.begun().len(), 0);
+}

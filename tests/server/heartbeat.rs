@@ -1,0 +1,154 @@
+//! What a server tells of itself, and that it keeps its leases.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use prost::Message;
+use rasynq::{RunningServer, Task};
+
+use crate::common::{DEADLINE, Scripted, ServerInfo, WorkerInfo, World, eventually};
+
+/// The keys of one server: its own and its workers'.
+fn keys_of(server: &RunningServer) -> (String, String) {
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let who = format!("{{{host}:{}:{}}}", std::process::id(), server.server_id());
+    (
+        format!("asynq:servers:{who}"),
+        format!("asynq:workers:{who}"),
+    )
+}
+
+async fn info_of(world: &World, server_key: &str) -> ServerInfo {
+    let bytes = world.bytes(&["GET", server_key]).await;
+    ServerInfo::decode(bytes.as_slice()).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_is_seen_from_its_start_to_its_end() {
+    let world = World::new().await;
+    let before = Utc::now().timestamp();
+    let server = world
+        .server()
+        .concurrency(7)
+        .queue("a", 6)
+        .queue("b", 3)
+        .strict_priority(true)
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    let (server_key, workers_key) = keys_of(&server);
+    let info = info_of(&world, &server_key).await;
+    assert_eq!(info.server_id, server.server_id());
+    assert_eq!(info.pid, std::process::id() as i32);
+    assert_eq!(info.concurrency, 7);
+    assert_eq!(info.queues, [("a".into(), 6), ("b".into(), 3)].into());
+    assert!(info.strict_priority);
+    assert_eq!(info.status, "active");
+    assert!(info.start_time.unwrap().seconds >= before);
+    assert_eq!(info.active_worker_count, 0);
+    let ttl: i64 = world.run(&["TTL", &server_key]).await;
+    assert!((5..=10).contains(&ttl), "{ttl}");
+    for (set, member) in [
+        ("asynq:servers", &server_key),
+        ("asynq:workers", &workers_key),
+    ] {
+        let expires: i64 = world.run(&["ZSCORE", set, member]).await;
+        assert!((before + 10..before + 20).contains(&expires), "{expires}");
+    }
+    server.shutdown().await;
+    assert_eq!(world.keys().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_beat_shows_the_running_tasks_renews_leases_and_tells_that_fetching_stopped() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    let payload = format!("hold {}", "x".repeat(1_000_000));
+    client
+        .enqueue(Task::new("email", payload).task_id("large"))
+        .await
+        .unwrap();
+    client
+        .enqueue(Task::new("email", "hold").task_id("small"))
+        .await
+        .unwrap();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    let (server_key, workers_key) = keys_of(&server);
+    handler.has_begun(2).await;
+    server.stop();
+    // as if the next beat were late
+    for id in ["large", "small"] {
+        let soon = (world.now().await + 20).to_string();
+        let lease = crate::common::key("lease");
+        let _: i64 = world.run(&["ZADD", &lease, &soon, id]).await;
+    }
+    eventually("the next beat", DEADLINE, || async {
+        info_of(&world, &server_key).await.active_worker_count == 2
+    })
+    .await;
+    assert_eq!(info_of(&world, &server_key).await.status, "stopped");
+    let now = world.now().await;
+    for (id, until) in world.scores("lease").await {
+        assert!(until as i64 > now + 25, "{id}: {until} at {now}");
+    }
+    let bytes = world.bytes(&["HGET", &workers_key, "small"]).await;
+    let worker = WorkerInfo::decode(bytes.as_slice()).unwrap();
+    assert_eq!(worker.task_id, "small");
+    assert_eq!(worker.task_type, "email");
+    assert_eq!(worker.task_payload, b"hold");
+    assert_eq!(worker.queue, "default");
+    assert_eq!(worker.server_id, server.server_id());
+    let (start, deadline) = (worker.start_time.unwrap(), worker.deadline.unwrap());
+    assert!((1795..=1805).contains(&(deadline.seconds - start.seconds)));
+    let ttl: i64 = world.run(&["TTL", &workers_key]).await;
+    assert!((5..=10).contains(&ttl), "{ttl}");
+    // § 9 row 26: a payload in the workers hash is cut to a bounded size
+    let length: i64 = world.run(&["HSTRLEN", &workers_key, "large"]).await;
+    assert!(length < 5000, "{length}");
+
+    handler.release(2);
+    world.task_is("large", "").await;
+    world.task_is("small", "").await;
+    server.shutdown().await;
+    let left: i64 = world.run(&["EXISTS", &server_key, &workers_key]).await;
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn two_servers_of_one_process_are_told_apart() {
+    let world = World::new().await;
+    let first = world.server().start(Scripted::new()).await.unwrap();
+    let second = world.server().start(Scripted::new()).await.unwrap();
+    let servers: Vec<String> = world.run(&["ZRANGE", "asynq:servers", "0", "-1"]).await;
+    assert_eq!(servers.len(), 2);
+    first.shutdown().await;
+    let left: Vec<String> = world.run(&["ZRANGE", "asynq:servers", "0", "-1"]).await;
+    assert_eq!(left, [keys_of(&second).0]);
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_health_check_tells_of_redis_that_is_gone_and_of_redis_that_is_back() {
+    let mut world = World::new().await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let connection = world
+        .connection()
+        .command_timeout(Duration::from_millis(200));
+    let server = World::server_on(&connection)
+        .health_check(move |check| tell.send(check.map_err(|error| error.kind())).unwrap())
+        .health_check_interval(Duration::from_millis(20))
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    assert_eq!(told.recv().await.unwrap(), Ok(()));
+    world.redis.kill();
+    while told.recv().await.unwrap().is_ok() {}
+    assert_eq!(
+        told.recv().await.unwrap(),
+        Err(rasynq::ErrorKind::Unavailable)
+    );
+    world.redis.restart().await;
+    while told.recv().await.unwrap().is_err() {}
+    server.shutdown().await;
+}

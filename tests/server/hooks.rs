@@ -1,0 +1,176 @@
+//! The functions that a server calls.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rasynq::{
+    CancelPolicy, HandlerNotFound, Mux, RetryDelay, Task, UnknownType, find_error, is_panic,
+};
+
+use crate::common::{DEADLINE, Scripted, World, eventually};
+
+/// What hooks were told, as `hook id: error`.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn note(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+fn with_hooks(server: rasynq::Server, told: &Told) -> rasynq::Server {
+    let (first, second) = (told.clone(), told.clone());
+    server
+        .error_handler(move |cx, task, error| {
+            assert_eq!(task.task_type(), cx.task_type());
+            first.note(format!("error {}: {error:#}", cx.task_id()));
+        })
+        .exhausted(move |cx, task, error| {
+            assert_eq!(task.task_type(), cx.task_type());
+            second.note(format!("exhausted {}: {error:#}", cx.task_id()));
+        })
+}
+
+#[tokio::test]
+async fn the_hooks_are_told_of_every_error_and_of_every_task_that_is_given_up() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let told = Told::default();
+    let server = with_hooks(world.server(), &told)
+        .concurrency(1)
+        .retry_delay(RetryDelay::constant(Duration::ZERO))
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    for (id, payload, retries) in [
+        ("ok", "ok", 0),
+        ("snooze", "snooze 3600", 0),
+        ("fail", "fail x", 1),
+        ("skip", "skip y", 5),
+        ("revoke", "revoke z", 5),
+    ] {
+        let task = Task::new("any", payload).max_retry(retries).task_id(id);
+        client.enqueue(task).await.unwrap();
+    }
+    world.task_is("fail", "archived").await;
+    let mut lines = told.lines();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "error fail: x",
+            "error fail: x",
+            "error revoke: z",
+            "error skip: y",
+            "exhausted fail: x",
+            "exhausted skip: y",
+        ]
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_error_hook_can_tell_panics_and_missing_handlers() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let told = Told::default();
+    let hook = told.clone();
+    let server = world
+        .server()
+        .error_handler(move |_, _, error| {
+            let missing = find_error::<HandlerNotFound>(error).is_some();
+            hook.note(format!("panic {}, missing {missing}", is_panic(error)));
+        })
+        .start(Mux::new().route("known", Scripted::new()))
+        .await
+        .unwrap();
+    for (id, task_type) in [("panics", "known"), ("missing", "unknown")] {
+        let task = Task::new(task_type, "panic boom").task_id(id);
+        client.enqueue(task).await.unwrap();
+        world.task_is(id, "retry").await;
+    }
+    assert_eq!(
+        told.lines(),
+        ["panic true, missing false", "panic false, missing true"]
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_that_a_policy_archives_is_given_up_too() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let told = Told::default();
+    let server = with_hooks(world.server(), &told)
+        .unknown_type(UnknownType::Archive)
+        .after_cancel(CancelPolicy::Archive)
+        .cancel_grace(Duration::ZERO)
+        .start(Mux::new().route("known", Scripted::new()))
+        .await
+        .unwrap();
+    client
+        .enqueue(Task::new("unknown", "").task_id("missing"))
+        .await
+        .unwrap();
+    client
+        .enqueue(Task::new("known", "hold").task_id("cancelled"))
+        .await
+        .unwrap();
+    world.task_is("missing", "archived").await;
+    world.task_is("cancelled", "active").await;
+    let inspector = world.inspector().await;
+    eventually("the cancellation is heard", DEADLINE, || async {
+        inspector.cancel_processing("cancelled").await.unwrap();
+        world.state("cancelled").await == "archived"
+    })
+    .await;
+    let mut lines = told.lines();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "error cancelled: context canceled",
+            "error missing: handler not found for task \"unknown\"",
+            "exhausted cancelled: context canceled",
+            "exhausted missing: handler not found for task \"unknown\"",
+        ]
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_retry_delay_is_told_the_count_the_error_and_the_task() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let told = Told::default();
+    let hook = told.clone();
+    let delay = RetryDelay::new(move |retried, error, task| {
+        hook.note(format!("{retried} {error} {}", task.task_type()));
+        match retried {
+            0 => Duration::ZERO,
+            _ => Duration::from_secs(3600),
+        }
+    });
+    let server = world
+        .server()
+        .retry_delay(delay)
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    client
+        .enqueue(Task::new("email", "fail x").task_id("task"))
+        .await
+        .unwrap();
+    eventually("it failed twice", DEADLINE, || async {
+        told.lines().len() == 2
+    })
+    .await;
+    assert_eq!(told.lines(), ["0 x email", "1 x email"]);
+    world.task_is("task", "retry").await;
+    server.shutdown().await;
+}

@@ -1,0 +1,216 @@
+//! Starting, stopping and shutting down.
+
+use std::time::{Duration, Instant};
+
+use rasynq::{Connection, ErrorKind, Mux, Server, Task, TaskContext};
+
+use crate::common::{DEADLINE, Scripted, World, eventually, queue_key};
+
+fn task(id: &str, payload: &str) -> Task {
+    Task::new("any", payload.to_owned()).task_id(id)
+}
+
+async fn enqueue(world: &World, ids: impl IntoIterator<Item = u32>, payload: &str) {
+    let tasks = ids.into_iter().map(|id| task(&id.to_string(), payload));
+    for result in world.client().await.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_server_fetches_no_more_and_finishes_what_runs() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    enqueue(&world, [1], "hold").await;
+    handler.has_begun(1).await;
+    server.stop();
+    server.stop();
+    // whatever fetch was under way brings what came before the stop
+    enqueue(&world, [2], "ok").await;
+    handler.release(1);
+    world.task_is("1", "").await;
+    server.ping().await.unwrap();
+    assert_eq!(world.state("2").await, "pending");
+    server.shutdown().await;
+    assert_eq!(world.state("2").await, "pending");
+    assert_eq!(handler.begun(), ["1"]);
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_handlers_and_acknowledges_them() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = world
+        .server()
+        .shutdown_timeout(DEADLINE)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    enqueue(&world, 1..=4, "hold").await;
+    handler.has_begun(4).await;
+    let releasing = async {
+        tokio::task::yield_now().await;
+        handler.release(4);
+    };
+    tokio::join!(server.shutdown(), releasing);
+    assert_eq!(world.counter("processed").await, 4);
+    assert_eq!(world.list("active").await.len(), 0);
+    assert_eq!(world.list("pending").await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_idle_server_shuts_down_at_once() {
+    let world = World::new().await;
+    let server = Server::new(&world.connection())
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    let started = Instant::now();
+    server.shutdown().await;
+    assert!(started.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_shutdown_leaves_no_connection_and_no_trace() {
+    let world = World::new().await;
+    let clients = || async {
+        let list: String = world.run(&["CLIENT", "LIST"]).await;
+        list.lines().count()
+    };
+    let before = clients().await;
+    let server = world.server().start(Scripted::new()).await.unwrap();
+    server.shutdown().await;
+    eventually("its connections end", DEADLINE, || async {
+        clients().await == before
+    })
+    .await;
+    assert_eq!(world.keys().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_dropped_server_ends_at_once_and_leaves_its_tasks_to_their_leases() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    enqueue(&world, 1..=2, "hold").await;
+    handler.has_begun(2).await;
+    drop(server);
+    handler.is_idle().await;
+    eventually("its connections end", DEADLINE, || async {
+        let list: String = world.run(&["CLIENT", "LIST"]).await;
+        list.lines().count() == 1
+    })
+    .await;
+    assert_eq!(world.list("active").await.len(), 2);
+    assert_eq!(world.scores("lease").await.len(), 2);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn serve_until_ends_with_the_future() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    enqueue(&world, [1], "ok").await;
+    let until = world.task_is("1", "");
+    world
+        .server()
+        .serve_until(handler.clone(), until)
+        .await
+        .unwrap();
+    assert_eq!(handler.begun(), ["1"]);
+    let servers: i64 = world.run(&["ZCARD", "asynq:servers"]).await;
+    assert_eq!(servers, 0);
+}
+
+#[tokio::test]
+async fn several_servers_in_one_process_run_each_task_once() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let mut servers = Vec::new();
+    for _ in 0..3 {
+        servers.push(world.server().start(handler.clone()).await.unwrap());
+    }
+    assert_ne!(servers[0].server_id(), servers[1].server_id());
+    enqueue(&world, 0..300, "ok").await;
+    eventually("all are done", DEADLINE, || async {
+        world.counter("processed").await == 300
+    })
+    .await;
+    let mut begun = handler.begun();
+    begun.sort();
+    begun.dedup();
+    assert_eq!(begun.len(), 300);
+    assert_eq!(handler.begun().len(), 300);
+    for server in servers {
+        server.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_work_says_why_before_it_starts() {
+    let world = World::new().await;
+    let ok = |_: TaskContext, _: Task| async { anyhow::Ok(()) };
+    let server = || world.server();
+    for (server, text) in [
+        (server().queue(" ", 1), "queue"),
+        (server().concurrency(usize::MAX), "concurrency"),
+        (server().archive_max_size(0), "archive_max_size"),
+    ] {
+        let error = server.start(Scripted::new()).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    let twice = Mux::new().route("a", ok).route("a", ok);
+    let error = server().start(twice).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(error.to_string().contains("\"a\""), "{error}");
+    assert_eq!(world.keys().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_server_does_not_start_without_redis() {
+    let nowhere = Connection::tcp("127.0.0.1", 1);
+    let error = Server::new(&nowhere)
+        .start(Scripted::new())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_works_on_through_a_restart_of_redis() {
+    let mut world = World::new().await;
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    enqueue(&world, 0..10, "ok").await;
+    eventually("the first are done", DEADLINE, || async {
+        world.counter("processed").await == 10
+    })
+    .await;
+    world.redis.restart().await;
+    eventually("the second are enqueued", DEADLINE, || async {
+        let client = rasynq::Client::connect(&world.connection()).await;
+        let tasks = (10..20).map(|id| task(&id.to_string(), "ok"));
+        match client {
+            Ok(client) => client
+                .enqueue_batch(tasks)
+                .await
+                .iter()
+                .all(|result| result.is_ok()),
+            Err(_) => false,
+        }
+    })
+    .await;
+    eventually("the second are done", DEADLINE, || async {
+        let done = world
+            .try_run(&["GET", &queue_key("default", "processed")])
+            .await;
+        done.is_ok_and(|done| done.as_u64() == Some(20))
+    })
+    .await;
+    server.shutdown().await;
+    assert_eq!(handler.begun().len(), 20);
+}

@@ -1,0 +1,315 @@
+//! What becomes of a task by what its handler answers.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use rasynq::{RetryDelay, Task, TaskContext, UnknownType};
+
+use crate::common::{Scripted, World, key, task_key};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Today's counters of the queue `default`.
+async fn counted(world: &World) -> [i64; 4] {
+    let day = Utc::now().date_naive();
+    [
+        world.counter("processed").await,
+        world.counter(&format!("processed:{day}")).await,
+        world.counter("failed").await,
+        world.counter(&format!("failed:{day}")).await,
+    ]
+}
+
+/// Enqueues one task with this payload under the id `task`, and serves it until it is in `state`.
+async fn after_one_run(world: &World, task: Task, state: &str) -> Scripted {
+    let handler = Scripted::new();
+    let client = world.client().await;
+    client.enqueue(task).task_id("task").await.unwrap();
+    let server = world
+        .server()
+        .retry_delay(RetryDelay::constant(HOUR))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    world.task_is("task", state).await;
+    server.shutdown().await;
+    assert_eq!(world.list("active").await.len(), 0);
+    assert_eq!(world.scores("lease").await.len(), 0);
+    world.assert_consistent().await;
+    handler
+}
+
+fn task(payload: &str) -> Task {
+    Task::new("any", payload.to_owned())
+}
+
+#[tokio::test]
+async fn a_done_task_is_deleted_and_counted_and_frees_its_lock() {
+    let world = World::new().await;
+    let handler = after_one_run(&world, task("ok").unique(HOUR), "").await;
+    assert_eq!(handler.begun(), ["task"]);
+    assert_eq!(counted(&world).await, [1, 1, 0, 0]);
+    let day = Utc::now().date_naive();
+    let processed = key(&format!("processed:{day}"));
+    assert_eq!(
+        world.keys().await,
+        [
+            "asynq:queues".to_owned(),
+            key("processed"),
+            processed.clone()
+        ]
+    );
+    let ttl: i64 = world.run(&["TTL", &processed]).await;
+    let ninety_days = 90 * 24 * 3600;
+    assert!((ninety_days - 60..=ninety_days).contains(&ttl), "{ttl}");
+    let ttl: i64 = world.run(&["TTL", &key("processed")]).await;
+    assert_eq!(ttl, -1, "the total stays");
+}
+
+#[tokio::test]
+async fn a_done_task_leaves_a_lock_that_is_another_ones() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    let info = client
+        .enqueue(task("ok").unique(HOUR).task_id("task"))
+        .await
+        .unwrap();
+    let lock = world.message(&info.id).await.unique_key;
+    let _: String = world.run(&["SET", &lock, "another"]).await;
+    let server = world.server().start(handler).await.unwrap();
+    world.task_is("task", "").await;
+    server.shutdown().await;
+    let holder: String = world.run(&["GET", &lock]).await;
+    assert_eq!(holder, "another");
+}
+
+#[tokio::test]
+async fn a_task_with_retention_is_kept_as_completed_with_its_result() {
+    let world = World::new().await;
+    let before = Utc::now().timestamp();
+    let task = task("result 42").retention(HOUR).unique(HOUR);
+    after_one_run(&world, task, "completed").await;
+    let message = world.message("task").await;
+    assert!(message.completed_at >= before);
+    assert_eq!(message.retention, 3600);
+    assert_eq!(
+        world.scores("completed").await["task"] as i64,
+        message.completed_at + 3600
+    );
+    assert_eq!(
+        world.fields("task").await,
+        ["msg", "result", "state", "unique_key"]
+    );
+    let result: String = world.run(&["HGET", &task_key("task"), "result"]).await;
+    assert_eq!(result, "42");
+    let locks: i64 = world.run(&["EXISTS", &message.unique_key]).await;
+    assert_eq!(locks, 0, "the lock is free again");
+    assert_eq!(counted(&world).await, [1, 1, 0, 0]);
+    let info = world
+        .inspector()
+        .await
+        .task_info("default", "task")
+        .await
+        .unwrap();
+    assert_eq!(info.result, "42");
+    assert_eq!(info.retention, HOUR);
+}
+
+#[tokio::test]
+async fn a_failed_task_waits_for_its_retry_with_text_and_counts() {
+    let world = World::new().await;
+    let before = Utc::now().timestamp();
+    after_one_run(&world, task("fail out of luck").unique(HOUR), "retry").await;
+    let message = world.message("task").await;
+    assert_eq!(message.retried, 1);
+    assert_eq!(message.error_msg, "out of luck");
+    assert!(message.last_failed_at >= before);
+    assert_eq!(
+        world.scores("retry").await["task"] as i64,
+        message.last_failed_at + 3600
+    );
+    assert_eq!(world.fields("task").await, ["msg", "state", "unique_key"]);
+    assert_eq!(counted(&world).await, [1, 1, 1, 1]);
+    let holder: String = world.run(&["GET", &message.unique_key]).await;
+    assert_eq!(holder, "task", "the lock stays");
+    let day = Utc::now().date_naive();
+    let ttl: i64 = world.run(&["TTL", &key(&format!("failed:{day}"))]).await;
+    assert!(ttl > 89 * 24 * 3600, "{ttl}");
+}
+
+#[tokio::test]
+async fn a_task_is_retried_until_its_limit_and_then_archived() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    client
+        .enqueue(task("fail again").task_id("task").max_retry(2))
+        .unique(HOUR)
+        .await
+        .unwrap();
+    let server = world
+        .server()
+        .retry_delay(RetryDelay::constant(Duration::ZERO))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    world.task_is("task", "archived").await;
+    server.shutdown().await;
+    assert_eq!(handler.runs_of("task"), 3);
+    let message = world.message("task").await;
+    assert_eq!((message.retried, message.retry), (2, 2));
+    assert_eq!(message.error_msg, "again");
+    let archived = world.scores("archived").await["task"] as i64;
+    assert!((world.now().await - archived).abs() < 10);
+    assert_eq!(counted(&world).await, [3, 3, 3, 3]);
+    let holder: String = world.run(&["GET", &message.unique_key]).await;
+    assert_eq!(holder, "task", "the lock stays until its TTL");
+    assert_eq!(world.fields("task").await, ["msg", "state", "unique_key"]);
+}
+
+#[tokio::test]
+async fn skip_retry_archives_at_once() {
+    let world = World::new().await;
+    after_one_run(&world, task("skip no such user"), "archived").await;
+    let message = world.message("task").await;
+    assert_eq!(message.retried, 0);
+    assert_eq!(message.error_msg, "no such user");
+    assert_eq!(counted(&world).await, [1, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_revoked_task_is_done_with() {
+    let world = World::new().await;
+    after_one_run(&world, task("revoke gone").unique(HOUR).max_retry(0), "").await;
+    assert_eq!(counted(&world).await, [1, 1, 0, 0]);
+    let locks: Vec<String> = world.run(&["KEYS", "*unique*"]).await;
+    assert_eq!(locks.len(), 0);
+}
+
+#[tokio::test]
+async fn retry_after_sets_the_delay_and_counts() {
+    let world = World::new().await;
+    after_one_run(&world, task("after 77"), "retry").await;
+    let message = world.message("task").await;
+    assert_eq!(message.retried, 1);
+    assert_eq!(
+        world.scores("retry").await["task"] as i64,
+        message.last_failed_at + 77
+    );
+    assert_eq!(counted(&world).await, [1, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_snoozed_task_is_scheduled_again_and_nothing_is_counted() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let task = task("snooze 77").max_retry(0).unique(HOUR);
+    client.enqueue(task).task_id("task").await.unwrap();
+    let before = world.message("task").await;
+    let server = world.server().start(Scripted::new()).await.unwrap();
+    world.task_is("task", "scheduled").await;
+    server.shutdown().await;
+    assert_eq!(world.message("task").await, before);
+    let at = world.scores("scheduled").await["task"] as i64;
+    let wait = at - world.now().await;
+    assert!((60..=77).contains(&wait), "{wait}");
+    assert_eq!(counted(&world).await, [0; 4]);
+    assert_eq!(world.fields("task").await, ["msg", "state", "unique_key"]);
+}
+
+#[tokio::test]
+async fn what_is_no_failure_is_retried_without_counting() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let limit = task("fail busy").max_retry(1);
+    client.enqueue(limit).task_id("task").await.unwrap();
+    let spent = task("fail busy").max_retry(0);
+    client.enqueue(spent).task_id("spent").await.unwrap();
+    let server = world
+        .server()
+        .retry_delay(RetryDelay::constant(HOUR))
+        .is_failure(|error| error.to_string() != "busy")
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    world.task_is("task", "retry").await;
+    let message = world.message("task").await;
+    assert_eq!(message.retried, 0);
+    assert_eq!(message.error_msg, "busy");
+    assert!(message.last_failed_at > 0);
+    // without a retry left it is archived, as in asynq
+    world.task_is("spent", "archived").await;
+    assert_eq!(counted(&world).await, [1, 1, 1, 1]);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_an_error_with_its_place_and_stops_nobody_else() {
+    let world = World::new().await;
+    let handler = after_one_run(&world, task("panic out of range"), "retry").await;
+    let text = world.message("task").await.error_msg;
+    assert!(text.starts_with("panic error cause by: panic ["), "{text}");
+    assert!(text.contains("scripted.rs:"), "{text}");
+    assert!(text.ends_with("]: out of range"), "{text}");
+    assert_eq!(handler.running(), 0);
+    let client = world.client().await;
+    client.enqueue(task("ok").task_id("next")).await.unwrap();
+    let server = world.server().start(handler).await.unwrap();
+    world.task_is("next", "").await;
+    server.shutdown().await;
+}
+
+async fn ok(_: TaskContext, _: Task) -> anyhow::Result<()> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_task_without_a_handler_fails_as_in_asynq() {
+    let world = World::new().await;
+    let client = world.client().await;
+    client.enqueue(task("x").task_id("task")).await.unwrap();
+    let mux = rasynq::Mux::new().route("other", ok);
+    let server = world
+        .server()
+        .retry_delay(RetryDelay::constant(HOUR))
+        .start(mux)
+        .await
+        .unwrap();
+    world.task_is("task", "retry").await;
+    server.shutdown().await;
+    let message = world.message("task").await;
+    assert_eq!(message.error_msg, "handler not found for task \"any\"");
+    assert_eq!(message.retried, 1);
+    assert_eq!(counted(&world).await, [1, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_task_without_a_handler_is_archived_if_so_set() {
+    let world = World::new().await;
+    let client = world.client().await;
+    client.enqueue(task("x").task_id("task")).await.unwrap();
+    let mux = rasynq::Mux::new().route("other", ok);
+    let server = world
+        .server()
+        .unknown_type(UnknownType::Archive)
+        .start(mux)
+        .await
+        .unwrap();
+    world.task_is("task", "archived").await;
+    server.shutdown().await;
+    let message = world.message("task").await;
+    assert_eq!(message.error_msg, "handler not found for task \"any\"");
+    assert_eq!(message.retried, 0);
+}
+
+#[tokio::test]
+async fn a_total_at_its_largest_begins_anew() {
+    let world = World::new().await;
+    let largest = i64::MAX.to_string();
+    for total in ["processed", "failed"] {
+        let _: String = world.run(&["SET", &key(total), &largest]).await;
+    }
+    after_one_run(&world, task("fail x"), "retry").await;
+    assert_eq!(counted(&world).await, [1, 1, 1, 1]);
+}

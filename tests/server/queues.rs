@@ -1,0 +1,178 @@
+//! Which queue is served when, and how many tasks at once.
+
+use rasynq::{ErrorKind, Server, Task, TaskOption};
+
+use crate::common::{DEADLINE, Scripted, World, eventually, queue_key};
+
+async fn enqueue(world: &World, queue: &str, tasks: usize, payload: &str) {
+    let tasks = (0..tasks).map(|n| {
+        Task::new("any", payload.to_owned())
+            .task_id(format!("{queue} {n}"))
+            .option(TaskOption::Queue(queue.to_owned()))
+    });
+    for result in world.client().await.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+}
+
+fn of_queue(begun: &[String], queue: &str) -> usize {
+    begun.iter().filter(|id| id.starts_with(queue)).count()
+}
+
+/// Serves until there were so many runs.
+async fn serve(server: Server, runs: usize) -> Vec<String> {
+    let handler = Scripted::new();
+    let until = handler.has_begun(runs);
+    server.serve_until(handler.clone(), until).await.unwrap();
+    handler.begun()
+}
+
+#[tokio::test]
+async fn a_strict_server_empties_queues_by_falling_weight() {
+    let world = World::new().await;
+    for queue in ["low", "mid", "high"] {
+        enqueue(&world, queue, 20, "ok").await;
+    }
+    let server = world
+        .server()
+        .concurrency(1)
+        .strict_priority(true)
+        .queue("mid", 2)
+        .queue("low", 1)
+        .queue("high", 3);
+    let begun = serve(server, 60).await;
+    let expected: Vec<String> = ["high", "mid", "low"]
+        .into_iter()
+        .flat_map(|queue| (0..20).map(move |n| format!("{queue} {n}")))
+        .collect();
+    assert_eq!(begun, expected);
+}
+
+#[tokio::test]
+async fn a_weighted_server_serves_queues_in_proportion_to_their_weights() {
+    let world = World::new().await;
+    for queue in ["one", "three"] {
+        enqueue(&world, queue, 400, "ok").await;
+    }
+    let server = world
+        .server()
+        .concurrency(1)
+        .queue("one", 10)
+        .queue("three", 30);
+    let begun = serve(server, 400).await;
+    let share = of_queue(&begun[..400], "three");
+    // 300 ± 8.7 by chance; six sigma
+    assert!((248..=352).contains(&share), "{share}");
+}
+
+#[tokio::test]
+async fn a_free_worker_is_never_kept_from_the_only_queue_with_tasks() {
+    let world = World::new().await;
+    enqueue(&world, "small", 10, "hold").await;
+    let handler = Scripted::new();
+    let server = world
+        .server()
+        .concurrency(10)
+        .queue("small", 1)
+        .queue("large", 1000)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    eventually("ten at once", DEADLINE, || async {
+        handler.running() == 10
+    })
+    .await;
+    handler.release(10);
+    handler.is_idle().await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_queue_of_weight_zero_and_one_that_is_not_named_are_not_served() {
+    let world = World::new().await;
+    for queue in ["default", "zero", "served"] {
+        enqueue(&world, queue, 1, "ok").await;
+    }
+    let server = world.server().queue("served", 1).queue("zero", 0);
+    assert_eq!(serve(server, 1).await, ["served 0"]);
+    for queue in ["default", "zero"] {
+        let pending: i64 = world.run(&["LLEN", &queue_key(queue, "pending")]).await;
+        assert_eq!(pending, 1, "{queue}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_tasks_run_at_once_than_there_are_workers_and_none_is_idle() {
+    let world = World::new().await;
+    enqueue(&world, "default", 10, "hold").await;
+    let handler = Scripted::new();
+    let server = world
+        .server()
+        .concurrency(3)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    for round in 1..=10 {
+        handler.has_begun((2 + round).min(10)).await;
+        handler.release(1);
+    }
+    handler.is_idle().await;
+    assert_eq!(handler.most_at_once(), 3);
+    server.shutdown().await;
+    assert_eq!(world.counter("processed").await, 10);
+}
+
+#[tokio::test]
+async fn tasks_of_a_queue_begin_in_the_order_in_which_they_came() {
+    let world = World::new().await;
+    enqueue(&world, "default", 300, "ok").await;
+    let begun = serve(world.server().concurrency(1), 300).await;
+    let expected: Vec<String> = (0..300).map(|n| format!("default {n}")).collect();
+    assert_eq!(begun, expected);
+}
+
+#[tokio::test]
+async fn a_paused_queue_waits_while_others_are_served() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    inspector.pause_queue("paused").await.unwrap();
+    let again = inspector.pause_queue("paused").await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::WrongState);
+    for queue in ["paused", "served"] {
+        enqueue(&world, queue, 20, "ok").await;
+    }
+    let handler = Scripted::new();
+    let server = world
+        .server()
+        .queue("paused", 100)
+        .queue("served", 1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(20).await;
+    assert_eq!(of_queue(&handler.begun(), "served"), 20);
+    let pending: i64 = world.run(&["LLEN", &queue_key("paused", "pending")]).await;
+    assert_eq!(pending, 20);
+    inspector.unpause_queue("paused").await.unwrap();
+    handler.has_begun(40).await;
+    let again = inspector.unpause_queue("paused").await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::WrongState);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_queue_of_any_name_is_served() {
+    let world = World::new().await;
+    let names = ["a{b}c", "späť 日本", "a/b", "{}", "%s"];
+    for name in names {
+        enqueue(&world, name, 1, "ok").await;
+    }
+    let server = names
+        .into_iter()
+        .fold(world.server(), |server, name| server.queue(name, 1));
+    let mut begun = serve(server, 5).await;
+    begun.sort();
+    let mut expected = names.map(|name| format!("{name} 0"));
+    expected.sort();
+    assert_eq!(begun, expected);
+}

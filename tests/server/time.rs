@@ -1,0 +1,291 @@
+//! Timeouts, deadlines, cancellations, and what is due.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use rasynq::{CancelPolicy, RetryDelay, Task, TaskContext};
+use tokio::sync::mpsc;
+
+use crate::common::{DEADLINE, Scripted, TaskMessage, World, eventually, key, task_key};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn task(payload: &str) -> Task {
+    Task::new("any", payload.to_owned()).task_id("task")
+}
+
+#[tokio::test]
+async fn a_deadline_that_has_passed_fails_the_task_without_running_it() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let past = Utc::now() - TimeDelta::seconds(1);
+    client.enqueue(task("ok").deadline(past)).await.unwrap();
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    world.task_is("task", "retry").await;
+    server.shutdown().await;
+    assert_eq!(handler.begun().len(), 0);
+    let message = world.message("task").await;
+    assert_eq!(message.error_msg, "context deadline exceeded");
+    assert_eq!(message.retried, 1);
+    assert_eq!(world.counter("failed").await, 1);
+}
+
+#[tokio::test]
+async fn a_timeout_drops_the_handlers_future_and_fails_the_task() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let timeout = Duration::from_secs(1);
+    client.enqueue(task("hold").timeout(timeout)).await.unwrap();
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    world.task_is("task", "retry").await;
+    assert_eq!(handler.running(), 0);
+    let message = world.message("task").await;
+    assert_eq!(message.error_msg, "context deadline exceeded");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_deadline_of_a_run_is_the_earlier_of_timeout_and_deadline() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let now = Utc::now();
+    let at = now + TimeDelta::minutes(5);
+    let any = || Task::new("any", "");
+    for (id, task) in [
+        (
+            "timeout",
+            any().deadline(at).timeout(Duration::from_secs(60)),
+        ),
+        ("deadline", any().deadline(at).timeout(HOUR)),
+        ("only deadline", any().deadline(at)),
+        ("default", any()),
+    ] {
+        client.enqueue(task).task_id(id).await.unwrap();
+    }
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let server = world
+        .server()
+        .start(move |cx: TaskContext, _: Task| {
+            tell.send((cx.task_id().to_owned(), cx.deadline().unwrap()))
+                .unwrap();
+            async { anyhow::Ok(()) }
+        })
+        .await
+        .unwrap();
+    for _ in 0..4 {
+        let (id, deadline) = told.recv().await.unwrap();
+        let secs = (deadline - now).num_seconds();
+        match id.as_str() {
+            "timeout" => assert!((60..80).contains(&secs), "{secs}"),
+            "default" => assert!((1800..1820).contains(&secs), "{secs}"),
+            _ => assert_eq!(deadline.timestamp(), at.timestamp(), "{id}"),
+        }
+    }
+    server.shutdown().await;
+}
+
+/// A server that runs one task `task` with this payload, cancelled once it runs.
+async fn cancelled(
+    world: &World,
+    payload: &str,
+    set: impl FnOnce(rasynq::Server) -> rasynq::Server,
+) -> (Scripted, rasynq::RunningServer) {
+    let client = world.client().await;
+    client.enqueue(task(payload).unique(HOUR)).await.unwrap();
+    let handler = Scripted::new();
+    let server = world.server().retry_delay(RetryDelay::constant(HOUR));
+    let server = set(server).start(handler.clone()).await.unwrap();
+    handler.has_begun(1).await;
+    let inspector = world.inspector().await;
+    eventually("the cancellation is heard", DEADLINE, || async {
+        let heard: i64 = world.run(&["PUBLISH", "asynq:cancel", "nobody"]).await;
+        heard > 0
+    })
+    .await;
+    inspector.cancel_processing("task").await.unwrap();
+    (handler, server)
+}
+
+#[tokio::test]
+async fn a_cancelled_task_fails_and_its_future_is_dropped() {
+    let world = World::new().await;
+    let grace = Duration::from_millis(50);
+    let (handler, server) = cancelled(&world, "hold", |server| server.cancel_grace(grace)).await;
+    world.task_is("task", "retry").await;
+    assert_eq!(handler.running(), 0);
+    let message = world.message("task").await;
+    assert_eq!(message.error_msg, "context canceled");
+    assert_eq!(message.retried, 1);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_task_is_archived_if_so_set() {
+    let world = World::new().await;
+    let (_, server) = cancelled(&world, "hold", |server| {
+        server
+            .cancel_grace(Duration::ZERO)
+            .after_cancel(CancelPolicy::Archive)
+    })
+    .await;
+    world.task_is("task", "archived").await;
+    assert_eq!(world.message("task").await.error_msg, "context canceled");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_task_is_done_with_if_so_set() {
+    let world = World::new().await;
+    let (_, server) = cancelled(&world, "hold", |server| {
+        server
+            .cancel_grace(Duration::ZERO)
+            .after_cancel(CancelPolicy::Revoke)
+    })
+    .await;
+    world.task_is("task", "").await;
+    assert_eq!(world.counter("failed").await, 0);
+    let locks: Vec<String> = world.run(&["KEYS", "*unique*"]).await;
+    assert_eq!(locks.len(), 0);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_cancellation_of_another_task_ends_nothing() {
+    let world = World::new().await;
+    let client = world.client().await;
+    client.enqueue(task("hold")).await.unwrap();
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    handler.has_begun(1).await;
+    let inspector = world.inspector().await;
+    inspector.cancel_processing("another").await.unwrap();
+    inspector.cancel_processing("").await.unwrap();
+    client.enqueue(task("ok").task_id("next")).await.unwrap();
+    world.task_is("next", "").await;
+    assert_eq!(handler.running(), 1);
+    handler.release(1);
+    world.task_is("task", "").await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_due_runs_and_the_rest_waits() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let later = Task::new("any", "ok").process_in(HOUR);
+    for id in ["due", "not yet"] {
+        client.enqueue(later.clone()).task_id(id).await.unwrap();
+    }
+    world
+        .store(
+            "default",
+            "retried",
+            "retry",
+            TaskMessage::of("retried", "ok").bytes(),
+        )
+        .await;
+    let _: i64 = world.run(&["ZADD", &key("retry"), "1", "retried"]).await;
+    let _: i64 = world.run(&["ZADD", &key("scheduled"), "1", "due"]).await;
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    world.task_is("due", "").await;
+    world.task_is("retried", "").await;
+    assert_eq!(world.state("not yet").await, "scheduled");
+    assert_eq!(handler.begun().len(), 2);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn many_due_tasks_are_forwarded_at_once_oldest_first() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let tasks = (0..250).map(|n| {
+        Task::new("any", "ok")
+            .task_id(format!("{n:03}"))
+            .process_in(HOUR)
+    });
+    client.enqueue_batch(tasks).await;
+    for n in 0..250 {
+        let (score, id) = ((1000 + n).to_string(), format!("{n:03}"));
+        let _: i64 = world.run(&["ZADD", &key("scheduled"), &score, &id]).await;
+    }
+    world
+        .inspector()
+        .await
+        .pause_queue("default")
+        .await
+        .unwrap();
+    let server = world.server().start(Scripted::new()).await.unwrap();
+    eventually("all are pending", DEADLINE, || async {
+        world.list("pending").await.len() == 250
+    })
+    .await;
+    let first = world.list("pending").await.pop().unwrap();
+    assert_eq!(first, "000");
+    assert_eq!(world.fields("000").await, ["msg", "pending_since", "state"]);
+    world.assert_consistent().await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn completed_tasks_go_when_their_retention_has_ended() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let handler = Scripted::new();
+    // more than one call deletes
+    let server = world
+        .server()
+        .janitor_batch_size(3)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    for n in 0..10 {
+        client
+            .enqueue(Task::new("any", "ok").retention(HOUR))
+            .task_id(n.to_string())
+            .await
+            .unwrap();
+    }
+    eventually("all are completed", DEADLINE, || async {
+        world.scores("completed").await.len() == 10
+    })
+    .await;
+    for n in 0..8 {
+        let id = n.to_string();
+        let _: i64 = world.run(&["ZADD", &key("completed"), "1", &id]).await;
+    }
+    eventually("eight are gone", DEADLINE, || async {
+        world.scores("completed").await.len() == 2
+    })
+    .await;
+    let hashes: Vec<String> = world.run(&["KEYS", &task_key("*")]).await;
+    assert_eq!(hashes.len(), 2);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_without_limits_gets_asynqs_default_timeout() {
+    let world = World::new().await;
+    let message = TaskMessage {
+        timeout: 0,
+        ..TaskMessage::of("task", "hold")
+    };
+    world
+        .store_pending("default", "task", message.bytes())
+        .await;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let server = world
+        .server()
+        .start(move |cx: TaskContext, _: Task| {
+            tell.send(cx.deadline()).unwrap();
+            async { anyhow::Ok(()) }
+        })
+        .await
+        .unwrap();
+    let deadline = told.recv().await.unwrap().unwrap();
+    let secs = (deadline - Utc::now()).num_seconds();
+    assert!((1700..=1800).contains(&secs), "{secs}");
+    server.shutdown().await;
+}
