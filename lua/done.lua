@@ -7,7 +7,8 @@
 -- KEYS[5] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] end of life of the day's counter (unix s)
--- ARGV[3…] per task, at most 1,000 of them: id, owner, and "" if nothing more is to be known: it
+-- ARGV[3] "1" if any of them is kept as completed
+-- ARGV[4…] per task, at most 1,000 of them: id, owner, and "" if nothing more is to be known: it
 --          is removed, has no lock, and its lease is valid. Otherwise "more", original message or
 --          "", lock's key or "", completed message or "" to remove it, until when it is kept (unix s)
 -- Touches the tasks' hashes and their locks.
@@ -15,9 +16,9 @@
 -- use: field, held, count
 local active, lease, completed = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
-redis.call('ZCARD', completed)
+if ARGV[3] == '1' then redis.call('ZCARD', completed) end
 local replies, ids, removed = {}, {}, {}
-local i = 3
+local i = 4
 while i <= #ARGV do
   local id, owner, more = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local original, lock, msg, keep_until = '', '', '', ''

@@ -9,6 +9,9 @@
 -- use: now, field
 local expires_at = now_secs() + tonumber(ARGV[2])
 local replies = {}
+-- changes nothing; but after its first write a script is not refused for want of memory, and leases
+-- must live on
+redis.call('ZREM', KEYS[1], '')
 for i = 3, #ARGV, 2 do
   local id, owner = ARGV[i], ARGV[i + 1]
   if redis.call('ZSCORE', KEYS[1], id) and field(ARGV[1] .. id, 'rasynq_owner') == owner then

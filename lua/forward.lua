@@ -7,11 +7,13 @@
 -- ARGV[2] prefix of group keys
 -- ARGV[3] the most to move
 -- Touches the tasks' hashes, asynq:{q}:g:<group>.
--- Replies the number of ids that left the source (one whose hash is gone is dropped).
+-- Replies {number of ids looked at, number of those put off by a minute because Redis refused their
+--          group}. An id whose hash is gone is dropped.
 -- use: now, field
 local source, pending, groups = KEYS[1], KEYS[2], KEYS[3]
 local ids = redis.call('ZRANGEBYSCORE', source, '-inf', now_secs(), 'LIMIT', 0, ARGV[3])
-if #ids == 0 then return 0 end
+local refused = 0
+if #ids == 0 then return { 0, 0 } end
 redis.call('LLEN', pending)
 redis.call('SCARD', groups)
 for _, id in ipairs(ids) do
@@ -19,15 +21,22 @@ for _, id in ipairs(ids) do
   local group = field(key, 'group') or field(key, 'rasynq_group')
   if not field(key, 'msg') then
     -- nothing to run: the id only goes
+    redis.call('ZREM', source, id)
   elseif group and group ~= '' then
-    redis.call('ZADD', ARGV[2] .. group, now_secs(), id)
-    redis.call('SADD', groups, group)
-    redis.call('HSET', key, 'state', 'aggregating', 'group', group)
-    redis.call('HDEL', key, 'rasynq_group')
+    if type(redis.pcall('ZADD', ARGV[2] .. group, now_secs(), id)) == 'table' then
+      -- a key of a wrong type: the task stays, and out of the way of the others
+      redis.call('ZADD', source, now_secs() + 60, id)
+      refused = refused + 1
+    else
+      redis.call('SADD', groups, group)
+      redis.call('HSET', key, 'state', 'aggregating', 'group', group)
+      redis.call('HDEL', key, 'rasynq_group')
+      redis.call('ZREM', source, id)
+    end
   else
     redis.call('LPUSH', pending, id)
     redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos())
+    redis.call('ZREM', source, id)
   end
-  redis.call('ZREM', source, id)
 end
-return #ids
+return { #ids, refused }

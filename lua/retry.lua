@@ -2,28 +2,27 @@
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease
--- KEYS[3] asynq:{q}:retry
--- KEYS[4] asynq:{q}:scheduled
--- KEYS[5] asynq:{q}:processed:<day>
--- KEYS[6] asynq:{q}:processed
--- KEYS[7] asynq:{q}:failed:<day>
--- KEYS[8] asynq:{q}:failed
+-- KEYS[3] asynq:{q}:retry or asynq:{q}:scheduled
+-- KEYS[4] asynq:{q}:processed:<day>
+-- KEYS[5] asynq:{q}:processed
+-- KEYS[6] asynq:{q}:failed:<day>
+-- KEYS[7] asynq:{q}:failed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] end of life of the day's counters (unix s)
 -- ARGV[3] "" for a task's own worker; a recoverer: for how long (s) a lease must have ended
--- ARGV[4…] per task 7: id, owner, original message or "", state (retry | scheduled), at (unix s),
---          message to store or "" to leave it, "1" if it counts as a failure
+-- ARGV[4] their new state, that of KEYS[3]: retry | scheduled
+-- ARGV[5…] per task 6: id, owner, original message or "", at (unix s), message to store or "" to
+--          leave it, "1" if it counts as a failure
 -- Touches the tasks' hashes. The lock stays.
 -- Replies per task: 1 put off | 0 not held (any more).
 -- use: now, field, held, lapsed, count, count_failed
-local active, lease = KEYS[1], KEYS[2]
+local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
-redis.call('ZCARD', KEYS[3])
-redis.call('ZCARD', KEYS[4])
+redis.call('ZCARD', target)
 local cutoff = ARGV[3] ~= '' and now_secs() - tonumber(ARGV[3])
 local replies, failed = {}, 0
-for i = 4, #ARGV, 7 do
-  local id, owner, original, state, at, msg, counts = unpack(ARGV, i, i + 6)
+for i = 5, #ARGV, 6 do
+  local id, owner, original, at, msg, counts = unpack(ARGV, i, i + 5)
   local key = ARGV[1] .. id
   local ours
   if cutoff then
@@ -33,8 +32,8 @@ for i = 4, #ARGV, 7 do
   end
   if ours then
     redis.call('ZREM', lease, id)
-    redis.call('ZADD', state == 'retry' and KEYS[3] or KEYS[4], at, id)
-    redis.call('HSET', key, 'state', state)
+    redis.call('ZADD', target, at, id)
+    redis.call('HSET', key, 'state', ARGV[4])
     if msg ~= '' then redis.call('HSET', key, 'msg', msg) end
     redis.call('HDEL', key, 'rasynq_owner')
     if counts == '1' then failed = failed + 1 end
@@ -43,5 +42,5 @@ for i = 4, #ARGV, 7 do
     replies[#replies + 1] = 0
   end
 end
-count_failed(KEYS[5], KEYS[6], KEYS[7], KEYS[8], failed, ARGV[2])
+count_failed(KEYS[4], KEYS[5], KEYS[6], KEYS[7], failed, ARGV[2])
 return replies

@@ -42,7 +42,6 @@ pub(crate) struct Done {
 #[derive(Clone, Debug)]
 pub(crate) struct Later {
     pub(crate) claim: Claim,
-    pub(crate) state: LaterState,
     pub(crate) at_unix_secs: i64,
     /// `None` leaves the stored message as it is.
     pub(crate) message: Option<Bytes>,

@@ -308,7 +308,7 @@ impl Server {
         });
         let (ended, ended_receiver) = mpsc::unbounded_channel();
         let (lost, lost_receiver) = mpsc::unbounded_channel();
-        let (wakeups, words) = Wakeups::new(queues.len());
+        let (wakeups, words) = Wakeups::new(queues.len(), config.concurrency);
         let wakeups = Arc::new(wakeups);
         let stop = Stop::default();
         let workers = TaskTracker::new();
@@ -316,6 +316,7 @@ impl Server {
             service,
             policy: Arc::clone(&policy),
             runs: Arc::clone(&runs),
+            wakeups: Arc::clone(&wakeups),
             ended,
             abort: stop.abort.clone(),
             tracker: workers.clone(),
@@ -344,7 +345,12 @@ impl Server {
             lost,
             server_id: identity.server_id.clone(),
         };
-        let syncer = Syncer::new(broker.clone(), Arc::clone(&runs), config.archive());
+        let syncer = Syncer {
+            broker: broker.clone(),
+            runs: Arc::clone(&runs),
+            wakeups: Arc::clone(&wakeups),
+            archive: config.archive(),
+        };
         let mut parts = vec![
             tokio::spawn(
                 Watcher {

@@ -29,9 +29,21 @@ pub(super) struct Policy {
 /// What Redis is to be told of a task.
 pub(super) enum Settlement {
     Done(Done),
-    Later(Later),
+    Later(LaterState, Later),
     Archive(Archive),
     Requeue(Claim),
+}
+
+impl Settlement {
+    /// The right by which it is told.
+    pub(super) fn claim_mut(&mut self) -> &mut Claim {
+        match self {
+            Self::Done(end) => &mut end.claim,
+            Self::Later(_, end) => &mut end.claim,
+            Self::Archive(end) => &mut end.claim,
+            Self::Requeue(claim) => claim,
+        }
+    }
 }
 
 impl Policy {
@@ -45,7 +57,7 @@ impl Policy {
     ) -> Settlement {
         let error = match answer {
             Ok(Answer::Snooze(delay)) => {
-                return Settlement::Later(put_off(run.claim(), delay, now));
+                return Settlement::Later(LaterState::Scheduled, put_off(run.claim(), delay, now));
             }
             Ok(_) => return Settlement::Done(succeeded(run, now)),
             Err(error) => error,
@@ -58,7 +70,7 @@ impl Policy {
         let canceled = find_error::<RunEnded>(&error) == Some(&RunEnded::Canceled);
         let verdict = match (unknown, self.unknown_type, canceled, self.after_cancel) {
             (true, UnknownType::GiveBack { after }, ..) => {
-                return Settlement::Later(put_off(run.claim(), after, now));
+                return Settlement::Later(LaterState::Scheduled, put_off(run.claim(), after, now));
             }
             (true, UnknownType::Archive, ..) | (_, _, true, CancelPolicy::Archive) => {
                 Verdict::SkipRetry
@@ -73,7 +85,10 @@ impl Policy {
                     Verdict::RetryAfter(delay) => delay,
                     _ => self.retry_delay.delay(retried(&run.message), &error, &task),
                 };
-                Settlement::Later(self.retried(run.claim(), &run.message, &error, delay, now))
+                Settlement::Later(
+                    LaterState::Retry,
+                    self.retried(run.claim(), &run.message, &error, delay, now),
+                )
             }
             _ => {
                 if let Some(hook) = &self.exhausted {
@@ -101,12 +116,15 @@ impl Policy {
     ) -> Settlement {
         let error = anyhow::Error::new(RunEnded::LeaseExpired);
         if self.lost_lease == LostLease::GiveBack {
-            return Settlement::Later(put_off(claim, Duration::ZERO, now));
+            return Settlement::Later(LaterState::Scheduled, put_off(claim, Duration::ZERO, now));
         }
         if has_retries(message) {
             let task = Task::from_message(message);
             let delay = self.retry_delay.delay(retried(message), &error, &task);
-            Settlement::Later(self.retried(claim, message, &error, delay, now))
+            Settlement::Later(
+                LaterState::Retry,
+                self.retried(claim, message, &error, delay, now),
+            )
         } else {
             Settlement::Archive(self.archived(claim, message, &error, now))
         }
@@ -125,7 +143,6 @@ impl Policy {
         message.retried += i32::from(counts);
         Later {
             claim,
-            state: LaterState::Retry,
             at_unix_secs: after(now, delay),
             message: Some(wire::encode(&message)),
             counts,
@@ -192,7 +209,6 @@ fn revoked(run: &Run) -> Done {
 fn put_off(claim: Claim, delay: Duration, now: DateTime<Utc>) -> Later {
     Later {
         claim,
-        state: LaterState::Scheduled,
         at_unix_secs: after(now, delay),
         message: None,
         counts: false,

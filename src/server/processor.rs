@@ -236,6 +236,7 @@ impl Processor {
                         .as_ref()
                         .map_or(now, |message| deadline(message, now)),
                     queue: queue.clone(),
+                    queue_index: answer.queue,
                     owner: batch.owner.clone(),
                     asked_at: batch.asked_at,
                     slot: Arc::new(slot),
@@ -276,8 +277,12 @@ fn deadline(message: &TaskMessage, now: DateTime<Utc>) -> DateTime<Utc> {
     let far = DateTime::<Utc>::MAX_UTC;
     let timeout = u64::try_from(message.timeout).ok().filter(|secs| *secs > 0);
     let by_timeout = timeout.map(|secs| later(now, secs));
-    let by_deadline = (message.deadline != 0)
-        .then(|| DateTime::from_timestamp(message.deadline, 0).unwrap_or(far));
+    let by_deadline =
+        (message.deadline != 0).then(|| match DateTime::from_timestamp(message.deadline, 0) {
+            Some(at) => at,
+            None if message.deadline < 0 => DateTime::<Utc>::MIN_UTC,
+            None => far,
+        });
     match (by_timeout, by_deadline) {
         (Some(one), Some(other)) => one.min(other),
         (Some(one), None) | (None, Some(one)) => one,

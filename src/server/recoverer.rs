@@ -122,11 +122,13 @@ impl Recoverer {
             }
         };
         let taken = match settlement {
-            Settlement::Later(end) => self.broker.retry(queue, &[end], right, now).await?,
+            Settlement::Later(state, end) => {
+                self.broker.retry(queue, state, &[&end], right, now).await?
+            }
             Settlement::Archive(end) => {
                 let limits = self.policy.archive;
                 self.broker
-                    .archive(queue, &[end], right, limits, now)
+                    .archive(queue, &[&end], right, limits, now)
                     .await?
             }
             // a recoverer decides on nothing else

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::wakeups::Wakeups;
 use crate::broker::{Broker, Claim, LEASE, Str};
 use crate::context::{ResultSink, RunSeed, SlotGuard, TaskContext};
 use crate::wire::{DecodeError, QueueKeys, TaskMessage};
@@ -20,6 +21,8 @@ pub(super) struct Run {
     /// Its number in this process.
     pub(super) number: u64,
     pub(super) queue: QueueKeys,
+    /// The queue's place among those of this server.
+    pub(super) queue_index: usize,
     pub(super) id: Str,
     /// The name of the fetch that took it.
     pub(super) owner: Str,
@@ -36,6 +39,8 @@ pub(super) struct Run {
     lease: Lease,
     /// The handler has answered, or will not be asked any more.
     ended: AtomicBool,
+    /// Redis has refused to be told how it ended.
+    refused: AtomicBool,
 }
 
 /// Until when a lease certainly lasts, seen from here: counted from before Redis was asked.
@@ -66,6 +71,7 @@ impl Lease {
 /// A task as a fetch brought it.
 pub(super) struct Taken {
     pub(super) queue: QueueKeys,
+    pub(super) queue_index: usize,
     pub(super) id: Str,
     pub(super) owner: Str,
     pub(super) raw: Bytes,
@@ -119,6 +125,8 @@ pub(super) struct Runs {
 #[derive(Default)]
 struct Held {
     runs: HashMap<u64, Arc<Run>>,
+    /// How many of them Redis has refused to be told of.
+    refused: usize,
     next: u64,
 }
 
@@ -157,11 +165,13 @@ impl Runs {
                 let run = Arc::new(Run {
                     number,
                     queue: taken.queue,
+                    queue_index: taken.queue_index,
                     id: taken.id,
                     owner: taken.owner,
                     raw: taken.raw,
                     message,
                     ended: AtomicBool::new(undecodable.is_some()),
+                    refused: AtomicBool::new(false),
                     undecodable,
                     started_at: now,
                     deadline: taken.deadline,
@@ -175,19 +185,39 @@ impl Runs {
     }
 
     /// Stops holding tasks.
-    pub(super) fn forget<'r>(&self, runs: impl IntoIterator<Item = &'r Arc<Run>>) {
+    pub(super) fn forget<'r>(
+        &self,
+        runs: impl IntoIterator<Item = &'r Arc<Run>>,
+        wakeups: &Wakeups,
+    ) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         for run in runs {
             held.runs.remove(&run.number);
+            if run.refused.load(Ordering::Relaxed) {
+                held.refused -= 1;
+                wakeups.one_refused_less(run.queue_index);
+            }
         }
         drop(held);
         self.gone.notify_one();
     }
 
-    /// How many tasks are held.
+    /// Notes that Redis has refused to be told how a run ended. It no longer counts against the
+    /// other queues, while its own is not fetched from if there are many.
+    pub(super) fn set_refused(&self, run: &Run, wakeups: &Wakeups) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !run.refused.swap(true, Ordering::Relaxed) {
+            held.refused += 1;
+            wakeups.one_refused_more(run.queue_index);
+        }
+        drop(held);
+        self.gone.notify_one();
+    }
+
+    /// How many tasks are held, but for those that Redis has refused to be told of.
     pub(super) fn len(&self) -> usize {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.runs.len()
+        held.runs.len() - held.refused
     }
 
     /// Everything that is held now, in the order of the fetches.

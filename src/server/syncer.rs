@@ -1,14 +1,15 @@
 //! Tells Redis how runs ended, and goes on until Redis has confirmed it.
 //!
-//! What waits is sent in groups per queue, without delaying anyone: a single one goes at once, and
-//! what ends while two calls are under way makes up the next. A run stays among those held, and so
-//! its lease alive, until then. asynq: `syncer`, and the acknowledging half of `processor`.
+//! What waits is sent in groups, one lane per queue and kind of ending, without delaying anyone: a
+//! single one goes at once, and what ends while two calls of its lane are under way makes up the
+//! next. A run stays among those held, and so its lease alive, until then. asynq: `syncer`, and
+//! the acknowledging half of `processor`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use chrono::Utc;
-use futures_util::future::{BoxFuture, join4};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -16,98 +17,107 @@ use tokio::time::Instant;
 use super::policy::Settlement;
 use super::runs::{Run, Runs};
 use super::service::Backoff;
-use crate::broker::{ArchiveLimits, Broker, Claim, Right};
+use super::wakeups::Wakeups;
+use crate::broker::{ArchiveLimits, Broker, LaterState, Right};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
 /// The most tasks in one call.
 const GROUP: usize = 64;
-/// How many calls are under way at once for one queue.
-const CALLS_PER_QUEUE: usize = 2;
+/// How many calls of one lane are under way at once.
+const CALLS_PER_LANE: usize = 2;
 
 /// A run that has ended, and what Redis is to be told.
 pub(super) type Ended = (Arc<Run>, Settlement);
 
 pub(super) struct Syncer {
-    broker: Broker,
-    runs: Arc<Runs>,
-    archive: ArchiveLimits,
-    lanes: HashMap<String, Lane>,
-    calls: FuturesUnordered<BoxFuture<'static, Called>>,
+    pub(super) broker: Broker,
+    pub(super) runs: Arc<Runs>,
+    pub(super) wakeups: Arc<Wakeups>,
+    pub(super) archive: ArchiveLimits,
 }
 
-/// What waits for one queue.
+/// What one script call can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Done,
+    Completed,
+    Retry,
+    Scheduled,
+    Archived,
+    Requeued,
+}
+
+/// A queue, by its index, and a kind.
+type LaneKey = (usize, Kind);
+
+/// What waits for one kind of call to one queue.
 struct Lane {
     queue: QueueKeys,
     waiting: VecDeque<Ended>,
     calls: usize,
     /// After a failure: when to go on.
     not_before: Option<Instant>,
-    /// How many may go in one call: after an answer that Redis refuses one of them, just one, so
-    /// that it does not hold up the others.
+    /// How many may go in one call: just one after Redis has refused some, so that one that is
+    /// refused does not hold up the others.
     group: usize,
     backoff: Backoff,
 }
 
 /// How a call went: the part of it that has to be told once more.
 struct Called {
-    queue: String,
+    lane: LaneKey,
     failed: Vec<Ended>,
     refused: bool,
 }
 
 impl Syncer {
-    pub(super) fn new(broker: Broker, runs: Arc<Runs>, archive: ArchiveLimits) -> Self {
-        Self {
-            broker,
-            runs,
-            archive,
-            lanes: HashMap::new(),
-            calls: FuturesUnordered::new(),
-        }
-    }
-
     /// Works until every sender is gone and everything is told. Dropped earlier, what is not
     /// confirmed is left to its lease.
-    pub(super) async fn run(mut self, mut ended: mpsc::UnboundedReceiver<Ended>) {
+    pub(super) async fn run(self, mut ended: mpsc::UnboundedReceiver<Ended>) {
+        let mut lanes: HashMap<LaneKey, Lane> = HashMap::new();
+        let mut calls: FuturesUnordered<BoxFuture<'_, Called>> = FuturesUnordered::new();
         let mut buffer = Vec::new();
         let mut open = true;
         loop {
-            let resume_at = self.begin_calls();
-            let idle = self.lanes.values().all(|lane| lane.waiting.is_empty());
-            if !open && idle && self.calls.is_empty() {
+            let resume_at = self.begin_calls(&mut lanes, &calls);
+            let idle = lanes.values().all(|lane| lane.waiting.is_empty());
+            if !open && idle && calls.is_empty() {
                 return;
             }
             tokio::select! {
                 biased;
-                Some(called) = self.calls.next(), if !self.calls.is_empty() => self.finish(called),
+                Some(called) = calls.next(), if !calls.is_empty() => {
+                    if let Some(lane) = lanes.get_mut(&called.lane) {
+                        self.finish(lane, called);
+                    }
+                }
                 n = ended.recv_many(&mut buffer, 4 * GROUP), if open => {
                     open = n > 0;
-                    buffer.drain(..).for_each(|ended| self.enter(ended));
+                    for (run, settlement) in buffer.drain(..) {
+                        lanes
+                            .entry((run.queue_index, Kind::of(&settlement)))
+                            .or_insert_with(|| Lane::new(run.queue.clone()))
+                            .waiting
+                            .push_back((run, settlement));
+                    }
                 }
                 () = tokio::time::sleep_until(resume_at.unwrap_or_else(Instant::now)), if resume_at.is_some() => {}
             }
         }
     }
 
-    fn enter(&mut self, ended: Ended) {
-        let queue = &ended.0.queue;
-        if !self.lanes.contains_key(queue.queue()) {
-            self.lanes
-                .insert(queue.queue().to_owned(), Lane::new(queue.clone()));
-        }
-        if let Some(lane) = self.lanes.get_mut(queue.queue()) {
-            lane.waiting.push_back(ended);
-        }
-    }
-
     /// Begins every call that may begin now. Returns when the next one may, if that is for time
     /// to tell.
-    fn begin_calls(&mut self) -> Option<Instant> {
+    fn begin_calls<'s>(
+        &'s self,
+        lanes: &mut HashMap<LaneKey, Lane>,
+        calls: &FuturesUnordered<BoxFuture<'s, Called>>,
+    ) -> Option<Instant> {
         let now = Instant::now();
         let mut resume_at: Option<Instant> = None;
-        for lane in self.lanes.values_mut() {
-            while !lane.waiting.is_empty() && lane.calls < CALLS_PER_QUEUE {
+        for (key, lane) in lanes {
+            while !lane.waiting.is_empty() && lane.calls < CALLS_PER_LANE {
                 if let Some(at) = lane.not_before.filter(|at| *at > now) {
                     resume_at = Some(resume_at.map_or(at, |other| other.min(at)));
                     break;
@@ -116,23 +126,13 @@ impl Syncer {
                 let size = lane.waiting.len().min(lane.group);
                 let group: Vec<Ended> = lane.waiting.drain(..size).collect();
                 lane.calls += 1;
-                let call = tell(
-                    self.broker.clone(),
-                    Arc::clone(&self.runs),
-                    lane.queue.clone(),
-                    group,
-                    self.archive,
-                );
-                self.calls.push(Box::pin(call));
+                calls.push(Box::pin(self.call(*key, lane.queue.clone(), group)));
             }
         }
         resume_at
     }
 
-    fn finish(&mut self, called: Called) {
-        let Some(lane) = self.lanes.get_mut(&called.queue) else {
-            return;
-        };
+    fn finish(&self, lane: &mut Lane, called: Called) {
         lane.calls -= 1;
         if called.failed.is_empty() {
             lane.backoff.reset();
@@ -141,6 +141,9 @@ impl Syncer {
         }
         lane.not_before = Some(Instant::now() + lane.backoff.pause());
         if called.refused {
+            for (run, _) in &called.failed {
+                self.runs.set_refused(run, &self.wakeups);
+            }
             // behind the others, one at a time
             lane.group = 1;
             lane.waiting.extend(called.failed);
@@ -148,6 +151,102 @@ impl Syncer {
             for ended in called.failed.into_iter().rev() {
                 lane.waiting.push_front(ended);
             }
+        }
+    }
+
+    /// Tells Redis of one group, all of one kind.
+    async fn call(&self, lane: LaneKey, queue: QueueKeys, group: Vec<Ended>) -> Called {
+        let (told, mut ends): (Vec<Arc<Run>>, Vec<Settlement>) = group.into_iter().unzip();
+        for (run, end) in told.iter().zip(&mut ends) {
+            // takes note of a lease that ended while the task waited
+            let claim = end.claim_mut();
+            if claim.original.is_none() {
+                *claim = run.claim();
+            }
+        }
+        let mut called = Called {
+            lane,
+            failed: Vec::new(),
+            refused: false,
+        };
+        match self.tell(lane.1, &queue, &ends).await {
+            Ok(held) => self.confirm(&told, &held),
+            Err(error) => {
+                tracing::warn!(
+                    queue = queue.queue(),
+                    tasks = told.len(),
+                    %error,
+                    "could not tell Redis how tasks ended, will be tried again"
+                );
+                called.refused = !error.is_transient();
+                called.failed = told.into_iter().zip(ends).collect();
+            }
+        }
+        called
+    }
+
+    async fn tell(&self, kind: Kind, queue: &QueueKeys, ends: &[Settlement]) -> Result<Vec<bool>> {
+        let now = Utc::now();
+        let broker = &self.broker;
+        match kind {
+            Kind::Done | Kind::Completed => {
+                let ends = only(ends, |end| match end {
+                    Settlement::Done(end) => Some(end),
+                    _ => None,
+                });
+                broker.done(queue, &ends, now).await
+            }
+            Kind::Retry | Kind::Scheduled => {
+                let state = match kind {
+                    Kind::Retry => LaterState::Retry,
+                    _ => LaterState::Scheduled,
+                };
+                let ends = only(ends, |end| match end {
+                    Settlement::Later(_, end) => Some(end),
+                    _ => None,
+                });
+                broker.retry(queue, state, &ends, Right::Owner, now).await
+            }
+            Kind::Archived => {
+                let ends = only(ends, |end| match end {
+                    Settlement::Archive(end) => Some(end),
+                    _ => None,
+                });
+                broker
+                    .archive(queue, &ends, Right::Owner, self.archive, now)
+                    .await
+            }
+            Kind::Requeued => {
+                let ends = only(ends, |end| match end {
+                    Settlement::Requeue(claim) => Some(claim),
+                    _ => None,
+                });
+                broker.requeue(queue, &ends).await
+            }
+        }
+    }
+
+    fn confirm(&self, told: &[Arc<Run>], held: &[bool]) {
+        for (run, _) in told.iter().zip(held).filter(|(_, held)| !**held) {
+            tracing::warn!(
+                task_id = &*run.id,
+                queue = run.message.queue,
+                "the task was no longer held when its run ended; its other owner decides"
+            );
+        }
+        self.runs.forget(told, &self.wakeups);
+    }
+}
+
+impl Kind {
+    fn of(settlement: &Settlement) -> Self {
+        match settlement {
+            Settlement::Done(end) if end.completed.is_some() => Self::Completed,
+            Settlement::Done(_) => Self::Done,
+            Settlement::Later(LaterState::Retry, _) => Self::Retry,
+            Settlement::Later(LaterState::Scheduled, _) => Self::Scheduled,
+            Settlement::Archive(_) => Self::Archived,
+            Settlement::Requeue(_) => Self::Requeued,
         }
     }
 }
@@ -165,140 +264,7 @@ impl Lane {
     }
 }
 
-/// Tells Redis of one group, each kind of ending in one script call, all at once.
-async fn tell(
-    broker: Broker,
-    runs: Arc<Runs>,
-    queue: QueueKeys,
-    group: Vec<Ended>,
-    archive: ArchiveLimits,
-) -> Called {
-    let now = Utc::now();
-    let (mut done, mut later, mut archived, mut requeued) = (vec![], vec![], vec![], vec![]);
-    // by kind: the runs in the same order as what is told of them
-    let mut kinds: [Vec<Arc<Run>>; 4] = Default::default();
-    for (run, settlement) in group {
-        match settlement {
-            Settlement::Done(mut end) => {
-                refresh(&mut end.claim, &run);
-                done.push(end);
-                kinds[0].push(run);
-            }
-            Settlement::Later(mut end) => {
-                refresh(&mut end.claim, &run);
-                later.push(end);
-                kinds[1].push(run);
-            }
-            Settlement::Archive(mut end) => {
-                refresh(&mut end.claim, &run);
-                archived.push(end);
-                kinds[2].push(run);
-            }
-            Settlement::Requeue(mut claim) => {
-                refresh(&mut claim, &run);
-                requeued.push(claim);
-                kinds[3].push(run);
-            }
-        }
-    }
-    let skip = |empty: bool| if empty { Some(Ok(Vec::new())) } else { None };
-    let results = join4(
-        async {
-            match skip(done.is_empty()) {
-                Some(nothing) => nothing,
-                None => broker.done(&queue, &done, now).await,
-            }
-        },
-        async {
-            match skip(later.is_empty()) {
-                Some(nothing) => nothing,
-                None => broker.retry(&queue, &later, Right::Owner, now).await,
-            }
-        },
-        async {
-            match skip(archived.is_empty()) {
-                Some(nothing) => nothing,
-                None => {
-                    broker
-                        .archive(&queue, &archived, Right::Owner, archive, now)
-                        .await
-                }
-            }
-        },
-        async {
-            match skip(requeued.is_empty()) {
-                Some(nothing) => nothing,
-                None => broker.requeue(&queue, &requeued).await,
-            }
-        },
-    )
-    .await;
-
-    let mut called = Called {
-        queue: queue.queue().to_owned(),
-        failed: Vec::new(),
-        refused: false,
-    };
-    let mut settle = |runs_of_kind: Vec<Arc<Run>>,
-                      result: Result<Vec<bool>>,
-                      ends: Vec<Settlement>| {
-        match result {
-            Ok(held) => confirm(&runs, &runs_of_kind, &held),
-            Err(error) => {
-                tracing::warn!(
-                    queue = called.queue,
-                    tasks = runs_of_kind.len(),
-                    %error,
-                    "could not tell Redis how tasks ended, will be tried again"
-                );
-                called.refused |= !error.is_transient();
-                called.failed.extend(runs_of_kind.into_iter().zip(ends));
-            }
-        }
-    };
-    let [done_runs, later_runs, archived_runs, requeued_runs] = kinds;
-    settle(
-        done_runs,
-        results.0,
-        done.into_iter().map(Settlement::Done).collect(),
-    );
-    settle(
-        later_runs,
-        results.1,
-        later.into_iter().map(Settlement::Later).collect(),
-    );
-    settle(
-        archived_runs,
-        results.2,
-        archived.into_iter().map(Settlement::Archive).collect(),
-    );
-    settle(
-        requeued_runs,
-        results.3,
-        requeued.into_iter().map(Settlement::Requeue).collect(),
-    );
-    called
-}
-
-/// Takes note of a lease that ended while the task waited.
-fn refresh(claim: &mut Claim, run: &Run) {
-    if claim.original.is_none() {
-        *claim = run.claim();
-    }
-}
-
-fn confirm(runs: &Runs, told: &[Arc<Run>], held: &[bool]) {
-    for run in told
-        .iter()
-        .zip(held)
-        .filter(|(_, held)| !**held)
-        .map(|(run, _)| run)
-    {
-        tracing::warn!(
-            task_id = &*run.id,
-            queue = run.message.queue,
-            "the task was no longer held when its run ended; its other owner decides"
-        );
-    }
-    runs.forget(told);
+/// The members of a group, all of which are of one kind.
+fn only<T>(ends: &[Settlement], pick: impl Fn(&Settlement) -> Option<&T>) -> Vec<&T> {
+    ends.iter().filter_map(pick).collect()
 }

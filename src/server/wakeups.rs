@@ -4,7 +4,7 @@
 //! The watcher writes it, the processor and the forwarder wait on it. While nobody watches, the
 //! two ask Redis at their intervals, as asynq does.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -13,6 +13,8 @@ const NEVER: i64 = i64::MAX;
 
 pub(super) struct Wakeups {
     queues: Vec<QueueState>,
+    /// A queue with this many refused runs is not fetched from.
+    most_refused: usize,
     watched: AtomicBool,
     /// For the processor: a queue may have tasks.
     ready: Notify,
@@ -23,6 +25,8 @@ pub(super) struct Wakeups {
 }
 
 struct QueueState {
+    /// How many of its runs Redis has refused to be told the end of.
+    refused: AtomicUsize,
     /// It may have pending tasks.
     ready: AtomicBool,
     /// When its next scheduled or retried task is due (unix ms of our clock).
@@ -47,10 +51,11 @@ pub(super) enum Word {
 }
 
 impl Wakeups {
-    pub(super) fn new(queues: usize) -> (Self, mpsc::UnboundedReceiver<Word>) {
+    pub(super) fn new(queues: usize, most_refused: usize) -> (Self, mpsc::UnboundedReceiver<Word>) {
         let (words, receiver) = mpsc::unbounded_channel();
         let queues = (0..queues)
             .map(|_| QueueState {
+                refused: AtomicUsize::new(0),
                 ready: AtomicBool::new(true),
                 due_ms: AtomicI64::new(NEVER),
                 expiry_ms: AtomicI64::new(0),
@@ -58,6 +63,7 @@ impl Wakeups {
             .collect();
         let wakeups = Self {
             queues,
+            most_refused,
             watched: AtomicBool::new(false),
             ready: Notify::new(),
             due: Notify::new(),
@@ -80,15 +86,14 @@ impl Wakeups {
 
     /// The queues that may have tasks, by index.
     pub(super) fn ready(&self) -> Vec<usize> {
-        let ready = |i: &usize| self.queues[*i].ready.load(Ordering::Acquire);
-        (0..self.queues.len()).filter(ready).collect()
+        (0..self.queues.len())
+            .filter(|queue| self.is_ready(*queue))
+            .collect()
     }
 
     /// Whether any queue may have tasks.
     pub(super) fn any_ready(&self) -> bool {
-        self.queues
-            .iter()
-            .any(|queue| queue.ready.load(Ordering::Acquire))
+        (0..self.queues.len()).any(|queue| self.is_ready(queue))
     }
 
     pub(super) fn set_ready(&self, queue: usize) {
@@ -110,7 +115,18 @@ impl Wakeups {
 
     /// Whether this queue may have tasks.
     pub(super) fn is_ready(&self, queue: usize) -> bool {
-        self.queues[queue].ready.load(Ordering::Acquire)
+        let queue = &self.queues[queue];
+        queue.ready.load(Ordering::Acquire)
+            && queue.refused.load(Ordering::Acquire) < self.most_refused
+    }
+
+    pub(super) fn one_refused_more(&self, queue: usize) {
+        self.queues[queue].refused.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn one_refused_less(&self, queue: usize) {
+        self.queues[queue].refused.fetch_sub(1, Ordering::AcqRel);
+        self.ready.notify_one();
     }
 
     /// Notes that a queue has no tasks for now. While nobody watches, one that just had some is

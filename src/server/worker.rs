@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::policy::{Policy, Settlement, as_it_is};
 use super::runs::{Run, Runs};
 use super::syncer::Ended;
+use super::wakeups::Wakeups;
 use crate::context::SlotGuard;
 use crate::handler::{self, Answer, HandlerService, RunEnded};
 use crate::task::Task;
@@ -20,6 +21,7 @@ pub(super) struct Worker {
     pub(super) service: HandlerService,
     pub(super) policy: Arc<Policy>,
     pub(super) runs: Arc<Runs>,
+    pub(super) wakeups: Arc<Wakeups>,
     /// To the syncer.
     pub(super) ended: mpsc::UnboundedSender<Ended>,
     /// Fires when a shutdown no longer waits for handlers.
@@ -76,7 +78,7 @@ impl Worker {
                 queue = run.message.queue,
                 "the task's lease was lost while it ran; its other owner decides"
             );
-            self.runs.forget([&run]);
+            self.runs.forget([&run], &self.wakeups);
             return;
         }
         // the syncer outlives all runs; if it is gone the lease ends and a recoverer takes over

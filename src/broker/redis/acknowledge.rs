@@ -15,7 +15,7 @@ impl Broker {
     pub(crate) async fn done(
         &self,
         queue: &QueueKeys,
-        tasks: &[Done],
+        tasks: &[&Done],
         now: DateTime<Utc>,
     ) -> Result<Vec<bool>> {
         let (day, day_ends) = statistics_day(now);
@@ -30,6 +30,7 @@ impl Broker {
             let mut args: Vec<Value> = Vec::with_capacity(2 + 3 * tasks.len());
             args.push(queue.task_prefix().into());
             args.push(day_ends.into());
+            args.push(flag(tasks.iter().any(|task| task.completed.is_some())));
             for task in tasks {
                 args.push(task.claim.id.clone().into());
                 args.push(task.claim.owner.clone().into());
@@ -53,36 +54,38 @@ impl Broker {
         reply::flags(reply, tasks.len(), DONE.name)
     }
 
-    /// Puts tasks off until later. Per task: whether it could be taken by that right.
+    /// Puts tasks off until later, all to the same state. Per task: whether it could be taken by
+    /// that right.
     pub(crate) async fn retry(
         &self,
         queue: &QueueKeys,
-        tasks: &[Later],
+        state: LaterState,
+        tasks: &[&Later],
         right: Right,
         now: DateTime<Utc>,
     ) -> Result<Vec<bool>> {
         let (day, day_ends) = statistics_day(now);
+        let (target, word_of_state) = match state {
+            LaterState::Retry => (queue.retry(), "retry"),
+            LaterState::Scheduled => (queue.scheduled(), "scheduled"),
+        };
         let build = || {
             let keys = vec![
                 Key::from(queue.active()),
                 Key::from(queue.lease()),
-                Key::from(queue.retry()),
-                Key::from(queue.scheduled()),
+                Key::from(target),
                 Key::from(queue.processed_on(day)),
                 Key::from(queue.processed()),
                 Key::from(queue.failed_on(day)),
                 Key::from(queue.failed()),
             ];
-            let mut args: Vec<Value> = Vec::with_capacity(3 + 7 * tasks.len());
+            let mut args: Vec<Value> = Vec::with_capacity(4 + 6 * tasks.len());
             args.push(queue.task_prefix().into());
             args.push(day_ends.into());
             args.push(lapsed_secs(right));
+            args.push(word(word_of_state));
             for task in tasks {
                 push_claim(&mut args, &task.claim);
-                args.push(match task.state {
-                    LaterState::Retry => word("retry"),
-                    LaterState::Scheduled => word("scheduled"),
-                });
                 args.push(task.at_unix_secs.into());
                 args.push(message_or_empty(&task.message));
                 args.push(flag(task.counts));
@@ -97,7 +100,7 @@ impl Broker {
     pub(crate) async fn archive(
         &self,
         queue: &QueueKeys,
-        tasks: &[Archive],
+        tasks: &[&Archive],
         right: Right,
         limits: ArchiveLimits,
         now: DateTime<Utc>,
@@ -132,7 +135,7 @@ impl Broker {
 
     /// Gives tasks back to pending, uncounted; the last one is next in line. Per task: whether it
     /// was held.
-    pub(crate) async fn requeue(&self, queue: &QueueKeys, tasks: &[Claim]) -> Result<Vec<bool>> {
+    pub(crate) async fn requeue(&self, queue: &QueueKeys, tasks: &[&Claim]) -> Result<Vec<bool>> {
         let build = || {
             let keys = vec![
                 Key::from(queue.active()),

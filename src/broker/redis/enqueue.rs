@@ -1,5 +1,6 @@
 //! New tasks: one script call per queue and chunk, all in one pipelined round trip.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use fred::types::{Key, Value};
 use futures_util::future::{join, join_all};
 
 use super::script::{ENQUEUE, word};
-use super::{Broker, reply};
+use super::{Broker, MAX_REMEMBERED_QUEUES, reply};
 use crate::broker::{NewTask, Place};
 use crate::connection::map_redis_error;
 use crate::error::{Error, ErrorKind, Result};
@@ -94,21 +95,28 @@ impl Broker {
         };
         let client = self.client()?;
         let stored = ENQUEUE.call(client, build);
-        // a queue is known before anything of it can be seen, also one that was deleted a moment ago
+        let queue = queue_keys.queue();
         let known = async {
             client
-                .sadd::<(), _, _>(keys::QUEUES, queue_keys.queue())
+                .sadd::<(), _, _>(keys::QUEUES, queue)
                 .await
                 .map_err(|error| map_redis_error(error, "enqueue: SADD asynq:queues"))
         };
-        let replies = if self.0.link.is_cluster() {
+        let replies = if !self.is_known(queue) || self.0.link.is_cluster() {
+            // a queue is known before anything of it can be seen
             known.await?;
+            self.set_known(queue, true);
             stored.await?
         } else {
-            // one connection keeps their order, which is that of the polls
+            // every time, for it may have been deleted a moment ago; one connection keeps the
+            // order, which is that of the polls
             let (known, stored) = join(known, stored).await;
-            known?;
-            stored?
+            let stored = stored?;
+            if let Err(error) = known {
+                tracing::warn!(queue, %error, "enqueued to a queue that could not be made known");
+                self.set_known(queue, false);
+            }
+            stored
         };
         let replies = reply::array(replies, ENQUEUE.name)?;
         if replies.len() != chunk.len() {
@@ -126,6 +134,25 @@ impl Broker {
             .zip(chunk)
             .map(|(reply, (_, task))| outcome(reply, task))
             .collect())
+    }
+}
+
+impl Broker {
+    fn is_known(&self, queue: &str) -> bool {
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(queue)
+    }
+
+    fn set_known(&self, queue: &str, is_known: bool) {
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_known {
+            known.remove(queue);
+        } else if !known.contains(queue) {
+            if known.len() >= MAX_REMEMBERED_QUEUES {
+                known.clear();
+            }
+            known.insert(queue.to_owned());
+        }
     }
 }
 

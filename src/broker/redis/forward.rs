@@ -11,34 +11,48 @@ use crate::wire::QueueKeys;
 const FORWARD_BATCH: i64 = 100;
 
 impl Broker {
-    /// Moves all tasks of a queue that are due, first scheduled ones, then those to be retried.
-    /// Returns how many.
-    pub(crate) async fn forward(&self, queue: &QueueKeys) -> Result<u64> {
-        let mut moved = 0;
-        for source in [queue.scheduled(), queue.retry()] {
-            loop {
-                let build = || {
-                    let keys = vec![
-                        Key::from(source),
-                        Key::from(queue.pending()),
-                        Key::from(queue.groups()),
-                    ];
-                    let args: Vec<Value> = vec![
-                        queue.task_prefix().into(),
-                        queue.group_prefix().into(),
-                        FORWARD_BATCH.into(),
-                    ];
-                    (keys, args)
-                };
-                let reply = FORWARD.call(self.client()?, build).await?;
-                let n = reply::integer(&reply, FORWARD.name)?;
-                moved += n.unsigned_abs();
-                if n < FORWARD_BATCH {
-                    break;
-                }
+    /// Moves all tasks of a queue that are due: scheduled ones, then those to be retried. One of
+    /// the two that cannot be moved does not hold up the other.
+    pub(crate) async fn forward(&self, queue: &QueueKeys) -> Result<()> {
+        let scheduled = self.forward_from(queue, queue.scheduled()).await;
+        let retry = self.forward_from(queue, queue.retry()).await;
+        scheduled.and(retry)
+    }
+
+    async fn forward_from(&self, queue: &QueueKeys, source: &str) -> Result<()> {
+        loop {
+            let build = || {
+                let keys = vec![
+                    Key::from(source),
+                    Key::from(queue.pending()),
+                    Key::from(queue.groups()),
+                ];
+                let args: Vec<Value> = vec![
+                    queue.task_prefix().into(),
+                    queue.group_prefix().into(),
+                    FORWARD_BATCH.into(),
+                ];
+                (keys, args)
+            };
+            let reply = FORWARD.call(self.client()?, build).await?;
+            let counts = reply::array(reply, FORWARD.name)?;
+            let count = |i: usize| {
+                counts
+                    .get(i)
+                    .map_or(Ok(0), |n| reply::integer(n, FORWARD.name))
+            };
+            let (looked_at, refused) = (count(0)?, count(1)?);
+            if refused > 0 {
+                tracing::warn!(
+                    queue = queue.queue(),
+                    tasks = refused,
+                    "due tasks cannot join their groups, will be tried again in a minute"
+                );
+            }
+            if looked_at < FORWARD_BATCH {
+                return Ok(());
             }
         }
-        Ok(moved)
     }
 
     /// Deletes completed tasks whose retention has ended, at most `batch` a call, until none is

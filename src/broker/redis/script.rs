@@ -86,7 +86,7 @@ scripts! {
     HEARTBEAT = "heartbeat" (2 keys) uses [];
     RECLAIM = "reclaim" (3 keys) uses ["now", "field"];
     REQUEUE = "requeue" (3 keys) uses ["now", "field", "held"];
-    RETRY = "retry" (8 keys) uses ["now", "field", "held", "lapsed", "count", "count_failed"];
+    RETRY = "retry" (7 keys) uses ["now", "field", "held", "lapsed", "count", "count_failed"];
     WRITE_RESULT = "write_result" (1 keys) uses ["field"];
 }
 
