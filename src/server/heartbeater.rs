@@ -16,7 +16,7 @@ use super::status::{Identity, Status};
 use crate::broker::Broker;
 use crate::error::Result;
 use crate::handler::RunEnded;
-use crate::wire::{self, QueueKeys, ServerInfo, Timestamp, WorkerInfo, keys};
+use crate::wire::{self, QueueKeys, ServerInfo, Timestamp, WorkerInfo};
 
 /// How long a server counts as alive after its last word.
 const TTL_SECS: i64 = 10;
@@ -124,8 +124,8 @@ impl Heartbeater {
             .collect();
         self.broker
             .write_server_state(
-                &self.server_key(),
-                &self.workers_key(),
+                &self.identity.server_key(),
+                &self.identity.workers_key(),
                 wire::encode(&server),
                 workers,
                 TTL_SECS,
@@ -137,28 +137,8 @@ impl Heartbeater {
     /// Removes what this server told of itself.
     pub(super) async fn clear(&self) -> Result<()> {
         self.broker
-            .clear_server_state(&self.server_key(), &self.workers_key())
+            .clear_server_state(&self.identity.server_key(), &self.identity.workers_key())
             .await
-    }
-
-    fn server_key(&self) -> String {
-        let Identity {
-            host,
-            pid,
-            server_id,
-            ..
-        } = &*self.identity;
-        keys::server(host, *pid, server_id)
-    }
-
-    fn workers_key(&self) -> String {
-        let Identity {
-            host,
-            pid,
-            server_id,
-            ..
-        } = &*self.identity;
-        keys::workers(host, *pid, server_id)
     }
 }
 

@@ -358,6 +358,7 @@ impl Server {
                     queues: queues.clone(),
                     wakeups: Arc::clone(&wakeups),
                     words,
+                    server_key: identity.server_key(),
                 }
                 .run(stop.parts.clone()),
             ),

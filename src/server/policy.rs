@@ -188,7 +188,7 @@ fn succeeded(run: &Run, now: DateTime<Utc>) -> Done {
             completed_at: now.timestamp(),
             ..TaskMessage::clone(message)
         };
-        let until = now.timestamp().saturating_add(message.retention);
+        let until = now.timestamp().saturating_add(message.retention).min(FAR);
         (wire::encode(&kept), until)
     });
     Done {
@@ -215,10 +215,11 @@ fn put_off(claim: Claim, delay: Duration, now: DateTime<Utc>) -> Later {
     }
 }
 
-/// The whole second of `now + delay`; what is out of range is as far away as asynq's readers take.
+/// The last second of the year 9999: a score that every reader takes, and prints as a date.
+const FAR: i64 = 253_402_300_799;
+
+/// The whole second of `now + delay`, at most [`FAR`].
 fn after(now: DateTime<Utc>, delay: Duration) -> i64 {
-    /// Older readers cast scores at this bound.
-    const FAR: i64 = 100_000_000_000_000_000 - 1;
     TimeDelta::from_std(delay)
         .ok()
         .and_then(|delay| now.checked_add_signed(delay))

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::wire::keys;
+
 /// Who a server is: what does not change while it lives.
 pub(super) struct Identity {
     pub(super) host: String,
@@ -28,6 +30,16 @@ impl Identity {
             strict,
             started_at: Utc::now(),
         }
+    }
+
+    /// Where it tells of itself.
+    pub(super) fn server_key(&self) -> String {
+        keys::server(&self.host, self.pid, &self.server_id)
+    }
+
+    /// Where it tells of what it runs.
+    pub(super) fn workers_key(&self) -> String {
+        keys::workers(&self.host, self.pid, &self.server_id)
     }
 }
 

@@ -80,7 +80,7 @@ impl Syncer {
         let mut buffer = Vec::new();
         let mut open = true;
         loop {
-            let resume_at = self.begin_calls(&mut lanes, &calls);
+            let resume_at = self.begin_calls(&mut lanes, &calls, open);
             let idle = lanes.values().all(|lane| lane.waiting.is_empty());
             if !open && idle && calls.is_empty() {
                 return;
@@ -107,17 +107,27 @@ impl Syncer {
         }
     }
 
-    /// Begins every call that may begin now. Returns when the next one may, if that is for time
+    /// Begins every call that may begin now; what is given back waits until no more can come
+    /// (`open`): that is what a shutdown does to the last runs. Returns when the next one may, if that is for time
     /// to tell.
     fn begin_calls<'s>(
         &'s self,
         lanes: &mut HashMap<LaneKey, Lane>,
         calls: &FuturesUnordered<BoxFuture<'s, Called>>,
+        open: bool,
     ) -> Option<Instant> {
         let now = Instant::now();
         let mut resume_at: Option<Instant> = None;
         for (key, lane) in lanes {
-            while !lane.waiting.is_empty() && lane.calls < CALLS_PER_LANE {
+            if key.1 == Kind::Requeued {
+                if open {
+                    continue;
+                }
+                // given back in one order: the newest first, so that the oldest is next in line
+                let waiting = lane.waiting.make_contiguous();
+                waiting.sort_by_key(|(run, _)| std::cmp::Reverse(run.number));
+            }
+            while !lane.waiting.is_empty() && lane.calls < key.1.calls_at_once() {
                 if let Some(at) = lane.not_before.filter(|at| *at > now) {
                     resume_at = Some(resume_at.map_or(at, |other| other.min(at)));
                     break;
@@ -239,6 +249,14 @@ impl Syncer {
 }
 
 impl Kind {
+    fn calls_at_once(self) -> usize {
+        match self {
+            // their order counts
+            Self::Requeued => 1,
+            _ => CALLS_PER_LANE,
+        }
+    }
+
     fn of(settlement: &Settlement) -> Self {
         match settlement {
             Settlement::Done(end) if end.completed.is_some() => Self::Completed,

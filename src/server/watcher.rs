@@ -22,8 +22,12 @@ use crate::broker::{Broker, Notice, Notices, Watch};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
-/// How often everything pending is looked at though no word came.
-const NET_INTERVAL: Duration = Duration::from_secs(30);
+/// How often everything pending is looked at though no word came: one command for all queues.
+const NET_INTERVAL: Duration = Duration::from_secs(5);
+/// The same in a cluster, where each queue takes a command of its own.
+const NET_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
+/// How often our clock is compared with Redis'.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
 /// How long to wait before watching is tried again where it is forbidden.
 const FORBIDDEN_PAUSE: Duration = Duration::from_secs(60);
 /// The first pause, and the longest, before a queue is watched again whose tasks others keep taking first.
@@ -37,6 +41,8 @@ pub(super) struct Watcher {
     pub(super) queues: Queues,
     pub(super) wakeups: Arc<Wakeups>,
     pub(super) words: mpsc::UnboundedReceiver<Word>,
+    /// What the heartbeater keeps alive.
+    pub(super) server_key: String,
 }
 
 /// What a watched key is to its queue.
@@ -100,6 +106,7 @@ impl Watcher {
             queues,
             wakeups,
             words,
+            server_key,
             ..
         } = self;
         let queues = &*queues;
@@ -107,7 +114,12 @@ impl Watcher {
         let mut in_vain = vec![0_u32; queues.len()];
         let mut due = vec![[None; 2]; queues.len()];
         let mut offset_ms = watch.clock_offset_ms().await?;
-        let mut net = tokio::time::interval_at(Instant::now() + NET_INTERVAL, NET_INTERVAL);
+        let net_interval = match watch.is_cluster() {
+            true => NET_INTERVAL_CLUSTER,
+            false => NET_INTERVAL,
+        };
+        let mut net = tokio::time::interval_at(Instant::now() + net_interval, net_interval);
+        let mut clock = tokio::time::interval_at(Instant::now() + CLOCK_INTERVAL, CLOCK_INTERVAL);
         let mut looks = FuturesUnordered::new();
         for queue in 0..queues.len() {
             for role in [Role::Scheduled, Role::Retry, Role::Completed] {
@@ -156,10 +168,18 @@ impl Watcher {
                         }
                     }
                 }
+                _ = clock.tick() => offset_ms = watch.clock_offset_ms().await?,
                 _ = net.tick() => {
-                    offset_ms = watch.clock_offset_ms().await?;
-                    let pending = queues.all().map(QueueKeys::pending).collect();
-                    if watch.is_cluster() || watch.any_exists(pending).await? {
+                    let any = watch.is_cluster() || {
+                        // our own sign of life among them: fred does not tell of a Redis that
+                        // was emptied, which forgets what is watched as well
+                        let keys = queues.all().map(QueueKeys::pending).chain([&**server_key]);
+                        match watch.count_existing(keys.collect()).await? {
+                            0 => return Ok(()),
+                            found => found > 1,
+                        }
+                    };
+                    if any {
                         let quiet = (0..queues.len()).filter(|queue| !wakeups.is_ready(*queue));
                         looks.extend(quiet.map(|queue| look(watch, queues, Look::now(queue, Role::Pending))));
                     }

@@ -43,7 +43,6 @@ struct State {
 }
 
 impl Scripted {
-    #[expect(clippy::new_without_default, reason = "one writes it as a handler")]
     pub fn new() -> Self {
         Self(Arc::new(Inner {
             state: Mutex::default(),

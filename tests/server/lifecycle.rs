@@ -60,6 +60,55 @@ async fn a_shutdown_waits_for_handlers_and_acknowledges_them() {
 }
 
 #[tokio::test]
+async fn a_shutdown_gives_unfinished_tasks_back_as_next_in_their_order() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let timeout = Duration::from_millis(300);
+    let server = world
+        .server()
+        .concurrency(8)
+        .shutdown_timeout(timeout)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    enqueue(&world, 1..=8, "hold").await;
+    handler.has_begun(8).await;
+    enqueue(&world, 9..=10, "ok").await;
+    handler.release(1);
+    // its slot goes to the ninth and the tenth
+    eventually("three are done", DEADLINE, || async {
+        world.counter("processed").await == 3
+    })
+    .await;
+    let started = Instant::now();
+    server.shutdown().await;
+    let took = started.elapsed();
+    assert!(took >= timeout, "{took:?}");
+    assert!(took < timeout + Duration::from_secs(3), "{took:?}");
+    assert_eq!(handler.running(), 0, "their futures are dropped");
+
+    let mut pending = world.list("pending").await;
+    pending.reverse();
+    let given_back: Vec<String> = (2..=8).map(|id| id.to_string()).collect();
+    assert_eq!(pending, given_back);
+    for id in &given_back {
+        assert_eq!(world.fields(id).await, ["msg", "pending_since", "state"]);
+        assert_eq!(world.message(id).await.retried, 0);
+    }
+    assert_eq!(world.list("active").await.len(), 0);
+    assert_eq!(world.scores("lease").await.len(), 0);
+    assert_eq!(world.counter("failed").await, 0);
+
+    handler.release(7);
+    let server = world.server().start(handler.clone()).await.unwrap();
+    eventually("all are done", DEADLINE, || async {
+        world.counter("processed").await == 10
+    })
+    .await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_idle_server_shuts_down_at_once() {
     let world = World::new().await;
     let server = Server::new(&world.connection())

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
-use super::script::{ARCHIVE, DONE, REQUEUE, RETRY, word};
+use super::script::{ARCHIVE, DONE, REQUEUE, RETRY, number, word};
 use super::{Broker, reply, statistics_day};
 use crate::broker::{Archive, ArchiveLimits, Claim, Done, Later, LaterState, Right};
 use crate::error::Result;
@@ -29,7 +29,7 @@ impl Broker {
             ];
             let mut args: Vec<Value> = Vec::with_capacity(2 + 3 * tasks.len());
             args.push(queue.task_prefix().into());
-            args.push(day_ends.into());
+            args.push(number(day_ends));
             args.push(flag(tasks.iter().any(|task| task.completed.is_some())));
             for task in tasks {
                 args.push(task.claim.id.clone().into());
@@ -46,7 +46,7 @@ impl Broker {
                 args.push(message_or_empty(&task.claim.original));
                 args.push(task.unique_key.as_str().into());
                 args.push(message.into());
-                args.push(keep_until.into());
+                args.push(number(keep_until));
             }
             (keys, args)
         };
@@ -81,12 +81,12 @@ impl Broker {
             ];
             let mut args: Vec<Value> = Vec::with_capacity(4 + 6 * tasks.len());
             args.push(queue.task_prefix().into());
-            args.push(day_ends.into());
+            args.push(number(day_ends));
             args.push(lapsed_secs(right));
             args.push(word(word_of_state));
             for task in tasks {
                 push_claim(&mut args, &task.claim);
-                args.push(task.at_unix_secs.into());
+                args.push(number(task.at_unix_secs));
                 args.push(message_or_empty(&task.message));
                 args.push(flag(task.counts));
             }
@@ -118,7 +118,7 @@ impl Broker {
             ];
             let mut args: Vec<Value> = Vec::with_capacity(5 + 5 * tasks.len());
             args.push(queue.task_prefix().into());
-            args.push(day_ends.into());
+            args.push(number(day_ends));
             args.push(lapsed_secs(right));
             args.push(number(limits.max_size));
             args.push(number(limits.max_age_secs));
@@ -166,10 +166,6 @@ fn message_or_empty(message: &Option<Bytes>) -> Value {
 
 fn flag(set: bool) -> Value {
     word(if set { "1" } else { "0" })
-}
-
-fn number(n: u64) -> Value {
-    Value::Integer(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
 fn lapsed_secs(right: Right) -> Value {

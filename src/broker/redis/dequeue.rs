@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use fred::types::{Key, Value};
 
-use super::script::{DEQUEUE, RECLAIM};
+use super::script::{DEQUEUE, RECLAIM, number};
 use super::{Broker, reply};
 use crate::broker::{LEASE, Str};
 use crate::error::Result;
@@ -43,8 +43,8 @@ impl Broker {
             ];
             let args: Vec<Value> = vec![
                 queue.task_prefix().into(),
-                (want as i64).into(),
-                (LEASE.as_secs() as i64).into(),
+                number(want as u64),
+                number(LEASE.as_secs()),
                 owner.clone().into(),
             ];
             (keys, args)

@@ -8,7 +8,7 @@ use fred::interfaces::SetsInterface;
 use fred::types::{Key, Value};
 use futures_util::future::{join, join_all};
 
-use super::script::{ENQUEUE, word};
+use super::script::{ENQUEUE, number, word};
 use super::{Broker, MAX_REMEMBERED_QUEUES, reply};
 use crate::broker::{NewTask, Place};
 use crate::connection::map_redis_error;
@@ -197,10 +197,10 @@ fn push_task(args: &mut Vec<Value>, task: &NewTask) {
     };
     args.push(word("more"));
     args.push(word(state));
-    args.push(at.into());
+    args.push(number(at));
     args.push(group.into());
     args.push(lock.into());
-    args.push(Value::Integer(i64::try_from(ttl).unwrap_or(i64::MAX)));
+    args.push(number(ttl));
 }
 
 fn outcome(value: Value, task: &NewTask) -> Result<()> {

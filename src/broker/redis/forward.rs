@@ -2,7 +2,7 @@
 
 use fred::types::{Key, Value};
 
-use super::script::{EXPIRE_COMPLETED, FORWARD};
+use super::script::{EXPIRE_COMPLETED, FORWARD, number};
 use super::{Broker, reply};
 use crate::error::Result;
 use crate::wire::QueueKeys;
@@ -30,7 +30,7 @@ impl Broker {
                 let args: Vec<Value> = vec![
                     queue.task_prefix().into(),
                     queue.group_prefix().into(),
-                    FORWARD_BATCH.into(),
+                    number(FORWARD_BATCH),
                 ];
                 (keys, args)
             };
@@ -62,7 +62,7 @@ impl Broker {
         loop {
             let build = || {
                 let keys = vec![Key::from(queue.completed())];
-                let args: Vec<Value> = vec![queue.task_prefix().into(), (batch as i64).into()];
+                let args: Vec<Value> = vec![queue.task_prefix().into(), number(batch as u64)];
                 (keys, args)
             };
             let reply = EXPIRE_COMPLETED.call(self.client()?, build).await?;

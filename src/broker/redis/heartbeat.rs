@@ -6,7 +6,7 @@ use fred::interfaces::{KeysInterface, SortedSetsInterface};
 use fred::types::{Key, Value};
 
 use super::Broker;
-use super::script::HEARTBEAT;
+use super::script::{HEARTBEAT, number};
 use crate::broker::Str;
 use crate::connection::map_redis_error;
 use crate::error::Result;
@@ -35,7 +35,7 @@ impl Broker {
         let build = || {
             let keys = vec![Key::from(server_key), Key::from(workers_key)];
             let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * workers.len());
-            args.push(ttl_secs.into());
+            args.push(number(ttl_secs));
             args.push(server.clone().into());
             for (id, info) in &workers {
                 args.push(id.clone().into());

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fred::interfaces::{ClientLike, SortedSetsInterface};
 use fred::types::{Key, Value};
 
-use super::script::{EXPIRED_LEASES, EXTEND};
+use super::script::{EXPIRED_LEASES, EXTEND, number};
 use super::{Broker, reply};
 use crate::broker::{LEASE, Str};
 use crate::connection::map_redis_error;
@@ -30,7 +30,7 @@ impl Broker {
             let keys = vec![Key::from(queue.lease())];
             let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * tasks.len());
             args.push(queue.task_prefix().into());
-            args.push((LEASE.as_secs() as i64).into());
+            args.push(number(LEASE.as_secs()));
             for (id, owner) in tasks {
                 args.push(id.clone().into());
                 args.push(owner.clone().into());
@@ -74,8 +74,8 @@ impl Broker {
             let keys = vec![Key::from(queue.lease()), Key::from(queue.active())];
             let args: Vec<Value> = vec![
                 queue.task_prefix().into(),
-                (ended_secs as i64).into(),
-                (limit as i64).into(),
+                number(ended_secs),
+                number(limit as u64),
             ];
             (keys, args)
         };

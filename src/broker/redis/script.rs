@@ -55,6 +55,13 @@ pub(super) fn word(text: &'static str) -> Value {
     Value::String(Str::from_static(text))
 }
 
+/// A number as an argument. Always as text: the digits of a large integer are miscounted on the way
+/// by redis-protocol 6.0, which then waits for a byte that never comes.
+pub(super) fn number(n: impl TryInto<i64>) -> Value {
+    let n = n.try_into().unwrap_or(i64::MAX);
+    Value::String(n.to_string().into())
+}
+
 /// `scripts! { CONST = "file" (number of keys) uses "lib", …; }`
 macro_rules! scripts {
     ($($constant:ident = $name:literal ($keys:literal keys) uses [$($lib:literal),*];)*) => {

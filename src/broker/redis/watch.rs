@@ -72,14 +72,12 @@ impl Watch {
         Ok(found > 0)
     }
 
-    /// Whether any of these keys exists; watches them all. Not for a cluster.
-    pub(crate) async fn any_exists(&self, keys: Vec<&str>) -> Result<bool> {
-        let found: i64 = self
-            .client
+    /// How many of these keys exist; watches them all. Not for a cluster.
+    pub(crate) async fn count_existing(&self, keys: Vec<&str>) -> Result<i64> {
+        self.client
             .exists(keys)
             .await
-            .map_err(|error| map_redis_error(error, "watch keys"))?;
-        Ok(found > 0)
+            .map_err(|error| map_redis_error(error, "watch keys"))
     }
 
     /// The lowest score of a sorted set; watches it.
