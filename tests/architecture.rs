@@ -58,12 +58,15 @@ const DOORS: &[(&str, &[&str])] = &[
         "server/config",
         &["broker", "context", "retry_delay", "task", "server/queues"],
     ),
-    ("server/status", &[]),
+    ("server/status", &["wire"]),
     ("server/wakeups", &[]),
     ("server/service", &[]),
     ("server/signals", &[]),
     ("server/queues", &["broker", "task", "wire"]),
-    ("server/runs", &["broker", "context", "wire"]),
+    (
+        "server/runs",
+        &["broker", "context", "wire", "server/wakeups"],
+    ),
     (
         "server/policy",
         &[
@@ -137,6 +140,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "server/policy",
             "server/runs",
             "server/service",
+            "server/wakeups",
         ],
     ),
     // a run ends in the syncer's channel, and a fetch begins runs: the parts that a task goes through
@@ -149,6 +153,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "server/policy",
             "server/runs",
             "server/syncer",
+            "server/wakeups",
         ],
     ),
     (

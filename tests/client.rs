@@ -412,6 +412,29 @@ async fn a_batch_of_a_thousand_keeps_its_order_in_each_queue() {
 }
 
 #[tokio::test]
+async fn a_batch_is_few_commands_however_many_tasks_it_holds() {
+    let world = World::new().await;
+    let client = world.client().await;
+    client.enqueue(Task::new("any", "")).await.unwrap();
+    let _: String = world.run(&["CONFIG", "RESETSTAT"]).await;
+    let tasks = (0..500).map(|n| Task::new("any", "").queue(["a", "b"][n % 2]));
+    for result in client.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+    let stats: String = world.run(&["INFO", "commandstats"]).await;
+    let calls_of = |command: &str| -> u64 {
+        let line = stats.lines().find_map(|line| {
+            line.strip_prefix(&format!("cmdstat_{command}:calls="))?
+                .split(',')
+                .next()
+        });
+        line.map_or(0, |calls| calls.parse().unwrap())
+    };
+    let calls = calls_of("evalsha") + calls_of("eval") + calls_of("sadd");
+    assert!((4..=16).contains(&calls), "{calls}: {stats}");
+}
+
+#[tokio::test]
 async fn callers_at_the_same_moment_each_get_their_own_result() {
     let world = World::new().await;
     let client = world.client().await;
