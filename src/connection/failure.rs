@@ -25,6 +25,11 @@ pub(crate) fn map_redis_error(error: FredError, what: &str) -> Error {
     Error::new(kind, format!("{what}: {reason}")).with_source(error)
 }
 
+/// The same for an error that a script caught and handed on as text.
+pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
+    map_redis_error(FredError::new(FredKind::Unknown, text.to_owned()), what)
+}
+
 fn classify(error: &FredError) -> (ErrorKind, String) {
     let details = error.details();
     match reply_code(details) {

@@ -308,7 +308,7 @@ impl Server {
         });
         let (ended, ended_receiver) = mpsc::unbounded_channel();
         let (lost, lost_receiver) = mpsc::unbounded_channel();
-        let (wakeups, words) = Wakeups::new(queues.len(), config.concurrency);
+        let (wakeups, words) = Wakeups::new(queues.len());
         let wakeups = Arc::new(wakeups);
         let stop = Stop::default();
         let workers = TaskTracker::new();

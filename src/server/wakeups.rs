@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
+/// A queue is not fetched from while Redis refuses to be told how this many of its runs ended.
+const MOST_REFUSED: usize = 1_000;
 /// Nothing is due.
 const NEVER: i64 = i64::MAX;
 
 pub(super) struct Wakeups {
     queues: Vec<QueueState>,
-    /// A queue with this many refused runs is not fetched from.
-    most_refused: usize,
     watched: AtomicBool,
     /// For the processor: a queue may have tasks.
     ready: Notify,
@@ -51,7 +51,7 @@ pub(super) enum Word {
 }
 
 impl Wakeups {
-    pub(super) fn new(queues: usize, most_refused: usize) -> (Self, mpsc::UnboundedReceiver<Word>) {
+    pub(super) fn new(queues: usize) -> (Self, mpsc::UnboundedReceiver<Word>) {
         let (words, receiver) = mpsc::unbounded_channel();
         let queues = (0..queues)
             .map(|_| QueueState {
@@ -63,7 +63,6 @@ impl Wakeups {
             .collect();
         let wakeups = Self {
             queues,
-            most_refused,
             watched: AtomicBool::new(false),
             ready: Notify::new(),
             due: Notify::new(),
@@ -116,8 +115,7 @@ impl Wakeups {
     /// Whether this queue may have tasks.
     pub(super) fn is_ready(&self, queue: usize) -> bool {
         let queue = &self.queues[queue];
-        queue.ready.load(Ordering::Acquire)
-            && queue.refused.load(Ordering::Acquire) < self.most_refused
+        queue.ready.load(Ordering::Acquire) && queue.refused.load(Ordering::Acquire) < MOST_REFUSED
     }
 
     pub(super) fn one_refused_more(&self, queue: usize) {

@@ -67,6 +67,42 @@ async fn that_is_too_old_is_an_error_with_both_versions() {
 }
 
 #[tokio::test]
+async fn that_is_a_read_only_replica_refuses_new_tasks_and_keeps_the_others() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let handler = Scripted::new();
+    let log = Log::capture();
+    let server = world
+        .server()
+        .concurrency(2)
+        .retry_delay(RetryDelay::constant(HOUR))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    for (id, payload) in [("done", "hold"), ("failed", "late x"), ("waits", "ok")] {
+        let task = Task::new("any", payload).task_id(id);
+        client.enqueue(task).await.unwrap();
+    }
+    handler.has_begun(2).await;
+    let _: String = world.run(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    let task = Task::new("any", "ok").task_id("next");
+    let error = client.enqueue(task.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("read-only"), "{error}");
+    handler.release(2);
+    log.line_with(&["could not tell Redis", "read-only"]).await;
+    log.line_with(&["could not fetch", "read-only"]).await;
+    let _: String = world.run(&["REPLICAOF", "NO", "ONE"]).await;
+    world.task_is("done", "").await;
+    world.task_is("failed", "retry").await;
+    world.task_is("waits", "").await;
+    client.enqueue(task).await.unwrap();
+    world.task_is("next", "").await;
+    assert_eq!(handler.begun().len(), 4);
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn that_is_out_of_memory_refuses_new_tasks_by_name_and_stores_nothing_of_them() {
     let world = World::new().await;
     let client = world.client().await;

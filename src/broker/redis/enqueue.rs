@@ -11,7 +11,7 @@ use futures_util::future::{join, join_all};
 use super::script::{ENQUEUE, number, word};
 use super::{Broker, MAX_REMEMBERED_QUEUES, reply};
 use crate::broker::{NewTask, Place};
-use crate::connection::map_redis_error;
+use crate::connection::{map_error_reply, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{self, TaskMessage, keys};
 
@@ -225,13 +225,9 @@ fn outcome(value: Value, task: &NewTask) -> Result<()> {
                     stored if is_same_task(&stored, &task.message) => Ok(()),
                     _ => Err(conflict(task)),
                 },
-                _ => Err(Error::new(
-                    ErrorKind::Redis,
-                    format!(
-                        "enqueue task {:?} to queue {queue:?}: {}",
-                        task.id,
-                        reply::text(said, ENQUEUE.name)?
-                    ),
+                _ => Err(map_error_reply(
+                    &reply::text(said, ENQUEUE.name)?,
+                    &format!("enqueue task {:?} to queue {queue:?}", task.id),
                 )),
             }
         }
