@@ -1,0 +1,109 @@
+//! Where scenarios are played: the programs, the sizes, and a bed for each scenario.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::proxy::Proxy;
+use crate::redis::Redis;
+
+/// Who does the work that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    /// asynq.
+    Go,
+    /// rasynq.
+    Rust,
+    /// Our scripts on a bare connection.
+    Raw,
+    /// The handlers alone, without a queue.
+    Bare,
+}
+
+/// The two implementations, in the order of a round.
+pub(crate) const BOTH: [Side; 2] = [Side::Go, Side::Rust];
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Go => "go",
+            Self::Rust => "rust",
+            Self::Raw => "raw",
+            Self::Bare => "bare",
+        })
+    }
+}
+
+/// The programs, and how much is measured.
+pub(crate) struct Lab {
+    /// The Go peer.
+    pub(crate) go_peer: PathBuf,
+    /// The Rust peer.
+    pub(crate) rust_peer: PathBuf,
+    /// The Redis server.
+    pub(crate) redis_server: PathBuf,
+    /// How often each case is played.
+    pub(crate) rounds: usize,
+    /// Fewer rounds, tasks and samples.
+    pub(crate) quick: bool,
+    /// The deepest queue of the growth scenario, in tasks.
+    pub(crate) deepest: u64,
+}
+
+impl Lab {
+    /// The program of an implementation.
+    pub(crate) fn peer(&self, side: Side) -> &Path {
+        match side {
+            Side::Go => &self.go_peer,
+            Side::Rust | Side::Raw | Side::Bare => &self.rust_peer,
+        }
+    }
+
+    /// So many tasks, or a quarter of them in a quick run.
+    pub(crate) fn tasks(&self, full: u64) -> u64 {
+        if self.quick { (full / 4).max(1) } else { full }
+    }
+
+    /// Rounds of scenarios with many cases: fewer.
+    pub(crate) fn growth_rounds(&self) -> usize {
+        if self.quick { 1 } else { self.rounds.min(2) }
+    }
+
+    /// A bed on loopback.
+    pub(crate) fn bed(&self) -> Result<Bed<'_>> {
+        self.bed_with(&[])
+    }
+
+    /// A bed whose Redis has these settings too.
+    pub(crate) fn bed_with(&self, settings: &[&str]) -> Result<Bed<'_>> {
+        let redis = Redis::start(&self.redis_server, settings)?;
+        Ok(Bed {
+            uri: redis.uri(),
+            lab: self,
+            redis,
+            proxy: None,
+        })
+    }
+
+    /// A bed whose peers are this far away from Redis.
+    pub(crate) fn distant_bed(&self, round_trip: std::time::Duration) -> Result<Bed<'_>> {
+        let mut bed = self.bed()?;
+        let proxy = Proxy::start(&bed.redis.socket(), round_trip / 2)?;
+        bed.uri = proxy.uri();
+        bed.proxy = Some(proxy);
+        Ok(bed)
+    }
+}
+
+/// A Redis of its own, and how peers reach it.
+pub(crate) struct Bed<'l> {
+    /// Where it belongs.
+    pub(crate) lab: &'l Lab,
+    /// The server.
+    pub(crate) redis: Redis,
+    /// The address for peers.
+    pub(crate) uri: String,
+    /// What stands between peers and server.
+    pub(crate) proxy: Option<Proxy>,
+}

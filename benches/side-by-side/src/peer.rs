@@ -1,0 +1,144 @@
+//! A peer: an implementation as a child process, driven a JSON line at a time.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+
+use crate::lab::{Bed, Side};
+use crate::process::{cpu_time, resident_bytes};
+
+/// How long any answer may take.
+const ANSWER_TIME: Duration = Duration::from_secs(180);
+
+/// An event, and when we heard of it.
+pub(crate) struct Heard {
+    /// The monotonic moment at which the line was read.
+    pub(crate) at: Instant,
+    /// The line.
+    pub(crate) event: Value,
+}
+
+/// A running peer, killed when dropped.
+pub(crate) struct Peer {
+    side: Side,
+    child: Child,
+    stdin: ChildStdin,
+    answers: Receiver<Value>,
+    early: HashMap<u64, Value>,
+    last_id: u64,
+}
+
+impl Peer {
+    /// Starts one on a bed. Its events are thrown away.
+    pub(crate) fn start(bed: &Bed<'_>, side: Side) -> Result<Self> {
+        Self::start_telling(bed, side, None)
+    }
+
+    /// Starts one on a bed and passes its events on.
+    pub(crate) fn start_telling(
+        bed: &Bed<'_>,
+        side: Side,
+        events: Option<Sender<Heard>>,
+    ) -> Result<Self> {
+        let program = bed.lab.peer(side);
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(bed.redis.dir().join(format!("{side}.log")))?;
+        let mut child = Command::new(program)
+            .args(["--redis", &bed.uri])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let stdin = child.stdin.take().context("the peer has no stdin")?;
+        let stdout = child.stdout.take().context("the peer has no stdout")?;
+        let (sender, answers) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                let at = Instant::now();
+                let Ok(line) = line else { return };
+                let Ok(line) = serde_json::from_str::<Value>(&line) else {
+                    continue;
+                };
+                // whoever does not listen any more needs nothing
+                if line.get("event").is_none() {
+                    let _ = sender.send(line);
+                } else if let Some(events) = &events {
+                    let _ = events.send(Heard { at, event: line });
+                }
+            }
+        });
+        let mut peer = Self {
+            side,
+            child,
+            stdin,
+            answers,
+            early: HashMap::new(),
+            last_id: 0,
+        };
+        peer.ask("hello", json!({}))?;
+        Ok(peer)
+    }
+
+    /// Sends a request without waiting for its answer. Returns its id.
+    pub(crate) fn send(&mut self, op: &str, mut with: Value) -> Result<u64> {
+        self.last_id += 1;
+        with["id"] = self.last_id.into();
+        with["op"] = op.into();
+        let mut line = with.to_string();
+        line.push('\n');
+        self.stdin.write_all(line.as_bytes())?;
+        self.stdin.flush()?;
+        Ok(self.last_id)
+    }
+
+    /// Waits for the answer to a request.
+    pub(crate) fn answer(&mut self, id: u64) -> Result<Value> {
+        let end = Instant::now() + ANSWER_TIME;
+        while !self.early.contains_key(&id) {
+            let left = end.saturating_duration_since(Instant::now());
+            let answer = self
+                .answers
+                .recv_timeout(left)
+                .map_err(|_| anyhow!("the {} peer does not answer", self.side))?;
+            let of = answer["id"].as_u64().unwrap_or_default();
+            self.early.insert(of, answer);
+        }
+        let mut answer = self.early.remove(&id).unwrap_or_default();
+        if answer.get("err").is_some_and(|error| !error.is_null()) {
+            bail!("the {} peer refuses: {}", self.side, answer["err"]);
+        }
+        Ok(answer["ok"].take())
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) fn ask(&mut self, op: &str, with: Value) -> Result<Value> {
+        let id = self.send(op, with)?;
+        self.answer(id)
+    }
+
+    /// The CPU time that it has used.
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
+        cpu_time(self.child.id())
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        resident_bytes(self.child.id())
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // at once: an orderly shutdown is not what is measured, and the data go anyway
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,131 @@
+//! What was measured.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::lab::Side;
+use crate::stats::{median, percentile, range};
+
+/// The numbers of one run, by name.
+pub(crate) type Metrics = BTreeMap<&'static str, f64>;
+
+/// One case of a scenario: the same work, done by several sides, round by round.
+pub(crate) struct Case {
+    /// The scenario's name.
+    pub(crate) scenario: &'static str,
+    /// What tells it from the scenario's other cases.
+    pub(crate) name: String,
+    /// The number that is compared.
+    pub(crate) metric: &'static str,
+    /// Its unit.
+    pub(crate) unit: &'static str,
+    /// The place on a plot's axis.
+    pub(crate) x: Option<f64>,
+    /// What each side reached, by round.
+    pub(crate) rounds: Vec<BTreeMap<Side, Metrics>>,
+    /// Single measurements of all rounds, where there are many.
+    pub(crate) samples: BTreeMap<Side, Vec<f64>>,
+    /// What a reader should know.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Case {
+    /// A case without rounds.
+    pub(crate) fn new(
+        scenario: &'static str,
+        name: impl Into<String>,
+        metric: &'static str,
+        unit: &'static str,
+    ) -> Self {
+        Self {
+            scenario,
+            name: name.into(),
+            metric,
+            unit,
+            x: None,
+            rounds: Vec::new(),
+            samples: BTreeMap::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A case that is compared by tasks a second.
+    pub(crate) fn rate(scenario: &'static str, name: impl Into<String>) -> Self {
+        Self::new(scenario, name, "rate", "tasks/s")
+    }
+
+    /// Gives it a place on a plot's axis.
+    pub(crate) fn at(mut self, x: f64) -> Self {
+        self.x = Some(x);
+        self
+    }
+
+    /// Adds a remark.
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Plays the sides one after the other, so many times.
+    pub(crate) fn play(
+        mut self,
+        rounds: usize,
+        sides: &[Side],
+        mut run: impl FnMut(Side) -> Result<Metrics>,
+    ) -> Result<Self> {
+        for round in 1..=rounds {
+            let mut by_side = BTreeMap::new();
+            for side in sides {
+                let metrics = run(*side)?;
+                let value = metrics.get(self.metric).copied().unwrap_or(f64::NAN);
+                eprintln!(
+                    "  {} {} round {round} {side:>4}: {value:.1} {}",
+                    self.scenario, self.name, self.unit
+                );
+                by_side.insert(*side, metrics);
+            }
+            self.rounds.push(by_side);
+        }
+        Ok(self)
+    }
+
+    /// The sides that took part.
+    pub(crate) fn sides(&self) -> Vec<Side> {
+        let Some(first) = self.rounds.first() else {
+            return Vec::new();
+        };
+        first.keys().copied().collect()
+    }
+
+    /// What a side reached in all rounds.
+    pub(crate) fn values(&self, side: Side, metric: &str) -> Vec<f64> {
+        self.rounds
+            .iter()
+            .filter_map(|round| round.get(&side)?.get(metric).copied())
+            .collect()
+    }
+
+    /// The median of what a side reached; `None` where it did not take part.
+    pub(crate) fn median(&self, side: Side, metric: &str) -> Option<f64> {
+        let values = self.values(side, metric);
+        (!values.is_empty()).then(|| median(&values))
+    }
+
+    /// The ratio of two sides' medians, and the least and greatest ratio of a round.
+    pub(crate) fn ratio(&self, of: Side, to: Side, metric: &str) -> Option<(f64, f64, f64)> {
+        let ratio = self.median(of, metric)? / self.median(to, metric)?;
+        let by_round: Vec<f64> = self
+            .rounds
+            .iter()
+            .filter_map(|round| Some(round.get(&of)?.get(metric)? / round.get(&to)?.get(metric)?))
+            .collect();
+        let (least, greatest) = range(&by_round);
+        Some((ratio, least, greatest))
+    }
+
+    /// A percentile of a side's single measurements.
+    pub(crate) fn percentile(&self, side: Side, part: f64) -> Option<f64> {
+        Some(percentile(self.samples.get(&side)?, part))
+    }
+}

@@ -1,0 +1,228 @@
+//! What must be shown, and whether it is.
+
+use crate::lab::Side::{Bare, Go, Raw, Rust};
+use crate::record::Case;
+
+use super::markdown::number;
+
+/// A requirement, and what was measured.
+struct Row {
+    what: &'static str,
+    scenario: &'static str,
+    case: &'static str,
+    limit: Limit,
+    measured: fn(&Case) -> Option<Measured>,
+}
+
+/// What is required.
+enum Limit {
+    AtLeast(f64, &'static str),
+    AtMost(f64, &'static str),
+    Below(f64, &'static str),
+}
+
+/// What was measured, and the least and greatest of the rounds.
+type Measured = (f64, Option<(f64, f64)>);
+
+/// The table, for those cases that were played.
+pub(super) fn table(cases: &[Case]) -> String {
+    let mut out = String::from("| | required | measured | |\n|---|---|---|---|\n");
+    for row in rows() {
+        let case = cases
+            .iter()
+            .find(|case| case.scenario == row.scenario && case.name == row.case);
+        let (limit, unit, met): (String, &str, fn(f64, f64) -> bool) = match row.limit {
+            Limit::AtLeast(n, unit) => (format!("≥ {n}{unit}"), unit, |is, of| is >= of),
+            Limit::AtMost(n, unit) => (format!("≤ {n}{unit}"), unit, |is, of| is <= of),
+            Limit::Below(n, unit) => (format!("< {n}{unit}"), unit, |is, of| is < of),
+        };
+        let (Limit::AtLeast(of, _) | Limit::AtMost(of, _) | Limit::Below(of, _)) = row.limit;
+        let (measured, verdict) = match case.and_then(row.measured) {
+            None => ("not measured".to_owned(), ""),
+            Some((value, spread)) => {
+                let spread = spread.map_or(String::new(), |(least, greatest)| {
+                    format!(" ({}–{})", number(least), number(greatest))
+                });
+                let verdict = if met(value, of) { "pass" } else { "**miss**" };
+                (format!("{}{unit}{spread}", number(value)), verdict)
+            }
+        };
+        out.push_str(&format!(
+            "| {} | {limit} | {measured} | {verdict} |\n",
+            row.what
+        ));
+    }
+    out
+}
+
+fn rate_to_go(case: &Case) -> Option<Measured> {
+    with_spread(case.ratio(Rust, Go, "rate"))
+}
+
+fn rate_to_raw(case: &Case) -> Option<Measured> {
+    with_spread(case.ratio(Rust, Raw, "rate"))
+}
+
+fn rate_to_bare(case: &Case) -> Option<Measured> {
+    with_spread(case.ratio(Rust, Bare, "rate"))
+}
+
+fn cpu_to_go(case: &Case) -> Option<Measured> {
+    with_spread(case.ratio(Rust, Go, "worker_cpu_us"))
+}
+
+fn idle_commands(case: &Case) -> Option<Measured> {
+    let values = case.values(Rust, "commands");
+    Some((
+        case.median(Rust, "commands")?,
+        Some(crate::stats::range(&values)),
+    ))
+}
+
+fn p50(case: &Case) -> Option<Measured> {
+    Some((case.percentile(Rust, 0.5)?, None))
+}
+
+fn p99(case: &Case) -> Option<Measured> {
+    Some((case.percentile(Rust, 0.99)?, None))
+}
+
+fn with_spread(ratio: Option<(f64, f64, f64)>) -> Option<Measured> {
+    ratio.map(|(ratio, least, greatest)| (ratio, Some((least, greatest))))
+}
+
+fn rows() -> Vec<Row> {
+    use Limit::{AtLeast, AtMost, Below};
+    let row = |what, scenario, case, limit, measured| Row {
+        what,
+        scenario,
+        case,
+        limit,
+        measured,
+    };
+    vec![
+        row(
+            "process no-op, c = 10",
+            "process",
+            "c=10",
+            AtLeast(4.0, "× Go"),
+            rate_to_go,
+        ),
+        row(
+            "process no-op, c = 100",
+            "process",
+            "c=100",
+            AtLeast(10.0, "× Go"),
+            rate_to_go,
+        ),
+        row(
+            "process no-op, c = 1,000",
+            "process",
+            "c=1000",
+            AtLeast(10.0, "× Go"),
+            rate_to_go,
+        ),
+        row(
+            "process no-op, c = 100, to the raw limit",
+            "process",
+            "c=100",
+            AtLeast(0.85, ""),
+            rate_to_raw,
+        ),
+        row(
+            "process, c = 100, 1 ms round trip",
+            "distance",
+            "1 ms, c=100",
+            AtLeast(40.0, "× Go"),
+            rate_to_go,
+        ),
+        row(
+            "process, c = 100, 3 ms round trip",
+            "distance",
+            "3 ms, c=100",
+            AtLeast(50.0, "× Go"),
+            rate_to_go,
+        ),
+        row(
+            "worker CPU per task, c = 100",
+            "process",
+            "c=100",
+            AtMost(0.2, "× Go"),
+            cpu_to_go,
+        ),
+        row(
+            "enqueue, 100 callers",
+            "enqueue",
+            "callers=100",
+            AtLeast(3.0, "× Go"),
+            rate_to_go,
+        ),
+        row(
+            "batch of 1,000, to Go with 100 callers",
+            "batch",
+            "batch=1000",
+            AtLeast(4.0, "× Go"),
+            rate_to_go,
+        ),
+        row(
+            "pick-up from idle, Go producer, p50",
+            "pick-up",
+            "servers=1",
+            Below(2.0, " ms"),
+            p50,
+        ),
+        row(
+            "pick-up from idle, Go producer, p99",
+            "pick-up",
+            "servers=1",
+            Below(20.0, " ms"),
+            p99,
+        ),
+        row(
+            "idle commands a second, 1 queue",
+            "idle",
+            "queues=1",
+            AtMost(2.0, ""),
+            idle_commands,
+        ),
+        row(
+            "idle commands a second, 100 queues",
+            "idle",
+            "queues=100",
+            AtMost(10.0, ""),
+            idle_commands,
+        ),
+        row(
+            "10 ms handlers, c = 100, to a bare loop",
+            "sleep-10ms",
+            "c=100",
+            AtLeast(0.98, ""),
+            rate_to_bare,
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::record::Metrics;
+
+    #[test]
+    fn a_ratio_of_medians_is_judged() {
+        let mut case = Case::rate("process", "c=100");
+        for (go, rust) in [(10.0, 90.0), (10.0, 120.0), (11.0, 100.0)] {
+            case.rounds.push(BTreeMap::from([
+                (Go, Metrics::from([("rate", go)])),
+                (Rust, Metrics::from([("rate", rust)])),
+            ]));
+        }
+        let table = table(&[case]);
+        assert!(
+            table.contains("| process no-op, c = 100 | ≥ 10× Go | 10.0× Go (9.00–12.0) | pass |"),
+            "{table}"
+        );
+        assert!(table.contains("| enqueue, 100 callers | ≥ 3× Go | not measured |  |"));
+    }
+}

@@ -1,0 +1,88 @@
+//! How cost grows with what there is.
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+use crate::drain::Drain;
+use crate::lab::{BOTH, Bed, Lab, Side};
+use crate::record::{Case, Metrics};
+use crate::seed::Seed;
+
+/// Over the depth of the queue, the number of queues, and the number of servers.
+pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    let depths = [1_000_u32, 10_000, 100_000, 1_000_000, 5_000_000];
+    for depth in depths {
+        if u64::from(depth) > lab.deepest {
+            break;
+        }
+        let bed = lab.bed()?;
+        let case = Case::rate("growth", format!("depth={depth}"))
+            .at(depth.into())
+            .note("at most 20,000 (Go) or 150,000 (Rust) of them are run");
+        cases.push(case.play(lab.growth_rounds(), &BOTH, |side| {
+            at_depth(&bed, side, depth.into())
+        })?);
+    }
+    for queues in [1_u16, 10, 100, 1000] {
+        let bed = lab.bed()?;
+        let case = Case::rate("growth", format!("queues={queues}")).at(queues.into());
+        cases.push(case.play(lab.growth_rounds(), &BOTH, |side| {
+            over_queues(&bed, side, queues.into())
+        })?);
+    }
+    for servers in [1_u16, 2, 4, 8, 16, 32] {
+        let bed = lab.bed()?;
+        let case = Case::rate("growth", format!("servers={servers}"))
+            .at(servers.into())
+            .note("c=10 each");
+        cases.push(case.play(lab.growth_rounds(), &BOTH, |side| {
+            let tasks = tasks(lab, side);
+            sow(&bed, &[Seed::pending(tasks)])?;
+            Drain {
+                servers: servers.into(),
+                ..Drain::no_op(10, tasks)
+            }
+            .run(&bed, side)
+        })?);
+    }
+    Ok(cases)
+}
+
+fn tasks(lab: &Lab, side: Side) -> u64 {
+    lab.tasks(if side == Side::Go { 20_000 } else { 150_000 })
+}
+
+fn at_depth(bed: &Bed<'_>, side: Side, depth: u64) -> Result<Metrics> {
+    sow(bed, &[Seed::pending(depth)])?;
+    Drain::no_op(100, depth.min(tasks(bed.lab, side))).run(bed, side)
+}
+
+fn over_queues(bed: &Bed<'_>, side: Side, queues: u64) -> Result<Metrics> {
+    let each = tasks(bed.lab, side) / queues;
+    let names: Vec<String> = (0..queues).map(|i| format!("q{i}")).collect();
+    let seeds: Vec<Seed> = names
+        .iter()
+        .map(|queue| Seed {
+            queue: queue.clone(),
+            ..Seed::pending(each)
+        })
+        .collect();
+    sow(bed, &seeds)?;
+    let weights: Map<String, Value> = names.iter().map(|name| (name.clone(), 1.into())).collect();
+    Drain {
+        config: json!({"concurrency": 100, "queues": weights}),
+        queues: names,
+        ..Drain::no_op(100, each * queues)
+    }
+    .run(bed, side)
+}
+
+fn sow(bed: &Bed<'_>, seeds: &[Seed]) -> Result<()> {
+    let mut redis = bed.redis.connect()?;
+    redis.call(&["FLUSHALL"])?;
+    for seed in seeds {
+        seed.sow(&mut redis)?;
+    }
+    Ok(())
+}
