@@ -12,39 +12,43 @@
 -- Replies {"paused"} | {"ok", number of ids dropped because their hash is gone, id, msg, id, msg …}, oldest first.
 -- use: now, field
 local pending, active, lease = KEYS[1], KEYS[2], KEYS[3]
-if redis.call('EXISTS', KEYS[4]) == 1 then return { 'paused' } end
+local prefix, owner = ARGV[1], ARGV[4]
+local call = redis.call
+if call('EXISTS', KEYS[4]) == 1 then return { 'paused' } end
 -- a key of a wrong type raises here, before anything is written
-redis.call('LLEN', active)
-redis.call('ZCARD', lease)
+call('LLEN', active)
+call('ZCARD', lease)
 
 local want, dropped = tonumber(ARGV[2]), 0
-local reply = { 'ok', 0 }
-local expires_at = now_secs() + tonumber(ARGV[3])
+local reply, n = { 'ok', 0 }, 2
+-- as text: a number would be printed anew for each task
+local expires_at = string.format('%d', now_secs() + tonumber(ARGV[3]))
 while want > 0 do
-  local ids = redis.call('LRANGE', pending, -want, -1)
+  local ids = call('LRANGE', pending, -want, -1)
   if #ids == 0 then break end
-  local taken, leases = {}, {}
+  local taken, keys, leases, t = {}, {}, {}, 0
   for i = #ids, 1, -1 do
-    local msg = field(ARGV[1] .. ids[i], 'msg')
+    local id, key = ids[i], prefix .. ids[i]
+    local msg = field(key, 'msg')
     if msg then
-      taken[#taken + 1] = ids[i]
-      leases[#leases + 1] = expires_at
-      leases[#leases + 1] = ids[i]
-      reply[#reply + 1] = ids[i]
-      reply[#reply + 1] = msg
+      t = t + 1
+      taken[t], keys[t] = id, key
+      leases[2 * t - 1], leases[2 * t] = expires_at, id
+      reply[n + 1], reply[n + 2] = id, msg
+      n = n + 2
     else
       dropped = dropped + 1
     end
   end
   -- the first write: refused as a whole when Redis is out of memory
-  if #taken > 0 then redis.call('LPUSH', active, unpack(taken)) end
-  redis.call('LTRIM', pending, 0, -#ids - 1)
-  for _, id in ipairs(taken) do
-    redis.call('HSET', ARGV[1] .. id, 'state', 'active', 'rasynq_owner', ARGV[4])
-    redis.call('HDEL', ARGV[1] .. id, 'pending_since')
+  if t > 0 then call('LPUSH', active, unpack(taken)) end
+  call('LTRIM', pending, 0, -#ids - 1)
+  for i = 1, t do
+    call('HSET', keys[i], 'state', 'active', 'rasynq_owner', owner)
+    call('HDEL', keys[i], 'pending_since')
   end
-  if #taken > 0 then redis.call('ZADD', lease, unpack(leases)) end
-  want = want - #taken
+  if t > 0 then call('ZADD', lease, unpack(leases)) end
+  want = want - t
 end
 reply[2] = dropped
 return reply

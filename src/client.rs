@@ -218,6 +218,13 @@ async fn share_calls(broker: Broker, mut submissions: mpsc::UnboundedReceiver<Su
         if submissions.recv_many(&mut shared, SHARED_CALL).await == 0 {
             break;
         }
+        // callers that are about to submit join in
+        tokio::task::yield_now().await;
+        while shared.len() < SHARED_CALL
+            && let Ok(more) = submissions.try_recv()
+        {
+            shared.push(more);
+        }
         let broker = broker.clone();
         calls.spawn(async move {
             let (tasks, callers): (Vec<_>, Vec<_>) = shared

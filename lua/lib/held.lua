@@ -5,6 +5,7 @@
 local function held(key, id, owner, original, active)
   if field(key, 'rasynq_owner') ~= owner then return false end
   if original ~= '' and field(key, 'msg') ~= original then return false end
-  -- the tail holds those that were fetched first, which tend to end first
-  return redis.call('LREM', active, -1, id) == 1
+  -- the tail holds those that were fetched first, which tend to end first; the count as text, for a
+  -- number would be printed anew for each task
+  return redis.call('LREM', active, '-1', id) == 1
 end

@@ -343,7 +343,6 @@ impl Server {
             concurrency: config.concurrency,
             task_check_interval: config.task_check_interval,
             lost,
-            server_id: identity.server_id.clone(),
         };
         let syncer = Syncer {
             broker: broker.clone(),

@@ -27,7 +27,7 @@ use crate::wire::{self, TaskMessage};
 /// How many fetches are under way at once.
 const FETCHES_IN_FLIGHT: usize = 2;
 /// The most tasks of one fetch, but for the largest servers.
-const MAX_FETCH: usize = 64;
+const MAX_FETCH: usize = 128;
 
 /// asynq: `processor`.
 pub(super) struct Processor {
@@ -40,8 +40,6 @@ pub(super) struct Processor {
     pub(super) task_check_interval: Duration,
     /// To the recoverer.
     pub(super) lost: mpsc::UnboundedSender<LostFetch>,
-    /// Names this server's fetches.
-    pub(super) server_id: String,
 }
 
 /// What a fetch brought, and the permits of the workers it was made for.
@@ -77,7 +75,7 @@ impl Processor {
     /// Fetches until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.concurrency));
-        let names = FetchNames::new(&self.server_id);
+        let names = FetchNames::new();
         let most = MAX_FETCH.max(self.concurrency / 16);
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
         // queues that could not be asked, until they are asked again
@@ -87,6 +85,11 @@ impl Processor {
             let room = (2 * self.concurrency).saturating_sub(self.runs.len());
             let any_ready = self.wakeups.any_ready();
             let may_fetch = any_ready && fetches.len() < FETCHES_IN_FLIGHT && room > 0;
+            // beside another fetch only a large one is worth a call of its own
+            let least = match fetches.is_empty() {
+                true => 1,
+                false => (most.min(self.concurrency) / 2).clamp(1, room.max(1)),
+            };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -108,10 +111,12 @@ impl Processor {
                     self.begin(fetched);
                 }
                 Some(queue) = naps.next(), if !naps.is_empty() => self.wakeups.set_ready(queue),
-                permit = Arc::clone(&slots).acquire_owned(), if may_fetch => {
+                permit = Arc::clone(&slots).acquire_many_owned(least as u32), if may_fetch => {
                     // the semaphore is never closed
                     let Ok(mut permit) = permit else { break };
-                    let more = slots.available_permits().min(most - 1).min(room - 1);
+                    // handlers that are about to end make the fetch larger
+                    tokio::task::yield_now().await;
+                    let more = slots.available_permits().min(most.min(room).saturating_sub(least));
                     if let Ok(others) = Arc::clone(&slots).try_acquire_many_owned(more as u32) {
                         permit.merge(others);
                     }
@@ -252,23 +257,23 @@ impl Processor {
     }
 }
 
-/// Names for fetches, unique in the world.
+/// Names for fetches, unique in the world, and short: each of their tasks carries one.
 struct FetchNames {
-    server_id: String,
+    server: String,
     next: AtomicU64,
 }
 
 impl FetchNames {
-    fn new(server_id: &str) -> Self {
+    fn new() -> Self {
         Self {
-            server_id: server_id.to_owned(),
+            server: format!("{:x}", rand::random::<u64>()),
             next: AtomicU64::new(1),
         }
     }
 
     fn next(&self) -> Str {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        Str::from(format!("{}:{n}", self.server_id))
+        Str::from(format!("{}:{n:x}", self.server))
     }
 }
 

@@ -23,9 +23,11 @@ use crate::error::Result;
 use crate::wire::QueueKeys;
 
 /// The most tasks in one call.
-const GROUP: usize = 64;
+const GROUP: usize = 128;
 /// How many calls of one lane are under way at once.
 const CALLS_PER_LANE: usize = 2;
+/// How many have to wait for a call beside another one.
+const LEAST_BESIDE: usize = 16;
 
 /// A run that has ended, and what Redis is to be told.
 pub(super) type Ended = (Arc<Run>, Settlement);
@@ -94,6 +96,11 @@ impl Syncer {
                 }
                 n = ended.recv_many(&mut buffer, 4 * GROUP), if open => {
                     open = n > 0;
+                    // handlers that are about to end make the group larger
+                    tokio::task::yield_now().await;
+                    while let Ok(more) = ended.try_recv() {
+                        buffer.push(more);
+                    }
                     for (run, settlement) in buffer.drain(..) {
                         lanes
                             .entry((run.queue_index, Kind::of(&settlement)))
@@ -127,7 +134,7 @@ impl Syncer {
                 let waiting = lane.waiting.make_contiguous();
                 waiting.sort_by_key(|(run, _)| std::cmp::Reverse(run.number));
             }
-            while !lane.waiting.is_empty() && lane.calls < key.1.calls_at_once() {
+            while lane.may_call(key.1.calls_at_once()) {
                 if let Some(at) = lane.not_before.filter(|at| *at > now) {
                     resume_at = Some(resume_at.map_or(at, |other| other.min(at)));
                     break;
@@ -270,6 +277,13 @@ impl Kind {
 }
 
 impl Lane {
+    fn may_call(&self, at_once: usize) -> bool {
+        match self.calls {
+            0 => !self.waiting.is_empty(),
+            calls => calls < at_once && self.waiting.len() >= LEAST_BESIDE.min(self.group),
+        }
+    }
+
     fn new(queue: QueueKeys) -> Self {
         Self {
             queue,
