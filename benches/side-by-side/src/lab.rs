@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 
 use crate::proxy::Proxy;
 use crate::redis::Redis;
@@ -19,6 +19,10 @@ pub(crate) enum Side {
     Raw,
     /// The handlers alone, without a queue.
     Bare,
+    /// The crate `asynqrs`.
+    Asynqrs,
+    /// The crate `apalis-redis`.
+    Apalis,
 }
 
 /// The two implementations, in the order of a round.
@@ -31,6 +35,8 @@ impl fmt::Display for Side {
             Self::Rust => "rust",
             Self::Raw => "raw",
             Self::Bare => "bare",
+            Self::Asynqrs => "asynqrs",
+            Self::Apalis => "apalis",
         })
     }
 }
@@ -41,6 +47,8 @@ pub(crate) struct Lab {
     pub(crate) go_peer: PathBuf,
     /// The Rust peer.
     pub(crate) rust_peer: PathBuf,
+    /// The peer of other crates, if it is to take part.
+    pub(crate) third_party: Option<PathBuf>,
     /// The Redis server.
     pub(crate) redis_server: PathBuf,
     /// How often each case is played.
@@ -52,12 +60,19 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// The program of an implementation.
-    pub(crate) fn peer(&self, side: Side) -> &Path {
-        match side {
-            Side::Go => &self.go_peer,
-            Side::Rust | Side::Raw | Side::Bare => &self.rust_peer,
-        }
+    /// The program of an implementation, and its first argument.
+    pub(crate) fn peer(&self, side: Side) -> Result<(&Path, Option<&str>)> {
+        let third_party = || {
+            let program = self.third_party.as_deref();
+            program.context("there is no peer of other crates")
+        };
+        Ok(match side {
+            Side::Go => (&self.go_peer, None),
+            Side::Rust => (&self.rust_peer, None),
+            Side::Asynqrs => (third_party()?, Some("asynqrs")),
+            Side::Apalis => (third_party()?, Some("apalis")),
+            Side::Raw | Side::Bare => bail!("{side} is no peer"),
+        })
     }
 
     /// So many tasks, or a quarter of them in a quick run.

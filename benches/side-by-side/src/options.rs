@@ -38,6 +38,7 @@ impl Options {
             lab: Lab {
                 go_peer: "compat/bin/go-peer".into(),
                 rust_peer: "compat/bin/rust-peer".into(),
+                third_party: None,
                 redis_server: "redis-server".into(),
                 rounds: 0,
                 quick: false,
@@ -60,6 +61,7 @@ impl Options {
                 "--list" => options.list = true,
                 "--go-peer" => options.lab.go_peer = value()?.into(),
                 "--rust-peer" => options.lab.rust_peer = value()?.into(),
+                "--third-party" => options.lab.third_party = Some(value()?.into()),
                 "--redis-server" => options.lab.redis_server = value()?.into(),
                 other => bail!("unknown argument {other:?}\n{USAGE}"),
             }

@@ -45,12 +45,13 @@ impl Peer {
         side: Side,
         events: Option<Sender<Heard>>,
     ) -> Result<Self> {
-        let program = bed.lab.peer(side);
+        let (program, first) = bed.lab.peer(side)?;
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(bed.redis.dir().join(format!("{side}.log")))?;
         let mut child = Command::new(program)
+            .args(first)
             .args(["--redis", &bed.uri])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

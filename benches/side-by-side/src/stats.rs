@@ -1,4 +1,4 @@
-//! Medians and percentiles.
+//! Medians, means and percentiles.
 
 /// The middle of some values; `NaN` where there are none.
 pub(crate) fn median(values: &[f64]) -> f64 {
@@ -8,6 +8,11 @@ pub(crate) fn median(values: &[f64]) -> f64 {
         n if n % 2 == 1 => sorted[n / 2],
         n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
     }
+}
+
+/// The sum divided by the number; `NaN` where there are none.
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// The value below which this part (0 … 1) of the values lies, by nearest rank.

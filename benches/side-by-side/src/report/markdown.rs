@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::lab::Side;
 use crate::record::Case;
-use crate::stats::range;
+use crate::stats::{mean, range};
 
 /// The metrics that stand in the columns of rates.
 const RATE_EXTRAS: [&str; 3] = ["worker_cpu_us", "redis_cpu_us", "commands"];
@@ -81,7 +81,7 @@ fn rate_table(cases: &[&Case]) -> String {
             let side = |side| case.median(side, metric).map_or("–".to_owned(), number);
             format!("{} / {}", side(Side::Go), side(Side::Rust))
         });
-        let beside: Vec<String> = [Side::Raw, Side::Bare]
+        let beside: Vec<String> = [Side::Raw, Side::Bare, Side::Asynqrs, Side::Apalis]
             .into_iter()
             .filter_map(|side| Some(format!("{side} {}", number(case.median(side, "rate")?))))
             .collect();
@@ -114,10 +114,16 @@ fn metric_table(cases: &[&Case]) -> String {
         .flat_map(|metrics| metrics.keys().copied())
         .collect();
     let names: Vec<&str> = metrics.iter().copied().collect();
+    let one_unit = cases.iter().all(|case| case.unit == first.unit);
+    let unit = if one_unit {
+        format!("In {}. ", first.unit)
+    } else {
+        String::new()
+    };
     let mut out = format!(
-        "\n### {}\n\nIn {}. Medians (least–greatest of a round); percentiles over all rounds.\n\n| | | {} |\n|---|---|{}\n",
+        "\n### {}\n\n{}Medians (least–greatest of a round); percentiles and means over all rounds.\n\n| | | {} |\n|---|---|{}\n",
         first.scenario,
-        first.unit,
+        unit,
         names.join(" | "),
         "---|".repeat(names.len()),
     );
@@ -157,6 +163,15 @@ fn cell(case: &Case, side: Side, metric: &str) -> String {
     case.median(side, metric)
         .map_or("–".to_owned(), |value| match values.len() {
             1 => number(value),
+            // what happens once a minute is in few of the windows
+            _ if case.scenario == "idle" => {
+                format!(
+                    "mean {} ({}–{})",
+                    number(mean(&values)),
+                    number(least),
+                    number(greatest)
+                )
+            }
             _ => format!("{} ({}–{})", number(value), number(least), number(greatest)),
         })
 }

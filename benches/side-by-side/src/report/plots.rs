@@ -75,6 +75,8 @@ fn label(side: Side) -> &'static str {
         Side::Rust => "rasynq",
         Side::Raw => "raw limit",
         Side::Bare => "bare loop",
+        Side::Asynqrs => "asynqrs",
+        Side::Apalis => "apalis-redis",
     }
 }
 
@@ -82,6 +84,6 @@ fn colour(side: Side) -> &'static str {
     match side {
         Side::Go => "#00799c",
         Side::Rust => "#c0392b",
-        Side::Raw | Side::Bare => "#777777",
+        _ => "#777777",
     }
 }

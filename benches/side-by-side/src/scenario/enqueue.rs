@@ -8,6 +8,8 @@ use crate::peer::Peer;
 use crate::record::{Case, Metrics};
 use crate::redis::commands;
 
+/// How many tasks go ahead of those that are measured.
+const WARM_UP: u64 = 100;
 /// The size of a batch.
 const BATCH: u64 = 1000;
 
@@ -56,7 +58,7 @@ pub(super) fn enqueue(
     redis.call(&["FLUSHALL"])?;
     let mut peer = Peer::start(bed, side)?;
     let mut request = json!({"task": {"type": "task", "payload": {"utf8": "x".repeat(payload)}}});
-    request["n"] = 100.into();
+    request["n"] = WARM_UP.into();
     request["callers"] = how["callers"].clone();
     peer.ask("enqueue_many", request.clone())?;
     request["n"] = tasks.into();
@@ -72,6 +74,14 @@ pub(super) fn enqueue(
     let redis_cpu = bed.redis.cpu_time()?.saturating_sub(redis_cpu_before);
     let executed = commands(&mut redis)? - commands_before;
     ensure!(answer["err"] == 0, "{} enqueues failed", answer["err"]);
+    if side != Side::Apalis {
+        let stored = redis.call(&["LLEN", "asynq:{default}:pending"])?.number();
+        let sent = tasks + WARM_UP;
+        ensure!(
+            stored.unsigned_abs() == sent,
+            "{stored} of {sent} are pending"
+        );
+    }
     let seconds = answer["seconds"].as_f64().unwrap_or(f64::NAN);
     Ok(Metrics::from([
         ("rate", n / seconds),

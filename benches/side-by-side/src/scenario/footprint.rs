@@ -22,16 +22,20 @@ const TASKS: u64 = 20_000;
 pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
     let bed = lab.bed()?;
     Ok(vec![
-        Case::new("footprint", "Redis, pending task of 100 B", "bytes", "B").play(
-            lab.rounds,
-            &BOTH,
-            |side| stored(&bed, side),
-        )?,
-        Case::new("footprint", "worker, 10,000 handlers", "rss_mib", "MiB").play(
-            lab.rounds,
-            &BOTH,
-            |side| running(&bed, side),
-        )?,
+        Case::new(
+            "footprint",
+            "Redis: a pending task of 100 B, bytes",
+            "bytes",
+            "B",
+        )
+        .play(lab.rounds, &BOTH, |side| stored(&bed, side))?,
+        Case::new(
+            "footprint",
+            "worker: 10,000 handlers, MiB",
+            "rss_mib",
+            "MiB",
+        )
+        .play(lab.rounds, &BOTH, |side| running(&bed, side))?,
     ])
 }
 

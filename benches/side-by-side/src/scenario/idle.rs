@@ -14,8 +14,9 @@ use crate::resp::Connection;
 
 /// How long servers settle.
 const SETTLE: Duration = Duration::from_secs(6);
-/// How long they are watched each time.
-const WINDOW: Duration = Duration::from_secs(20);
+/// How long they are watched in all: what they do once a minute is to be seen, and as often as it
+/// happens.
+const WATCHED: Duration = Duration::from_secs(120);
 
 /// A server that idles on its own Redis.
 struct Idler<'l> {
@@ -39,9 +40,10 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
             .note("all commands that Redis executes, those inside scripts too; all six servers are watched at once");
         groups.push((case, group));
     }
-    let window = if lab.quick { WINDOW / 2 } else { WINDOW };
+    let watched = if lab.quick { WATCHED / 2 } else { WATCHED };
+    let window = watched / u32::try_from(lab.rounds.max(1))?;
     std::thread::sleep(SETTLE);
-    for _ in 0..(if lab.quick { 1 } else { lab.rounds }) {
+    for _ in 0..lab.rounds.max(1) {
         let begin = Instant::now();
         let mut before = Vec::new();
         for (_, group) in &mut groups {

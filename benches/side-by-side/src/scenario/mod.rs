@@ -10,6 +10,7 @@ mod growth;
 mod idle;
 mod mixed;
 mod no_op;
+mod other_crates;
 mod payload;
 mod pick_up;
 mod raw;
@@ -34,7 +35,7 @@ pub(crate) struct Scenario {
 }
 
 /// All, in the order in which they are played.
-pub(crate) const ALL: [Scenario; 16] = [
+pub(crate) const ALL: [Scenario; 17] = [
     Scenario {
         name: "enqueue",
         about: "1, 16 and 100 callers that enqueue one task after the other",
@@ -106,6 +107,11 @@ pub(crate) const ALL: [Scenario; 16] = [
         play: footprint::play,
     },
     Scenario {
+        name: "other-crates",
+        about: "asynqrs and apalis-redis: 100 callers, 100 handlers",
+        play: other_crates::play,
+    },
+    Scenario {
         name: "growth",
         about: "depth of the queue, number of queues, number of servers",
         play: growth::play,
@@ -128,7 +134,7 @@ impl Work {
     fn tasks(&self, bed: &Bed<'_>, side: Side) -> u64 {
         bed.lab.tasks(match side {
             Side::Go => self.go_tasks,
-            Side::Rust | Side::Raw | Side::Bare => self.rust_tasks,
+            _ => self.rust_tasks,
         })
     }
 
@@ -146,7 +152,7 @@ impl Work {
         seed(tasks).sow(&mut redis)?;
         match side {
             Side::Raw => raw::drain(bed, tasks),
-            Side::Go | Side::Rust | Side::Bare => Drain::no_op(concurrency, tasks).run(bed, side),
+            side => Drain::no_op(concurrency, tasks).run(bed, side),
         }
     }
 }
