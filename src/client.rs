@@ -64,8 +64,17 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] before Redis is asked; [`ErrorKind::DuplicateTask`] and
-    /// [`ErrorKind::TaskIdConflict`], both with the id that is in the way; of
-    /// [`ErrorKind::Unavailable`] the task may have been stored all the same.
+    /// [`ErrorKind::TaskIdConflict`], both with the id that is in the way;
+    /// [`ErrorKind::Redis`] where Redis refuses it, by its permissions, for lack of memory or
+    /// because a key is of a wrong type. Of [`ErrorKind::Unavailable`] the task may have been
+    /// stored all the same.
+    ///
+    /// # Lost replies
+    /// An enqueue whose reply is lost is sent again, up to three times in all, so marked that it
+    /// does not collide with its own first attempt. Only what is still stored can be recognized:
+    /// if the first attempt arrived, and its task ran to its end and was deleted before the second
+    /// one came, the task is stored and run a second time. A task with a retention is recognized
+    /// even then.
     ///
     /// # Cancel safety
     /// Dropped before it is polled, nothing happens; dropped later, the task may be stored or not.
@@ -81,7 +90,13 @@ impl Client {
     /// several queues. The results are in the order of the tasks, each its own.
     ///
     /// A task that is refused does not stop the others. Of two tasks in one batch that exclude
-    /// each other the first one wins. The errors are those of [`enqueue`](Self::enqueue).
+    /// each other the first one wins. It is not a transaction.
+    ///
+    /// # Errors
+    /// Each task's are those of [`enqueue`](Self::enqueue), lost replies among them.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is polled, nothing happens; dropped later, each task may be stored or not.
     pub async fn enqueue_batch(
         &self,
         tasks: impl IntoIterator<Item = Task>,
@@ -113,13 +128,25 @@ impl Client {
     }
 
     /// Asks Redis for a sign of life. asynq: `Ping`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] where Redis does not answer, [`ErrorKind::Redis`] where it
+    /// answers with an error.
+    ///
+    /// # Cancel safety
+    /// Changes nothing; may be dropped at any time.
     pub async fn ping(&self) -> Result<()> {
         self.broker.ping().await
     }
 
     /// Closes the connection, unless it is the caller's own. asynq: `Close`.
     ///
-    /// Calls under way get [`ErrorKind::Unavailable`].
+    /// Calls under way get [`ErrorKind::Unavailable`]. It has no errors, takes 2 s at most, and
+    /// holds for all clones.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, connections may stay open until the last clone is dropped. Call it again,
+    /// or drop the client.
     pub async fn close(&self) {
         self.broker.close().await;
     }
@@ -142,7 +169,10 @@ impl Client {
                 Placement::Scheduled { at } => (at - now).num_milliseconds().max(0) as u64,
                 _ => 0,
             };
-            (message.unique_key.clone(), (wait + ttl * 1000) / 1000)
+            (
+                message.unique_key.clone(),
+                wait.saturating_add(ttl.saturating_mul(1000)) / 1000,
+            )
         });
         let place = match placement {
             Placement::Pending => Place::Pending,

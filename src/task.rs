@@ -20,6 +20,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// The shortest TTL that a unique lock may have.
 pub const MIN_UNIQUE_TTL: Duration = Duration::from_secs(1);
 
+/// The longest TTL that a unique lock may have: a hundred years.
+pub const MAX_UNIQUE_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// A unit of work: a type, a payload, headers, and options of its own.
 ///
 /// The same type is what [`Client::enqueue`](crate::Client::enqueue) takes and what a handler is
@@ -55,6 +58,8 @@ pub enum TaskOption {
     /// How long one run may take; whole seconds are stored, fractions cut. Zero counts as not given.
     ///
     /// Default: no limit but the deadline; [`DEFAULT_TIMEOUT`] where there is no deadline either.
+    /// Below one second it is stored as 0, which is the same as none: 500 ms without a deadline
+    /// become [`DEFAULT_TIMEOUT`] when the task runs. So it is in asynq.
     Timeout(Duration),
     /// When the last run must have ended, to the second. Default: none.
     Deadline(DateTime<Utc>),
@@ -100,6 +105,8 @@ macro_rules! option_methods {
 
         /// Ends a run after this long (whole seconds; zero counts as not given). Default 30
         /// minutes where no deadline is given. asynq: `Timeout`.
+        ///
+        /// Fractions are cut, so that less than a second is no timeout: the default holds then.
         pub fn timeout(self, limit: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Timeout(limit))
         }
@@ -253,6 +260,11 @@ impl Task {
                     if ttl < MIN_UNIQUE_TTL {
                         return Err(Error::invalid(format!(
                             "unique TTL is {ttl:?}, it must be at least {MIN_UNIQUE_TTL:?}"
+                        )));
+                    }
+                    if ttl > MAX_UNIQUE_TTL {
+                        return Err(Error::invalid(format!(
+                            "unique TTL is {ttl:?}, it must be at most {MAX_UNIQUE_TTL:?}"
                         )));
                     }
                     unique = Some(ttl);

@@ -30,8 +30,16 @@ pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
     map_redis_error(FredError::new(FredKind::Unknown, text.to_owned()), what)
 }
 
+/// What Redis said within a script: version 6 puts the place in front, and a dash.
+fn innermost(details: &str) -> &str {
+    details
+        .rsplit_once("@user_script: ")
+        .and_then(|(_, rest)| rest.split_once(": "))
+        .map_or(details, |(_line, said)| said.trim_start_matches('-'))
+}
+
 fn classify(error: &FredError) -> (ErrorKind, String) {
-    let details = error.details();
+    let details = innermost(error.details());
     match reply_code(details) {
         Some("LOADING") => {
             let reason = "Redis is still loading its data".to_owned();
@@ -124,6 +132,20 @@ pub(super) fn is_unknown_hello(error: &FredError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_redis_6_says_within_a_script_is_found_behind_the_place() {
+        use super::innermost;
+        assert_eq!(
+            innermost("@user_script: 35: -READONLY You can't write"),
+            "READONLY You can't write"
+        );
+        let raised =
+            "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: WRONGTYPE no";
+        assert_eq!(innermost(raised), "WRONGTYPE no");
+        let of_seven = "OOM not allowed script: 1, on @user_script:40.";
+        assert_eq!(innermost(of_seven), of_seven);
+    }
+
     use super::*;
 
     fn mapped(kind: FredKind, details: &'static str) -> Error {

@@ -129,7 +129,6 @@ impl Link {
     /// [`command_timeout`](Self::command_timeout), or the connection counts as dead. What was
     /// asked of the connection itself (`CLIENT TRACKING`) has to be asked again after each
     /// reconnection: listen to fred's `reconnect_rx`.
-    #[allow(dead_code, reason = "for who waits without polling")]
     pub(crate) async fn dedicated(&self) -> Result<Owned<FredClient>> {
         self.make(self.inner.settings.client()).await
     }
@@ -165,7 +164,6 @@ impl Link {
     }
 
     /// How long a command waits for its reply.
-    #[allow(dead_code, reason = "for who uses a dedicated connection")]
     pub(crate) fn command_timeout(&self) -> Duration {
         self.inner.settings.command_timeout
     }
@@ -313,14 +311,6 @@ impl Settings {
             }
         }
         reason
-    }
-}
-
-impl<C: ClientLike + 'static> Owned<C> {
-    /// Closes the connection, after what is under way on it.
-    #[allow(dead_code, reason = "dropping it is enough for most")]
-    pub(crate) async fn close(self) {
-        self.watch.close(CLOSE_TIMEOUT).await;
     }
 }
 

@@ -29,7 +29,11 @@ pub const DEFAULT_ARCHIVE_MAX_SIZE: u64 = 10_000;
 /// How long an archived task is kept.
 pub const DEFAULT_ARCHIVE_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// The most workers of one server.
-const MAX_CONCURRENCY: usize = 1 << 24;
+const MAX_CONCURRENCY: usize = 1 << 20;
+/// The most completed tasks that one call deletes.
+const MAX_JANITOR_BATCH_SIZE: usize = 10_000;
+/// A longer interval is as good as this one.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How often the heart beats. asynq has no setting for it either.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -163,9 +167,17 @@ impl Config {
             if value.is_zero() {
                 *value = default;
             }
+            // longer than any process lives
+            *value = (*value).min(LONGEST_INTERVAL);
         }
         if self.janitor_batch_size == 0 {
             self.janitor_batch_size = DEFAULT_JANITOR_BATCH_SIZE;
+        }
+        if self.janitor_batch_size > MAX_JANITOR_BATCH_SIZE {
+            return Err(Error::invalid(format!(
+                "janitor_batch_size is {}, it must be at most {MAX_JANITOR_BATCH_SIZE}",
+                self.janitor_batch_size
+            )));
         }
         if self.archive_max_size == 0 {
             return Err(Error::invalid(
@@ -212,7 +224,7 @@ mod tests {
         let error = config.checked().err().unwrap().to_string();
         assert_eq!(
             error,
-            "concurrency is 1073741824, it must be at most 16777216"
+            "concurrency is 1073741824, it must be at most 1048576"
         );
     }
 }

@@ -14,8 +14,8 @@ use crate::broker::Broker;
 
 /// Servers that wait for the same second spread over this time.
 const SPREAD_MS: i64 = 15;
-/// How long to wait for word of what is due next after what was due has been moved.
-const WORD_PAUSE: Duration = Duration::from_millis(50);
+/// The longest sleep by a clock that does not notice when ours is set, or the machine stood still.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// How long to leave a queue alone that could not be forwarded.
 const FAILED_PAUSE_MS: i64 = 2_000;
 
@@ -49,24 +49,27 @@ impl Forwarder {
             return self.wakeups.due_changed().await;
         };
         let spread = rand::rng().random_range(0..SPREAD_MS);
-        let left_ms = at_ms + spread - Utc::now().timestamp_millis();
+        let now_ms = Utc::now().timestamp_millis();
+        let left_ms = at_ms.saturating_add(spread).saturating_sub(now_ms);
         if let Ok(left @ 1..) = u64::try_from(left_ms) {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(left)) => {}
+                // now and then our clock is asked again, which may have been set
+                () = tokio::time::sleep(Duration::from_millis(left).min(LONGEST_SLEEP)) => {}
                 // something else may be due earlier now
-                () = self.wakeups.due_changed() => return,
+                () = self.wakeups.due_changed() => {}
             }
-        }
-        let keys = self.queues.get(queue);
-        if let Err(error) = self.broker.forward(keys).await {
-            tracing::warn!(queue = keys.queue(), %error, "could not forward due tasks, will be tried again");
-            // the others go on
-            let again_ms = Utc::now().timestamp_millis() + FAILED_PAUSE_MS;
-            self.wakeups.set_due(queue, Some(again_ms));
             return;
         }
-        // the watcher sees the sets change and says what is due next
-        let _ = tokio::time::timeout(WORD_PAUSE, self.wakeups.due_changed()).await;
+        let keys = self.queues.get(queue);
+        match self.broker.forward(keys).await {
+            Ok(()) => self.wakeups.forwarded(queue),
+            Err(error) => {
+                tracing::warn!(queue = keys.queue(), %error, "could not forward due tasks, will be tried again");
+                // the others go on
+                self.wakeups
+                    .set_due(queue, Some(now_ms.saturating_add(FAILED_PAUSE_MS)));
+            }
+        }
     }
 
     /// Forwards all queues, then waits for the interval or for watching to begin.

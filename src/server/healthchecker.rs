@@ -1,6 +1,7 @@
 //! Tells the user's callback whether Redis answers.
 
 use super::config::HealthCheck;
+use super::policy::guarded;
 use super::service::Part;
 use crate::broker::Broker;
 use crate::error::Result;
@@ -15,7 +16,8 @@ impl Part for HealthChecker {
     const NAME: &'static str = "health checker";
 
     async fn run_once(&mut self) -> Result<()> {
-        (self.callback)(self.broker.ping().await);
+        let answer = self.broker.ping().await;
+        guarded("health check", (), || (self.callback)(answer));
         Ok(())
     }
 }

@@ -5,21 +5,25 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
+use futures_util::future::{join, join_all};
+use tokio::time::{Instant, timeout};
 
 use super::runs::{Run, Runs};
 use super::service::Part;
 use super::status::{Identity, Status};
 use crate::broker::Broker;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::handler::RunEnded;
 use crate::wire::{self, QueueKeys, ServerInfo, Timestamp, WorkerInfo};
 
 /// How long a server counts as alive after its last word.
 const TTL_SECS: i64 = 10;
+/// How long writing the rest may take, so that the next renewal is not delayed.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
 /// The most leases that one script call renews.
 const MAX_RENEWALS: usize = 500;
 /// What of a payload is shown among the workers.
@@ -38,9 +42,13 @@ impl Part for Heartbeater {
 
     async fn run_once(&mut self) -> Result<()> {
         let runs = self.runs.all();
-        let renewed = self.renew_leases(&runs).await;
-        let written = self.write_state(&runs).await;
-        renewed.and(written)
+        let (renewed, written) = join(
+            self.renew_leases(&runs),
+            timeout(WRITE_TIMEOUT, self.write_state(&runs)),
+        )
+        .await;
+        let late = || Error::new(ErrorKind::Unavailable, "write server state: Redis is slow");
+        renewed.and(written.unwrap_or_else(|_| Err(late())))
     }
 }
 
@@ -58,18 +66,16 @@ impl Heartbeater {
                 lose(run);
             }
         }
-        let mut first_error = Ok(());
-        for (queue, held) in by_queue.into_values() {
-            for part in held.chunks(MAX_RENEWALS) {
-                if let Err(error) = self.renew(queue, part).await {
-                    first_error = first_error.and(Err(error));
-                }
-            }
-        }
-        first_error
+        let calls = by_queue.into_values().flat_map(|(queue, held)| {
+            let parts: Vec<Vec<&Arc<Run>>> = held.chunks(MAX_RENEWALS).map(<[_]>::to_vec).collect();
+            parts.into_iter().map(move |part| (queue, part))
+        });
+        // all at once: a queue that does not answer holds up no other
+        let renewed = join_all(calls.map(|(queue, part)| self.renew(queue, part))).await;
+        renewed.into_iter().fold(Ok(()), Result::and)
     }
 
-    async fn renew(&self, queue: &QueueKeys, runs: &[&Arc<Run>]) -> Result<()> {
+    async fn renew(&self, queue: &QueueKeys, runs: Vec<&Arc<Run>>) -> Result<()> {
         let asked_at = Instant::now();
         let names: Vec<_> = runs
             .iter()

@@ -10,10 +10,12 @@ mod forwarder;
 mod healthchecker;
 mod heartbeater;
 mod janitor;
+mod lost_fetches;
 mod policy;
 mod processor;
 mod queues;
 mod recoverer;
+mod running;
 mod runs;
 mod service;
 mod signals;
@@ -42,15 +44,14 @@ use janitor::Janitor;
 use policy::Policy;
 use processor::Processor;
 use queues::Queues;
-use recoverer::{Recoverer, give_back_lost_fetches};
+use recoverer::Recoverer;
+pub use running::RunningServer;
+use running::Stop;
 use runs::Runs;
 use service::{Part, repeat};
 use status::{Identity, Status};
 use syncer::Syncer;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wakeups::Wakeups;
 use watcher::Watcher;
@@ -392,7 +393,7 @@ impl Server {
                 stop.parts.clone(),
             ))),
             tokio::spawn(subscriber::listen(broker.clone(), runs, stop.parts.clone())),
-            tokio::spawn(give_back_lost_fetches(
+            tokio::spawn(lost_fetches::give_back(
                 broker.clone(),
                 lost_receiver,
                 stop.parts.clone(),
@@ -438,108 +439,4 @@ impl Server {
 
 async fn ignore<T>(part: impl Future<Output = T>) {
     part.await;
-}
-
-/// What stops what, in the order in which a shutdown does it.
-#[derive(Default)]
-struct Stop {
-    fetching: CancellationToken,
-    abort: CancellationToken,
-    parts: CancellationToken,
-    heart: CancellationToken,
-}
-
-/// A server at work. Dropped without [`shutdown`](Self::shutdown), it ends at once and leaves its
-/// tasks to their leases, as a crash would.
-#[must_use = "dropped, the server ends at once as in a crash"]
-pub struct RunningServer {
-    broker: Broker,
-    identity: Arc<Identity>,
-    status: Arc<Status>,
-    workers: TaskTracker,
-    shutdown_timeout: Duration,
-    stop: Stop,
-    processor: JoinHandle<()>,
-    syncer: JoinHandle<()>,
-    heartbeater: JoinHandle<Heartbeater>,
-    parts: Vec<JoinHandle<()>>,
-}
-
-/// How long a shutdown, once its handlers have ended, goes on with a Redis that does not listen.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
-impl RunningServer {
-    /// The id under which asynqmon shows this server.
-    pub fn server_id(&self) -> &str {
-        &self.identity.server_id
-    }
-
-    /// Stops fetching tasks; those that run go on. Calling it again has no effect. asynq: `Stop`.
-    pub fn stop(&self) {
-        if !self.stop.fetching.is_cancelled() {
-            tracing::info!(server_id = self.server_id(), "fetches no more tasks");
-            self.status.set_stopped();
-            self.stop.fetching.cancel();
-        }
-    }
-
-    /// Asks Redis for a sign of life. asynq: `Ping`.
-    pub async fn ping(&self) -> Result<()> {
-        self.broker.ping().await
-    }
-
-    /// Shuts the server down: fetches no more, waits up to the shutdown timeout for running
-    /// handlers, gives the tasks of the others back as next in their queues, tells Redis the rest
-    /// and disconnects. asynq: `Shutdown`.
-    ///
-    /// A Redis that does not listen holds it up for another 7 s at most. A blocking handler that
-    /// does not return is left behind: its task has been given back.
-    pub async fn shutdown(mut self) {
-        tracing::info!(server_id = self.server_id(), "shutting down");
-        self.stop();
-        self.workers.close();
-        let finished = async {
-            let _ = (&mut self.processor).await;
-            self.workers.wait().await;
-        };
-        if tokio::time::timeout(self.shutdown_timeout, finished)
-            .await
-            .is_err()
-        {
-            self.stop.abort.cancel();
-            self.workers.wait().await;
-            self.processor.abort();
-        }
-        let last = Instant::now() + LAST_WORDS;
-        // with the last worker went the last sender: the syncer ends once all is told
-        if timeout_at(last, &mut self.syncer).await.is_err() {
-            tracing::error!("Redis was not told how some tasks ended, their leases will expire");
-            self.syncer.abort();
-        }
-        self.stop.parts.cancel();
-        let parts = futures_util::future::join_all(self.parts.iter_mut());
-        if timeout_at(last, parts).await.is_err() {
-            self.parts.iter().for_each(JoinHandle::abort);
-        }
-        self.status.set_closed();
-        self.stop.heart.cancel();
-        if let Ok(heartbeater) = (&mut self.heartbeater).await
-            && let Ok(Err(error)) = timeout_at(last, heartbeater.clear()).await
-        {
-            tracing::warn!(%error, "could not remove the server's state, it will expire");
-        }
-        self.broker.close().await;
-        tracing::info!(server_id = self.identity.server_id, "shut down");
-    }
-}
-
-impl Drop for RunningServer {
-    fn drop(&mut self) {
-        // owned tasks do not outlive their owner
-        self.stop.fetching.cancel();
-        self.stop.abort.cancel();
-        self.stop.parts.cancel();
-        self.stop.heart.cancel();
-        self.syncer.abort();
-    }
 }

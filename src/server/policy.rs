@@ -1,5 +1,6 @@
 //! What follows from how a run ended: the decisions, without doing any of it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -47,6 +48,15 @@ impl Settlement {
 }
 
 impl Policy {
+    /// Tells of a run whose lease was lost: its other owner decides.
+    pub(super) fn lost(&self, run: &Run, context: &TaskContext) {
+        let error = anyhow::Error::new(RunEnded::LeaseExpired);
+        if let Some(hook) = &self.error_handler {
+            let task = Task::from_message(&run.message);
+            guarded("error handler", (), || hook(context, &task, &error));
+        }
+    }
+
     /// Decides on a run that its handler, or its end, has answered; calls the hooks.
     pub(super) fn settle(
         &self,
@@ -64,7 +74,7 @@ impl Policy {
         };
         let task = Task::from_message(&run.message);
         if let Some(hook) = &self.error_handler {
-            hook(context, &task, &error);
+            guarded("error handler", (), || hook(context, &task, &error));
         }
         let unknown = find_error::<HandlerNotFound>(&error).is_some();
         let canceled = find_error::<RunEnded>(&error) == Some(&RunEnded::Canceled);
@@ -79,11 +89,19 @@ impl Policy {
             _ => Verdict::of(&error),
         };
         match verdict {
-            Verdict::Revoke => Settlement::Done(revoked(run)),
+            Verdict::Revoke => {
+                tracing::info!(
+                    task_id = &*run.id,
+                    queue = run.message.queue,
+                    error = stored_text(&error),
+                    "revoked"
+                );
+                Settlement::Done(revoked(run))
+            }
             Verdict::Retry | Verdict::RetryAfter(_) if has_retries(&run.message) => {
                 let delay = match verdict {
                     Verdict::RetryAfter(delay) => delay,
-                    _ => self.retry_delay.delay(retried(&run.message), &error, &task),
+                    _ => self.delay(&run.message, &error, &task),
                 };
                 Settlement::Later(
                     LaterState::Retry,
@@ -92,7 +110,7 @@ impl Policy {
             }
             _ => {
                 if let Some(hook) = &self.exhausted {
-                    hook(context, &task, &error);
+                    guarded("exhausted", (), || hook(context, &task, &error));
                 }
                 tracing::warn!(
                     task_id = &*run.id,
@@ -120,7 +138,7 @@ impl Policy {
         }
         if has_retries(message) {
             let task = Task::from_message(message);
-            let delay = self.retry_delay.delay(retried(message), &error, &task);
+            let delay = self.delay(message, &error, &task);
             Settlement::Later(
                 LaterState::Retry,
                 self.retried(claim, message, &error, delay, now),
@@ -128,6 +146,13 @@ impl Policy {
         } else {
             Settlement::Archive(self.archived(claim, message, &error, now))
         }
+    }
+
+    fn delay(&self, message: &TaskMessage, error: &anyhow::Error, task: &Task) -> Duration {
+        let n = u32::try_from(message.retried).unwrap_or_default();
+        guarded("retry delay", DELAY_AFTER_PANIC, || {
+            self.retry_delay.delay(n, error, task)
+        })
     }
 
     fn retried(
@@ -138,7 +163,10 @@ impl Policy {
         delay: Duration,
         now: DateTime<Utc>,
     ) -> Later {
-        let counts = self.is_failure.as_ref().is_none_or(|hook| hook(error));
+        let counts = self
+            .is_failure
+            .as_ref()
+            .is_none_or(|hook| guarded("is_failure", true, || hook(error)));
         let mut message = failed(message, error, now);
         message.retried += i32::from(counts);
         Later {
@@ -164,13 +192,20 @@ impl Policy {
     }
 }
 
+/// How long a task waits for its retry when the function that says so panics.
+const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
+
+/// Calls a hook of the user's: one that panics is logged, and its answer replaced.
+pub(super) fn guarded<T>(hook: &str, otherwise: T, call: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        tracing::error!(hook, "a hook panicked");
+        otherwise
+    })
+}
+
 /// Whether a failed task is tried again.
 fn has_retries(message: &TaskMessage) -> bool {
     message.retried < message.retry
-}
-
-fn retried(message: &TaskMessage) -> u32 {
-    u32::try_from(message.retried).unwrap_or_default()
 }
 
 fn failed(message: &TaskMessage, error: &anyhow::Error, now: DateTime<Utc>) -> TaskMessage {

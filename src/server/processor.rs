@@ -14,20 +14,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::lost_fetches::LostFetch;
 use super::queues::Queues;
-use super::recoverer::LostFetch;
 use super::runs::{Runs, Taken};
 use super::service::{Backoff, jittered};
 use super::wakeups::Wakeups;
 use super::worker::Worker;
-use crate::broker::{Broker, Dequeued, Str};
+use crate::broker::{Broker, Dequeued, LEASE, Str};
+use crate::error::ErrorKind;
 use crate::task::DEFAULT_TIMEOUT;
 use crate::wire::{self, TaskMessage};
 
 /// How many fetches are under way at once.
 const FETCHES_IN_FLIGHT: usize = 2;
-/// The most tasks of one fetch, but for the largest servers.
-const MAX_FETCH: usize = 128;
+/// The most tasks of one fetch: between these, a sixteenth of the concurrency.
+const MIN_MAX_FETCH: usize = 128;
+const MAX_FETCH: usize = 1_000;
 
 /// asynq: `processor`.
 pub(super) struct Processor {
@@ -76,11 +78,13 @@ impl Processor {
     pub(super) async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.concurrency));
         let names = FetchNames::new();
-        let most = MAX_FETCH.max(self.concurrency / 16);
+        let most = (self.concurrency / 16).clamp(MIN_MAX_FETCH, MAX_FETCH);
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
         // queues that could not be asked, until they are asked again
         let mut naps: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
         let mut backoffs: Vec<Backoff> = (0..self.queues.len()).map(|_| Backoff::new()).collect();
+        // while nobody watches: when all queues are asked again
+        let mut recheck_at = Instant::now() + jittered(self.task_check_interval);
         loop {
             let room = (2 * self.concurrency).saturating_sub(self.runs.len());
             let any_ready = self.wakeups.any_ready();
@@ -124,7 +128,8 @@ impl Processor {
                 }
                 () = self.runs.one_gone(), if room == 0 => {}
                 () = self.wakeups.ready_changed(), if !any_ready => {}
-                () = tokio::time::sleep(jittered(self.task_check_interval)), if !any_ready && !self.wakeups.is_watched() => {
+                () = tokio::time::sleep_until(recheck_at), if !self.wakeups.is_watched() => {
+                    recheck_at = Instant::now() + jittered(self.task_check_interval);
                     self.wakeups.all_ready();
                 }
             }
@@ -183,7 +188,18 @@ impl Processor {
         let keys = self.queues.get(queue);
         let owner = names.next();
         let asked_at = Instant::now();
-        let (got, said) = match self.broker.dequeue(keys, want, &owner).await {
+        // dropped before there is an answer, what it takes has to be looked for
+        let mut reply_is_due = ReplyIsDue(
+            Some(LostFetch {
+                queue: keys.clone(),
+                owner: owner.clone(),
+                asked_at,
+            }),
+            &self.lost,
+        );
+        let dequeued = self.broker.dequeue(keys, want, &owner).await;
+        let unanswered = reply_is_due.0.take();
+        let (got, said) = match dequeued {
             Ok(Dequeued::Paused) => {
                 self.wakeups.drained(queue, true, true);
                 (0, Said::Paused)
@@ -211,10 +227,11 @@ impl Processor {
             }
             Err(error) => {
                 tracing::warn!(queue = keys.queue(), %error, "could not fetch tasks");
-                if error.is_transient() {
+                if error.kind() != ErrorKind::Redis
+                    && let Some(fetch) = unanswered
+                {
                     // it may have taken some: they are looked for, never asked for again
-                    let queue = keys.clone();
-                    let _ = self.lost.send(LostFetch { queue, owner });
+                    let _ = self.lost.send(fetch);
                 }
                 (0, Said::Failed)
             }
@@ -231,6 +248,14 @@ impl Processor {
                 continue;
             };
             let queue = self.queues.get(answer.queue);
+            if batch.asked_at.elapsed() >= LEASE {
+                // too late to begin: others may have taken them
+                tracing::warn!(
+                    queue = queue.queue(),
+                    "a fetch took longer than its leases last"
+                );
+                continue;
+            }
             let mut taken = Vec::with_capacity(batch.tasks.len());
             for (id, raw) in batch.tasks {
                 let message = wire::decode_task(raw.clone());
@@ -253,6 +278,17 @@ impl Processor {
             for (run, slot) in self.runs.begin(&self.broker, taken) {
                 self.worker.start(run, slot);
             }
+        }
+    }
+}
+
+/// A fetch on its way, and whom to tell if nobody waits for its reply any more.
+struct ReplyIsDue<'p>(Option<LostFetch>, &'p mpsc::UnboundedSender<LostFetch>);
+
+impl Drop for ReplyIsDue<'_> {
+    fn drop(&mut self) {
+        if let Some(fetch) = self.0.take() {
+            let _ = self.1.send(fetch);
         }
     }
 }

@@ -72,11 +72,12 @@ impl Queues {
             [] => {}
             [only] => dealt[*only] = slots,
             several => {
-                let total: u32 = several.iter().map(|i| self.weighted[*i].1).sum();
+                let weight = |i: &usize| u64::from(self.weighted[*i].1);
+                let total: u64 = several.iter().map(weight).sum();
                 for _ in 0..slots {
                     let mut draw = rng.random_range(0..total);
                     for i in several {
-                        let weight = self.weighted[*i].1;
+                        let weight = weight(i);
                         if draw < weight {
                             dealt[*i] += 1;
                             break;

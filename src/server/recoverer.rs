@@ -1,13 +1,9 @@
-//! Takes care of tasks whose server is gone, and of fetches whose reply was lost.
+//! Takes care of tasks whose server is gone.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::Utc;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::policy::{Policy, Settlement, as_it_is};
 use super::queues::Queues;
@@ -21,6 +17,8 @@ use crate::wire::{self, QueueKeys};
 const LAPSED_SECS: u64 = 30;
 /// The most tasks listed by one call.
 const BATCH: usize = 100;
+/// With so many that cannot be taken, the rest waits for the next turn.
+const MOST_STUCK: usize = 1_000;
 
 /// asynq: `recoverer`.
 pub(super) struct Recoverer {
@@ -84,7 +82,7 @@ impl Recoverer {
                     }
                 }
             }
-            if listed < limit {
+            if listed < limit || stuck.len() >= MOST_STUCK {
                 return first_error;
             }
         }
@@ -135,79 +133,5 @@ impl Recoverer {
             Settlement::Done(_) | Settlement::Requeue(_) => return Ok(false),
         };
         Ok(taken == [true])
-    }
-}
-
-/// A fetch that got no reply: whatever it took is in active, and nobody runs it.
-pub(super) struct LostFetch {
-    pub(super) queue: QueueKeys,
-    pub(super) owner: Str,
-}
-
-/// After how long it is looked again for what a lost fetch took: the call may still be on its way
-/// to Redis when the first look finds nothing.
-const LOOKS: [Duration; 6] = [
-    Duration::ZERO,
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-    Duration::from_secs(40),
-];
-/// The pause before a look that failed is made again.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
-/// Gives back what lost fetches took, until `stop`; then once more for those that are left.
-pub(super) async fn give_back_lost_fetches(
-    broker: Broker,
-    mut lost: mpsc::UnboundedReceiver<LostFetch>,
-    stop: CancellationToken,
-) {
-    // by the time of the next look
-    let mut waiting: VecDeque<(Instant, usize, LostFetch)> = VecDeque::new();
-    loop {
-        let next = waiting.iter().map(|(at, ..)| *at).min();
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(fetch) = lost.recv() => waiting.push_back((Instant::now(), 0, fetch)),
-            () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
-                let now = Instant::now();
-                for _ in 0..waiting.len() {
-                    let Some((at, look, fetch)) = waiting.pop_front() else { break };
-                    if at > now {
-                        waiting.push_back((at, look, fetch));
-                    } else if !look_for(&broker, &fetch).await {
-                        waiting.push_back((now + LOOK_AGAIN, look, fetch));
-                    } else if let Some(later) = LOOKS.get(look + 1) {
-                        waiting.push_back((now + *later, look + 1, fetch));
-                    }
-                }
-            }
-        }
-    }
-    while let Ok(fetch) = lost.try_recv() {
-        waiting.push_back((Instant::now(), 0, fetch));
-    }
-    for (_, _, fetch) in &waiting {
-        look_for(&broker, fetch).await;
-    }
-}
-
-/// Returns whether Redis could be asked.
-async fn look_for(broker: &Broker, fetch: &LostFetch) -> bool {
-    match broker.reclaim(&fetch.queue, &fetch.owner).await {
-        Ok(0) => true,
-        Ok(tasks) => {
-            tracing::info!(
-                queue = fetch.queue.queue(),
-                tasks,
-                "gave back tasks of a fetch whose reply was lost"
-            );
-            true
-        }
-        Err(error) => {
-            tracing::debug!(queue = fetch.queue.queue(), %error, "could not look for lost tasks");
-            false
-        }
     }
 }

@@ -63,6 +63,8 @@ struct Lane {
     /// How many may go in one call: just one after Redis has refused some, so that one that is
     /// refused does not hold up the others.
     group: usize,
+    /// Redis has refused the last call.
+    refusing: bool,
     backoff: Backoff,
 }
 
@@ -102,11 +104,14 @@ impl Syncer {
                         buffer.push(more);
                     }
                     for (run, settlement) in buffer.drain(..) {
-                        lanes
+                        let lane = lanes
                             .entry((run.queue_index, Kind::of(&settlement)))
-                            .or_insert_with(|| Lane::new(run.queue.clone()))
-                            .waiting
-                            .push_back((run, settlement));
+                            .or_insert_with(|| Lane::new(run.queue.clone()));
+                        if lane.refusing {
+                            // it will wait like the others
+                            self.runs.set_refused(&run, &self.wakeups);
+                        }
+                        lane.waiting.push_back((run, settlement));
                     }
                 }
                 () = tokio::time::sleep_until(resume_at.unwrap_or_else(Instant::now)), if resume_at.is_some() => {}
@@ -153,6 +158,7 @@ impl Syncer {
         lane.calls -= 1;
         if called.failed.is_empty() {
             lane.backoff.reset();
+            lane.refusing = false;
             lane.group = (lane.group * 2).min(GROUP);
             return;
         }
@@ -163,6 +169,7 @@ impl Syncer {
             }
             // behind the others, one at a time
             lane.group = 1;
+            lane.refusing = true;
             lane.waiting.extend(called.failed);
         } else {
             for ended in called.failed.into_iter().rev() {
@@ -291,6 +298,7 @@ impl Lane {
             calls: 0,
             not_before: None,
             group: GROUP,
+            refusing: false,
             backoff: Backoff::new(),
         }
     }

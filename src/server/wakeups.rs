@@ -48,6 +48,8 @@ pub(super) enum Word {
     },
     /// What had expired in a queue is deleted.
     Cleaned { queue: usize },
+    /// What was due in a queue has been moved.
+    Forwarded { queue: usize },
 }
 
 impl Wakeups {
@@ -158,6 +160,12 @@ impl Wakeups {
             .due_ms
             .store(at_ms.unwrap_or(NEVER), Ordering::Release);
         self.due.notify_one();
+    }
+
+    /// Notes that what was due in a queue has been moved; the watcher looks for what is due next.
+    pub(super) fn forwarded(&self, queue: usize) {
+        self.set_due(queue, None);
+        self.tell_watcher(Word::Forwarded { queue });
     }
 
     /// The queue whose next task is due first, and when (unix ms of our clock).

@@ -26,10 +26,12 @@ use crate::wire::QueueKeys;
 const NET_INTERVAL: Duration = Duration::from_secs(5);
 /// The same in a cluster, where each queue takes a command of its own.
 const NET_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
-/// How often our clock is compared with Redis'.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
+/// How often our clock is compared with Redis', and what is due with what is known of it.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
 /// How long to wait before watching is tried again where it is forbidden.
 const FORBIDDEN_PAUSE: Duration = Duration::from_secs(60);
+/// By how much (ms) our clock may move against Redis' before what is due is looked up again.
+const CLOCK_TOLERANCE_MS: u64 = 100;
 /// The first pause, and the longest, before a queue is watched again whose tasks others keep taking first.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -54,6 +56,9 @@ enum Role {
     Retry,
     Completed,
 }
+
+/// The sorted sets that are watched.
+const SETS: [Role; 3] = [Role::Scheduled, Role::Retry, Role::Completed];
 
 /// A look at a key, which watches it.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +117,8 @@ impl Watcher {
         let queues = &*queues;
         let roles = roles(queues);
         let mut in_vain = vec![0_u32; queues.len()];
-        let mut due = vec![[None; 2]; queues.len()];
+        // what each set of a queue was last seen to begin with, in the order of `SETS`
+        let mut lowest = vec![[None::<i64>; SETS.len()]; queues.len()];
         let mut offset_ms = watch.clock_offset_ms().await?;
         let net_interval = match watch.is_cluster() {
             true => NET_INTERVAL_CLUSTER,
@@ -121,34 +127,30 @@ impl Watcher {
         let mut net = tokio::time::interval_at(Instant::now() + net_interval, net_interval);
         let mut clock = tokio::time::interval_at(Instant::now() + CLOCK_INTERVAL, CLOCK_INTERVAL);
         let mut looks = FuturesUnordered::new();
-        for queue in 0..queues.len() {
-            for role in [Role::Scheduled, Role::Retry, Role::Completed] {
-                looks.push(look(watch, queues, Look::now(queue, role)));
-            }
-        }
+        let look_at_sets = || {
+            let all = (0..queues.len()).flat_map(|queue| SETS.map(|role| Look::now(queue, role)));
+            all.map(|at| look(watch, queues, at))
+        };
+        looks.extend(look_at_sets());
         // every queue is asked once; found empty, it is watched
         wakeups.set_watched(true);
         loop {
             tokio::select! {
-                Some(word) = words.recv() => looks.push(look(watch, queues, match word {
-                    Word::Drained { queue, paused, in_vain: vain } => {
-                        in_vain[queue] = if vain { in_vain[queue].saturating_add(1) } else { 0 };
-                        let role = if paused { Role::Paused } else { Role::Pending };
-                        Look { after: herd_pause(in_vain[queue]), ..Look::now(queue, role) }
-                    }
-                    Word::Cleaned { queue } => Look::now(queue, Role::Completed),
-                })),
+                // a look's reply before the notice that its key has changed since
+                biased;
                 Some((look, found)) = looks.next(), if !looks.is_empty() => match (look.role, found?) {
                     (Role::Pending, Found::Exists(true)) | (Role::Paused, Found::Exists(false)) => {
                         wakeups.set_ready(look.queue);
                     }
-                    (Role::Scheduled | Role::Retry, Found::Lowest(at)) => {
-                        due[look.queue][usize::from(look.role == Role::Retry)] = at;
-                        let first = due[look.queue].iter().flatten().min();
-                        wakeups.set_due(look.queue, first.map(|at| ours(*at, offset_ms)));
-                    }
-                    (Role::Completed, Found::Lowest(at)) => {
-                        wakeups.set_expiry(look.queue, at.map(|at| ours(at, offset_ms)));
+                    (role, Found::Lowest(at)) => {
+                        let lowest = &mut lowest[look.queue];
+                        lowest[role.place()] = at;
+                        let ours = |at: &i64| ours(*at, offset_ms);
+                        if role == Role::Completed {
+                            wakeups.set_expiry(look.queue, at.as_ref().map(ours));
+                        } else {
+                            wakeups.set_due(look.queue, lowest[..2].iter().flatten().min().map(ours));
+                        }
                     }
                     _ => {}
                 },
@@ -168,11 +170,37 @@ impl Watcher {
                         }
                     }
                 }
-                _ = clock.tick() => offset_ms = watch.clock_offset_ms().await?,
+                Some(word) = words.recv() => match word {
+                    Word::Drained { queue, paused, in_vain: vain } => {
+                        in_vain[queue] = if vain { in_vain[queue].saturating_add(1) } else { 0 };
+                        let role = if paused { Role::Paused } else { Role::Pending };
+                        let after = herd_pause(in_vain[queue]);
+                        looks.push(look(watch, queues, Look { after, ..Look::now(queue, role) }));
+                    }
+                    Word::Cleaned { queue } => {
+                        looks.push(look(watch, queues, Look::now(queue, Role::Completed)));
+                    }
+                    Word::Forwarded { queue } => for role in [Role::Scheduled, Role::Retry] {
+                        let again = Look { after: DUE_PAUSE, ..Look::now(queue, role) };
+                        looks.push(look(watch, queues, again));
+                    },
+                },
+                _ = clock.tick() => {
+                    let before = std::mem::replace(&mut offset_ms, watch.clock_offset_ms().await?);
+                    let moved = before.abs_diff(offset_ms) > CLOCK_TOLERANCE_MS;
+                    let unseen = !watch.is_cluster() && {
+                        let sets = queues.all().flat_map(|keys| [keys.scheduled(), keys.retry()]);
+                        let known = lowest.iter().flat_map(|sets| &sets[..2]).flatten().count();
+                        watch.count_existing(sets.collect()).await? != known as i64
+                    };
+                    if moved || unseen {
+                        looks.extend(look_at_sets());
+                    }
+                }
                 _ = net.tick() => {
                     let any = watch.is_cluster() || {
-                        // our own sign of life among them: fred does not tell of a Redis that
-                        // was emptied, which forgets what is watched as well
+                        // our own sign of life among them: a Redis that was emptied has forgotten
+                        // what is watched as well
                         let keys = queues.all().map(QueueKeys::pending).chain([&**server_key]);
                         match watch.count_existing(keys.collect()).await? {
                             0 => return Ok(()),
@@ -185,6 +213,17 @@ impl Watcher {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Role {
+    /// Its place among [`SETS`].
+    fn place(self) -> usize {
+        match self {
+            Self::Scheduled => 0,
+            Self::Retry => 1,
+            Self::Pending | Self::Paused | Self::Completed => 2,
         }
     }
 }
@@ -207,14 +246,14 @@ async fn look(watch: &Watch, queues: &Queues, look: Look) -> (Look, Result<Found
     let found = match look.role {
         Role::Pending => watch.exists(queue.pending()).await.map(Found::Exists),
         Role::Paused => watch.exists(queue.paused()).await.map(Found::Exists),
-        Role::Scheduled => lowest(watch, queue.scheduled()).await,
-        Role::Retry => lowest(watch, queue.retry()).await,
-        Role::Completed => lowest(watch, queue.completed()).await,
+        Role::Scheduled => lowest_of(watch, queue.scheduled()).await,
+        Role::Retry => lowest_of(watch, queue.retry()).await,
+        Role::Completed => lowest_of(watch, queue.completed()).await,
     };
     (look, found)
 }
 
-async fn lowest(watch: &Watch, key: &str) -> Result<Found> {
+async fn lowest_of(watch: &Watch, key: &str) -> Result<Found> {
     match watch.lowest_score(key).await {
         // a key of a wrong type, which concerns this queue alone
         Err(error) if !error.is_transient() => {

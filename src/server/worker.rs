@@ -61,18 +61,8 @@ impl Worker {
         run.set_ended();
         // the next task may be fetched while this one is settled
         drop(slot);
-        let settlement = match outcome {
-            Outcome::Aborted => {
-                tracing::info!(
-                    task_id = &*run.id,
-                    queue = run.message.queue,
-                    "given back at shutdown"
-                );
-                Settlement::Requeue(run.claim())
-            }
-            Outcome::Answered(answer) => self.policy.settle(&run, &run.context, answer, Utc::now()),
-        };
         if run.context.ended() == Some(RunEnded::LeaseExpired) {
+            self.policy.lost(&run, &run.context);
             tracing::warn!(
                 task_id = &*run.id,
                 queue = run.message.queue,
@@ -81,15 +71,24 @@ impl Worker {
             self.runs.forget([&run], &self.wakeups);
             return;
         }
+        let settlement = match outcome {
+            Outcome::Aborted => {
+                tracing::info!(
+                    task_id = &*run.id,
+                    queue = run.message.queue,
+                    "the run is broken off, its task goes back"
+                );
+                Settlement::Requeue(run.claim())
+            }
+            Outcome::Answered(answer) => self.policy.settle(&run, &run.context, answer, Utc::now()),
+        };
         // the syncer outlives all runs; if it is gone the lease ends and a recoverer takes over
         let _ = self.ended.send((run, settlement));
     }
 
     async fn perform(&self, run: &Run) -> Outcome {
         let context = &run.context;
-        let left = (run.deadline - Utc::now())
-            .to_std()
-            .unwrap_or(Duration::ZERO);
+        let left = self::left(run);
         if left.is_zero() {
             // COMPAT: asynq v0.26.0 does not run the handler either
             context.end(RunEnded::DeadlineExceeded);
@@ -125,9 +124,16 @@ impl Worker {
                 biased;
                 answer = &mut handler => return Outcome::Answered(answer),
                 () = self.abort.cancelled() => return Outcome::Aborted,
-                () = tokio::time::sleep(self.policy.cancel_grace.min(left)) => {}
+                () = tokio::time::sleep(self.policy.cancel_grace.min(self::left(run))) => {}
             }
         }
         Outcome::Answered(Err(cause.into()))
     }
+}
+
+/// How long until the run's deadline.
+fn left(run: &Run) -> Duration {
+    (run.deadline - Utc::now())
+        .to_std()
+        .unwrap_or(Duration::ZERO)
 }

@@ -21,13 +21,20 @@ const MAX_CHUNK: usize = 100;
 const MAX_CHUNK_BYTES: usize = 1 << 20;
 /// How often a call whose reply was lost is made, in all.
 const ATTEMPTS: u32 = 3;
+/// No call takes longer, whatever the command timeout.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long to wait before a call is made again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Broker {
     /// How long storing a task can take, all attempts included.
     pub(crate) fn patience(&self) -> Duration {
-        (self.0.link.command_timeout() + PAUSE * ATTEMPTS) * ATTEMPTS
+        let one = self
+            .0
+            .link
+            .command_timeout()
+            .saturating_add(PAUSE * ATTEMPTS);
+        one.saturating_mul(ATTEMPTS).min(LONGEST_PATIENCE)
     }
 
     /// Stores tasks, each with its own result, in order.
