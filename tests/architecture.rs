@@ -39,10 +39,12 @@ const DOORS: &[(&str, &[&str])] = &[
             "server/healthchecker",
             "server/heartbeater",
             "server/janitor",
+            "server/lost_fetches",
             "server/policy",
             "server/processor",
             "server/queues",
             "server/recoverer",
+            "server/running",
             "server/runs",
             "server/service",
             "server/signals",
@@ -86,7 +88,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "server/healthchecker",
-        &["broker", "server/config", "server/service"],
+        &["broker", "server/config", "server/policy", "server/service"],
     ),
     (
         "server/heartbeater",
@@ -128,6 +130,11 @@ const DOORS: &[(&str, &[&str])] = &[
             "server/service",
         ],
     ),
+    ("server/lost_fetches", &["broker", "wire"]),
+    (
+        "server/running",
+        &["broker", "server/heartbeater", "server/status"],
+    ),
     (
         "server/subscriber",
         &["broker", "handler", "server/runs", "server/service"],
@@ -162,8 +169,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "broker",
             "task",
             "wire",
+            "server/lost_fetches",
             "server/queues",
-            "server/recoverer",
             "server/runs",
             "server/service",
             "server/wakeups",
