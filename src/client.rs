@@ -66,8 +66,8 @@ impl Client {
     /// [`ErrorKind::Invalid`] before Redis is asked; [`ErrorKind::DuplicateTask`] and
     /// [`ErrorKind::TaskIdConflict`], both with the id that is in the way;
     /// [`ErrorKind::Redis`] where Redis refuses it, by its permissions, for lack of memory or
-    /// because a key is of a wrong type. Of [`ErrorKind::Unavailable`] the task may have been
-    /// stored all the same.
+    /// because a key is of a wrong type; [`ErrorKind::Closed`] after [`close`](Self::close). Of
+    /// [`ErrorKind::Unavailable`] the task may have been stored all the same.
     ///
     /// # Lost replies
     /// An enqueue whose reply is lost is sent again, up to three times in all, so marked that it
@@ -141,8 +141,8 @@ impl Client {
 
     /// Closes the connection, unless it is the caller's own. asynq: `Close`.
     ///
-    /// Calls under way get [`ErrorKind::Unavailable`]. It has no errors, takes 2 s at most, and
-    /// holds for all clones.
+    /// It holds for all clones: calls under way get [`ErrorKind::Unavailable`], later ones
+    /// [`ErrorKind::Closed`]. It takes 2 s at most and cannot fail.
     ///
     /// # Cancel safety
     /// Dropped half-way, connections may stay open until the last clone is dropped. Call it again,

@@ -137,8 +137,10 @@ impl Inspector {
         self.broker.publish_cancellation(id).await
     }
 
-    /// Closes the connection, unless it is the caller's own; for all clones. It has no errors and
-    /// takes 2 s at most. asynq: `Close`.
+    /// Closes the connection, unless it is the caller's own. asynq: `Close`.
+    ///
+    /// It holds for all clones: calls under way get [`ErrorKind::Unavailable`], later ones
+    /// [`ErrorKind::Closed`]. It takes 2 s at most and cannot fail.
     ///
     /// # Cancel safety
     /// Dropped half-way, connections may stay open until the last clone is dropped.

@@ -98,7 +98,7 @@ mod tests {
     use crate::task::Task;
     use crate::wire::TaskMessage;
 
-    // asynq frees the slot at once: protocol page, §9 row 24
+    // asynq frees the slot at once: docs/asynq-defects.md, row 24
     #[tokio::test]
     async fn a_blocking_handler_keeps_its_slot_until_it_returns() {
         let slot: SlotGuard = Arc::new(());

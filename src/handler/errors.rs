@@ -88,12 +88,12 @@ pub struct Revoke {
 }
 
 impl Revoke {
-    /// With this text, which is logged.
+    /// With this text, which the server logs at level info. It is not stored: the task is done.
     pub fn new(text: impl Into<String>) -> Self {
         Self::from_error(anyhow::Error::msg(text.into()))
     }
 
-    /// With the text and the sources of this error.
+    /// With the text and the sources of this error, logged in the same way.
     pub fn from_error(error: impl Into<anyhow::Error>) -> Self {
         Self {
             error: error.into(),

@@ -8,7 +8,7 @@ use crate::common::{DEADLINE, Log, Scripted, World, eventually, key, task_key};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-// §9 row 7
+// row 7
 #[tokio::test]
 async fn a_task_that_is_given_back_has_waited_since_then() {
     let world = World::new().await;
@@ -31,7 +31,7 @@ async fn a_task_that_is_given_back_has_waited_since_then() {
     assert!(since >= before * 1_000_000_000, "{since}");
 }
 
-// §9 row 14
+// row 14
 #[tokio::test]
 async fn what_ended_while_redis_was_away_is_acknowledged_and_not_run_again() {
     let mut world = World::new().await;
@@ -71,7 +71,7 @@ async fn what_ended_while_redis_was_away_is_acknowledged_and_not_run_again() {
     server.shutdown().await;
 }
 
-// §9 row 14
+// row 14
 #[tokio::test]
 async fn the_lease_of_a_task_that_cannot_be_acknowledged_yet_is_kept_alive() {
     let world = World::new().await;
@@ -95,7 +95,7 @@ async fn the_lease_of_a_task_that_cannot_be_acknowledged_yet_is_kept_alive() {
     server.shutdown().await;
 }
 
-// §9 row 14
+// row 14
 #[tokio::test]
 async fn a_lost_reply_of_an_acknowledgement_counts_nothing_twice() {
     let (world, proxy, connection) = World::behind_proxy().await;
@@ -138,7 +138,7 @@ async fn a_lost_reply_of_an_acknowledgement_counts_nothing_twice() {
     assert_eq!(world.counter("failed").await, 2);
 }
 
-// §9 row 18
+// row 18
 #[tokio::test]
 async fn the_acknowledgement_of_a_task_that_another_has_taken_changes_nothing() {
     let world = World::new().await;
@@ -168,7 +168,7 @@ async fn the_acknowledgement_of_a_task_that_another_has_taken_changes_nothing() 
     server.shutdown().await;
 }
 
-// §9 row 18
+// row 18
 #[tokio::test]
 async fn a_run_that_has_lost_its_lease_ends() {
     let world = World::new().await;
@@ -201,7 +201,7 @@ async fn a_run_that_has_lost_its_lease_ends() {
     server.shutdown().await;
 }
 
-// §9 row 18: a result is a write as well
+// row 18: a result is a write as well
 #[tokio::test]
 async fn a_result_is_not_written_to_a_task_that_is_anothers_or_gone() {
     let world = World::new().await;

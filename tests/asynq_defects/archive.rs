@@ -31,7 +31,7 @@ async fn hashes(world: &World) -> usize {
     hashes.len()
 }
 
-// §9 row 9
+// row 9
 #[tokio::test]
 async fn an_archive_holds_exactly_its_limit_the_newest() {
     let world = World::new().await;
@@ -47,7 +47,7 @@ async fn an_archive_holds_exactly_its_limit_the_newest() {
     server.shutdown().await;
 }
 
-// §9 row 9
+// row 9
 #[tokio::test]
 async fn an_archive_of_one_keeps_what_was_just_archived() {
     let world = World::new().await;
@@ -63,7 +63,7 @@ async fn an_archive_of_one_keeps_what_was_just_archived() {
     server.shutdown().await;
 }
 
-// §9 row 8
+// row 8
 #[tokio::test]
 async fn an_archive_far_over_its_limit_is_trimmed_bit_by_bit_and_takes_new_tasks() {
     let world = World::new().await;
@@ -91,7 +91,7 @@ async fn an_archive_far_over_its_limit_is_trimmed_bit_by_bit_and_takes_new_tasks
     server.shutdown().await;
 }
 
-// §9 row 9: limit and age are settings
+// row 9: limit and age are settings
 #[tokio::test]
 async fn archived_tasks_beyond_their_age_go_with_their_hashes() {
     let world = World::new().await;

@@ -8,7 +8,7 @@ use crate::common::{Scripted, World, key};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-// §9 row 1
+// row 1
 #[tokio::test]
 async fn an_id_conflict_of_a_unique_task_leaves_the_lock_free() {
     let world = World::new().await;
@@ -33,7 +33,7 @@ async fn an_id_conflict_of_a_unique_task_leaves_the_lock_free() {
     }
 }
 
-// §9 row 12
+// row 12
 #[tokio::test]
 async fn a_queue_that_another_process_deleted_is_seen_again_with_the_next_task() {
     let world = World::new().await;
@@ -48,7 +48,7 @@ async fn a_queue_that_another_process_deleted_is_seen_again_with_the_next_task()
     assert_eq!(known, 1);
 }
 
-// §9 row 16
+// row 16
 #[tokio::test]
 async fn an_enqueue_whose_reply_is_lost_succeeds_and_stores_one_task() {
     let (world, proxy, connection) = World::behind_proxy().await;
@@ -90,7 +90,7 @@ async fn an_enqueue_whose_reply_is_lost_succeeds_and_stores_one_task() {
     world.assert_consistent().await;
 }
 
-// §9 row 16
+// row 16
 #[tokio::test]
 async fn a_generated_id_is_stored_once_when_the_reply_is_lost() {
     let (world, proxy, connection) = World::behind_proxy().await;
@@ -103,7 +103,7 @@ async fn a_generated_id_is_stored_once_when_the_reply_is_lost() {
     assert_eq!(world.state(&info.id).await, "pending");
 }
 
-// §9 row 16
+// row 16
 #[tokio::test]
 async fn each_task_of_a_batch_whose_reply_is_lost_keeps_its_own_result() {
     let (world, proxy, connection) = World::behind_proxy().await;
@@ -139,7 +139,7 @@ async fn each_task_of_a_batch_whose_reply_is_lost_keeps_its_own_result() {
     assert_eq!(world.list("pending").await, ["first", "new", "old"]);
 }
 
-// §9 row 16
+// row 16
 #[tokio::test]
 async fn a_lost_reply_is_no_conflict_when_the_task_ran_and_failed_meanwhile() {
     let (world, proxy, connection) = World::behind_proxy().await;
@@ -160,7 +160,7 @@ async fn a_lost_reply_is_no_conflict_when_the_task_ran_and_failed_meanwhile() {
     server.shutdown().await;
 }
 
-// §9 row 31
+// row 31
 #[tokio::test]
 async fn a_batch_takes_unique_and_grouped_tasks_and_headers_and_tells_the_truth() {
     let world = World::new().await;
@@ -195,7 +195,7 @@ async fn a_batch_takes_unique_and_grouped_tasks_and_headers_and_tells_the_truth(
     );
 }
 
-// §9 row 16, the other way round: what never arrived is stored by the second attempt
+// row 16, the other way round: what never arrived is stored by the second attempt
 #[tokio::test]
 async fn an_enqueue_that_met_a_dead_connection_is_made_again() {
     let (world, proxy, connection) = World::behind_proxy().await;

@@ -6,7 +6,7 @@ use rasynq::Task;
 
 use crate::common::{Log, Scripted, World, key, queue_key, task_key};
 
-// §9 row 15
+// row 15
 #[tokio::test]
 async fn tasks_of_a_fetch_whose_reply_is_lost_run_once_in_order_and_uncounted() {
     let (world, proxy, connection) = World::behind_proxy().await;
@@ -39,7 +39,7 @@ async fn tasks_of_a_fetch_whose_reply_is_lost_run_once_in_order_and_uncounted() 
     server.shutdown().await;
 }
 
-// §9 row 15
+// row 15
 #[tokio::test]
 async fn a_whole_lost_fetch_is_given_back() {
     let (world, proxy, connection) = World::behind_proxy().await;
@@ -67,7 +67,7 @@ async fn a_whole_lost_fetch_is_given_back() {
     server.shutdown().await;
 }
 
-// §9 row 15
+// row 15
 #[tokio::test]
 async fn a_fetch_that_is_lost_at_a_shutdown_is_given_back() {
     let (world, proxy, connection) = World::behind_proxy().await;
@@ -90,7 +90,7 @@ async fn a_fetch_that_is_lost_at_a_shutdown_is_given_back() {
     assert_eq!(world.list("active").await.len(), 0);
 }
 
-// §9 row 19: the lease is counted by Redis' clock
+// row 19: the lease is counted by Redis' clock
 #[tokio::test]
 async fn a_lease_lasts_thirty_seconds_of_redis_own_time() {
     let world = World::new().await;
@@ -108,7 +108,7 @@ async fn a_lease_lasts_thirty_seconds_of_redis_own_time() {
     server.shutdown().await;
 }
 
-// §9 row 20
+// row 20
 #[tokio::test]
 async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_taken() {
     let world = World::new().await;
@@ -138,7 +138,7 @@ async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_taken() {
     assert_eq!(world.scores("lease").await.len(), 0);
 }
 
-// §9 row 27
+// row 27
 #[tokio::test]
 async fn fetches_that_fail_are_made_more_and_more_rarely_and_a_shutdown_does_not_wait() {
     let world = World::new().await;
@@ -163,7 +163,7 @@ async fn fetches_that_fail_are_made_more_and_more_rarely_and_a_shutdown_does_not
     assert!(started.elapsed() < Duration::from_secs(1));
 }
 
-// §9 row 27
+// row 27
 #[tokio::test]
 async fn a_server_without_redis_backs_off_and_shuts_down_in_time() {
     let mut world = World::new().await;
@@ -189,7 +189,7 @@ async fn a_server_without_redis_backs_off_and_shuts_down_in_time() {
     assert!(took < Duration::from_secs(8), "{took:?}");
 }
 
-// §9 row 27
+// row 27
 #[tokio::test]
 async fn a_queue_that_cannot_be_fetched_from_does_not_slow_the_others() {
     let world = World::new().await;

@@ -8,7 +8,7 @@ use crate::common::{Scripted, TaskMessage, World, key};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-// §9 row 4
+// row 4
 #[tokio::test]
 async fn a_scheduled_task_keeps_its_group_out_of_the_field_that_go_forwards_by() {
     let world = World::new().await;
@@ -26,7 +26,7 @@ async fn a_scheduled_task_keeps_its_group_out_of_the_field_that_go_forwards_by()
     assert_eq!(groups, 0);
 }
 
-// §9 rows 3 and 4
+// rows 3 and 4
 #[tokio::test]
 async fn a_due_task_joins_its_group_and_the_group_is_known() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! What asynq v0.26.0 gets wrong and we do not: the rows of the protocol page, §9, one test or
-//! more for each that concerns clients and servers.
+//! What asynq v0.26.0 gets wrong and we do not: the rows of `docs/asynq-defects.md`, one
+//! test or more for each that concerns clients and servers.
 //!
 //! Row 33 (user names in URIs) is tested where URIs are, in `src/connection/tests`.
 

@@ -8,7 +8,7 @@ use crate::common::{DEADLINE, Log, Scripted, TaskMessage, World, eventually, que
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-// §9 row 17
+// row 17
 #[tokio::test]
 async fn of_two_recoverers_one_takes_an_expired_lease_and_its_new_worker_keeps_it() {
     let world = World::new().await;
@@ -42,7 +42,7 @@ async fn of_two_recoverers_one_takes_an_expired_lease_and_its_new_worker_keeps_i
     assert_eq!(world.list("active").await.len(), 0);
 }
 
-// §9 row 20
+// row 20
 #[tokio::test]
 async fn an_expired_lease_whose_task_is_gone_is_dropped() {
     let world = World::new().await;
@@ -67,7 +67,7 @@ async fn an_expired_lease_whose_task_is_gone_is_dropped() {
     assert_eq!(world.scores("lease").await.len(), 0);
 }
 
-// §9 row 22
+// row 22
 #[tokio::test]
 async fn a_message_that_does_not_decode_is_put_aside_and_the_others_are_recovered() {
     let world = World::new().await;
@@ -117,7 +117,7 @@ async fn a_message_that_does_not_decode_is_put_aside_and_the_others_are_recovere
     );
 }
 
-// §9 row 23
+// row 23
 #[tokio::test]
 async fn a_lost_lease_gives_back_a_task_without_retries_if_so_set() {
     let world = World::new().await;

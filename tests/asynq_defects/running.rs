@@ -11,7 +11,7 @@ use crate::common::{DEADLINE, Scripted, World, eventually};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-// §9 row 24
+// row 24
 #[tokio::test]
 async fn a_blocking_handler_keeps_its_slot_after_its_timeout() {
     let world = World::new().await;
@@ -59,7 +59,7 @@ async fn a_blocking_handler_keeps_its_slot_after_its_timeout() {
     server.shutdown().await;
 }
 
-// §9 row 24
+// row 24
 #[tokio::test]
 async fn a_run_out_of_time_is_dropped_before_the_next_begins() {
     let world = World::new().await;
@@ -107,7 +107,7 @@ async fn cancel(world: &World, payload: &str, policy: CancelPolicy) -> rasynq::R
     server
 }
 
-// §9 row 25
+// row 25
 #[tokio::test]
 async fn a_cancelled_handler_that_answers_well_in_time_is_done() {
     let world = World::new().await;
@@ -117,7 +117,7 @@ async fn a_cancelled_handler_that_answers_well_in_time_is_done() {
     server.shutdown().await;
 }
 
-// §9 row 25
+// row 25
 #[tokio::test]
 async fn a_cancelled_handler_that_fails_in_time_fails_with_its_own_error() {
     let world = World::new().await;
@@ -127,7 +127,7 @@ async fn a_cancelled_handler_that_fails_in_time_fails_with_its_own_error() {
     server.shutdown().await;
 }
 
-// §9 row 28
+// row 28
 #[tokio::test]
 async fn a_task_of_an_unknown_type_is_given_back_uncounted_if_so_set() {
     let world = World::new().await;

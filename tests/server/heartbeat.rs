@@ -103,7 +103,7 @@ async fn a_beat_shows_the_running_tasks_renews_leases_and_tells_that_fetching_st
     assert!((1795..=1805).contains(&(deadline.seconds - start.seconds)));
     let ttl: i64 = world.run(&["TTL", &workers_key]).await;
     assert!((5..=10).contains(&ttl), "{ttl}");
-    // § 9 row 26: a payload in the workers hash is cut to a bounded size
+    // docs/asynq-defects.md, row 26: a payload in the workers hash is cut to a bounded size
     let length: i64 = world.run(&["HSTRLEN", &workers_key, "large"]).await;
     assert!(length < 5000, "{length}");
 

@@ -1,4 +1,4 @@
-// Command go-peer drives Go's asynq through the peer interface: requests come in
+// Command go-peer drives Go's asynq through the peer interface (compat/PEER.md): requests come in
 // on stdin and answers and events go out on stdout, one JSON object a line.
 package main
 

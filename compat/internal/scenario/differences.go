@@ -21,7 +21,7 @@ type Difference struct {
 	// Path and Value change one place of a golden dump.
 	Path  []string `json:"path"`
 	Value any      `json:"value"`
-	// Reason and Row (of the protocol page) say why.
+	// Reason and Row (of docs/asynq-defects.md) say why.
 	Reason string `json:"reason"`
 	Row    string `json:"row"`
 

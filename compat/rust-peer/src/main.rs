@@ -1,5 +1,5 @@
-//! Drives rasynq through the peer interface: requests come in on stdin, answers and events go out
-//! on stdout, one JSON object a line.
+//! Drives rasynq through the peer interface (`compat/PEER.md`): requests come in on stdin, answers and
+//! events go out on stdout, one JSON object a line.
 
 mod client;
 mod config;

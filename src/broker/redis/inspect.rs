@@ -15,7 +15,8 @@ pub(crate) struct StoredTask {
     pub(crate) message: Bytes,
     pub(crate) state: TaskState,
     pub(crate) result: Option<Bytes>,
-    /// Its score where the state has one: when it is due, was archived, or expires (unix s).
+    /// For a scheduled or retried task when it is due, for an active one when its lease ends (unix
+    /// s). Of other states no score is read.
     pub(crate) score: Option<i64>,
     /// For an active task: whether no lease covers it any more.
     pub(crate) orphaned: bool,

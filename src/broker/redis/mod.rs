@@ -1,4 +1,4 @@
-//! The seam on Redis: the one place with Redis commands. One file per verb.
+//! The seam on Redis: the one place with Redis commands. One file per subject.
 
 mod acknowledge;
 mod dequeue;
