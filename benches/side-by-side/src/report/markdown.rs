@@ -9,6 +9,9 @@ use crate::stats::{mean, range};
 /// The metrics that stand in the columns of rates.
 const RATE_EXTRAS: [&str; 3] = ["worker_cpu_us", "redis_cpu_us", "commands"];
 
+/// What is timed in less than this is timed badly.
+const SHORT_SECONDS: f64 = 0.25;
+
 /// All cases: rates in one table, each other scenario in its own.
 pub(super) fn tables(cases: &[Case]) -> String {
     let mut out = String::new();
@@ -60,7 +63,7 @@ fn is_comparison(case: &Case) -> bool {
 
 fn rate_table(cases: &[&Case]) -> String {
     let mut out = String::from(
-        "\n### Tasks a second\n\nMedians. Behind the ratio of medians: the least and the greatest ratio of a round. Per task, Go / ours: CPU of the worker and of Redis in µs, commands that Redis executes.\n\n\
+        "\n### Tasks a second\n\nMedians. Behind the ratio of medians: the least and the greatest ratio of a round. Per task, Go / ours: CPU of the worker and of Redis in µs, commands that Redis executes. Short: a side took less than a quarter of a second, read it with care.\n\n\
          | | | Go | ours | ours / Go | worker CPU | Redis CPU | commands | beside it |\n|---|---|---:|---:|---|---|---|---|---|\n",
     );
     let mut last = "";
@@ -85,6 +88,11 @@ fn rate_table(cases: &[&Case]) -> String {
             .into_iter()
             .filter_map(|side| Some(format!("{side} {}", number(case.median(side, "rate")?))))
             .collect();
+        let is_short = [Side::Go, Side::Rust].iter().any(|side| {
+            let seconds = case.median(*side, "seconds");
+            seconds.is_some_and(|seconds| seconds < SHORT_SECONDS)
+        });
+        let short = if is_short { " (short)" } else { "" };
         let scenario = if case.scenario == last {
             ""
         } else {
@@ -92,7 +100,7 @@ fn rate_table(cases: &[&Case]) -> String {
         };
         last = case.scenario;
         out.push_str(&format!(
-            "| {scenario} | {} | {} | {} | {ratio} | {} | {} |\n",
+            "| {scenario} | {}{short} | {} | {} | {ratio} | {} | {} |\n",
             case.name,
             median(Side::Go),
             median(Side::Rust),
