@@ -17,7 +17,7 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
         let case = Case::rate("active-list", format!("{sleeping} running, 100 free"))
             .at(concurrency.into());
         cases.push(case.play(lab.rounds, &BOTH, |side| {
-            let tasks = lab.tasks(if side == Side::Go { 20_000 } else { 100_000 });
+            let tasks = lab.tasks(if side == Side::Go { 20_000 } else { 50_000 });
             let mut redis = bed.redis.connect()?;
             redis.call(&["FLUSHALL"])?;
             let sleepers = Seed {

@@ -28,7 +28,7 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
             .note("from the enqueue request to the Go peer until the driver reads the start event; percentiles over all rounds");
         let mut case = case.play(lab.rounds, &BOTH, |side| {
             // Go's wait for its polls
-            let count = lab.tasks(if side == Side::Go { 12 } else { 100 });
+            let count = lab.tasks(if side == Side::Go { 8 } else { 60 });
             let waits = waits(lab, side, servers, count)?;
             samples.entry(side).or_default().extend(&waits);
             Ok(Metrics::from([
