@@ -65,7 +65,7 @@ pub enum TaskOption {
     Deadline(DateTime<Utc>),
     /// Refuse the task while another of the same queue, type and payload holds this lock.
     ///
-    /// Cut to whole seconds; below [`MIN_UNIQUE_TTL`] it is refused.
+    /// Cut to whole seconds; below [`MIN_UNIQUE_TTL`] and above [`MAX_UNIQUE_TTL`] it is refused.
     Unique(Duration),
     /// Process no earlier than this. A time that has passed means at once.
     ProcessAt(DateTime<Utc>),
