@@ -117,7 +117,8 @@ macro_rules! option_methods {
         }
 
         /// Refuses the task while another of the same queue, type and payload holds the lock,
-        /// which this one takes for `ttl` (whole seconds, at least 1). asynq: `Unique`.
+        /// which this one takes for `ttl` (whole seconds, from 1 to those of 100 years). asynq:
+        /// `Unique`.
         pub fn unique(self, ttl: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Unique(ttl))
         }

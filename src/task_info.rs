@@ -33,7 +33,8 @@ pub struct TaskInfo {
     pub last_error: String,
     /// When it last failed.
     pub last_failed_at: Option<DateTime<Utc>>,
-    /// How long one run may take; `None`: no limit.
+    /// How long one run may take; `None`: no limit but the deadline. Where there is none either,
+    /// servers take [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT).
     pub timeout: Option<Duration>,
     /// When every run must have ended.
     pub deadline: Option<DateTime<Utc>>,
