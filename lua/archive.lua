@@ -30,7 +30,7 @@ for i = 6, #ARGV, 5 do
   if cutoff then
     ours = lapsed(key, id, original, active, lease, cutoff)
   else
-    ours = held(key, id, owner, original, active)
+    ours = held(key, id, owner, original, active, '-1')
   end
   if ours then
     redis.call('ZREM', lease, id)

@@ -8,7 +8,8 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2] end of life of the day's counter (unix s)
 -- ARGV[3] "1" if any of them is kept as completed
--- ARGV[4…] per task, at most 1,000 of them: id, owner, and "" if nothing more is to be known: it
+-- ARGV[4] where in active to look for them first: "1" at its head, "-1" at its tail
+-- ARGV[5…] per task, at most 1,000 of them: id, owner, and "" if nothing more is to be known: it
 --          is removed, has no lock, and its lease is valid. Otherwise "more", original message or
 --          "", lock's key or "", completed message or "" to remove it, until when it is kept (unix s)
 -- Touches the tasks' hashes and their locks.
@@ -18,7 +19,7 @@ local active, lease, completed = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 if ARGV[3] == '1' then redis.call('ZCARD', completed) end
 local replies, ids, removed = {}, {}, {}
-local i = 4
+local i = 5
 while i <= #ARGV do
   local id, owner, more = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local original, lock, msg, keep_until = '', '', '', ''
@@ -28,7 +29,7 @@ while i <= #ARGV do
     i = i + 4
   end
   local key = ARGV[1] .. id
-  if held(key, id, owner, original, active) then
+  if held(key, id, owner, original, active, ARGV[4]) then
     ids[#ids + 1] = id
     if msg == '' then
       removed[#removed + 1] = key

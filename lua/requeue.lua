@@ -15,7 +15,7 @@ local replies = {}
 for i = 2, #ARGV, 3 do
   local id, owner, original = unpack(ARGV, i, i + 2)
   local key = ARGV[1] .. id
-  if held(key, id, owner, original, active) then
+  if held(key, id, owner, original, active, '-1') then
     redis.call('ZREM', lease, id)
     redis.call('RPUSH', pending, id)
     redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos())

@@ -31,6 +31,9 @@ const FETCHES_IN_FLIGHT: usize = 2;
 const MIN_MAX_FETCH: usize = 128;
 const MAX_FETCH: usize = 1_000;
 
+/// How often to let others run first while that frees more workers.
+const MOST_YIELDS: usize = 4;
+
 /// asynq: `processor`.
 pub(super) struct Processor {
     pub(super) broker: Broker,
@@ -119,7 +122,13 @@ impl Processor {
                     // the semaphore is never closed
                     let Ok(mut permit) = permit else { break };
                     // handlers that are about to end make the fetch larger
-                    tokio::task::yield_now().await;
+                    for _ in 0..MOST_YIELDS {
+                        let before = slots.available_permits();
+                        tokio::task::yield_now().await;
+                        if slots.available_permits() <= before {
+                            break;
+                        }
+                    }
                     let more = slots.available_permits().min(most.min(room).saturating_sub(least));
                     if let Ok(others) = Arc::clone(&slots).try_acquire_many_owned(more as u32) {
                         permit.merge(others);

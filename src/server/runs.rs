@@ -1,6 +1,6 @@
 //! What a server holds: every task from its fetch until Redis has confirmed how it ended.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -124,7 +124,8 @@ pub(super) struct Runs {
 
 #[derive(Default)]
 struct Held {
-    runs: HashMap<u64, Arc<Run>>,
+    /// By number, and so in the order of their fetches.
+    runs: BTreeMap<u64, Arc<Run>>,
     /// How many of them Redis has refused to be told of.
     refused: usize,
     next: u64,
@@ -223,10 +224,17 @@ impl Runs {
     /// Everything that is held now, in the order of the fetches.
     pub(super) fn all(&self) -> Vec<Arc<Run>> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut runs: Vec<_> = held.runs.values().cloned().collect();
+        held.runs.values().cloned().collect()
+    }
+
+    /// Whether most of these were fetched in the younger half of what is held.
+    pub(super) fn are_young(&self, runs: &[Arc<Run>]) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = held.runs.first_key_value().map_or(0, |(number, _)| *number);
+        let middle = oldest.midpoint(held.next);
         drop(held);
-        runs.sort_by_key(|run| run.number);
-        runs
+        let young = runs.iter().filter(|run| run.number > middle).count();
+        2 * young > runs.len()
     }
 
     /// Waits until a run goes; one that went since the last wait counts.

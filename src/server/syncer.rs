@@ -26,6 +26,8 @@ use crate::wire::QueueKeys;
 const GROUP: usize = 128;
 /// How many calls of one lane are under way at once.
 const CALLS_PER_LANE: usize = 2;
+/// How often to let others run first while that brings more.
+const MOST_YIELDS: usize = 4;
 /// How many have to wait for a call beside another one.
 const LEAST_BESIDE: usize = 16;
 
@@ -99,9 +101,15 @@ impl Syncer {
                 n = ended.recv_many(&mut buffer, 4 * GROUP), if open => {
                     open = n > 0;
                     // handlers that are about to end make the group larger
-                    tokio::task::yield_now().await;
-                    while let Ok(more) = ended.try_recv() {
-                        buffer.push(more);
+                    for _ in 0..MOST_YIELDS {
+                        let before = buffer.len();
+                        tokio::task::yield_now().await;
+                        while let Ok(more) = ended.try_recv() {
+                            buffer.push(more);
+                        }
+                        if buffer.len() == before || before >= GROUP {
+                            break;
+                        }
                     }
                     for (run, settlement) in buffer.drain(..) {
                         let lane = lanes
@@ -193,7 +201,8 @@ impl Syncer {
             failed: Vec::new(),
             refused: false,
         };
-        match self.tell(lane.1, &queue, &ends).await {
+        let are_young = self.runs.are_young(&told);
+        match self.tell(lane.1, &queue, &ends, are_young).await {
             Ok(held) => self.confirm(&told, &held),
             Err(error) => {
                 tracing::warn!(
@@ -209,7 +218,13 @@ impl Syncer {
         called
     }
 
-    async fn tell(&self, kind: Kind, queue: &QueueKeys, ends: &[Settlement]) -> Result<Vec<bool>> {
+    async fn tell(
+        &self,
+        kind: Kind,
+        queue: &QueueKeys,
+        ends: &[Settlement],
+        are_young: bool,
+    ) -> Result<Vec<bool>> {
         let now = Utc::now();
         let broker = &self.broker;
         match kind {
@@ -218,7 +233,7 @@ impl Syncer {
                     Settlement::Done(end) => Some(end),
                     _ => None,
                 });
-                broker.done(queue, &ends, now).await
+                broker.done(queue, &ends, are_young, now).await
             }
             Kind::Retry | Kind::Scheduled => {
                 let state = match kind {

@@ -12,10 +12,14 @@ use crate::wire::QueueKeys;
 
 impl Broker {
     /// Removes tasks that ended well, or keeps them as completed. Per task: whether it was held.
+    ///
+    /// `are_young`: most of them were fetched later than most of what is active, so that they are
+    /// found sooner from that end.
     pub(crate) async fn done(
         &self,
         queue: &QueueKeys,
         tasks: &[&Done],
+        are_young: bool,
         now: DateTime<Utc>,
     ) -> Result<Vec<bool>> {
         let (day, day_ends) = statistics_day(now);
@@ -31,6 +35,7 @@ impl Broker {
             args.push(queue.task_prefix().into());
             args.push(number(day_ends));
             args.push(flag(tasks.iter().any(|task| task.completed.is_some())));
+            args.push(word(if are_young { "1" } else { "-1" }));
             for task in tasks {
                 args.push(task.claim.id.clone().into());
                 args.push(task.claim.owner.clone().into());

@@ -136,6 +136,7 @@ impl Scripts {
             PREFIX,
             &self.day_ends,
             "0",
+            "-1",
         ];
         for id in ids {
             words.extend([id.as_str(), OWNER, ""]);
