@@ -6,7 +6,7 @@ use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::task_info::TaskInfo;
-use crate::wire::{self, TaskState};
+use crate::wire::{self, QueueKeys, TaskState, keys};
 
 /// Reads queues and tasks, pauses queues, cancels runs. asynq: `Inspector`.
 ///
@@ -94,7 +94,7 @@ impl Inspector {
     /// # Cancel safety
     /// Dropped before it has an answer, the queue may be paused or not.
     pub async fn pause_queue(&self, queue: &str) -> Result<()> {
-        let keys = self.broker.keys(queue);
+        let keys = self.queue_keys(queue)?;
         match self.broker.pause(&keys, Utc::now().timestamp()).await? {
             true => Ok(()),
             false => Err(Error::new(
@@ -113,7 +113,7 @@ impl Inspector {
     /// # Cancel safety
     /// Dropped before it has an answer, the queue may be resumed or not.
     pub async fn unpause_queue(&self, queue: &str) -> Result<()> {
-        let keys = self.broker.keys(queue);
+        let keys = self.queue_keys(queue)?;
         match self.broker.unpause(&keys).await? {
             true => Ok(()),
             false => Err(Error::new(
@@ -135,6 +135,12 @@ impl Inspector {
     /// Dropped before it has an answer, the message may be sent or not.
     pub async fn cancel_processing(&self, id: &str) -> Result<()> {
         self.broker.publish_cancellation(id).await
+    }
+
+    fn queue_keys(&self, queue: &str) -> Result<QueueKeys> {
+        keys::validate_queue_name(queue)
+            .map_err(|error| Error::invalid(format!("queue {queue:?}: {error}")))?;
+        Ok(self.broker.keys(queue))
     }
 
     /// Closes the connection, unless it is the caller's own. asynq: `Close`.

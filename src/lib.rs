@@ -69,13 +69,10 @@ mod retry_delay;
 mod server;
 mod task;
 mod task_info;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the wire is whole and tested; its messages and printed forms for schedulers wait for their readers"
-    )
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the wire is whole and tested; its messages and printed forms for schedulers wait for their readers"
 )]
 mod wire;
 

@@ -10,9 +10,10 @@ use crate::error::{Error, Result};
 use crate::retry_delay::RetryDelay;
 use crate::task::Task;
 
-/// How long an idle server waits before it looks for tasks again, on average.
+/// How long an idle server waits before it looks for tasks again, on average. It applies only
+/// while the queues cannot be watched.
 pub const DEFAULT_TASK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// How often due tasks are looked for.
+/// How often due tasks are looked for. It applies only while the queues cannot be watched.
 pub const DEFAULT_DELAYED_TASK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for handlers.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -207,7 +208,7 @@ mod tests {
             janitor_batch_size: 0,
             ..Config::default()
         };
-        let checked = config.checked().unwrap();
+        let checked = config.checked().expect("zeros are fine");
         assert!(checked.concurrency >= 1);
         assert_eq!(checked.task_check_interval, DEFAULT_TASK_CHECK_INTERVAL);
         assert_eq!(checked.shutdown_timeout, DEFAULT_SHUTDOWN_TIMEOUT);
@@ -221,7 +222,7 @@ mod tests {
             concurrency: 1 << 30,
             ..Config::default()
         };
-        let error = config.checked().err().unwrap().to_string();
+        let error = config.checked().err().expect("too many").to_string();
         assert_eq!(
             error,
             "concurrency is 1073741824, it must be at most 1048576"

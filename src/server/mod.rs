@@ -126,6 +126,9 @@ impl Server {
 
     /// How long to wait on average before looking again when all queues are empty. Default, and
     /// zero: 1 s. asynq: `TaskCheckInterval`.
+    ///
+    /// It applies only while the queues cannot be watched: where Redis tells of new tasks (`CLIENT
+    /// TRACKING`), they are fetched at once and nothing is asked at this interval.
     pub fn task_check_interval(mut self, interval: Duration) -> Self {
         self.config.task_check_interval = interval;
         self
@@ -133,6 +136,9 @@ impl Server {
 
     /// How often due scheduled and retried tasks are looked for. Default, and zero: 5 s. asynq:
     /// `DelayedTaskCheckInterval`.
+    ///
+    /// It applies only while the queues cannot be watched: where Redis tells of them (`CLIENT
+    /// TRACKING`), tasks are moved at the second at which they are due.
     pub fn delayed_task_check_interval(mut self, interval: Duration) -> Self {
         self.config.delayed_task_check_interval = interval;
         self
@@ -200,6 +206,10 @@ impl Server {
 
     /// Is called with the error for which a task is archived, after
     /// [`error_handler`](Self::error_handler): no retry was left, or none wanted.
+    ///
+    /// It is for runs of this server. It is not called when a recoverer archives the task of a
+    /// server that is gone, for a message that does not decode, nor for a run that has lost its
+    /// lease: there is no run of ours to tell of.
     pub fn exhausted(
         mut self,
         hook: impl Fn(&TaskContext, &Task, &anyhow::Error) + Send + Sync + 'static,
@@ -249,8 +259,18 @@ impl Server {
     /// Starts the server and runs it until SIGTERM or SIGINT, then shuts it down. SIGTSTP only
     /// stops the fetching of tasks. asynq: `Run`.
     ///
+    /// From then on for as long as the process lives, these signals no longer end it by
+    /// themselves: after `serve` has returned, or failed, SIGTERM and SIGINT are caught and do
+    /// nothing, and a second Ctrl-C does not cut a shutdown short. A program that goes on after
+    /// it, or that wants a second signal to kill, takes [`serve_until`](Self::serve_until) with a
+    /// future of its own.
+    ///
     /// # Errors
     /// Those of [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    /// Dropped, the server ends at once, as a [`RunningServer`] that is dropped: its tasks wait for
+    /// their leases to end.
     pub async fn serve<M>(self, handler: impl IntoHandler<M>) -> Result<()> {
         // before anything runs: a signal that comes early counts
         let signals = signals::Signals::listen()?;
@@ -265,6 +285,10 @@ impl Server {
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
+    ///
+    /// # Cancel safety
+    /// Dropped, the server ends at once, as a [`RunningServer`] that is dropped. To end it in
+    /// order, let `until` end.
     pub async fn serve_until<M>(
         self,
         handler: impl IntoHandler<M>,
@@ -284,6 +308,10 @@ impl Server {
     /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) and
     /// [`ErrorKind::UnsupportedRedis`](crate::ErrorKind::UnsupportedRedis) where Redis is not what
     /// we need.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, no task has been fetched; the server's entry, if it was written,
+    /// ends after 10 s.
     pub async fn start<M>(self, handler: impl IntoHandler<M>) -> Result<RunningServer> {
         let config = self.config.checked()?;
         let service = handler.into_service()?;

@@ -1,7 +1,8 @@
 //! Fetches tasks for free workers: as many as there are, in one call per queue.
 //!
 //! It never holds more than runs: a fetched task has a lease and must be running. What has ended
-//! and is not yet confirmed by Redis is bounded by the concurrency too.
+//! and is not yet confirmed by Redis is bounded by the concurrency too; what Redis has refused is
+//! bounded for each queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,7 +82,11 @@ impl Processor {
     pub(super) async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.concurrency));
         let names = FetchNames::new();
-        let most = (self.concurrency / 16).clamp(MIN_MAX_FETCH, MAX_FETCH);
+        // half of the workers at the most: while one half is run, the other is fetched
+        let most = self
+            .concurrency
+            .div_ceil(FETCHES_IN_FLIGHT)
+            .min((self.concurrency / 16).clamp(MIN_MAX_FETCH, MAX_FETCH));
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
         // queues that could not be asked, until they are asked again
         let mut naps: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
@@ -95,7 +100,7 @@ impl Processor {
             // beside another fetch only a large one is worth a call of its own
             let least = match fetches.is_empty() {
                 true => 1,
-                false => (most.min(self.concurrency) / 2).clamp(1, room.max(1)),
+                false => (most / 2).clamp(1, room.max(1)),
             };
             tokio::select! {
                 biased;

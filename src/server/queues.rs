@@ -136,12 +136,12 @@ mod tests {
     fn a_weight_of_zero_drops_the_queue_and_no_queue_at_all_means_the_default_one() {
         let configured = BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 0)]);
         assert_eq!(
-            validate(&configured).unwrap(),
+            validate(&configured).expect("valid"),
             BTreeMap::from([("a".to_owned(), 2)])
         );
         let none = BTreeMap::from([("b".to_owned(), 0)]);
         assert_eq!(
-            validate(&none).unwrap(),
+            validate(&none).expect("valid"),
             BTreeMap::from([("default".to_owned(), 1)])
         );
     }
@@ -151,7 +151,7 @@ mod tests {
         let configured = BTreeMap::from([(" ".to_owned(), 1)]);
         assert!(
             validate(&configured)
-                .unwrap_err()
+                .expect_err("blank")
                 .to_string()
                 .contains("\" \"")
         );

@@ -57,6 +57,13 @@ impl RunningServer {
     }
 
     /// Asks Redis for a sign of life. asynq: `Ping`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where Redis does not answer,
+    /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) where it answers with an error.
+    ///
+    /// # Cancel safety
+    /// Changes nothing; may be dropped at any time.
     pub async fn ping(&self) -> Result<()> {
         self.broker.ping().await
     }
@@ -67,6 +74,12 @@ impl RunningServer {
     ///
     /// A Redis that does not listen holds it up for another 7 s at most. A blocking handler that
     /// does not return is left behind: its task has been given back.
+    ///
+    /// It cannot fail; what Redis could not be told is in the log, and comes back through leases.
+    ///
+    /// # Cancel safety
+    /// Not safe: dropped half-way, the server ends at once, as in a crash. What was running is run
+    /// again after its lease.
     pub async fn shutdown(mut self) {
         tracing::info!(server_id = self.server_id(), "shutting down");
         self.stop();

@@ -13,3 +13,4 @@ mod queues;
 mod recovery;
 mod signals;
 mod time;
+mod waking;

@@ -112,7 +112,7 @@ impl Notices {
         let ended = || Error::new(ErrorKind::Unavailable, "the watching connection has ended");
         tokio::select! {
             changed = self.changed.recv() => match changed {
-                // without keys: the whole database was emptied
+                // without keys it means all of them; fred 10.1 passes those notices over
                 Ok(notice) if !notice.keys.is_empty() => Ok(Notice::Changed(notice.keys)),
                 Ok(_) | Err(RecvError::Lagged(_)) => Ok(Notice::Anything),
                 Err(RecvError::Closed) => Err(ended()),

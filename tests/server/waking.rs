@@ -1,0 +1,131 @@
+//! An idle server is told of tasks: it is never asked how long it took, only that nothing but the
+//! telling can have brought them, for its own intervals are an hour.
+
+use std::time::Duration;
+
+use rasynq::{RunningServer, Server, Task};
+
+use crate::common::support::RedisServer;
+use crate::common::{DEADLINE, Log, Scripted, World, eventually, key};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A server that asks for nothing by itself, once it has found its queues empty.
+async fn idle(server: Server, handler: &Scripted) -> RunningServer {
+    server
+        .task_check_interval(HOUR)
+        .delayed_task_check_interval(HOUR)
+        .janitor_interval(Duration::from_millis(50))
+        .start(handler.clone())
+        .await
+        .unwrap()
+}
+
+/// Runs one task, after which the queue is empty and the server waits.
+async fn first_task(world: &World, handler: &Scripted) {
+    let task = Task::new("any", "ok").task_id("first");
+    world.client().await.enqueue(task).await.unwrap();
+    handler.has_begun(1).await;
+    world.task_is("first", "").await;
+}
+
+#[tokio::test]
+async fn an_idle_server_is_told_of_new_tasks_in_any_of_its_queues() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = (0..20).fold(world.server(), |server, n| server.queue(format!("q{n}"), 1));
+    let server = idle(server.queue("default", 1), &handler).await;
+    first_task(&world, &handler).await;
+    let client = world.client().await;
+    for n in 0..20 {
+        let task = Task::new("any", "ok").queue(format!("q{n}"));
+        client.enqueue(task).await.unwrap();
+        handler.has_begun(n + 2).await;
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_due_task_is_forwarded_though_nobody_asks_for_it() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = idle(world.server(), &handler).await;
+    first_task(&world, &handler).await;
+    let task = Task::new("any", "ok").process_in(Duration::from_secs(2));
+    world.client().await.enqueue(task).await.unwrap();
+    handler.has_begun(2).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_resumed_goes_on_at_once() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = idle(world.server(), &handler).await;
+    first_task(&world, &handler).await;
+    let inspector = world.inspector().await;
+    inspector.pause_queue("default").await.unwrap();
+    let task = Task::new("any", "ok").task_id("waits");
+    world.client().await.enqueue(task).await.unwrap();
+    inspector.unpause_queue("default").await.unwrap();
+    handler.has_begun(2).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_expired_result_is_deleted_though_nobody_asks_for_it() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = idle(world.server(), &handler).await;
+    let task = Task::new("any", "ok").task_id("kept").retention(HOUR);
+    world.client().await.enqueue(task).await.unwrap();
+    world.task_is("kept", "completed").await;
+    let _: i64 = world.run(&["ZADD", &key("completed"), "1", "kept"]).await;
+    world.task_is("kept", "").await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_server_wakes_again_after_its_connections_were_cut() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = idle(world.server(), &handler).await;
+    first_task(&world, &handler).await;
+    let _: i64 = world.run(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    let client = world.client().await;
+    client.enqueue(Task::new("any", "ok")).await.unwrap();
+    handler.has_begun(2).await;
+    client.enqueue(Task::new("any", "ok")).await.unwrap();
+    handler.has_begun(3).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn where_watching_is_forbidden_queues_are_asked_at_the_interval() {
+    let rules = "on >secret ~* &* +@all -client|tracking";
+    let world = World::on(RedisServer::builder().user_with_rules("bob", rules)).await;
+    let handler = Scripted::new();
+    let log = Log::capture();
+    let connection = world.connection().username("bob").password("secret");
+    let server = Server::new(&connection)
+        .queue("busy", 1)
+        .queue("default", 1)
+        .task_check_interval(Duration::from_millis(50))
+        .delayed_task_check_interval(Duration::from_millis(50))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    log.line_with(&["cannot watch the queues"]).await;
+    first_task(&world, &handler).await;
+    // also while another queue is never found empty
+    let client = world.client().await;
+    let busy = (0..2_000).map(|_| Task::new("any", "ok").queue("busy"));
+    assert!(client.enqueue_batch(busy).await.iter().all(Result::is_ok));
+    let due = Task::new("any", "ok").process_in(Duration::from_secs(1));
+    client.enqueue(due).await.unwrap();
+    eventually("all have run", DEADLINE, || async {
+        handler.begun().len() >= 2_002
+    })
+    .await;
+    server.shutdown().await;
+}
