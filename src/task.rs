@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -22,6 +22,9 @@ pub const MIN_UNIQUE_TTL: Duration = Duration::from_secs(1);
 
 /// The longest TTL that a unique lock may have: a hundred years.
 pub const MAX_UNIQUE_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The longest timeout and retention: what a Go duration holds, some 292 years.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// A unit of work: a type, a payload, headers, and options of its own.
 ///
@@ -256,7 +259,7 @@ impl Task {
                     id = Some(given);
                 }
                 TaskOption::Timeout(limit) => timeout = limit,
-                TaskOption::Deadline(at) => deadline = Some(at),
+                TaskOption::Deadline(at) => deadline = Some(printable(at, "deadline")?),
                 TaskOption::Unique(ttl) => {
                     if ttl < MIN_UNIQUE_TTL {
                         return Err(Error::invalid(format!(
@@ -270,14 +273,15 @@ impl Task {
                     }
                     unique = Some(ttl);
                 }
-                TaskOption::ProcessAt(at) => process_at = at,
+                TaskOption::ProcessAt(at) => process_at = printable(at, "process at")?,
                 TaskOption::ProcessIn(delay) => {
                     process_at = chrono::TimeDelta::from_std(delay)
                         .ok()
                         .and_then(|delay| now.checked_add_signed(delay))
                         .ok_or_else(|| {
                             Error::invalid(format!("process in {delay:?} is out of range"))
-                        })?;
+                        })
+                        .and_then(|at| printable(at, "process in"))?;
                 }
                 TaskOption::Retention(keep) => retention = keep,
                 TaskOption::Group(name) => {
@@ -331,9 +335,27 @@ impl Task {
     }
 }
 
+/// Whole seconds, as many as a Go duration holds: a Go worker that reads more goes wrong.
 fn secs(duration: Duration, what: &str) -> Result<i64> {
+    if duration > LONGEST {
+        return Err(Error::invalid(format!(
+            "{what} is {duration:?}, it must be at most {LONGEST:?}"
+        )));
+    }
     i64::try_from(duration.as_secs())
         .map_err(|_| Error::invalid(format!("{what} {duration:?} is out of range")))
+}
+
+/// Refuses a time that Go cannot print, by which asynqmon would show nothing of the queue.
+fn printable(at: DateTime<Utc>, what: &str) -> Result<DateTime<Utc>> {
+    if (0..=9999).contains(&at.year()) {
+        Ok(at)
+    } else {
+        Err(Error::invalid(format!(
+            "{what} is in the year {}, it must be between 0 and 9999",
+            at.year()
+        )))
+    }
 }
 
 /// Something that [`Client::enqueue`](crate::Client::enqueue) takes: a [`Task`], or a value of a

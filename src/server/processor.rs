@@ -90,6 +90,7 @@ impl Processor {
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
         // queues that could not be asked, until they are asked again
         let mut naps: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
+        let mut napping = vec![false; self.queues.len()];
         let mut backoffs: Vec<Backoff> = (0..self.queues.len()).map(|_| Backoff::new()).collect();
         // while nobody watches: when all queues are asked again
         let mut recheck_at = Instant::now() + jittered(self.task_check_interval);
@@ -109,20 +110,26 @@ impl Processor {
                     for answer in &fetched.answers {
                         let backoff = &mut backoffs[answer.queue];
                         if let Said::Failed = answer.said {
-                            self.wakeups.set_asleep(answer.queue);
-                            let pause = backoff.pause();
                             let queue = answer.queue;
-                            naps.push(Box::pin(async move {
-                                tokio::time::sleep(pause).await;
-                                queue
-                            }));
+                            self.wakeups.set_asleep(queue);
+                            // one nap for all fetches that failed together
+                            if !std::mem::replace(&mut napping[queue], true) {
+                                let pause = backoff.pause();
+                                naps.push(Box::pin(async move {
+                                    tokio::time::sleep(pause).await;
+                                    queue
+                                }));
+                            }
                         } else {
                             backoff.reset();
                         }
                     }
                     self.begin(fetched);
                 }
-                Some(queue) = naps.next(), if !naps.is_empty() => self.wakeups.set_ready(queue),
+                Some(queue) = naps.next(), if !naps.is_empty() => {
+                    napping[queue] = false;
+                    self.wakeups.set_ready(queue);
+                }
                 permit = Arc::clone(&slots).acquire_many_owned(least as u32), if may_fetch => {
                     // the semaphore is never closed
                     let Ok(mut permit) = permit else { break };
@@ -145,6 +152,8 @@ impl Processor {
                 () = tokio::time::sleep_until(recheck_at), if !self.wakeups.is_watched() => {
                     recheck_at = Instant::now() + jittered(self.task_check_interval);
                     self.wakeups.all_ready();
+                    let asleep = napping.iter().enumerate().filter(|(_, naps)| **naps);
+                    asleep.for_each(|(queue, _)| self.wakeups.set_asleep(queue));
                 }
             }
         }
