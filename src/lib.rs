@@ -102,8 +102,8 @@ pub use server::{
     RunningServer, Server, UnknownType,
 };
 pub use task::{
-    DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, IntoTask, MAX_UNIQUE_TTL, MIN_UNIQUE_TTL,
-    Task, TaskOption,
+    DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, IntoTask, MAX_TASK_SIZE, MAX_UNIQUE_TTL,
+    MIN_UNIQUE_TTL, Task, TaskOption,
 };
 pub use task_info::TaskInfo;
 pub use wire::{ParseTaskStateError, TaskState};

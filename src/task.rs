@@ -23,6 +23,10 @@ pub const MIN_UNIQUE_TTL: Duration = Duration::from_secs(1);
 /// The longest TTL that a unique lock may have: a hundred years.
 pub const MAX_UNIQUE_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// The most bytes that a task's type and payload may have together: a message of 512 MiB is the
+/// largest that Redis takes, and this leaves a mebibyte for the rest.
+pub const MAX_TASK_SIZE: usize = 511 << 20;
+
 /// The longest timeout and retention: what a Go duration holds, some 292 years.
 const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
@@ -312,6 +316,12 @@ impl Task {
         } else {
             Placement::Pending
         };
+        let size = self.task_type.len() + self.payload.as_ref().map_or(0, Bytes::len);
+        if size > MAX_TASK_SIZE {
+            return Err(Error::invalid(format!(
+                "type and payload have {size} bytes, they must have at most {MAX_TASK_SIZE}"
+            )));
+        }
         Ok(Composed {
             unique_ttl_secs: unique.map(|ttl| ttl.as_secs()),
             placement,

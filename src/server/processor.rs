@@ -272,11 +272,16 @@ impl Processor {
             };
             let queue = self.queues.get(answer.queue);
             if batch.asked_at.elapsed() >= LEASE {
-                // too late to begin: others may have taken them
+                // too late to begin: others may have taken them; what they have not goes back
                 tracing::warn!(
                     queue = queue.queue(),
                     "a fetch took longer than its leases last"
                 );
+                let _ = self.lost.send(LostFetch {
+                    queue: queue.clone(),
+                    owner: batch.owner,
+                    asked_at: batch.asked_at,
+                });
                 continue;
             }
             let mut taken = Vec::with_capacity(batch.tasks.len());

@@ -199,12 +199,14 @@ impl Watcher {
                 }
                 _ = net.tick() => {
                     let any = watch.is_cluster() || {
-                        // our own sign of life among them: a Redis that was emptied has forgotten
-                        // what is watched as well
-                        let keys = queues.all().map(QueueKeys::pending).chain([&**server_key]);
-                        match watch.count_existing(keys.collect()).await? {
-                            0 => return Ok(()),
-                            found => found > 1,
+                        // our own sign of life among them, so often that it outweighs them: a Redis
+                        // that was emptied has forgotten what is watched as well
+                        let life = queues.len() + 1;
+                        let signs = std::iter::repeat_n(server_key.as_str(), life);
+                        let keys = queues.all().map(QueueKeys::pending).chain(signs);
+                        match usize::try_from(watch.count_existing(keys.collect()).await?) {
+                            Ok(found) if found >= life => found > life,
+                            _ => return Ok(()),
                         }
                     };
                     if any {
