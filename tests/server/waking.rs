@@ -102,7 +102,7 @@ async fn a_server_wakes_again_after_its_connections_were_cut() {
 
 #[tokio::test]
 async fn where_watching_is_forbidden_queues_are_asked_at_the_interval() {
-    let rules = "on >secret ~* &* +@all -client|tracking";
+    let rules = "on >secret ~* &* +@all -client +client|id +client|setname";
     let world = World::on(RedisServer::builder().user_with_rules("bob", rules)).await;
     let handler = Scripted::new();
     let log = Log::capture();
