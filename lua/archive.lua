@@ -16,7 +16,7 @@
 --          "1" if it counts as a failure
 -- Touches the tasks' hashes, and those of the tasks that are trimmed. The lock stays until its TTL.
 -- Replies per task: 1 archived | 0 not held (any more).
--- use: now, field, held, lapsed, count, count_failed
+-- use: now, field, held, lapsed, taken, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)
@@ -26,13 +26,7 @@ local replies, stored, failed = {}, {}, 0
 for i = 6, #ARGV, 5 do
   local id, owner, original, msg, counts = unpack(ARGV, i, i + 4)
   local key = ARGV[1] .. id
-  local ours
-  if cutoff then
-    ours = lapsed(key, id, original, active, lease, cutoff)
-  else
-    ours = held(key, id, owner, original, active, '-1')
-  end
-  if ours then
+  if taken(key, id, owner, original, active, lease, cutoff) then
     redis.call('ZREM', lease, id)
     redis.call('ZADD', archived, now, id)
     redis.call('HSET', key, 'state', 'archived')

@@ -82,7 +82,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ARCHIVE = "archive" (7 keys) uses ["now", "field", "held", "lapsed", "count", "count_failed"];
+    ARCHIVE = "archive" (7 keys) uses ["now", "field", "held", "lapsed", "taken", "count", "count_failed"];
     DEQUEUE = "dequeue" (4 keys) uses ["now", "field"];
     DONE = "done" (5 keys) uses ["field", "held", "count"];
     ENQUEUE = "enqueue" (3 keys) uses ["now", "field"];
@@ -93,7 +93,7 @@ scripts! {
     HEARTBEAT = "heartbeat" (2 keys) uses [];
     RECLAIM = "reclaim" (3 keys) uses ["now", "field"];
     REQUEUE = "requeue" (3 keys) uses ["now", "field", "held"];
-    RETRY = "retry" (7 keys) uses ["now", "field", "held", "lapsed", "count", "count_failed"];
+    RETRY = "retry" (7 keys) uses ["now", "field", "held", "lapsed", "taken", "count", "count_failed"];
     WRITE_RESULT = "write_result" (1 keys) uses ["field"];
 }
 
