@@ -16,7 +16,7 @@
 --          "1" if it counts as a failure
 -- Touches the tasks' hashes, and those of the tasks that are trimmed. The lock stays until its TTL.
 -- Replies per task: 1 archived | 0 not held (any more).
--- use: now, field, held, lapsed, taken, count, count_failed
+-- use: now, field, owned, held, lapsed, taken, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)

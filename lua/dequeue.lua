@@ -14,17 +14,18 @@
 local pending, active, lease = KEYS[1], KEYS[2], KEYS[3]
 local prefix, owner = ARGV[1], ARGV[4]
 local call = redis.call
+local LONG = string.rep('-', 65)
 if call('EXISTS', KEYS[4]) == 1 then return { 'paused' } end
--- a key of a wrong type raises here, before anything is written
-call('LLEN', active)
-call('ZCARD', lease)
+-- a key of a wrong type raises before anything is written: here, or at the push to `active`
+local leased = call('ZCARD', lease)
 
 local want, dropped = tonumber(ARGV[2]), 0
 local reply, n = { 'ok', 0 }, 2
--- as text: a number would be printed anew for each task
-local expires_at = string.format('%d', now_secs() + tonumber(ARGV[3]))
+-- as text, here and below: Redis prints a number as a float, which takes as long as a small command
+local function text(number) return string.format('%d', number) end
+local expires_at = text(now_secs() + tonumber(ARGV[3]))
 while want > 0 do
-  local ids = call('LRANGE', pending, -want, -1)
+  local ids = call('LRANGE', pending, text(-want), '-1')
   if #ids == 0 then break end
   local taken, keys, leases, t = {}, {}, {}, 0
   for i = #ids, 1, -1 do
@@ -42,12 +43,19 @@ while want > 0 do
   end
   -- the first write: refused as a whole when Redis is out of memory
   if t > 0 then call('LPUSH', active, unpack(taken)) end
-  call('LTRIM', pending, 0, -#ids - 1)
+  call('LTRIM', pending, '0', text(-#ids - 1))
   for i = 1, t do
     call('HSET', keys[i], 'state', 'active', 'rasynq_owner', owner)
     call('HDEL', keys[i], 'pending_since')
   end
-  if t > 0 then call('ZADD', lease, unpack(leases)) end
+  if t >= 16 and leased <= 128 then
+    -- Redis keeps a sorted set of up to 128 short members as one block, and goes through it twice for
+    -- each new one. A long member makes it a tree, which it stays until it is empty.
+    call('ZADD', lease, expires_at, LONG, unpack(leases))
+    call('ZREM', lease, LONG)
+  elseif t > 0 then
+    call('ZADD', lease, unpack(leases))
+  end
   want = want - t
 end
 reply[2] = dropped

@@ -1,50 +1,69 @@
--- Ends tasks of one queue that succeeded (or were revoked): removed, or kept as completed.
+-- Ends and removes tasks of one queue that succeeded (or were revoked) and are not kept.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease
--- KEYS[3] asynq:{q}:completed
--- KEYS[4] asynq:{q}:processed:<day>
--- KEYS[5] asynq:{q}:processed
+-- KEYS[3] asynq:{q}:processed:<day>
+-- KEYS[4] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] end of life of the day's counter (unix s)
--- ARGV[3] "1" if any of them is kept as completed
--- ARGV[4] where in active to look for them first: "1" at its head, "-1" at its tail
--- ARGV[5…] per task, at most 1,000 of them: id, owner, and "" if nothing more is to be known: it
---          is removed, has no lock, and its lease is valid. Otherwise "more", original message or
---          "", lock's key or "", completed message or "" to remove it, until when it is kept (unix s)
+-- ARGV[3] where in active to look for them first: "1" at its head, "-1" at its tail
+-- ARGV[4…] the tasks, at most 1,000, in parts. A part begins with the owner of all its tasks. Then,
+--          for tasks without a lock whose lease is valid: how many they are, and their ids. Or
+--          "more" and a single task: id, original message or "", lock's key or ""
 -- Touches the tasks' hashes and their locks.
 -- Replies per task: 1 done | 0 no longer held by this run.
--- use: field, held, count
-local active, lease, completed = KEYS[1], KEYS[2], KEYS[3]
-redis.call('ZCARD', lease)
-if ARGV[3] == '1' then redis.call('ZCARD', completed) end
-local replies, ids, removed = {}, {}, {}
-local i = 5
+-- use: field, owned, withdraw, count
+local active, lease = KEYS[1], KEYS[2]
+local prefix, call, try = ARGV[1], redis.call, redis.pcall
+call('ZCARD', lease)
+
+-- what is still owned: ids, their keys, their places among the replies, and locks
+local replies, n = {}, 0
+local ids, keys, places, locks, mine = {}, {}, {}, {}, 0
+local i = 4
 while i <= #ARGV do
-  local id, owner, more = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local original, lock, msg, keep_until = '', '', '', ''
-  i = i + 3
-  if more ~= '' then
-    original, lock, msg, keep_until = unpack(ARGV, i, i + 3)
-    i = i + 4
-  end
-  local key = ARGV[1] .. id
-  if held(key, id, owner, original, active, ARGV[4]) then
-    ids[#ids + 1] = id
-    if msg == '' then
-      removed[#removed + 1] = key
-    else
-      redis.call('ZADD', completed, keep_until, id)
-      redis.call('HSET', key, 'msg', msg, 'state', 'completed')
-      redis.call('HDEL', key, 'rasynq_owner')
-    end
-    if lock ~= '' and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
-    replies[#replies + 1] = 1
+  local owner, many = ARGV[i], ARGV[i + 1]
+  local first, last, original, lock = i + 2, i + 1, '', ''
+  if many == 'more' then
+    last, original, lock = i + 2, ARGV[i + 3], ARGV[i + 4]
+    i = i + 5
   else
-    replies[#replies + 1] = 0
+    last = i + 1 + many
+    i = last + 1
+  end
+  for j = first, last do
+    local id = ARGV[j]
+    local key = prefix .. id
+    n = n + 1
+    -- most are owned and nothing more is asked; what is not so is looked at in full
+    if original == '' and try('HGET', key, 'rasynq_owner') == owner or owned(key, owner, original) then
+      mine = mine + 1
+      ids[mine], keys[mine], places[mine] = id, key, n
+      if lock ~= '' then locks[id] = lock end
+      replies[n] = 1
+    else
+      replies[n] = 0
+    end
   end
 end
-if #ids > 0 then redis.call('ZREM', lease, unpack(ids)) end
-if #removed > 0 then redis.call('DEL', unpack(removed)) end
-count(KEYS[4], KEYS[5], #ids, ARGV[2])
+
+local left, missing = withdraw(active, ids, ARGV[3])
+if left > 0 then
+  for k = mine, 1, -1 do
+    local id = ids[k]
+    if missing[id] > 0 then
+      replies[places[k]], locks[id] = 0, nil
+      table.remove(ids, k)
+      table.remove(keys, k)
+    end
+  end
+end
+for id, lock in pairs(locks) do
+  if try('GET', lock) == id then call('DEL', lock) end
+end
+if #ids > 0 then
+  call('ZREM', lease, unpack(ids))
+  call('DEL', unpack(keys))
+end
+count(KEYS[3], KEYS[4], #ids, ARGV[2])
 return replies

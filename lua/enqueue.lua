@@ -6,95 +6,102 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2] prefix of group keys
 -- ARGV[3] "1" if these may have been stored by an earlier call whose reply was lost
--- ARGV[4…] per task, at most 1,000 of them: id, msg, and "pending" if nothing more is to be known. Otherwise "more", state
---          (pending | scheduled | aggregating), process-at (s), group or "", lock's key or "",
---          lock's TTL (s)
+-- ARGV[4…] the tasks, at most 1,000, in parts: "pending", how many they are, and id and msg of each,
+--          if nothing more is to be known of them; or "more" and a single task: id, msg, state
+--          (pending | scheduled | aggregating), process-at (s), group or "", lock's key or "", lock's
+--          TTL (s)
 -- Touches the tasks' hashes, their locks, asynq:{q}:g:<group>.
 -- Replies per task: 1 stored | 0 its id is taken | {-1, holder} a duplicate | {-2, error} refused by Redis
 --          | {-3, msg} in an earlier call's wake: there is a task of this id, with this message.
 -- use: now, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
-local again = ARGV[3] == '1'
-local replies = {}
+local prefix, again, call = ARGV[1], ARGV[3] == '1', redis.call
 local pending_since, now = now_nanos(), now_secs()
--- what this call has accepted so far: ids, locks with their holders, and the pending tasks, which
--- are all placed at once in the end
-local ids, locks, fresh, list = {}, {}, {}, {}
+-- the ids of pending tasks, which are all pushed at once in the end, with their places in `replies`
+local replies, list, places = {}, {}, {}
 
+-- The reply for a task that cannot be taken, or nil.
+local function refusal(key, lock)
+  local found = again and field(key, 'msg')
+  if found then return { -3, found } end
+  if lock and call('EXISTS', lock) == 1 then
+    local holder = redis.pcall('GET', lock)
+    return { -1, type(holder) == 'string' and holder or '' }
+  end
+  if call('EXISTS', key) == 1 then return 0 end
+end
+
+local function store_pending(key, id, msg)
+  local stored = redis.pcall('HSET', key, 'msg', msg, 'state', 'pending', 'pending_since', pending_since)
+  if type(stored) == 'table' then return { -2, stored.err } end
+  list[#list + 1], places[#list + 1] = id, #replies + 1
+  return 1
+end
+
+-- into the set of scheduled tasks or of a group
 local function place(id, state, at, group)
   if state == 'scheduled' then return redis.pcall('ZADD', scheduled, at, id) end
   local added = redis.pcall('SADD', groups, group)
   if type(added) == 'table' then return added end
   local placed = redis.pcall('ZADD', ARGV[2] .. group, now, id)
-  if type(placed) == 'table' and added == 1 then redis.call('SREM', groups, group) end
+  if type(placed) == 'table' and added == 1 then call('SREM', groups, group) end
   return placed
 end
 
-local function take_lock(key, id, lock, ttl)
-  if lock == '' then return end
-  redis.call('HSET', key, 'unique_key', lock)
-  redis.call('SET', lock, id, 'EX', ttl)
+local function store_elsewhere(key, id, msg, state, at, group)
+  -- the set comes first: if Redis refuses it, nothing of the task has been written
+  local placed = place(id, state, at, group)
+  if type(placed) == 'table' then return { -2, placed.err } end
+  call('HSET', key, 'msg', msg, 'state', state)
+  if state == 'aggregating' then
+    call('HSET', key, 'group', group)
+  elseif group ~= '' then
+    -- not in `group`: a Go forwarder would strand the task in a group that nobody lists
+    call('HSET', key, 'rasynq_group', group)
+  end
+  return 1
 end
 
--- The reply for a task that cannot be taken, or nil.
-local function refusal(key, id, lock)
-  local found = again and field(key, 'msg')
-  if found then return { -3, found } end
-  if lock ~= '' then
-    if locks[lock] then return { -1, locks[lock] } end
-    if redis.call('EXISTS', lock) == 1 then
-      local holder = redis.pcall('GET', lock)
-      return { -1, type(holder) == 'string' and holder or '' }
-    end
+local function store(id, msg, state, at, group, lock, ttl)
+  local key = prefix .. id
+  if lock == '' then lock = nil end
+  local reply = refusal(key, lock)
+  if reply then return reply end
+  if state == 'pending' then
+    reply = store_pending(key, id, msg)
+  else
+    reply = store_elsewhere(key, id, msg, state, at, group)
   end
-  if ids[id] or redis.call('EXISTS', key) == 1 then return 0 end
+  if lock and reply == 1 then
+    call('HSET', key, 'unique_key', lock)
+    call('SET', lock, id, 'EX', ttl)
+  end
+  return reply
 end
 
 local i = 4
 while i <= #ARGV do
-  local id, msg, state = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local at, group, lock, ttl = '', '', '', ''
-  i = i + 3
-  if state == 'more' then
-    state, at, group, lock, ttl = unpack(ARGV, i, i + 4)
-    i = i + 5
-  end
-  local key, n = ARGV[1] .. id, #replies + 1
-  replies[n] = refusal(key, id, lock) or 1
-  if replies[n] == 1 and state == 'pending' then
-    ids[id] = true
-    if lock ~= '' then locks[lock] = id end
-    list[#list + 1] = id
-    fresh[#fresh + 1] = { n, key, msg, id, lock, ttl }
-  elseif replies[n] == 1 then
-    -- the set comes first: if Redis refuses it, nothing of the task has been written
-    local placed = place(id, state, at, group)
-    if type(placed) == 'table' then
-      replies[n] = { -2, placed.err }
-    else
-      redis.call('HSET', key, 'msg', msg, 'state', state)
-      if state == 'aggregating' then
-        redis.call('HSET', key, 'group', group)
-      elseif group ~= '' then
-        -- not in `group`: a Go forwarder would strand the task in a group that nobody lists
-        redis.call('HSET', key, 'rasynq_group', group)
-      end
-      take_lock(key, id, lock, ttl)
+  if ARGV[i] == 'more' then
+    replies[#replies + 1] = store(unpack(ARGV, i + 1, i + 7))
+    i = i + 8
+  else
+    local last = i + 2 * ARGV[i + 1]
+    for j = i + 2, last, 2 do
+      local key = prefix .. ARGV[j]
+      replies[#replies + 1] = refusal(key) or store_pending(key, ARGV[j], ARGV[j + 1])
     end
+    i = last + 2
   end
 end
 
-if #list > 0 then
-  -- the list comes first here too
-  local placed = redis.pcall('LPUSH', pending, unpack(list))
-  for _, task in ipairs(fresh) do
-    local n, key, msg, id, lock, ttl = unpack(task)
-    if type(placed) == 'table' then
-      replies[n] = { -2, placed.err }
-    else
-      redis.call('HSET', key, 'msg', msg, 'state', 'pending', 'pending_since', pending_since)
-      take_lock(key, id, lock, ttl)
-    end
+local pushed = #list > 0 and redis.pcall('LPUSH', pending, unpack(list))
+if type(pushed) == 'table' then
+  -- refused: nothing of them stays
+  for n, id in ipairs(list) do
+    local lock = field(prefix .. id, 'unique_key')
+    if lock then call('DEL', lock) end
+    call('DEL', prefix .. id)
+    replies[places[n]] = { -2, pushed.err }
   end
 end
 return replies

@@ -15,7 +15,7 @@
 --          leave it, "1" if it counts as a failure
 -- Touches the tasks' hashes. The lock stays.
 -- Replies per task: 1 put off | 0 not held (any more).
--- use: now, field, held, lapsed, taken, count, count_failed
+-- use: now, field, owned, held, lapsed, taken, count, count_failed
 local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', target)

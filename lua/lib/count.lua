@@ -3,8 +3,9 @@
 -- that is what is returned. A counter of a wrong type never fails the tasks that are counted.
 local function count(day, total, n, expire_at)
   if n == 0 then return false end
-  if redis.pcall('INCRBY', day, n) == n then redis.call('EXPIREAT', day, expire_at) end
-  local sum = redis.pcall('INCRBY', total, n)
+  local more = string.format('%d', n)
+  if redis.pcall('INCRBY', day, more) == n then redis.call('EXPIREAT', day, expire_at) end
+  local sum = redis.pcall('INCRBY', total, more)
   local overflow = type(sum) == 'table' and string.find(sum.err, 'overflow', 1, true)
   if overflow then redis.call('SET', total, n) end
   return overflow

@@ -3,5 +3,5 @@
 -- it could.
 local function taken(key, id, owner, original, active, lease, cutoff)
   if cutoff then return lapsed(key, id, original, active, lease, cutoff) end
-  return held(key, id, owner, original, active, '-1')
+  return held(key, id, owner, original, active)
 end

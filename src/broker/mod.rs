@@ -28,14 +28,30 @@ pub(crate) struct Claim {
     pub(crate) original: Option<Bytes>,
 }
 
-/// A task that ended well.
+/// A task that ended well and is removed.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) claim: Claim,
     /// The lock's key; empty if the task has none.
     pub(crate) unique_key: String,
-    /// With a retention: the message to keep and until when (unix s).
-    pub(crate) completed: Option<(Bytes, i64)>,
+}
+
+impl Done {
+    /// Whether nothing more is to be known: there is no lock, and the lease is certainly valid.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.unique_key.is_empty() && self.claim.original.is_none()
+    }
+}
+
+/// A task that ended well and is kept, for its retention.
+#[derive(Clone, Debug)]
+pub(crate) struct Completed {
+    pub(crate) claim: Claim,
+    /// The lock's key; empty if the task has none.
+    pub(crate) unique_key: String,
+    /// The message to keep.
+    pub(crate) message: Bytes,
+    pub(crate) keep_until_unix_secs: i64,
 }
 
 /// A task that is put off.
@@ -93,6 +109,13 @@ pub(crate) struct NewTask {
     pub(crate) place: Place,
     /// The lock's key and its whole TTL.
     pub(crate) lock: Option<(String, u64)>,
+}
+
+impl NewTask {
+    /// Whether it is pending and not unique.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.place == Place::Pending && self.lock.is_none()
+    }
 }
 
 /// Where a new task goes.

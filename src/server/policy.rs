@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::config::{CancelPolicy, ErrorHandler, IsFailure, LostLease, UnknownType};
 use super::runs::Run;
-use crate::broker::{Archive, ArchiveLimits, Claim, Done, Later, LaterState};
+use crate::broker::{Archive, ArchiveLimits, Claim, Completed, Done, Later, LaterState};
 use crate::context::TaskContext;
 use crate::handler::{Answer, HandlerNotFound, RunEnded, Verdict, find_error, stored_text};
 use crate::retry_delay::RetryDelay;
@@ -30,6 +30,7 @@ pub(super) struct Policy {
 /// What Redis is to be told of a task.
 pub(super) enum Settlement {
     Done(Done),
+    Completed(Completed),
     Later(LaterState, Later),
     Archive(Archive),
     Requeue(Claim),
@@ -40,6 +41,7 @@ impl Settlement {
     pub(super) fn claim_mut(&mut self) -> &mut Claim {
         match self {
             Self::Done(end) => &mut end.claim,
+            Self::Completed(end) => &mut end.claim,
             Self::Later(_, end) => &mut end.claim,
             Self::Archive(end) => &mut end.claim,
             Self::Requeue(claim) => claim,
@@ -69,7 +71,7 @@ impl Policy {
             Ok(Answer::Snooze(delay)) => {
                 return Settlement::Later(LaterState::Scheduled, put_off(run.claim(), delay, now));
             }
-            Ok(_) => return Settlement::Done(succeeded(run, now)),
+            Ok(_) => return succeeded(run, now),
             Err(error) => error,
         };
         let task = Task::from_message(&run.message);
@@ -96,7 +98,7 @@ impl Policy {
                     error = stored_text(&error),
                     "revoked"
                 );
-                Settlement::Done(revoked(run))
+                Settlement::Done(done(run))
             }
             Verdict::Retry | Verdict::RetryAfter(_) if has_retries(&run.message) => {
                 let delay = match verdict {
@@ -216,28 +218,27 @@ fn failed(message: &TaskMessage, error: &anyhow::Error, now: DateTime<Utc>) -> T
     }
 }
 
-fn succeeded(run: &Run, now: DateTime<Utc>) -> Done {
+fn succeeded(run: &Run, now: DateTime<Utc>) -> Settlement {
     let message = &run.message;
-    let completed = (message.retention > 0).then(|| {
-        let kept = TaskMessage {
-            completed_at: now.timestamp(),
-            ..TaskMessage::clone(message)
-        };
-        let until = now.timestamp().saturating_add(message.retention).min(FAR);
-        (wire::encode(&kept), until)
-    });
-    Done {
+    if message.retention <= 0 {
+        return Settlement::Done(done(run));
+    }
+    let kept = TaskMessage {
+        completed_at: now.timestamp(),
+        ..TaskMessage::clone(message)
+    };
+    Settlement::Completed(Completed {
         claim: run.claim(),
         unique_key: message.unique_key.clone(),
-        completed,
-    }
+        message: wire::encode(&kept),
+        keep_until_unix_secs: now.timestamp().saturating_add(message.retention).min(FAR),
+    })
 }
 
-fn revoked(run: &Run) -> Done {
+fn done(run: &Run) -> Done {
     Done {
         claim: run.claim(),
         unique_key: run.message.unique_key.clone(),
-        completed: None,
     }
 }
 

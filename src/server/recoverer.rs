@@ -130,7 +130,9 @@ impl Recoverer {
                     .await?
             }
             // a recoverer decides on nothing else
-            Settlement::Done(_) | Settlement::Requeue(_) => return Ok(false),
+            Settlement::Done(_) | Settlement::Completed(_) | Settlement::Requeue(_) => {
+                return Ok(false);
+            }
         };
         Ok(taken == [true])
     }

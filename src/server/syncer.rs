@@ -228,12 +228,19 @@ impl Syncer {
         let now = Utc::now();
         let broker = &self.broker;
         match kind {
-            Kind::Done | Kind::Completed => {
+            Kind::Done => {
                 let ends = only(ends, |end| match end {
                     Settlement::Done(end) => Some(end),
                     _ => None,
                 });
                 broker.done(queue, &ends, are_young, now).await
+            }
+            Kind::Completed => {
+                let ends = only(ends, |end| match end {
+                    Settlement::Completed(end) => Some(end),
+                    _ => None,
+                });
+                broker.complete(queue, &ends, now).await
             }
             Kind::Retry | Kind::Scheduled => {
                 let state = match kind {
@@ -288,8 +295,8 @@ impl Kind {
 
     fn of(settlement: &Settlement) -> Self {
         match settlement {
-            Settlement::Done(end) if end.completed.is_some() => Self::Completed,
             Settlement::Done(_) => Self::Done,
+            Settlement::Completed(_) => Self::Completed,
             Settlement::Later(LaterState::Retry, _) => Self::Retry,
             Settlement::Later(LaterState::Scheduled, _) => Self::Scheduled,
             Settlement::Archive(_) => Self::Archived,

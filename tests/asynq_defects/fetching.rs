@@ -146,6 +146,8 @@ async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_taken() {
 async fn fetches_that_fail_are_made_more_and_more_rarely_and_a_shutdown_does_not_wait() {
     let world = World::new().await;
     let _: i64 = world.run(&["SADD", &key("active"), "no list"]).await;
+    let client = world.client().await;
+    client.enqueue(Task::new("any", "ok")).await.unwrap();
     let log = Log::capture();
     let server = world.server().start(Scripted::new()).await.unwrap();
     let failures = || log.lines_with(&["could not fetch", "default"]).len();
@@ -199,6 +201,8 @@ async fn a_queue_that_cannot_be_fetched_from_does_not_slow_the_others() {
     let client = world.client().await;
     let broken = queue_key("broken", "active");
     let _: i64 = world.run(&["SADD", &broken, "no list"]).await;
+    let stuck = Task::new("any", "ok").queue("broken");
+    client.enqueue(stuck).await.unwrap();
     let handler = Scripted::new();
     let log = Log::capture();
     let server = world

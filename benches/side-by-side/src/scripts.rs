@@ -9,16 +9,12 @@ pub(crate) const DEQUEUE: &str = include_str!("../../../lua/dequeue.lua");
 /// Acknowledges tasks.
 pub(crate) const DONE: &str = include_str!("../../../lua/done.lua");
 
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 5] = [
     ("count", include_str!("../../../lua/lib/count.lua")),
-    (
-        "count_failed",
-        include_str!("../../../lua/lib/count_failed.lua"),
-    ),
     ("field", include_str!("../../../lua/lib/field.lua")),
-    ("held", include_str!("../../../lua/lib/held.lua")),
-    ("lapsed", include_str!("../../../lua/lib/lapsed.lua")),
     ("now", include_str!("../../../lua/lib/now.lua")),
+    ("owned", include_str!("../../../lua/lib/owned.lua")),
+    ("withdraw", include_str!("../../../lua/lib/withdraw.lua")),
 ];
 
 /// Makes Redis know a script. Returns its SHA-1.

@@ -1,17 +1,17 @@
-//! How runs end: done, put off, archived, given back; many of one queue in one call.
+//! How runs end: done, completed, put off, archived, given back; many of one queue in one call.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
-use super::script::{ARCHIVE, DONE, REQUEUE, RETRY, number, word};
+use super::script::{ARCHIVE, COMPLETE, DONE, REQUEUE, RETRY, number, word};
 use super::{Broker, reply, statistics_day};
-use crate::broker::{Archive, ArchiveLimits, Claim, Done, Later, LaterState, Right};
+use crate::broker::{Archive, ArchiveLimits, Claim, Completed, Done, Later, LaterState, Right};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
 impl Broker {
-    /// Removes tasks that ended well, or keeps them as completed. Per task: whether it was held.
+    /// Removes tasks that ended well. Per task: whether it was held.
     ///
     /// `are_young`: most of them were fetched later than most of what is active, so that they are
     /// found sooner from that end.
@@ -27,36 +27,49 @@ impl Broker {
             let keys = vec![
                 Key::from(queue.active()),
                 Key::from(queue.lease()),
-                Key::from(queue.completed()),
                 Key::from(queue.processed_on(day)),
                 Key::from(queue.processed()),
             ];
-            let mut args: Vec<Value> = Vec::with_capacity(2 + 3 * tasks.len());
+            let mut args: Vec<Value> = Vec::with_capacity(5 + 2 * tasks.len());
             args.push(queue.task_prefix().into());
             args.push(number(day_ends));
-            args.push(flag(tasks.iter().any(|task| task.completed.is_some())));
             args.push(word(if are_young { "1" } else { "-1" }));
-            for task in tasks {
-                args.push(task.claim.id.clone().into());
-                args.push(task.claim.owner.clone().into());
-                if task.unique_key.is_empty()
-                    && task.completed.is_none()
-                    && task.claim.original.is_none()
-                {
-                    args.push(word(""));
-                    continue;
-                }
-                let (message, keep_until) = task.completed.clone().unwrap_or_default();
-                args.push(word("more"));
-                args.push(message_or_empty(&task.claim.original));
-                args.push(task.unique_key.as_str().into());
-                args.push(message.into());
-                args.push(number(keep_until));
-            }
+            push_done(&mut args, tasks);
             (keys, args)
         };
         let reply = DONE.call(self.client()?, build).await?;
         reply::flags(reply, tasks.len(), DONE.name)
+    }
+
+    /// Keeps tasks that ended well. Per task: whether it was held.
+    pub(crate) async fn complete(
+        &self,
+        queue: &QueueKeys,
+        tasks: &[&Completed],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<bool>> {
+        let (day, day_ends) = statistics_day(now);
+        let build = || {
+            let keys = vec![
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.completed()),
+                Key::from(queue.processed_on(day)),
+                Key::from(queue.processed()),
+            ];
+            let mut args: Vec<Value> = Vec::with_capacity(2 + 6 * tasks.len());
+            args.push(queue.task_prefix().into());
+            args.push(number(day_ends));
+            for task in tasks {
+                push_claim(&mut args, &task.claim);
+                args.push(task.unique_key.as_str().into());
+                args.push(task.message.clone().into());
+                args.push(number(task.keep_until_unix_secs));
+            }
+            (keys, args)
+        };
+        let reply = COMPLETE.call(self.client()?, build).await?;
+        reply::flags(reply, tasks.len(), COMPLETE.name)
     }
 
     /// Puts tasks off until later, all to the same state. Per task: whether it could be taken by
@@ -156,6 +169,33 @@ impl Broker {
         };
         let reply = REQUEUE.call(self.client()?, build).await?;
         reply::flags(reply, tasks.len(), REQUEUE.name)
+    }
+}
+
+/// The tasks as `lua/done.lua` takes them: plain ones of one owner make up one part.
+fn push_done(args: &mut Vec<Value>, tasks: &[&Done]) {
+    let mut rest = tasks;
+    while let Some(first) = rest.first() {
+        let owner = &first.claim.owner;
+        let plain = rest
+            .iter()
+            .take_while(|task| task.is_plain() && task.claim.owner == *owner)
+            .count();
+        args.push(owner.clone().into());
+        if plain == 0 {
+            args.push(word("more"));
+            args.push(first.claim.id.clone().into());
+            args.push(message_or_empty(&first.claim.original));
+            args.push(first.unique_key.as_str().into());
+        } else {
+            args.push(number(plain as u64));
+            args.extend(
+                rest[..plain]
+                    .iter()
+                    .map(|task| task.claim.id.clone().into()),
+            );
+        }
+        rest = &rest[plain.max(1)..];
     }
 }
 

@@ -91,13 +91,11 @@ impl Broker {
                 Key::from(queue_keys.scheduled()),
                 Key::from(queue_keys.groups()),
             ];
-            let mut args: Vec<Value> = Vec::with_capacity(3 + 3 * chunk.len());
+            let mut args: Vec<Value> = Vec::with_capacity(5 + 2 * chunk.len());
             args.push(queue_keys.task_prefix().into());
             args.push(queue_keys.group_prefix().into());
             args.push(word(if again { "1" } else { "0" }));
-            for (_, task) in chunk {
-                push_task(&mut args, task);
-            }
+            push_tasks(&mut args, chunk);
             (keys, args)
         };
         let client = self.client()?;
@@ -183,13 +181,26 @@ fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
     chunks.into_iter().map(|(_, chunk)| chunk).collect()
 }
 
-fn push_task(args: &mut Vec<Value>, task: &NewTask) {
-    args.push(task.id.clone().into());
-    args.push(task.message.clone().into());
-    if task.place == Place::Pending && task.lock.is_none() {
-        args.push(word("pending"));
-        return;
+/// The tasks as `lua/enqueue.lua` takes them: plain ones make up one part.
+fn push_tasks(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
+    let mut rest = chunk;
+    while let Some((_, first)) = rest.first() {
+        let plain = rest.iter().take_while(|(_, task)| task.is_plain()).count();
+        if plain == 0 {
+            push_more(args, first);
+        } else {
+            args.push(word("pending"));
+            args.push(number(plain as u64));
+            for (_, task) in &rest[..plain] {
+                args.push(task.id.clone().into());
+                args.push(task.message.clone().into());
+            }
+        }
+        rest = &rest[plain.max(1)..];
     }
+}
+
+fn push_more(args: &mut Vec<Value>, task: &NewTask) {
     let (state, at, group) = match &task.place {
         Place::Pending => ("pending", 0, ""),
         Place::Scheduled {
@@ -203,6 +214,8 @@ fn push_task(args: &mut Vec<Value>, task: &NewTask) {
         None => ("", 0),
     };
     args.push(word("more"));
+    args.push(task.id.clone().into());
+    args.push(task.message.clone().into());
     args.push(word(state));
     args.push(number(at));
     args.push(group.into());

@@ -82,9 +82,10 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ARCHIVE = "archive" (7 keys) uses ["now", "field", "held", "lapsed", "taken", "count", "count_failed"];
+    ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "held", "lapsed", "taken", "count", "count_failed"];
+    COMPLETE = "complete" (5 keys) uses ["field", "owned", "held", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["now", "field"];
-    DONE = "done" (5 keys) uses ["field", "held", "count"];
+    DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count"];
     ENQUEUE = "enqueue" (3 keys) uses ["now", "field"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
@@ -92,8 +93,8 @@ scripts! {
     FORWARD = "forward" (3 keys) uses ["now", "field"];
     HEARTBEAT = "heartbeat" (2 keys) uses [];
     RECLAIM = "reclaim" (3 keys) uses ["now", "field"];
-    REQUEUE = "requeue" (3 keys) uses ["now", "field", "held"];
-    RETRY = "retry" (7 keys) uses ["now", "field", "held", "lapsed", "taken", "count", "count_failed"];
+    REQUEUE = "requeue" (3 keys) uses ["now", "field", "owned", "held"];
+    RETRY = "retry" (7 keys) uses ["now", "field", "owned", "held", "lapsed", "taken", "count", "count_failed"];
     WRITE_RESULT = "write_result" (1 keys) uses ["field"];
 }
 

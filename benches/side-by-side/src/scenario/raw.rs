@@ -123,24 +123,23 @@ impl Scripts {
     }
 
     fn done(&self, redis: &mut Connection, ids: &[String]) -> Result<()> {
+        let many = ids.len().to_string();
         let mut words = vec![
             "EVALSHA",
             &self.done,
-            "5",
+            "4",
             "asynq:{default}:active",
             "asynq:{default}:lease",
-            "asynq:{default}:completed",
             // any day will do: the counter is looked at by nobody
             "asynq:{default}:processed:2000-01-01",
             "asynq:{default}:processed",
             PREFIX,
             &self.day_ends,
-            "0",
             "-1",
+            OWNER,
+            &many,
         ];
-        for id in ids {
-            words.extend([id.as_str(), OWNER, ""]);
-        }
+        words.extend(ids.iter().map(String::as_str));
         redis.send(&words)
     }
 }
