@@ -13,11 +13,8 @@
 -- use: now, field
 local pending, active, lease = KEYS[1], KEYS[2], KEYS[3]
 local prefix, owner = ARGV[1], ARGV[4]
-local call = redis.call
-local LONG = string.rep('-', 65)
+local call, LONG = redis.call, string.rep('-', 65)
 if call('EXISTS', KEYS[4]) == 1 then return { 'paused' } end
--- a key of a wrong type raises before anything is written: here, or at the push to `active`
-local leased = call('ZCARD', lease)
 
 local want, dropped = tonumber(ARGV[2]), 0
 local reply, n = { 'ok', 0 }, 2
@@ -41,20 +38,26 @@ while want > 0 do
       dropped = dropped + 1
     end
   end
-  -- the first write: refused as a whole when Redis is out of memory
-  if t > 0 then call('LPUSH', active, unpack(taken)) end
+  if t > 0 then
+    -- the first write: refused as a whole when Redis is out of memory, or the key of a wrong type
+    if t < 16 then
+      call('ZADD', lease, unpack(leases))
+    else
+      -- Redis keeps a sorted set of up to 128 short members as one block, and goes through it twice
+      -- for each new one. A long member makes it a tree, which it stays until it is empty.
+      call('ZADD', lease, expires_at, LONG, unpack(leases))
+      call('ZREM', lease, LONG)
+    end
+    local pushed = redis.pcall('LPUSH', active, unpack(taken))
+    if type(pushed) == 'table' then
+      call('ZREM', lease, unpack(taken))
+      return pushed
+    end
+  end
   call('LTRIM', pending, '0', text(-#ids - 1))
   for i = 1, t do
     call('HSET', keys[i], 'state', 'active', 'rasynq_owner', owner)
     call('HDEL', keys[i], 'pending_since')
-  end
-  if t >= 16 and leased <= 128 then
-    -- Redis keeps a sorted set of up to 128 short members as one block, and goes through it twice for
-    -- each new one. A long member makes it a tree, which it stays until it is empty.
-    call('ZADD', lease, expires_at, LONG, unpack(leases))
-    call('ZREM', lease, LONG)
-  elseif t > 0 then
-    call('ZADD', lease, unpack(leases))
   end
   want = want - t
 end

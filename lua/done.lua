@@ -6,7 +6,8 @@
 -- KEYS[4] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] end of life of the day's counter (unix s)
--- ARGV[3] where in active to look for them first: "1" at its head, "-1" at its tail
+-- ARGV[3] where in active to look for them first: among so many at its head, or minus so many at its
+--         tail
 -- ARGV[4…] the tasks, at most 1,000, in parts. A part begins with the owner of all its tasks. Then,
 --          for tasks without a lock whose lease is valid: how many they are, and their ids. Or
 --          "more" and a single task: id, original message or "", lock's key or ""
@@ -47,7 +48,7 @@ while i <= #ARGV do
   end
 end
 
-local left, missing = withdraw(active, ids, ARGV[3])
+local left, missing = withdraw(active, ids, tonumber(ARGV[3]))
 if left > 0 then
   for k = mine, 1, -1 do
     local id = ids[k]

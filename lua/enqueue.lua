@@ -3,10 +3,12 @@
 -- KEYS[1] asynq:{q}:pending
 -- KEYS[2] asynq:{q}:scheduled
 -- KEYS[3] asynq:{q}:groups
+-- KEYS[4] asynq:queues; not given in a cluster, where it lies elsewhere
 -- ARGV[1] prefix of task keys
 -- ARGV[2] prefix of group keys
--- ARGV[3] "1" if these may have been stored by an earlier call whose reply was lost
--- ARGV[4…] the tasks, at most 1,000, in parts: "pending", how many they are, and id and msg of each,
+-- ARGV[3] the queue's name
+-- ARGV[4] "1" if these may have been stored by an earlier call whose reply was lost
+-- ARGV[5…] the tasks, at most 1,000, in parts: "pending", how many they are, and id and msg of each,
 --          if nothing more is to be known of them; or "more" and a single task: id, msg, state
 --          (pending | scheduled | aggregating), process-at (s), group or "", lock's key or "", lock's
 --          TTL (s)
@@ -15,7 +17,13 @@
 --          | {-3, msg} in an earlier call's wake: there is a task of this id, with this message.
 -- use: now, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
-local prefix, again, call = ARGV[1], ARGV[3] == '1', redis.call
+local prefix, again, call = ARGV[1], ARGV[4] == '1', redis.call
+-- every time, for it may have been deleted a moment ago
+local known = KEYS[4] and redis.pcall('SADD', KEYS[4], ARGV[3])
+if type(known) == 'table' then
+  known.err = known.err .. ': SADD ' .. KEYS[4]
+  return known
+end
 local pending_since, now = now_nanos(), now_secs()
 -- the ids of pending tasks, which are all pushed at once in the end, with their places in `replies`
 local replies, list, places = {}, {}, {}
@@ -79,7 +87,7 @@ local function store(id, msg, state, at, group, lock, ttl)
   return reply
 end
 
-local i = 4
+local i = 5
 while i <= #ARGV do
   if ARGV[i] == 'more' then
     replies[#replies + 1] = store(unpack(ARGV, i + 1, i + 7))

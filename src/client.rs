@@ -1,10 +1,13 @@
 //! Enqueueing: alone, or many in one round trip.
 
+mod shared_calls;
+
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use chrono::Utc;
-use tokio::sync::{mpsc, oneshot};
+use shared_calls::SharedCalls;
 
 use crate::broker::{Broker, NewTask, Place};
 use crate::connection::Connection;
@@ -12,11 +15,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::task::{Composed, IntoTask, Placement, Task, TaskOption, option_methods};
 use crate::task_info::TaskInfo;
 use crate::wire::{self, TaskState};
-
-/// How many tasks that callers enqueue at the same moment share one script call.
-const SHARED_CALL: usize = 100;
-/// How many shared calls are under way at once.
-const CALLS_IN_FLIGHT: usize = 2;
 
 /// Enqueues tasks. Clones are cheap and share one connection. asynq: `Client`.
 ///
@@ -31,13 +29,7 @@ const CALLS_IN_FLIGHT: usize = 2;
 #[derive(Clone)]
 pub struct Client {
     broker: Broker,
-    submissions: mpsc::UnboundedSender<Submission>,
-}
-
-/// A task on its way to a shared call, and where its result goes.
-struct Submission {
-    task: NewTask,
-    result: oneshot::Sender<Result<()>>,
+    calls: Arc<SharedCalls>,
 }
 
 impl Client {
@@ -48,12 +40,9 @@ impl Client {
     /// refuses us, [`ErrorKind::UnsupportedRedis`] where it is too old.
     pub async fn connect(connection: &Connection) -> Result<Self> {
         let broker = Broker::connect(connection).await?;
-        let (submissions, receiver) = mpsc::unbounded_channel();
-        // ends by itself, when the last clone of the client is gone
-        tokio::spawn(share_calls(broker.clone(), receiver));
         Ok(Self {
+            calls: SharedCalls::new(broker.clone()),
             broker,
-            submissions,
         })
     }
 
@@ -196,21 +185,7 @@ impl Client {
     async fn enqueue_one(&self, task: Task, options: Vec<TaskOption>) -> Result<TaskInfo> {
         let now = Utc::now();
         let (task, info) = self.prepare(task.compose(options, now)?, now);
-        let closed = || Error::new(ErrorKind::Closed, "enqueue: the client is closed");
-        let (result, stored) = oneshot::channel();
-        self.submissions
-            .send(Submission { task, result })
-            .map_err(|_| closed())?;
-        match tokio::time::timeout(self.broker.patience(), stored).await {
-            Ok(result) => result.map_err(|_| closed())?.map(|()| info),
-            Err(_) => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!(
-                    "enqueue task {:?} to queue {:?}: no answer from Redis",
-                    info.id, info.queue
-                ),
-            )),
-        }
+        self.calls.store(task).await.map(|()| info)
     }
 }
 
@@ -233,41 +208,4 @@ impl<'c> IntoFuture for Enqueue<'c> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.client.enqueue_one(self.task?, self.options).await })
     }
-}
-
-/// Makes one call of all that callers have submitted while the connection was busy; a single one
-/// on an idle connection goes at once.
-async fn share_calls(broker: Broker, mut submissions: mpsc::UnboundedReceiver<Submission>) {
-    let mut calls = tokio::task::JoinSet::new();
-    loop {
-        while calls.try_join_next().is_some() {}
-        if calls.len() >= CALLS_IN_FLIGHT {
-            calls.join_next().await;
-        }
-        let mut shared = Vec::with_capacity(SHARED_CALL);
-        if submissions.recv_many(&mut shared, SHARED_CALL).await == 0 {
-            break;
-        }
-        // callers that are about to submit join in
-        tokio::task::yield_now().await;
-        while shared.len() < SHARED_CALL
-            && let Ok(more) = submissions.try_recv()
-        {
-            shared.push(more);
-        }
-        let broker = broker.clone();
-        calls.spawn(async move {
-            let (tasks, callers): (Vec<_>, Vec<_>) = shared
-                .into_iter()
-                // whoever has given up is not surprised by a task later
-                .filter(|submission| !submission.result.is_closed())
-                .map(|submission| (submission.task, submission.result))
-                .unzip();
-            for (result, caller) in broker.enqueue(tasks).await.into_iter().zip(callers) {
-                // a caller that has gone does not want to know
-                let _ = caller.send(result);
-            }
-        });
-    }
-    while calls.join_next().await.is_some() {}
 }

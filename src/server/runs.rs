@@ -16,6 +16,9 @@ use crate::broker::{Broker, Claim, LEASE, Str};
 use crate::context::{ResultSink, RunSeed, SlotGuard, TaskContext};
 use crate::wire::{DecodeError, QueueKeys, TaskMessage};
 
+/// So many ids of active tasks are read at little cost.
+const SHORT_STRETCH: usize = 256;
+
 /// One task that this server holds.
 pub(super) struct Run {
     /// Its number in this process.
@@ -227,14 +230,25 @@ impl Runs {
         held.runs.values().cloned().collect()
     }
 
-    /// Whether most of these were fetched in the younger half of what is held.
-    pub(super) fn are_young(&self, runs: &[Arc<Run>]) -> bool {
+    /// Where these stand in the list of active tasks, if it is ours alone: among so many of the
+    /// youngest, or, as a negative number, of the oldest.
+    pub(super) fn stretch(&self, runs: &[Arc<Run>]) -> i64 {
+        let numbers = || runs.iter().map(|run| run.number);
+        let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else {
+            return -1;
+        };
+        // a longer stretch is not worth reading
+        let most = 4 * runs.len() + SHORT_STRETCH;
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = held.runs.first_key_value().map_or(0, |(number, _)| *number);
-        let middle = oldest.midpoint(held.next);
+        let from_oldest = held.runs.range(..=last).take(most).count();
+        let from_youngest = held.runs.range(first..).take(most).count();
         drop(held);
-        let young = runs.iter().filter(|run| run.number > middle).count();
-        2 * young > runs.len()
+        if from_oldest < most {
+            -(from_oldest as i64)
+        } else {
+            // fetches that are under way push more in front of them
+            (from_youngest + SHORT_STRETCH) as i64
+        }
     }
 
     /// Waits until a run goes; one that went since the last wait counts.

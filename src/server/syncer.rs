@@ -201,8 +201,7 @@ impl Syncer {
             failed: Vec::new(),
             refused: false,
         };
-        let are_young = self.runs.are_young(&told);
-        match self.tell(lane.1, &queue, &ends, are_young).await {
+        match self.tell(lane.1, &queue, &told, &ends).await {
             Ok(held) => self.confirm(&told, &held),
             Err(error) => {
                 tracing::warn!(
@@ -222,8 +221,8 @@ impl Syncer {
         &self,
         kind: Kind,
         queue: &QueueKeys,
+        told: &[Arc<Run>],
         ends: &[Settlement],
-        are_young: bool,
     ) -> Result<Vec<bool>> {
         let now = Utc::now();
         let broker = &self.broker;
@@ -233,7 +232,8 @@ impl Syncer {
                     Settlement::Done(end) => Some(end),
                     _ => None,
                 });
-                broker.done(queue, &ends, are_young, now).await
+                let stretch = self.runs.stretch(told);
+                broker.done(queue, &ends, stretch, now).await
             }
             Kind::Completed => {
                 let ends = only(ends, |end| match end {

@@ -13,13 +13,13 @@ use crate::wire::QueueKeys;
 impl Broker {
     /// Removes tasks that ended well. Per task: whether it was held.
     ///
-    /// `are_young`: most of them were fetched later than most of what is active, so that they are
-    /// found sooner from that end.
+    /// `stretch`: where among what is active they are supposed to be: among so many of the youngest,
+    /// or minus so many of the oldest.
     pub(crate) async fn done(
         &self,
         queue: &QueueKeys,
         tasks: &[&Done],
-        are_young: bool,
+        stretch: i64,
         now: DateTime<Utc>,
     ) -> Result<Vec<bool>> {
         let (day, day_ends) = statistics_day(now);
@@ -33,7 +33,7 @@ impl Broker {
             let mut args: Vec<Value> = Vec::with_capacity(5 + 2 * tasks.len());
             args.push(queue.task_prefix().into());
             args.push(number(day_ends));
-            args.push(word(if are_young { "1" } else { "-1" }));
+            args.push(number(stretch));
             push_done(&mut args, tasks);
             (keys, args)
         };

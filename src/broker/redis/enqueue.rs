@@ -1,15 +1,14 @@
 //! New tasks: one script call per queue and chunk, all in one pipelined round trip.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fred::interfaces::SetsInterface;
 use fred::types::{Key, Value};
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 
 use super::script::{ENQUEUE, number, word};
-use super::{Broker, MAX_REMEMBERED_QUEUES, reply};
+use super::{Broker, reply};
 use crate::broker::{NewTask, Place};
 use crate::connection::{map_error_reply, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
@@ -85,44 +84,34 @@ impl Broker {
 
     async fn send_chunk(&self, chunk: &[(usize, NewTask)], again: bool) -> Result<Vec<Result<()>>> {
         let queue_keys = &chunk[0].1.keys;
+        let queue = queue_keys.queue();
+        let client = self.client()?;
+        let is_cluster = self.0.link.is_cluster();
+        if is_cluster {
+            // a queue is known before anything of it can be seen
+            client
+                .sadd::<(), _, _>(keys::QUEUES, queue)
+                .await
+                .map_err(|error| map_redis_error(error, "enqueue: SADD asynq:queues"))?;
+        }
         let build = || {
-            let keys = vec![
+            let mut keys = vec![
                 Key::from(queue_keys.pending()),
                 Key::from(queue_keys.scheduled()),
                 Key::from(queue_keys.groups()),
             ];
-            let mut args: Vec<Value> = Vec::with_capacity(5 + 2 * chunk.len());
+            if !is_cluster {
+                keys.push(Key::from_static_str(keys::QUEUES));
+            }
+            let mut args: Vec<Value> = Vec::with_capacity(6 + 2 * chunk.len());
             args.push(queue_keys.task_prefix().into());
             args.push(queue_keys.group_prefix().into());
+            args.push(queue.into());
             args.push(word(if again { "1" } else { "0" }));
             push_tasks(&mut args, chunk);
             (keys, args)
         };
-        let client = self.client()?;
-        let stored = ENQUEUE.call(client, build);
-        let queue = queue_keys.queue();
-        let known = async {
-            client
-                .sadd::<(), _, _>(keys::QUEUES, queue)
-                .await
-                .map_err(|error| map_redis_error(error, "enqueue: SADD asynq:queues"))
-        };
-        let replies = if !self.is_known(queue) || self.0.link.is_cluster() {
-            // a queue is known before anything of it can be seen
-            known.await?;
-            self.set_known(queue, true);
-            stored.await?
-        } else {
-            // every time, for it may have been deleted a moment ago; one connection keeps the
-            // order, which is that of the polls
-            let (known, stored) = join(known, stored).await;
-            let stored = stored?;
-            if let Err(error) = known {
-                tracing::warn!(queue, %error, "enqueued to a queue that could not be made known");
-                self.set_known(queue, false);
-            }
-            stored
-        };
+        let replies = ENQUEUE.call(client, build).await?;
         let replies = reply::array(replies, ENQUEUE.name)?;
         if replies.len() != chunk.len() {
             return Err(Error::new(
@@ -139,25 +128,6 @@ impl Broker {
             .zip(chunk)
             .map(|(reply, (_, task))| outcome(reply, task))
             .collect())
-    }
-}
-
-impl Broker {
-    fn is_known(&self, queue: &str) -> bool {
-        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(queue)
-    }
-
-    fn set_known(&self, queue: &str, is_known: bool) {
-        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !is_known {
-            known.remove(queue);
-        } else if !known.contains(queue) {
-            if known.len() >= MAX_REMEMBERED_QUEUES {
-                known.clear();
-            }
-            known.insert(queue.to_owned());
-        }
     }
 }
 

@@ -13,7 +13,7 @@ mod script;
 mod subscribe;
 mod watch;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,8 +40,6 @@ struct Inner {
     link: Link,
     closed: AtomicBool,
     keys: Mutex<HashMap<String, QueueKeys>>,
-    /// Queues that this process has once made known.
-    known: Mutex<HashSet<String>>,
 }
 
 impl Broker {
@@ -51,7 +49,6 @@ impl Broker {
             link: connection.open().await?,
             closed: AtomicBool::new(false),
             keys: Mutex::new(HashMap::new()),
-            known: Mutex::new(HashSet::new()),
         })))
     }
 

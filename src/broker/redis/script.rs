@@ -38,7 +38,7 @@ impl Script {
         build: impl Fn() -> (Vec<Key>, Vec<Value>),
     ) -> Result<Value> {
         let (keys, args) = build();
-        debug_assert_eq!(keys.len(), self.keys, "{}", self.name);
+        debug_assert!(keys.len() <= self.keys, "{}", self.name);
         let reply = match client.evalsha(self.sha1.clone(), keys, args).await {
             Err(error) if error.details().starts_with("NOSCRIPT") => {
                 let (keys, args) = build();
@@ -86,7 +86,7 @@ scripts! {
     COMPLETE = "complete" (5 keys) uses ["field", "owned", "held", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["now", "field"];
     DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count"];
-    ENQUEUE = "enqueue" (3 keys) uses ["now", "field"];
+    ENQUEUE = "enqueue" (4 keys) uses ["now", "field"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
     EXTEND = "extend" (1 keys) uses ["now", "field"];

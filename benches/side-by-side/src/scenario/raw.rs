@@ -135,7 +135,7 @@ impl Scripts {
             "asynq:{default}:processed",
             PREFIX,
             &self.day_ends,
-            "-1",
+            "-256",
             OWNER,
             &many,
         ];

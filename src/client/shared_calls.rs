@@ -1,0 +1,177 @@
+//! Calls that enqueueing callers share: a single one goes at once and by itself, what many submit
+//! while calls are under way makes up the next one.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::broker::{Broker, NewTask};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The most tasks in one call.
+const MOST_TASKS: usize = 100;
+/// How many calls are under way at once.
+const CALLS_IN_FLIGHT: usize = 2;
+
+pub(super) struct SharedCalls {
+    broker: Broker,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Submission>,
+    under_way: usize,
+}
+
+/// A task that waits for a call, and where its result goes.
+struct Submission {
+    task: NewTask,
+    result: oneshot::Sender<Result<()>>,
+}
+
+/// What a caller has to do.
+enum Part {
+    Call(NewTask),
+    Wait(oneshot::Receiver<Result<()>>),
+}
+
+impl SharedCalls {
+    pub(super) fn new(broker: Broker) -> Arc<Self> {
+        Arc::new(Self {
+            broker,
+            state: Mutex::default(),
+        })
+    }
+
+    /// Stores one task.
+    ///
+    /// Cancel safety: dropped while it waits for a call of its own, nothing is stored; dropped later,
+    /// the task may be stored or not. Other callers' tasks are not affected.
+    pub(super) async fn store(self: &Arc<Self>, task: NewTask) -> Result<()> {
+        let (id, queue) = (task.id.clone(), task.keys.clone());
+        match self.part_of(task) {
+            Part::Call(task) => {
+                let _turn = OwnTurn(self);
+                self.broker.enqueue(vec![task]).await.pop()
+            }
+            Part::Wait(result) => tokio::time::timeout(self.broker.patience(), result)
+                .await
+                .ok()
+                .and_then(std::result::Result::ok),
+        }
+        .unwrap_or_else(|| {
+            let queue = queue.queue();
+            Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("enqueue task {id:?} to queue {queue:?}: no answer from Redis"),
+            ))
+        })
+    }
+
+    fn part_of(self: &Arc<Self>, task: NewTask) -> Part {
+        let mut state = self.lock();
+        if state.under_way == 0 {
+            state.under_way = 1;
+            return Part::Call(task);
+        }
+        let (sender, result) = oneshot::channel();
+        state.waiting.push_back(Submission {
+            task,
+            result: sender,
+        });
+        if state.under_way < CALLS_IN_FLIGHT {
+            state.under_way += 1;
+            drop(state);
+            self.begin_shared_turn();
+        }
+        Part::Wait(result)
+    }
+
+    fn begin_shared_turn(self: &Arc<Self>) {
+        let turn = SharedTurn {
+            calls: Arc::clone(self),
+            is_over: false,
+        };
+        // without a runtime the turn is dropped, which tells those who wait
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(turn.run());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The turn of a caller that makes its own call. When it ends, or is dropped, those who wait are next.
+struct OwnTurn<'c>(&'c Arc<SharedCalls>);
+
+impl Drop for OwnTurn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if state.waiting.is_empty() {
+            state.under_way -= 1;
+        } else {
+            drop(state);
+            self.0.begin_shared_turn();
+        }
+    }
+}
+
+/// A turn on a task of its own, which makes calls until nobody waits. Broken off (its runtime has
+/// ended), it gives up those who wait, unless another turn is there for them.
+struct SharedTurn {
+    calls: Arc<SharedCalls>,
+    is_over: bool,
+}
+
+impl SharedTurn {
+    async fn run(mut self) {
+        loop {
+            // callers that are about to submit join in
+            tokio::task::yield_now().await;
+            let Some(submissions) = self.next_call() else {
+                return;
+            };
+            let (tasks, callers): (Vec<_>, Vec<_>) = submissions
+                .into_iter()
+                // whoever has given up is not surprised by a task later
+                .filter(|submission| !submission.result.is_closed())
+                .map(|submission| (submission.task, submission.result))
+                .unzip();
+            let results = self.calls.broker.enqueue(tasks).await;
+            for (result, caller) in results.into_iter().zip(callers) {
+                // a caller that has gone does not want to know
+                let _ = caller.send(result);
+            }
+        }
+    }
+
+    /// What makes up the next call; where nobody waits the turn is over.
+    fn next_call(&mut self) -> Option<Vec<Submission>> {
+        let mut state = self.calls.lock();
+        if state.waiting.is_empty() {
+            state.under_way -= 1;
+            self.is_over = true;
+            return None;
+        }
+        let most = state.waiting.len().min(MOST_TASKS);
+        Some(state.waiting.drain(..most).collect())
+    }
+}
+
+impl Drop for SharedTurn {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let mut state = self.calls.lock();
+        state.under_way -= 1;
+        if state.under_way == 0 {
+            state.waiting.clear();
+        }
+    }
+}
