@@ -39,7 +39,7 @@ while want > 0 do
     end
   end
   if t > 0 then
-    -- the first write: refused as a whole when Redis is out of memory, or the key of a wrong type
+    -- the first write: refused as a whole when Redis is out of memory, or the key is of a wrong type
     if t < 16 then
       call('ZADD', lease, unpack(leases))
     else

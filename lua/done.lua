@@ -7,7 +7,7 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2] end of life of the day's counter (unix s)
 -- ARGV[3] where in active to look for them first: among so many at its head, or minus so many at its
---         tail
+--         tail; not 0
 -- ARGV[4…] the tasks, at most 1,000, in parts. A part begins with the owner of all its tasks. Then,
 --          for tasks without a lock whose lease is valid: how many they are, and their ids. Or
 --          "more" and a single task: id, original message or "", lock's key or ""
@@ -49,18 +49,18 @@ while i <= #ARGV do
 end
 
 local left, missing = withdraw(active, ids, tonumber(ARGV[3]))
-if left > 0 then
-  for k = mine, 1, -1 do
-    local id = ids[k]
-    if missing[id] > 0 then
-      replies[places[k]], locks[id] = 0, nil
-      table.remove(ids, k)
-      table.remove(keys, k)
-    end
+for k = mine, 1, -1 do
+  if left == 0 then break end
+  local id = ids[k]
+  if missing[id] > 0 then
+    missing[id], left, replies[places[k]] = missing[id] - 1, left - 1, 0
+    table.remove(ids, k)
+    table.remove(keys, k)
   end
 end
-for id, lock in pairs(locks) do
-  if try('GET', lock) == id then call('DEL', lock) end
+for _, id in ipairs(next(locks) and ids or {}) do
+  local lock = locks[id]
+  if lock and try('GET', lock) == id then call('DEL', lock) end
 end
 if #ids > 0 then
   call('ZREM', lease, unpack(ids))

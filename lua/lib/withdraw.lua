@@ -2,13 +2,14 @@
 -- many at its head (the youngest), or of minus so many at its tail; what is not there is looked for in
 -- the whole list, from that end. Returns how many were not there at all, and how often each.
 --
--- The stretch is read once and written back without them; LREM goes through the list for each.
+-- The stretch is read once and written back without them; LREM goes through the list for each. One of
+-- more than 4,000 is not read, nor one for a few tasks.
 local function withdraw(active, ids, stretch)
   local missing, left, head = {}, #ids, stretch > 0
   for i = 1, left do missing[ids[i]] = (missing[ids[i]] or 0) + 1 end
-  if left >= 16 then
-    local first, last = stretch, -1
-    if head then first, last = 0, stretch - 1 end
+  if left >= 16 and stretch ~= 0 and math.abs(stretch) <= 4000 then
+    local first, last = string.format('%d', stretch), '-1'
+    if head then first, last = '0', string.format('%d', stretch - 1) end
     local found = redis.call('LRANGE', active, first, last)
     local n, others, kept = #found, {}, 0
     for i = 1, n do
@@ -23,7 +24,11 @@ local function withdraw(active, ids, stretch)
       end
     end
     if kept < n then
-      redis.call('LTRIM', active, head and n or 0, head and -1 or -n - 1)
+      if head then
+        redis.call('LTRIM', active, string.format('%d', n), '-1')
+      else
+        redis.call('LTRIM', active, '0', string.format('%d', -n - 1))
+      end
       if kept > 0 then redis.call(head and 'LPUSH' or 'RPUSH', active, unpack(others)) end
     end
   end

@@ -17,6 +17,9 @@ const CALLS_IN_FLIGHT: usize = 2;
 
 pub(super) struct SharedCalls {
     broker: Broker,
+    /// Where shared calls run: as the connection does, on the runtime that the client was made on. A
+    /// caller's own may end, or rest, with the call half made.
+    runtime: Handle,
     state: Mutex<State>,
 }
 
@@ -39,30 +42,34 @@ enum Part {
 }
 
 impl SharedCalls {
+    /// For calls on the current runtime.
     pub(super) fn new(broker: Broker) -> Arc<Self> {
         Arc::new(Self {
             broker,
+            runtime: Handle::current(),
             state: Mutex::default(),
         })
     }
 
     /// Stores one task.
     ///
-    /// Cancel safety: dropped while it waits for a call of its own, nothing is stored; dropped later,
-    /// the task may be stored or not. Other callers' tasks are not affected.
+    /// Cancel safety: dropped while it waits for a shared call to begin, nothing is stored; dropped
+    /// later, the task may be stored or not. Other callers' tasks are not affected.
     pub(super) async fn store(self: &Arc<Self>, task: NewTask) -> Result<()> {
         let (id, queue) = (task.id.clone(), task.keys.clone());
-        match self.part_of(task) {
+        let patience = self.broker.patience();
+        let stored = match self.part_of(task) {
             Part::Call(task) => {
                 let _turn = OwnTurn(self);
-                self.broker.enqueue(vec![task]).await.pop()
+                let stored = tokio::time::timeout(patience, self.broker.enqueue(vec![task])).await;
+                stored.ok().and_then(|mut results| results.pop())
             }
-            Part::Wait(result) => tokio::time::timeout(self.broker.patience(), result)
-                .await
-                .ok()
-                .and_then(std::result::Result::ok),
-        }
-        .unwrap_or_else(|| {
+            Part::Wait(result) => {
+                let stored = tokio::time::timeout(patience, result).await;
+                stored.ok().and_then(std::result::Result::ok)
+            }
+        };
+        stored.unwrap_or_else(|| {
             let queue = queue.queue();
             Err(Error::new(
                 ErrorKind::Unavailable,
@@ -95,10 +102,8 @@ impl SharedCalls {
             calls: Arc::clone(self),
             is_over: false,
         };
-        // without a runtime the turn is dropped, which tells those who wait
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(turn.run());
-        }
+        // on a runtime that has ended it is dropped, which tells those who wait
+        self.runtime.spawn(turn.run());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -171,7 +176,9 @@ impl Drop for SharedTurn {
         let mut state = self.calls.lock();
         state.under_way -= 1;
         if state.under_way == 0 {
-            state.waiting.clear();
+            let given_up = std::mem::take(&mut state.waiting);
+            drop(state);
+            drop(given_up);
         }
     }
 }

@@ -30,8 +30,16 @@ pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
     map_redis_error(FredError::new(FredKind::Unknown, text.to_owned()), what)
 }
 
+/// Whether Redis has refused a script because its keys are of several slots.
+pub(crate) fn crosses_slots(error: &Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<FredError>())
+        .is_some_and(|source| reply_code(source.details()) == Some("CROSSSLOT"))
+}
+
 /// What Redis said within a script: version 6 puts the place in front, and a dash.
 fn innermost(details: &str) -> &str {
+    let details = details.trim_end();
     details
         .rsplit_once("@user_script: ")
         .and_then(|(_, rest)| rest.split_once(": "))
@@ -40,6 +48,11 @@ fn innermost(details: &str) -> &str {
 
 fn classify(error: &FredError) -> (ErrorKind, String) {
     let details = innermost(error.details());
+    // of a command within a script, with ERR in front as of Redis 7
+    if details.contains("The user executing the script can't") {
+        let reason = format!("Redis does not permit this to the user: {details}");
+        return (ErrorKind::Redis, reason);
+    }
     match reply_code(details) {
         Some("LOADING") => {
             let reason = "Redis is still loading its data".to_owned();
@@ -73,11 +86,6 @@ fn classify(error: &FredError) -> (ErrorKind, String) {
         }
         Some("WRONGTYPE") => {
             let reason = format!("a key holds another type of value: {details}");
-            return (ErrorKind::Redis, reason);
-        }
-        // what Redis 7 says of a command within a script
-        Some("ERR") if details.contains("can't run this command") => {
-            let reason = format!("Redis does not permit this to the user: {details}");
             return (ErrorKind::Redis, reason);
         }
         Some(_) => return (ErrorKind::Redis, format!("Redis answered {details}")),
@@ -179,6 +187,14 @@ mod tests {
                 ErrorKind::Redis,
             ),
             ("ERR value is not an integer", ErrorKind::Redis),
+            (
+                "ERR The user executing the script can't run this command or subcommand",
+                ErrorKind::Redis,
+            ),
+            (
+                "@user_script: 57: The user executing the script can't access at least one of the keys",
+                ErrorKind::Redis,
+            ),
         ] {
             let error = mapped(FredKind::Unknown, details);
             assert_eq!(error.kind(), kind, "{details}");

@@ -27,7 +27,7 @@ use fred::clients::Client as FredClient;
 
 use crate::error::Result;
 
-pub(crate) use failure::{map_error_reply, map_redis_error};
+pub(crate) use failure::{crosses_slots, map_error_reply, map_redis_error};
 pub(crate) use link::{Link, Owned};
 #[cfg(feature = "tls")]
 pub use tls::TlsOptions;

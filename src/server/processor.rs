@@ -136,6 +136,10 @@ impl Processor {
                     // handlers that are about to end make the fetch larger
                     for _ in 0..MOST_YIELDS {
                         let before = slots.available_permits();
+                        if before + least >= self.concurrency {
+                            // all are free
+                            break;
+                        }
                         tokio::task::yield_now().await;
                         if slots.available_permits() <= before {
                             break;

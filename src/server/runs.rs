@@ -230,8 +230,9 @@ impl Runs {
         held.runs.values().cloned().collect()
     }
 
-    /// Where these stand in the list of active tasks, if it is ours alone: among so many of the
-    /// youngest, or, as a negative number, of the oldest.
+    /// Where these are supposed to stand in their queue's list of active tasks: among so many of the
+    /// youngest, or, as a negative number, of the oldest. Reckoned by all that this server holds, so
+    /// that a list that others share may be longer, and one of several queues is shorter.
     pub(super) fn stretch(&self, runs: &[Arc<Run>]) -> i64 {
         let numbers = || runs.iter().map(|run| run.number);
         let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else {

@@ -59,8 +59,6 @@ impl Worker {
     async fn work(&self, run: Arc<Run>, slot: SlotGuard) {
         let outcome = self.perform(&run).await;
         run.set_ended();
-        // the next task may be fetched while this one is settled
-        drop(slot);
         if run.context.ended() == Some(RunEnded::LeaseExpired) {
             self.policy.lost(&run, &run.context);
             tracing::warn!(
@@ -84,6 +82,9 @@ impl Worker {
         };
         // the syncer outlives all runs; if it is gone the lease ends and a recoverer takes over
         let _ = self.ended.send((run, settlement));
+        // last, so that the processor is woken last and runs first: slots wait for it, and nobody
+        // waits for the syncer
+        drop(slot);
     }
 
     async fn perform(&self, run: &Run) -> Outcome {

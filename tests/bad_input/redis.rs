@@ -287,3 +287,30 @@ async fn that_forgot_everything_starts_anew() {
     server.shutdown().await;
     assert_eq!(world.state("forgotten").await, "");
 }
+
+#[tokio::test]
+async fn a_lock_that_the_user_may_not_touch_refuses_its_task_alone() {
+    let rules = "on nopass &* +@all ~asynq:queues ~asynq:{default}:t:* ~asynq:{default}:g* \
+         ~asynq:{default}:pending ~asynq:{default}:scheduled";
+    let world = World::on(RedisServer::builder().user_with_rules("bob", rules)).await;
+    let connection = Connection::from_uri(&world.redis.uri_with("bob@")).unwrap();
+    let client = Client::connect(&connection).await.unwrap();
+    let task = |id: &str| Task::new("any", "").task_id(id);
+    let batch = [
+        task("before"),
+        task("unique").unique(HOUR),
+        task("unique and later").unique(HOUR).process_in(HOUR),
+        task("after"),
+    ];
+    let results = client.enqueue_batch(batch).await;
+    for refused in [&results[1], &results[2]] {
+        let error = refused.as_ref().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Redis, "{error}");
+        assert!(error.to_string().contains("unique"), "{error}");
+    }
+    assert!(results[0].is_ok() && results[3].is_ok(), "{results:?}");
+    assert_eq!(world.list("pending").await, ["after", "before"]);
+    assert_eq!(world.state("unique").await, "");
+    assert_eq!(world.scores("scheduled").await.len(), 0);
+    world.assert_consistent().await;
+}

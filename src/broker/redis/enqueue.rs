@@ -1,5 +1,6 @@
 //! New tasks: one script call per queue and chunk, all in one pipelined round trip.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use futures_util::future::join_all;
 use super::script::{ENQUEUE, number, word};
 use super::{Broker, reply};
 use crate::broker::{NewTask, Place};
-use crate::connection::{map_error_reply, map_redis_error};
+use crate::connection::{crosses_slots, map_error_reply, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{self, TaskMessage, keys};
 
@@ -59,14 +60,18 @@ impl Broker {
 
     async fn enqueue_chunk(&self, chunk: &[(usize, NewTask)]) -> Vec<Result<()>> {
         let mut attempt = 1;
+        let mut lost = None;
         let failure = loop {
             match self.send_chunk(chunk, attempt > 1).await {
                 Ok(results) => return results,
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                     tracing::debug!(%error, attempt, "enqueue got no reply, trying again");
+                    lost = Some(error);
                     tokio::time::sleep(PAUSE * attempt).await;
                     attempt += 1;
                 }
+                // closed meanwhile: what counts is that it may have been stored
+                Err(error) if error.kind() == ErrorKind::Closed => break lost.unwrap_or(error),
                 Err(error) => break error,
             }
         };
@@ -86,8 +91,8 @@ impl Broker {
         let queue_keys = &chunk[0].1.keys;
         let queue = queue_keys.queue();
         let client = self.client()?;
-        let is_cluster = self.0.link.is_cluster();
-        if is_cluster {
+        let apart = self.0.global_keys_apart.load(Ordering::Relaxed);
+        if apart {
             // a queue is known before anything of it can be seen
             client
                 .sadd::<(), _, _>(keys::QUEUES, queue)
@@ -100,7 +105,7 @@ impl Broker {
                 Key::from(queue_keys.scheduled()),
                 Key::from(queue_keys.groups()),
             ];
-            if !is_cluster {
+            if !apart {
                 keys.push(Key::from_static_str(keys::QUEUES));
             }
             let mut args: Vec<Value> = Vec::with_capacity(6 + 2 * chunk.len());
@@ -111,7 +116,14 @@ impl Broker {
             push_tasks(&mut args, chunk);
             (keys, args)
         };
-        let replies = ENQUEUE.call(client, build).await?;
+        let replies = match ENQUEUE.call(client, build).await {
+            Err(error) if !apart && crosses_slots(&error) => {
+                // nothing was run
+                self.0.global_keys_apart.store(true, Ordering::Relaxed);
+                return Box::pin(self.send_chunk(chunk, again)).await;
+            }
+            replies => replies?,
+        };
         let replies = reply::array(replies, ENQUEUE.name)?;
         if replies.len() != chunk.len() {
             return Err(Error::new(

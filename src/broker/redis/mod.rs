@@ -39,14 +39,19 @@ pub(crate) struct Broker(Arc<Inner>);
 struct Inner {
     link: Link,
     closed: AtomicBool,
+    /// Whether a script may not touch global keys, as in a cluster; found out where a single server,
+    /// or what stands in front of it, is part of one.
+    global_keys_apart: AtomicBool,
     keys: Mutex<HashMap<String, QueueKeys>>,
 }
 
 impl Broker {
     /// Connects, and checks that the server is one that we can work with.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
+        let link = connection.open().await?;
         Ok(Self(Arc::new(Inner {
-            link: connection.open().await?,
+            global_keys_apart: AtomicBool::new(link.is_cluster()),
+            link,
             closed: AtomicBool::new(false),
             keys: Mutex::new(HashMap::new()),
         })))

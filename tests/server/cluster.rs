@@ -1,0 +1,104 @@
+//! On a Redis Cluster, where each queue lies on one node and the global keys on others.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rasynq::{Client, Connection, ErrorKind, RunningServer, Server, Task};
+
+use crate::common::support::RedisCluster;
+use crate::common::{RedisServer, Scripted, World};
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// So many that they lie on all nodes.
+const QUEUES: usize = 12;
+
+fn queue(n: usize) -> String {
+    format!("q{n}")
+}
+
+/// A server of all queues that asks for nothing by itself, once it has found them empty.
+async fn idle(connection: &Connection, handler: &Scripted) -> RunningServer {
+    (0..QUEUES)
+        .fold(Server::new(connection), |server, n| {
+            server.queue(queue(n), 1)
+        })
+        .task_check_interval(HOUR)
+        .delayed_task_check_interval(HOUR)
+        .start(handler.clone())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_idle_server_is_told_of_tasks_on_all_nodes_of_a_cluster() {
+    let cluster = RedisCluster::start().await;
+    let connection = Connection::cluster(cluster.addresses());
+    let client = Client::connect(&connection).await.unwrap();
+    let handler = Scripted::new();
+    let server = idle(&connection, &handler).await;
+    let tasks = (0..QUEUES).map(|n| Task::new("any", "ok").queue(queue(n)));
+    for result in client.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+    handler.has_begun(QUEUES).await;
+    for n in 0..QUEUES {
+        let task = Task::new("any", "ok").queue(queue(n)).unique(HOUR);
+        client.enqueue(task).await.unwrap();
+        handler.has_begun(QUEUES + n + 1).await;
+        let task = Task::new("any", "ok").queue(queue(n));
+        let due = task.process_in(Duration::from_secs(1));
+        client.enqueue(due).await.unwrap();
+    }
+    handler.has_begun(3 * QUEUES).await;
+    // the locks are free again once the tasks are acknowledged
+    for n in 0..QUEUES {
+        let free = || async {
+            let task = Task::new("any", "ok").queue(queue(n)).unique(HOUR);
+            match client.enqueue(task).await {
+                Ok(_) => true,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::DuplicateTask, "{error}");
+                    false
+                }
+            }
+        };
+        crate::common::eventually("a lock is free", crate::common::DEADLINE, free).await;
+    }
+    server.shutdown().await;
+    let inspector = rasynq::Inspector::connect(&connection).await.unwrap();
+    let known: BTreeSet<String> = inspector.queues().await.unwrap().into_iter().collect();
+    assert_eq!(known, (0..QUEUES).map(queue).collect());
+}
+
+/// asynq: `redis.UniversalClient` of one address is a plain client, whatever the server is.
+#[tokio::test]
+async fn a_node_that_holds_all_slots_is_served_like_a_single_server() {
+    let world = World::on(RedisServer::builder().cluster()).await;
+    let slots: Vec<String> = (0..16_384).map(|slot| slot.to_string()).collect();
+    let words: Vec<&str> = ["CLUSTER", "ADDSLOTS"]
+        .into_iter()
+        .chain(slots.iter().map(String::as_str))
+        .collect();
+    let _: String = world.run(&words).await;
+    crate::common::eventually("the node serves", crate::common::DEADLINE, || async {
+        let info: String = world.run(&["CLUSTER", "INFO"]).await;
+        info.contains("cluster_state:ok")
+    })
+    .await;
+    let connection = Connection::tcp("127.0.0.1", world.redis.port());
+    let client = Client::connect(&connection).await.unwrap();
+    let handler = Scripted::new();
+    let server = World::server_on(&connection)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    for n in 0..3 {
+        let task = Task::new("any", "ok").task_id(n.to_string());
+        client.enqueue(task).await.unwrap();
+    }
+    handler.has_begun(3).await;
+    world.task_is("2", "").await;
+    server.shutdown().await;
+    let known: Vec<String> = world.run(&["SMEMBERS", "asynq:queues"]).await;
+    assert_eq!(known, ["default"]);
+}
