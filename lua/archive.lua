@@ -20,7 +20,7 @@
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)
-local now = now_secs()
+local now = now_secs
 local cutoff = ARGV[3] ~= '' and now - tonumber(ARGV[3])
 local replies, stored, failed = {}, {}, 0
 for i = 6, #ARGV, 5 do

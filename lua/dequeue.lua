@@ -18,11 +18,11 @@ if call('EXISTS', KEYS[4]) == 1 then return { 'paused' } end
 
 local want, dropped = tonumber(ARGV[2]), 0
 local reply, n = { 'ok', 0 }, 2
--- as text, here and below: Redis prints a number as a float, which takes as long as a small command
-local function text(number) return string.format('%d', number) end
-local expires_at = text(now_secs() + tonumber(ARGV[3]))
+-- numbers as text: Redis would print them as floats, which takes as long as a small command
+local format = string.format
+local expires_at = format('%d', now_secs + tonumber(ARGV[3]))
 while want > 0 do
-  local ids = call('LRANGE', pending, text(-want), '-1')
+  local ids = call('LRANGE', pending, format('%d', -want), '-1')
   if #ids == 0 then break end
   local taken, keys, leases, t = {}, {}, {}, 0
   for i = #ids, 1, -1 do
@@ -54,7 +54,7 @@ while want > 0 do
       return pushed
     end
   end
-  call('LTRIM', pending, '0', text(-#ids - 1))
+  call('LTRIM', pending, '0', format('%d', -#ids - 1))
   for i = 1, t do
     call('HSET', keys[i], 'state', 'active', 'rasynq_owner', owner)
     call('HDEL', keys[i], 'pending_since')

@@ -6,7 +6,7 @@
 -- Touches the tasks' hashes.
 -- Replies the number deleted.
 -- use: now
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_secs(), 'LIMIT', 0, ARGV[2])
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_secs, 'LIMIT', 0, ARGV[2])
 for _, id in ipairs(ids) do
   redis.call('DEL', ARGV[1] .. id)
   redis.call('ZREM', KEYS[1], id)

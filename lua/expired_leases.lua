@@ -9,7 +9,7 @@
 -- Replies {number of ids dropped, id, msg, id, msg …}.
 -- use: now, field
 local reply, dropped = {}, {}
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_secs() - tonumber(ARGV[2]), 'LIMIT', 0, ARGV[3])
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_secs - tonumber(ARGV[2]), 'LIMIT', 0, ARGV[3])
 reply[1] = 0
 for _, id in ipairs(ids) do
   local msg = field(ARGV[1] .. id, 'msg')

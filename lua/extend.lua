@@ -7,7 +7,7 @@
 -- Reads the tasks' hashes.
 -- Replies per task: 1 renewed | 0 lost: another has it, or it is gone.
 -- use: now, field
-local expires_at = string.format('%d', now_secs() + tonumber(ARGV[2]))
+local expires_at = string.format('%d', now_secs + tonumber(ARGV[2]))
 local replies = {}
 -- changes nothing; but after its first write a script is not refused for want of memory, and leases
 -- must live on

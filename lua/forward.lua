@@ -9,9 +9,9 @@
 -- Touches the tasks' hashes, asynq:{q}:g:<group>.
 -- Replies {number of ids looked at, number of those put off by a minute because Redis refused their
 --          group}. An id whose hash is gone is dropped.
--- use: now, field
+-- use: now, nanos, field
 local source, pending, groups = KEYS[1], KEYS[2], KEYS[3]
-local ids = redis.call('ZRANGEBYSCORE', source, '-inf', now_secs(), 'LIMIT', 0, ARGV[3])
+local ids = redis.call('ZRANGEBYSCORE', source, '-inf', now_secs, 'LIMIT', 0, ARGV[3])
 local refused = 0
 if #ids == 0 then return { 0, 0 } end
 redis.call('LLEN', pending)
@@ -23,9 +23,9 @@ for _, id in ipairs(ids) do
     -- nothing to run: the id only goes
     redis.call('ZREM', source, id)
   elseif group and group ~= '' then
-    if type(redis.pcall('ZADD', ARGV[2] .. group, now_secs(), id)) == 'table' then
+    if type(redis.pcall('ZADD', ARGV[2] .. group, now_secs, id)) == 'table' then
       -- a key of a wrong type: the task stays, and out of the way of the others
-      redis.call('ZADD', source, now_secs() + 60, id)
+      redis.call('ZADD', source, now_secs + 60, id)
       refused = refused + 1
     else
       redis.call('SADD', groups, group)
@@ -35,7 +35,7 @@ for _, id in ipairs(ids) do
     end
   else
     redis.call('LPUSH', pending, id)
-    redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos())
+    redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos)
     redis.call('ZREM', source, id)
   end
 end

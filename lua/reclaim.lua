@@ -7,7 +7,7 @@
 -- ARGV[2] owner: the name of that fetch
 -- Touches the tasks' hashes.
 -- Replies the number of tasks given back.
--- use: now, field
+-- use: now, nanos, field
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('LLEN', pending)
@@ -19,7 +19,7 @@ for _, id in ipairs(redis.call('LRANGE', active, 0, -1)) do
     redis.call('LREM', active, 1, id)
     redis.call('ZREM', lease, id)
     redis.call('RPUSH', pending, id)
-    redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos())
+    redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos)
     redis.call('HDEL', key, 'rasynq_owner')
     given = given + 1
   end

@@ -7,7 +7,7 @@
 -- ARGV[2…] per task 3: id, owner, original message or ""; the last one is next in line
 -- Touches the tasks' hashes.
 -- Replies per task: 1 given back | 0 no longer held by this run.
--- use: now, field, owned, held
+-- use: now, nanos, field, owned, held
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('LLEN', pending)
@@ -18,7 +18,7 @@ for i = 2, #ARGV, 3 do
   if held(key, id, owner, original, active) then
     redis.call('ZREM', lease, id)
     redis.call('RPUSH', pending, id)
-    redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos())
+    redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos)
     redis.call('HDEL', key, 'rasynq_owner')
     replies[#replies + 1] = 1
   else

@@ -19,7 +19,7 @@
 local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', target)
-local cutoff = ARGV[3] ~= '' and now_secs() - tonumber(ARGV[3])
+local cutoff = ARGV[3] ~= '' and now_secs - tonumber(ARGV[3])
 local replies, failed = {}, 0
 for i = 5, #ARGV, 6 do
   local id, owner, original, at, msg, counts = unpack(ARGV, i, i + 5)

@@ -86,14 +86,14 @@ scripts! {
     COMPLETE = "complete" (5 keys) uses ["field", "owned", "held", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["now", "field"];
     DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count"];
-    ENQUEUE = "enqueue" (4 keys) uses ["now", "field"];
+    ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "field"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
     EXTEND = "extend" (1 keys) uses ["now", "field"];
-    FORWARD = "forward" (3 keys) uses ["now", "field"];
+    FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
     HEARTBEAT = "heartbeat" (2 keys) uses [];
-    RECLAIM = "reclaim" (3 keys) uses ["now", "field"];
-    REQUEUE = "requeue" (3 keys) uses ["now", "field", "owned", "held"];
+    RECLAIM = "reclaim" (3 keys) uses ["now", "nanos", "field"];
+    REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "held"];
     RETRY = "retry" (7 keys) uses ["now", "field", "owned", "held", "lapsed", "taken", "count", "count_failed"];
     WRITE_RESULT = "write_result" (1 keys) uses ["field"];
 }
