@@ -16,7 +16,7 @@
 --          "1" if it counts as a failure
 -- Touches the tasks' hashes, and those of the tasks that are trimmed. The lock stays until its TTL.
 -- Replies per task: 1 archived | 0 not held (any more).
--- use: now, field, owned, held, lapsed, taken, count, count_failed
+-- use: now, field, owned, take_held, take_lapsed, take, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)
@@ -26,7 +26,7 @@ local replies, stored, failed = {}, {}, 0
 for i = 6, #ARGV, 5 do
   local id, owner, original, msg, counts = unpack(ARGV, i, i + 4)
   local key = ARGV[1] .. id
-  if taken(key, id, owner, original, active, lease, cutoff) then
+  if take(key, id, owner, original, active, lease, cutoff) then
     redis.call('ZREM', lease, id)
     redis.call('ZADD', archived, now, id)
     redis.call('HSET', key, 'state', 'archived')

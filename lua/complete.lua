@@ -11,7 +11,7 @@
 --          when it is kept (unix s)
 -- Touches the tasks' hashes and their locks.
 -- Replies per task: 1 completed | 0 no longer held by this run.
--- use: field, owned, held, count
+-- use: field, owned, take_held, count
 local active, lease, completed = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', completed)
@@ -19,7 +19,7 @@ local replies, ended = {}, 0
 for i = 3, #ARGV, 6 do
   local id, owner, original, lock, msg, keep_until = unpack(ARGV, i, i + 5)
   local key = ARGV[1] .. id
-  if held(key, id, owner, original, active) then
+  if take_held(key, id, owner, original, active) then
     redis.call('ZREM', lease, id)
     redis.call('ZADD', completed, keep_until, id)
     redis.call('HSET', key, 'msg', msg, 'state', 'completed')

@@ -36,7 +36,8 @@ while i <= #ARGV do
     local id = ARGV[j]
     local key = prefix .. id
     n = n + 1
-    -- most are owned and nothing more is asked; what is not so is looked at in full
+    -- The same question as in owned(), without a call for each task, as this is the way of most; what
+    -- fails it is asked in full.
     if original == '' and try('HGET', key, 'rasynq_owner') == owner or owned(key, owner, original) then
       mine = mine + 1
       ids[mine], keys[mine], places[mine] = id, key, n
@@ -49,6 +50,7 @@ while i <= #ARGV do
 end
 
 local left, missing = withdraw(active, ids, tonumber(ARGV[3]))
+-- what was not in active is answered 0 and keeps its hash; of an id that came twice, the last
 for k = mine, 1, -1 do
   if left == 0 then break end
   local id = ids[k]

@@ -13,7 +13,7 @@
 --          (pending | scheduled | aggregating), process-at (s), group or "", lock's key or "", lock's
 --          TTL (s)
 -- Touches the tasks' hashes, their locks, asynq:{q}:g:<group>.
--- Replies per task: 1 stored | 0 its id is taken | {-1, holder} a duplicate | {-2, error} refused by Redis
+-- Replies an error, with nothing stored, if asynq:queues cannot be written. Otherwise per task: 1 stored | 0 its id is taken | {-1, holder} a duplicate | {-2, error} refused by Redis
 --          | {-3, msg} in an earlier call's wake: there is a task of this id, with this message.
 -- use: now, nanos, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
@@ -76,7 +76,8 @@ while i <= #ARGV do
     if taken.err then reply = { -2, taken.err } end
   end
 
-  -- stored: first what Redis may refuse, so that then nothing of the task has been written
+  -- Stored. What Redis may refuse comes before the task's other fields; the lock is given back here.
+  -- Pending tasks get their hash now and their place in the list below, where a refusal undoes both.
   if not reply then
     local written
     if state == 'pending' then

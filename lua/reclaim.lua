@@ -7,7 +7,7 @@
 -- ARGV[2] owner: the name of that fetch
 -- Touches the tasks' hashes.
 -- Replies the number of tasks given back.
--- use: now, nanos, field
+-- use: now, nanos, field, owned
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('LLEN', pending)
@@ -15,7 +15,7 @@ local given = 0
 -- a fetch puts its tasks at the head, oldest deepest; so the newest goes back first
 for _, id in ipairs(redis.call('LRANGE', active, 0, -1)) do
   local key = ARGV[1] .. id
-  if field(key, 'rasynq_owner') == ARGV[2] then
+  if owned(key, ARGV[2], '') then
     redis.call('LREM', active, 1, id)
     redis.call('ZREM', lease, id)
     redis.call('RPUSH', pending, id)

@@ -15,7 +15,7 @@
 --          leave it, "1" if it counts as a failure
 -- Touches the tasks' hashes. The lock stays.
 -- Replies per task: 1 put off | 0 not held (any more).
--- use: now, field, owned, held, lapsed, taken, count, count_failed
+-- use: now, field, owned, take_held, take_lapsed, take, count, count_failed
 local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', target)
@@ -24,7 +24,7 @@ local replies, failed = {}, 0
 for i = 5, #ARGV, 6 do
   local id, owner, original, at, msg, counts = unpack(ARGV, i, i + 5)
   local key = ARGV[1] .. id
-  if taken(key, id, owner, original, active, lease, cutoff) then
+  if take(key, id, owner, original, active, lease, cutoff) then
     redis.call('ZREM', lease, id)
     redis.call('ZADD', target, at, id)
     redis.call('HSET', key, 'state', ARGV[4])

@@ -4,7 +4,7 @@
 -- ARGV[1] owner
 -- ARGV[2] result
 -- Replies 1 written | 0 no longer held by this run.
--- use: field
-if field(KEYS[1], 'rasynq_owner') ~= ARGV[1] or field(KEYS[1], 'state') ~= 'active' then return 0 end
+-- use: field, owned
+if not owned(KEYS[1], ARGV[1], '') or field(KEYS[1], 'state') ~= 'active' then return 0 end
 redis.call('HSET', KEYS[1], 'result', ARGV[2])
 return 1

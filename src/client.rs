@@ -18,6 +18,9 @@ use crate::wire::{self, TaskState};
 
 /// Enqueues tasks. Clones are cheap and share one connection. asynq: `Client`.
 ///
+/// It lives on the tokio runtime on which [`connect`](Self::connect) was called. It may be used from
+/// others too, but not after that one has ended: calls then end with [`ErrorKind::Unavailable`].
+///
 /// ```no_run
 /// # async fn example() -> rasynq::Result<()> {
 /// use rasynq::{Client, Connection, Task};
@@ -38,6 +41,9 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Unavailable`] where Redis cannot be reached, [`ErrorKind::Redis`] where it
     /// refuses us, [`ErrorKind::UnsupportedRedis`] where it is too old.
+    ///
+    /// # Cancel safety
+    /// Dropped, what was opened is closed.
     pub async fn connect(connection: &Connection) -> Result<Self> {
         let broker = Broker::connect(connection).await?;
         Ok(Self {
@@ -49,7 +55,8 @@ impl Client {
     /// Enqueues a [`Task`], or a value of a [`TaskKind`](crate::TaskKind); options can be added
     /// before it is awaited, and override those on the task. asynq: `Enqueue`.
     ///
-    /// One round trip. Calls made at the same moment share it.
+    /// One round trip (on a cluster two, the first to make the queue known). A call that finds none
+    /// under way goes by itself at once; others share the next one.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] before Redis is asked; [`ErrorKind::DuplicateTask`] and
@@ -120,7 +127,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] where Redis does not answer, [`ErrorKind::Redis`] where it
-    /// answers with an error.
+    /// answers with an error, [`ErrorKind::Closed`] after [`close`](Self::close).
     ///
     /// # Cancel safety
     /// Changes nothing; may be dropped at any time.

@@ -171,7 +171,9 @@ impl TaskContext {
     /// [`ErrorKind::Closed`] when the run is over; [`ErrorKind::TaskNotFound`] when the task was
     /// deleted or belongs to another worker by now: nothing is written then. Otherwise Redis'.
     ///
-    /// If this future is dropped the result may be written or not.
+    /// # Cancel safety
+    ///
+    /// Dropped, the result may be written or not.
     pub async fn write_result(&self, result: impl Into<Bytes>) -> Result<()> {
         let earlier = self.inner.has_result.swap(true, Ordering::AcqRel);
         let written = self.write(result.into()).await;
@@ -182,6 +184,11 @@ impl TaskContext {
     }
 
     /// Writes the task's result as JSON; see [`write_result`](Self::write_result).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] where it does not encode, and those of
+    /// [`write_result`](Self::write_result).
     pub async fn write_json(&self, result: &(impl Serialize + ?Sized + Sync)) -> Result<()> {
         let json = serde_json::to_vec(result).map_err(|error| {
             Error::invalid(format!("result of {self} does not encode as JSON")).with_source(error)
@@ -199,6 +206,10 @@ impl TaskContext {
     ///
     /// As [`write_result`](Self::write_result); and [`ErrorKind::WrongState`] once a result is
     /// written, which is not overwritten.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the progress may be written or not.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

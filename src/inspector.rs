@@ -35,7 +35,10 @@ impl Inspector {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] where Redis does not answer, [`ErrorKind::Redis`] where it
-    /// refuses.
+    /// refuses, [`ErrorKind::Closed`] after [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    /// Changes nothing; may be dropped at any time.
     pub async fn queues(&self) -> Result<Vec<String>> {
         let mut queues = self.broker.queues().await?;
         queues.sort();
@@ -45,9 +48,11 @@ impl Inspector {
     /// One task, its state, and what it has left so far. asynq: `GetTaskInfo`.
     ///
     /// # Errors
-    /// [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`], [`ErrorKind::Undecodable`];
-    /// [`ErrorKind::Unavailable`] where Redis does not answer, [`ErrorKind::Redis`] where it
-    /// refuses.
+    /// [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`], [`ErrorKind::Undecodable`]; and those
+    /// of [`queues`](Self::queues).
+    ///
+    /// # Cancel safety
+    /// Changes nothing; may be dropped at any time.
     pub async fn task_info(&self, queue: &str, id: &str) -> Result<TaskInfo> {
         let keys = self.broker.keys(queue);
         let Some(stored) = self.broker.task(&keys, id).await? else {
@@ -88,8 +93,8 @@ impl Inspector {
     /// A queue that does not exist can be paused.
     ///
     /// # Errors
-    /// [`ErrorKind::WrongState`] if it is paused already; [`ErrorKind::Unavailable`] where Redis
-    /// does not answer, when it may be paused all the same; [`ErrorKind::Redis`] where it refuses.
+    /// [`ErrorKind::Invalid`] for a blank name; [`ErrorKind::WrongState`] if it is paused already; those
+    /// of [`queues`](Self::queues), where of [`ErrorKind::Unavailable`] it may be paused all the same.
     ///
     /// # Cancel safety
     /// Dropped before it has an answer, the queue may be paused or not.
@@ -107,8 +112,8 @@ impl Inspector {
     /// Resumes the processing of a queue. asynq: `UnpauseQueue`.
     ///
     /// # Errors
-    /// [`ErrorKind::WrongState`] if it is not paused; [`ErrorKind::Unavailable`] where Redis does
-    /// not answer, when it may be resumed all the same; [`ErrorKind::Redis`] where it refuses.
+    /// [`ErrorKind::Invalid`] for a blank name; [`ErrorKind::WrongState`] if it is not paused; those of
+    /// [`queues`](Self::queues), where of [`ErrorKind::Unavailable`] it may be resumed all the same.
     ///
     /// # Cancel safety
     /// Dropped before it has an answer, the queue may be resumed or not.
@@ -128,8 +133,7 @@ impl Inspector {
     /// Nothing says whether one does: the message reaches those servers that are connected now.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] where Redis does not answer, [`ErrorKind::Redis`] where it
-    /// refuses.
+    /// Those of [`queues`](Self::queues).
     ///
     /// # Cancel safety
     /// Dropped before it has an answer, the message may be sent or not.

@@ -102,7 +102,8 @@ impl SharedCalls {
             calls: Arc::clone(self),
             is_over: false,
         };
-        // on a runtime that has ended it is dropped, which tells those who wait
+        // Not owned: it ends by itself once nobody waits, and has to outlive any one caller. On a runtime
+        // that has ended it is dropped at once, which tells those who wait.
         self.runtime.spawn(turn.run());
     }
 

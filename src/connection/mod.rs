@@ -52,8 +52,8 @@ const DEFAULT_SENTINEL_PORT: u16 = 26379;
 /// a cluster, or a client that you have already.
 ///
 /// This only describes; connections are made by those who are given it, each its own. A connection
-/// that is lost is made again by itself, for as long as it takes, and a command that may have
-/// reached Redis is never sent a second time.
+/// that is lost is made again by itself, for as long as it takes. It never repeats a command that may
+/// have reached Redis; what is safe to repeat (an enqueue, marked as such) is repeated above it.
 ///
 /// asynq: `RedisConnOpt` and its three kinds.
 ///

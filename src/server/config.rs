@@ -139,7 +139,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The settings with every zero replaced by its default, as asynq does, or what is wrong.
+    /// The settings with zeros replaced by defaults where asynq does so, or what is wrong.
     pub(super) fn checked(mut self) -> Result<Self> {
         if self.concurrency == 0 {
             self.concurrency = std::thread::available_parallelism().map_or(1, usize::from);
@@ -184,6 +184,12 @@ impl Config {
             return Err(Error::invalid(
                 "archive_max_size is 0, it must be at least 1",
             ));
+        }
+        if self.archive_max_age < Duration::from_secs(1) {
+            return Err(Error::invalid(format!(
+                "archive_max_age is {:?}, it must be at least 1s",
+                self.archive_max_age
+            )));
         }
         Ok(self)
     }

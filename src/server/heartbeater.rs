@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, timeout};
 
@@ -18,7 +18,7 @@ use super::status::{Identity, Status};
 use crate::broker::Broker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handler::RunEnded;
-use crate::wire::{self, QueueKeys, ServerInfo, Timestamp, WorkerInfo};
+use crate::wire::{self, QueueKeys, ServerInfo, WorkerInfo};
 
 /// How long a server counts as alive after its last word.
 const TTL_SECS: i64 = 10;
@@ -108,7 +108,7 @@ impl Heartbeater {
                 .collect(),
             strict_priority: identity.strict,
             status: self.status.get().to_owned(),
-            start_time: Some(timestamp(identity.started_at)),
+            start_time: Some(identity.started_at.into()),
             active_worker_count: i32::try_from(running.len()).unwrap_or(i32::MAX),
         };
         let workers = running
@@ -122,8 +122,8 @@ impl Heartbeater {
                     task_type: run.message.r#type.clone(),
                     task_payload: shown(&run.message.payload),
                     queue: run.message.queue.clone(),
-                    start_time: Some(timestamp(run.started_at)),
-                    deadline: Some(timestamp(run.deadline)),
+                    start_time: Some(run.started_at.into()),
+                    deadline: Some(run.deadline.into()),
                 };
                 (run.id.clone(), wire::encode(&info))
             })
@@ -157,11 +157,4 @@ fn lose(run: &Run) {
 
 fn shown(payload: &Bytes) -> Bytes {
     payload.slice(..payload.len().min(MAX_SHOWN_PAYLOAD))
-}
-
-fn timestamp(at: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: at.timestamp(),
-        nanos: at.timestamp_subsec_nanos() as i32,
-    }
 }

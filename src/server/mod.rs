@@ -250,7 +250,7 @@ impl Server {
         self
     }
 
-    /// How long an archived task is kept. Default 90 days.
+    /// How long an archived task is kept, in whole seconds. Default 90 days, at least 1 s.
     pub fn archive_max_age(mut self, age: Duration) -> Self {
         self.config.archive_max_age = age;
         self

@@ -1,8 +1,9 @@
-//! Fetches tasks for free workers: as many as there are, in one call per queue.
+//! Fetches tasks for free workers, in one call per queue, for at most half of the workers at a time: one
+//! half is fetched while the other runs.
 //!
-//! It never holds more than runs: a fetched task has a lease and must be running. What has ended
-//! and is not yet confirmed by Redis is bounded by the concurrency too; what Redis has refused is
-//! bounded for each queue.
+//! Each fetch holds the permits of the workers it is for, so that what it brings begins at once: a
+//! fetched task has a lease and must be running. Ended runs count until Redis has confirmed them, against
+//! twice the concurrency; those that Redis has refused count for their queue alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,9 +29,9 @@ use crate::wire::{self, TaskMessage};
 
 /// How many fetches are under way at once.
 const FETCHES_IN_FLIGHT: usize = 2;
-/// The most tasks of one fetch: between these, a sixteenth of the concurrency.
-const MIN_MAX_FETCH: usize = 128;
-const MAX_FETCH: usize = 1_000;
+/// The most tasks of one fetch: a sixteenth of the concurrency, but not less or more than these.
+const FETCH_CAP_LOW: usize = 128;
+const FETCH_CAP_HIGH: usize = 1_000;
 
 /// How often to let others run first while that frees more workers.
 const MOST_YIELDS: usize = 4;
@@ -44,7 +45,7 @@ pub(super) struct Processor {
     pub(super) worker: Arc<Worker>,
     pub(super) concurrency: usize,
     pub(super) task_check_interval: Duration,
-    /// To the recoverer.
+    /// To `lost_fetches`: fetches whose reply was lost or came too late.
     pub(super) lost: mpsc::UnboundedSender<LostFetch>,
 }
 
@@ -86,7 +87,9 @@ impl Processor {
         let most = self
             .concurrency
             .div_ceil(FETCHES_IN_FLIGHT)
-            .min((self.concurrency / 16).clamp(MIN_MAX_FETCH, MAX_FETCH));
+            .min((self.concurrency / 16).clamp(FETCH_CAP_LOW, FETCH_CAP_HIGH));
+        // how many tasks the fetches under way may bring
+        let mut under_way = 0;
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
         // queues that could not be asked, until they are asked again
         let mut naps: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
@@ -95,7 +98,7 @@ impl Processor {
         // while nobody watches: when all queues are asked again
         let mut recheck_at = Instant::now() + jittered(self.task_check_interval);
         loop {
-            let room = (2 * self.concurrency).saturating_sub(self.runs.len());
+            let room = (2 * self.concurrency).saturating_sub(self.runs.len() + under_way);
             let any_ready = self.wakeups.any_ready();
             let may_fetch = any_ready && fetches.len() < FETCHES_IN_FLIGHT && room > 0;
             // beside another fetch only a large one is worth a call of its own
@@ -124,6 +127,7 @@ impl Processor {
                             backoff.reset();
                         }
                     }
+                    under_way -= fetched.permit.num_permits();
                     self.begin(fetched);
                 }
                 Some(queue) = naps.next(), if !naps.is_empty() => {
@@ -149,6 +153,7 @@ impl Processor {
                     if let Ok(others) = Arc::clone(&slots).try_acquire_many_owned(more as u32) {
                         permit.merge(others);
                     }
+                    under_way += permit.num_permits();
                     fetches.push(Box::pin(self.fetch(permit, &names)));
                 }
                 () = self.runs.one_gone(), if room == 0 => {}

@@ -32,7 +32,7 @@ impl Part for Recoverer {
 
     async fn run_once(&mut self) -> Result<()> {
         let mut first_error = Ok(());
-        let lapsed_at = self.broker.redis_time().await? - LAPSED_SECS as i64;
+        let lapsed_at = self.broker.redis_time_unix_secs().await? - LAPSED_SECS as i64;
         for queue in self.queues.all() {
             // one queue that cannot be recovered does not stop the others
             if let Err(error) = self.recover(queue, lapsed_at).await {
@@ -46,7 +46,7 @@ impl Part for Recoverer {
 
 impl Recoverer {
     async fn recover(&self, queue: &QueueKeys, lapsed_at: i64) -> Result<()> {
-        let first = self.broker.first_lease_end(queue).await?;
+        let first = self.broker.first_lease_end_unix_secs(queue).await?;
         if first.is_none_or(|end| end > lapsed_at) {
             return Ok(());
         }

@@ -230,9 +230,9 @@ impl Runs {
         held.runs.values().cloned().collect()
     }
 
-    /// Where these are supposed to stand in their queue's list of active tasks: among so many of the
-    /// youngest, or, as a negative number, of the oldest. Reckoned by all that this server holds, so
-    /// that a list that others share may be longer, and one of several queues is shorter.
+    /// A hint where in `active` these stand: among the first n (n > 0) or the last −n. Counted from the
+    /// runs of this server over all queues, so that it may be too short (others share the list) or too
+    /// long; `lua/lib/withdraw.lua` then searches the whole list.
     pub(super) fn stretch(&self, runs: &[Arc<Run>]) -> i64 {
         let numbers = || runs.iter().map(|run| run.number);
         let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else {

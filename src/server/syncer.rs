@@ -1,8 +1,8 @@
 //! Tells Redis how runs ended, and goes on until Redis has confirmed it.
 //!
-//! What waits is sent in groups, one lane per queue and kind of ending, without delaying anyone: a
-//! single one goes at once, and what ends while two calls of its lane are under way makes up the
-//! next. A run stays among those held, and so its lease alive, until then. asynq: `syncer`, and
+//! What waits is sent in groups, one lane per queue and kind of ending, without delaying anyone: an end
+//! that finds no call of its lane under way goes at once, and what ends meanwhile makes up the next
+//! call. A run stays among those held, and so its lease alive, until then. asynq: `syncer`, and
 //! the acknowledging half of `processor`.
 
 use std::collections::{HashMap, VecDeque};

@@ -120,7 +120,7 @@ impl Watcher {
         // what each set of a queue was last seen to begin with, in the order of `SETS`
         let mut lowest = vec![[None::<i64>; SETS.len()]; queues.len()];
         let mut offset_ms = watch.clock_offset_ms().await?;
-        let net_interval = match watch.is_cluster() {
+        let net_interval = match watch.slots_apart() {
             true => NET_INTERVAL_CLUSTER,
             false => NET_INTERVAL,
         };
@@ -188,26 +188,24 @@ impl Watcher {
                 _ = clock.tick() => {
                     let before = std::mem::replace(&mut offset_ms, watch.clock_offset_ms().await?);
                     let moved = before.abs_diff(offset_ms) > CLOCK_TOLERANCE_MS;
-                    let unseen = !watch.is_cluster() && {
-                        let sets = queues.all().flat_map(|keys| [keys.scheduled(), keys.retry()]);
-                        let known = lowest.iter().flat_map(|sets| &sets[..2]).flatten().count();
-                        watch.count_existing(sets.collect()).await? != known as i64
-                    };
+                    let sets = queues.all().flat_map(|keys| [keys.scheduled(), keys.retry()]);
+                    let known = lowest.iter().flat_map(|sets| &sets[..2]).flatten().count() as i64;
+                    let counted = watch.count_existing(sets.collect()).await?;
+                    let unseen = counted.is_some_and(|counted| counted != known);
                     if moved || unseen {
                         looks.extend(look_at_sets());
                     }
                 }
                 _ = net.tick() => {
-                    let any = watch.is_cluster() || {
-                        // our own sign of life among them, so often that it outweighs them: a Redis
-                        // that was emptied has forgotten what is watched as well
-                        let life = queues.len() + 1;
-                        let signs = std::iter::repeat_n(server_key.as_str(), life);
-                        let keys = queues.all().map(QueueKeys::pending).chain(signs);
-                        match usize::try_from(watch.count_existing(keys.collect()).await?) {
-                            Ok(found) if found >= life => found > life,
-                            _ => return Ok(()),
-                        }
+                    // our own sign of life among them, so often that it outweighs them: a Redis
+                    // that was emptied has forgotten what is watched as well
+                    let life = queues.len() as i64 + 1;
+                    let signs = std::iter::repeat_n(server_key.as_str(), queues.len() + 1);
+                    let keys = queues.all().map(QueueKeys::pending).chain(signs);
+                    let any = match watch.count_existing(keys.collect()).await? {
+                        Some(found) if found < life => return Ok(()),
+                        // where nothing can be counted, each is looked at
+                        found => found != Some(life),
                     };
                     if any {
                         let quiet = (0..queues.len()).filter(|queue| !wakeups.is_ready(*queue));

@@ -1,7 +1,9 @@
 //! Every Redis key of asynq, and the only place in the crate that spells one.
 //!
 //! All keys of a queue carry the hash tag `{queue}`, so a script that works on one queue stays in
-//! one slot of a Redis Cluster. The global keys carry none and are touched by commands of their own.
+//! one slot of a Redis Cluster. The global keys carry none: on a cluster they lie in other slots. So only
+//! `lua/enqueue.lua` takes one (`asynq:queues`, as its last key), and only where slots are not apart;
+//! otherwise they are touched by commands of their own.
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rasynq::{Client, Connection, ErrorKind, RunningServer, Server, Task};
 
 use crate::common::support::RedisCluster;
-use crate::common::{RedisServer, Scripted, World};
+use crate::common::{DEADLINE, Log, RedisServer, Scripted, World, eventually};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// So many that they lie on all nodes.
@@ -62,7 +62,7 @@ async fn an_idle_server_is_told_of_tasks_on_all_nodes_of_a_cluster() {
                 }
             }
         };
-        crate::common::eventually("a lock is free", crate::common::DEADLINE, free).await;
+        eventually("a lock is free", DEADLINE, free).await;
     }
     server.shutdown().await;
     let inspector = rasynq::Inspector::connect(&connection).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_node_that_holds_all_slots_is_served_like_a_single_server() {
         .chain(slots.iter().map(String::as_str))
         .collect();
     let _: String = world.run(&words).await;
-    crate::common::eventually("the node serves", crate::common::DEADLINE, || async {
+    eventually("the node serves", DEADLINE, || async {
         let info: String = world.run(&["CLUSTER", "INFO"]).await;
         info.contains("cluster_state:ok")
     })
@@ -88,7 +88,10 @@ async fn a_node_that_holds_all_slots_is_served_like_a_single_server() {
     let connection = Connection::tcp("127.0.0.1", world.redis.port());
     let client = Client::connect(&connection).await.unwrap();
     let handler = Scripted::new();
-    let server = World::server_on(&connection)
+    let log = Log::capture();
+    let server = Server::new(&connection)
+        .task_check_interval(HOUR)
+        .delayed_task_check_interval(HOUR)
         .start(handler.clone())
         .await
         .unwrap();
@@ -97,8 +100,24 @@ async fn a_node_that_holds_all_slots_is_served_like_a_single_server() {
         client.enqueue(task).await.unwrap();
     }
     handler.has_begun(3).await;
-    world.task_is("2", "").await;
+    // the client's first call, and the server's first look at all queues at once
+    eventually("both have learnt", DEADLINE, || async {
+        let errors: String = world.run(&["INFO", "errorstats"]).await;
+        let refused = errors.split("errorstat_CROSSSLOT:count=").nth(1);
+        let digits = |text: &str| {
+            text.chars()
+                .take_while(char::is_ascii_digit)
+                .collect::<String>()
+        };
+        refused.is_some_and(|rest| digits(rest).parse::<u32>().unwrap() >= 2)
+    })
+    .await;
+    let last = Task::new("any", "ok").task_id("last");
+    client.enqueue(last).await.unwrap();
+    handler.has_begun(4).await;
+    world.task_is("last", "").await;
     server.shutdown().await;
+    assert_eq!(log.lines_with(&["cannot watch"]).len(), 0);
     let known: Vec<String> = world.run(&["SMEMBERS", "asynq:queues"]).await;
     assert_eq!(known, ["default"]);
 }

@@ -313,3 +313,44 @@ async fn a_total_at_its_largest_begins_anew() {
     after_one_run(&world, task("fail x"), "retry").await;
     assert_eq!(counted(&world).await, [1, 1, 1, 1]);
 }
+
+#[tokio::test]
+async fn tasks_that_end_together_leave_the_others_active_in_their_order() {
+    const TASKS: usize = 200;
+    let world = World::new().await;
+    let client = world.client().await;
+    let handler = Scripted::new();
+    let tasks = (0..TASKS).map(|n| Task::new("any", "hold").task_id(format!("{n:03}")));
+    for result in client.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+    let server = world
+        .server()
+        .concurrency(TASKS)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(TASKS).await;
+    let mut left = TASKS;
+    // few, many, and most of them at once
+    for ended in [1, 3, 40, 100, 50] {
+        handler.release(ended);
+        left -= ended;
+        crate::common::eventually("they are acknowledged", crate::common::DEADLINE, || async {
+            world.counter("processed").await == (TASKS - left) as i64
+        })
+        .await;
+        let active = world.list("active").await;
+        assert_eq!(active.len(), left);
+        assert!(
+            active.is_sorted_by(|a, b| a > b),
+            "youngest first: {active:?}"
+        );
+        let leased: Vec<String> = world.scores("lease").await.into_keys().collect();
+        assert!(active.iter().rev().eq(&leased), "{leased:?}");
+        world.assert_consistent().await;
+    }
+    handler.release(left);
+    server.shutdown().await;
+    assert_eq!(world.counter("processed").await, TASKS as i64);
+}

@@ -1,6 +1,6 @@
-//! New tasks: one script call per queue and chunk, all in one pipelined round trip.
+//! New tasks: one script call per queue and chunk, all sent together (behind a `SADD` of the queue where
+//! slots are apart).
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use super::script::{ENQUEUE, number, word};
 use super::{Broker, reply};
 use crate::broker::{NewTask, Place};
-use crate::connection::{crosses_slots, map_error_reply, map_redis_error};
+use crate::connection::{map_error_reply, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{self, TaskMessage, keys};
 
@@ -23,7 +23,7 @@ const MAX_CHUNK_BYTES: usize = 1 << 20;
 const ATTEMPTS: u32 = 3;
 /// No call takes longer, whatever the command timeout.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long to wait before a call is made again.
+/// How long to wait before a call is made again, times the number of attempts so far.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Broker {
@@ -91,7 +91,7 @@ impl Broker {
         let queue_keys = &chunk[0].1.keys;
         let queue = queue_keys.queue();
         let client = self.client()?;
-        let apart = self.0.global_keys_apart.load(Ordering::Relaxed);
+        let apart = self.slots_apart();
         if apart {
             // a queue is known before anything of it can be seen
             client
@@ -117,9 +117,8 @@ impl Broker {
             (keys, args)
         };
         let replies = match ENQUEUE.call(client, build).await {
-            Err(error) if !apart && crosses_slots(&error) => {
+            Err(error) if !apart && self.learn_of_slots(&error) => {
                 // nothing was run
-                self.0.global_keys_apart.store(true, Ordering::Relaxed);
                 return Box::pin(self.send_chunk(chunk, again)).await;
             }
             replies => replies?,

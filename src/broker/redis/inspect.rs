@@ -63,12 +63,16 @@ impl Broker {
             None => None,
         };
         let score = score.map(|score| score as i64);
+        let orphaned = match (state, score) {
+            (TaskState::Active, Some(until)) => until < self.redis_time_unix_secs().await?,
+            (TaskState::Active, None) => true,
+            _ => false,
+        };
         Ok(Some(StoredTask {
             message,
             state,
             result: result.and_then(Value::into_bytes),
-            orphaned: state == TaskState::Active
-                && score.is_none_or(|until| until < chrono::Utc::now().timestamp()),
+            orphaned,
             score,
         }))
     }

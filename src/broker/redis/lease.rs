@@ -42,7 +42,7 @@ impl Broker {
     }
 
     /// Redis' time (unix s).
-    pub(crate) async fn redis_time(&self) -> Result<i64> {
+    pub(crate) async fn redis_time_unix_secs(&self) -> Result<i64> {
         let (secs, _micros): (i64, i64) = self
             .client()?
             .custom(fred::cmd!("TIME"), Vec::<Value>::new())
@@ -53,7 +53,7 @@ impl Broker {
 
     /// When the lease ends that ends first (unix s): one cheap command, to see whether it is worth
     /// listing any.
-    pub(crate) async fn first_lease_end(&self, queue: &QueueKeys) -> Result<Option<i64>> {
+    pub(crate) async fn first_lease_end_unix_secs(&self, queue: &QueueKeys) -> Result<Option<i64>> {
         let first: Vec<Value> = self
             .client()?
             .zrange(queue.lease(), 0, 0, None, false, None, true)

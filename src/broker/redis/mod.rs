@@ -23,13 +23,13 @@ use fred::clients::Client;
 use fred::interfaces::ClientLike;
 pub(crate) use watch::{Notice, Notices, Watch};
 
-use crate::connection::{Connection, Link, map_redis_error};
+use crate::connection::{Connection, Link, crosses_slots, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
 
 /// How long a day's counters are kept. asynq: `statsTTL`.
 const STATISTICS_DAYS: i64 = 90;
-/// How many queues' keys are remembered before the memory begins anew.
+/// How many queues' keys are remembered before the cache is emptied and filled afresh.
 const MAX_REMEMBERED_QUEUES: usize = 10_000;
 
 /// A connection to Redis and the verbs on it. Clones share it.
@@ -39,9 +39,10 @@ pub(crate) struct Broker(Arc<Inner>);
 struct Inner {
     link: Link,
     closed: AtomicBool,
-    /// Whether a script may not touch global keys, as in a cluster; found out where a single server,
-    /// or what stands in front of it, is part of one.
-    global_keys_apart: AtomicBool,
+    /// Whether keys with different hash tags may lie in different slots, so that no command may name
+    /// both. Known of a cluster; of a server that is reached as a single one, learnt from its first
+    /// CROSSSLOT: it is a node of a cluster, or a proxy to one.
+    slots_apart: AtomicBool,
     keys: Mutex<HashMap<String, QueueKeys>>,
 }
 
@@ -50,7 +51,7 @@ impl Broker {
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
         let link = connection.open().await?;
         Ok(Self(Arc::new(Inner {
-            global_keys_apart: AtomicBool::new(link.is_cluster()),
+            slots_apart: AtomicBool::new(link.is_cluster()),
             link,
             closed: AtomicBool::new(false),
             keys: Mutex::new(HashMap::new()),
@@ -83,6 +84,20 @@ impl Broker {
         let keys = QueueKeys::new(queue);
         known.insert(queue.to_owned(), keys.clone());
         keys
+    }
+
+    /// Whether no command may name keys of several queues, or a global one beside a queue's.
+    fn slots_apart(&self) -> bool {
+        self.0.slots_apart.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of what a refusal tells of slots; says whether it was that.
+    fn learn_of_slots(&self, error: &Error) -> bool {
+        let apart = crosses_slots(error);
+        if apart {
+            self.0.slots_apart.store(true, Ordering::Relaxed);
+        }
+        apart
     }
 
     /// The client for commands, until this is closed.

@@ -13,6 +13,7 @@ use crate::error::Result;
 /// A script of `lua/`, with the parts of `lua/lib` that it uses in front.
 pub(super) struct Script {
     pub(super) name: &'static str,
+    /// How many keys it takes at the most.
     pub(super) keys: usize,
     source: Str,
     sha1: Str,
@@ -62,7 +63,7 @@ pub(super) fn number(n: impl TryInto<i64>) -> Value {
     Value::String(n.to_string().into())
 }
 
-/// `scripts! { CONST = "file" (number of keys) uses "lib", …; }`
+/// `scripts! { CONST = "file" (the most keys) uses ["lib", …]; }`
 macro_rules! scripts {
     ($($constant:ident = $name:literal ($keys:literal keys) uses [$($lib:literal),*];)*) => {
         $(
@@ -82,20 +83,20 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "held", "lapsed", "taken", "count", "count_failed"];
-    COMPLETE = "complete" (5 keys) uses ["field", "owned", "held", "count"];
+    ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_held", "take_lapsed", "take", "count", "count_failed"];
+    COMPLETE = "complete" (5 keys) uses ["field", "owned", "take_held", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["now", "field"];
     DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count"];
     ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "field"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
-    EXTEND = "extend" (1 keys) uses ["now", "field"];
+    EXTEND = "extend" (1 keys) uses ["now", "field", "owned"];
     FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
     HEARTBEAT = "heartbeat" (2 keys) uses [];
-    RECLAIM = "reclaim" (3 keys) uses ["now", "nanos", "field"];
-    REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "held"];
-    RETRY = "retry" (7 keys) uses ["now", "field", "owned", "held", "lapsed", "taken", "count", "count_failed"];
-    WRITE_RESULT = "write_result" (1 keys) uses ["field"];
+    RECLAIM = "reclaim" (3 keys) uses ["now", "nanos", "field", "owned"];
+    REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_held"];
+    RETRY = "retry" (7 keys) uses ["now", "field", "owned", "take_held", "take_lapsed", "take", "count", "count_failed"];
+    WRITE_RESULT = "write_result" (1 keys) uses ["field", "owned"];
 }
 
 #[cfg(test)]

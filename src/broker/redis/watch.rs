@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A connection on which what is read is watched.
 pub(crate) struct Watch {
     client: Owned<Client>,
-    cluster: bool,
+    broker: Broker,
 }
 
 /// The notices of a [`Watch`].
@@ -55,7 +55,7 @@ impl Broker {
             .map_err(|error| map_redis_error(error, "watch keys"))?;
         let watch = Watch {
             client,
-            cluster: self.0.link.is_cluster(),
+            broker: self.clone(),
         };
         Ok((watch, notices))
     }
@@ -72,12 +72,17 @@ impl Watch {
         Ok(found > 0)
     }
 
-    /// How many of these keys exist; watches them all. Not for a cluster.
-    pub(crate) async fn count_existing(&self, keys: Vec<&str>) -> Result<i64> {
-        self.client
-            .exists(keys)
-            .await
-            .map_err(|error| map_redis_error(error, "watch keys"))
+    /// How many of these keys exist; watches them all. `None` where [slots are
+    /// apart](Self::slots_apart), as may be learnt only now.
+    pub(crate) async fn count_existing(&self, keys: Vec<&str>) -> Result<Option<i64>> {
+        if self.slots_apart() {
+            return Ok(None);
+        }
+        let counted = self.client.exists(keys).await;
+        match counted.map_err(|error| map_redis_error(error, "watch keys")) {
+            Err(error) if self.broker.learn_of_slots(&error) => Ok(None),
+            counted => counted.map(Some),
+        }
     }
 
     /// The lowest score of a sorted set; watches it.
@@ -101,8 +106,8 @@ impl Watch {
     }
 
     /// Whether keys of several queues must not be asked for in one command.
-    pub(crate) fn is_cluster(&self) -> bool {
-        self.cluster
+    pub(crate) fn slots_apart(&self) -> bool {
+        self.broker.slots_apart()
     }
 }
 

@@ -71,7 +71,10 @@ impl Drop for Redis {
 /// The built program.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rust-peer"));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -94,6 +97,13 @@ impl Driven {
         let mut process = program().args(["--redis", uri]).spawn().unwrap();
         let stdin = process.stdin.take();
         let stdout = process.stdout.take().unwrap();
+        let log = process.stderr.take().unwrap();
+        std::thread::spawn(move || {
+            // as the test's own: shown if it fails
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                eprintln!("{line}");
+            }
+        });
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines() {

@@ -1,7 +1,0 @@
--- taken(key, id, owner, original, active, lease, cutoff): takes task `id` out of `active` by the right
--- that the caller has: with a `cutoff` (s) a recoverer's, otherwise its own worker's. Returns whether
--- it could.
-local function taken(key, id, owner, original, active, lease, cutoff)
-  if cutoff then return lapsed(key, id, original, active, lease, cutoff) end
-  return held(key, id, owner, original, active)
-end
