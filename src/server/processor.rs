@@ -91,9 +91,8 @@ impl Processor {
         // how many tasks the fetches under way may bring
         let mut under_way = 0;
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
-        // queues that could not be asked, until they are asked again
-        let mut naps: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
-        let mut napping = vec![false; self.queues.len()];
+        // of queues that could not be asked
+        let mut pauses: FuturesUnordered<BoxFuture<'_, usize>> = FuturesUnordered::new();
         let mut backoffs: Vec<Backoff> = (0..self.queues.len()).map(|_| Backoff::new()).collect();
         // while nobody watches: when all queues are asked again
         let mut recheck_at = Instant::now() + jittered(self.task_check_interval);
@@ -114,11 +113,10 @@ impl Processor {
                         let backoff = &mut backoffs[answer.queue];
                         if let Said::Failed = answer.said {
                             let queue = answer.queue;
-                            self.wakeups.set_asleep(queue);
-                            // one nap for all fetches that failed together
-                            if !std::mem::replace(&mut napping[queue], true) {
+                            // one pause for all fetches that failed together
+                            if !self.wakeups.rest(queue) {
                                 let pause = backoff.pause();
-                                naps.push(Box::pin(async move {
+                                pauses.push(Box::pin(async move {
                                     tokio::time::sleep(pause).await;
                                     queue
                                 }));
@@ -130,10 +128,7 @@ impl Processor {
                     under_way -= fetched.permit.num_permits();
                     self.begin(fetched);
                 }
-                Some(queue) = naps.next(), if !naps.is_empty() => {
-                    napping[queue] = false;
-                    self.wakeups.set_ready(queue);
-                }
+                Some(queue) = pauses.next(), if !pauses.is_empty() => self.wakeups.rested(queue),
                 permit = Arc::clone(&slots).acquire_many_owned(least as u32), if may_fetch => {
                     // the semaphore is never closed
                     let Ok(mut permit) = permit else { break };
@@ -161,8 +156,6 @@ impl Processor {
                 () = tokio::time::sleep_until(recheck_at), if !self.wakeups.is_watched() => {
                     recheck_at = Instant::now() + jittered(self.task_check_interval);
                     self.wakeups.all_ready();
-                    let asleep = napping.iter().enumerate().filter(|(_, naps)| **naps);
-                    asleep.for_each(|(queue, _)| self.wakeups.set_asleep(queue));
                 }
             }
         }

@@ -29,6 +29,8 @@ struct QueueState {
     refused: AtomicUsize,
     /// It may have pending tasks.
     ready: AtomicBool,
+    /// It could not be asked, and is left alone for a while.
+    resting: AtomicBool,
     /// When its next scheduled or retried task is due (unix ms of our clock).
     due_ms: AtomicI64,
     /// When its next completed task expires (unix ms of our clock); 0: perhaps now.
@@ -59,6 +61,7 @@ impl Wakeups {
             .map(|_| QueueState {
                 refused: AtomicUsize::new(0),
                 ready: AtomicBool::new(true),
+                resting: AtomicBool::new(false),
                 due_ms: AtomicI64::new(NEVER),
                 expiry_ms: AtomicI64::new(0),
             })
@@ -114,10 +117,24 @@ impl Wakeups {
         self.ready.notified().await;
     }
 
-    /// Whether this queue may have tasks.
+    /// Whether this queue may have tasks, and may be asked.
     pub(super) fn is_ready(&self, queue: usize) -> bool {
         let queue = &self.queues[queue];
-        queue.ready.load(Ordering::Acquire) && queue.refused.load(Ordering::Acquire) < MOST_REFUSED
+        queue.ready.load(Ordering::Acquire)
+            && !queue.resting.load(Ordering::Acquire)
+            && queue.refused.load(Ordering::Acquire) < MOST_REFUSED
+    }
+
+    /// A queue that could not be asked is not asked again before [`rested`](Self::rested), whatever is
+    /// heard of it. Returns whether it is resting already.
+    pub(super) fn rest(&self, queue: usize) -> bool {
+        self.queues[queue].resting.swap(true, Ordering::AcqRel)
+    }
+
+    /// A queue is asked again.
+    pub(super) fn rested(&self, queue: usize) {
+        self.queues[queue].resting.store(false, Ordering::Release);
+        self.set_ready(queue);
     }
 
     pub(super) fn one_refused_more(&self, queue: usize) {
@@ -133,18 +150,13 @@ impl Wakeups {
     /// asked again at once.
     pub(super) fn drained(&self, queue: usize, paused: bool, in_vain: bool) {
         if self.is_watched() || in_vain {
-            self.set_asleep(queue);
+            self.queues[queue].ready.store(false, Ordering::Release);
         }
         self.tell_watcher(Word::Drained {
             queue,
             paused,
             in_vain,
         });
-    }
-
-    /// Notes that a queue is not to be asked until further notice.
-    pub(super) fn set_asleep(&self, queue: usize) {
-        self.queues[queue].ready.store(false, Ordering::Release);
     }
 
     fn tell_watcher(&self, word: Word) {
