@@ -98,8 +98,8 @@ impl Processor {
         let mut recheck_at = Instant::now() + jittered(self.task_check_interval);
         loop {
             let room = (2 * self.concurrency).saturating_sub(self.runs.len() + under_way);
-            let any_ready = self.wakeups.any_ready();
-            let may_fetch = any_ready && fetches.len() < FETCHES_IN_FLIGHT && room > 0;
+            let any_to_ask = self.wakeups.any_to_ask();
+            let may_fetch = any_to_ask && fetches.len() < FETCHES_IN_FLIGHT && room > 0;
             // beside another fetch only a large one is worth a call of its own
             let least = match fetches.is_empty() {
                 true => 1,
@@ -152,7 +152,7 @@ impl Processor {
                     fetches.push(Box::pin(self.fetch(permit, &names)));
                 }
                 () = self.runs.one_gone(), if room == 0 => {}
-                () = self.wakeups.ready_changed(), if !any_ready => {}
+                () = self.wakeups.ready_changed(), if !any_to_ask => {}
                 () = tokio::time::sleep_until(recheck_at), if !self.wakeups.is_watched() => {
                     recheck_at = Instant::now() + jittered(self.task_check_interval);
                     self.wakeups.all_ready();
@@ -178,7 +178,7 @@ impl Processor {
 
     async fn fetch_strictly(&self, mut want: usize, names: &FetchNames) -> Vec<Answer> {
         let mut answers = Vec::new();
-        for queue in self.wakeups.ready() {
+        for queue in self.wakeups.to_ask() {
             let answer = self.ask(queue, want, names).await;
             want -= answer.got;
             answers.push(answer);
@@ -190,7 +190,7 @@ impl Processor {
     }
 
     async fn fetch_weighted(&self, mut want: usize, names: &FetchNames) -> Vec<Answer> {
-        let mut open = self.wakeups.ready();
+        let mut open = self.wakeups.to_ask();
         let mut answers = Vec::new();
         while want > 0 && !open.is_empty() {
             let dealt = self.queues.deal(want, &open, &mut rand::rng());
@@ -222,6 +222,7 @@ impl Processor {
             }),
             &self.lost,
         );
+        self.wakeups.asking(queue);
         let dequeued = self.broker.dequeue(keys, want, &owner).await;
         let unanswered = reply_is_due.0.take();
         let (got, said) = match dequeued {
@@ -261,6 +262,7 @@ impl Processor {
                 (0, Said::Failed)
             }
         };
+        self.wakeups.answered(queue, got == want);
         Answer { queue, got, said }
     }
 

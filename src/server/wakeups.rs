@@ -31,6 +31,10 @@ struct QueueState {
     ready: AtomicBool,
     /// It could not be asked, and is left alone for a while.
     resting: AtomicBool,
+    /// How many fetches ask it now.
+    asked: AtomicUsize,
+    /// The last fetch found as many tasks as it wanted.
+    has_plenty: AtomicBool,
     /// When its next scheduled or retried task is due (unix ms of our clock).
     due_ms: AtomicI64,
     /// When its next completed task expires (unix ms of our clock); 0: perhaps now.
@@ -62,6 +66,8 @@ impl Wakeups {
                 refused: AtomicUsize::new(0),
                 ready: AtomicBool::new(true),
                 resting: AtomicBool::new(false),
+                asked: AtomicUsize::new(0),
+                has_plenty: AtomicBool::new(false),
                 due_ms: AtomicI64::new(NEVER),
                 expiry_ms: AtomicI64::new(0),
             })
@@ -88,16 +94,36 @@ impl Wakeups {
         self.due.notify_one();
     }
 
-    /// The queues that may have tasks, by index.
-    pub(super) fn ready(&self) -> Vec<usize> {
+    /// The queues that a fetch is to ask, by index.
+    pub(super) fn to_ask(&self) -> Vec<usize> {
         (0..self.queues.len())
-            .filter(|queue| self.is_ready(*queue))
+            .filter(|queue| self.is_to_ask(*queue))
             .collect()
     }
 
-    /// Whether any queue may have tasks.
-    pub(super) fn any_ready(&self) -> bool {
-        (0..self.queues.len()).any(|queue| self.is_ready(queue))
+    /// Whether there is any queue for a fetch to ask.
+    pub(super) fn any_to_ask(&self) -> bool {
+        (0..self.queues.len()).any(|queue| self.is_to_ask(queue))
+    }
+
+    /// Two fetches ask the same queue only if it is known to have plenty: of an idle server's the
+    /// second would be in vain.
+    fn is_to_ask(&self, queue: usize) -> bool {
+        let state = &self.queues[queue];
+        let alone = state.asked.load(Ordering::Acquire) == 0;
+        self.is_ready(queue) && (alone || state.has_plenty.load(Ordering::Acquire))
+    }
+
+    /// A fetch begins to ask a queue.
+    pub(super) fn asking(&self, queue: usize) {
+        self.queues[queue].asked.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A fetch has its answer from a queue, or gave up: whether it found as many tasks as it wanted.
+    pub(super) fn answered(&self, queue: usize, has_plenty: bool) {
+        let state = &self.queues[queue];
+        state.has_plenty.store(has_plenty, Ordering::Release);
+        state.asked.fetch_sub(1, Ordering::AcqRel);
     }
 
     pub(super) fn set_ready(&self, queue: usize) {

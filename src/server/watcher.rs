@@ -20,7 +20,6 @@ use super::service::Backoff;
 use super::wakeups::{Wakeups, Word};
 use crate::broker::{Broker, Notice, Notices, Watch};
 use crate::error::Result;
-use crate::wire::QueueKeys;
 
 /// How often everything pending is looked at though no word came: one command for all queues.
 const NET_INTERVAL: Duration = Duration::from_secs(5);
@@ -117,6 +116,10 @@ impl Watcher {
         let queues = &*queues;
         let roles = roles(queues);
         let mut in_vain = vec![0_u32; queues.len()];
+        // queues that a fetch found paused
+        let mut paused = vec![false; queues.len()];
+        // queues for which a look at pending or paused is under way: one does for all
+        let mut looked_at = vec![false; queues.len()];
         // what each set of a queue was last seen to begin with, in the order of `SETS`
         let mut lowest = vec![[None::<i64>; SETS.len()]; queues.len()];
         let mut offset_ms = watch.clock_offset_ms().await?;
@@ -139,8 +142,14 @@ impl Watcher {
                 // a look's reply before the notice that its key has changed since
                 biased;
                 Some((look, found)) = looks.next(), if !looks.is_empty() => match (look.role, found?) {
-                    (Role::Pending, Found::Exists(true)) | (Role::Paused, Found::Exists(false)) => {
-                        wakeups.set_ready(look.queue);
+                    (Role::Pending | Role::Paused, Found::Exists(exists)) => {
+                        looked_at[look.queue] = false;
+                        if look.role == Role::Paused {
+                            paused[look.queue] = exists;
+                        }
+                        if exists == (look.role == Role::Pending) {
+                            wakeups.set_ready(look.queue);
+                        }
                     }
                     (role, Found::Lowest(at)) => {
                         let lowest = &mut lowest[look.queue];
@@ -160,7 +169,12 @@ impl Watcher {
                     };
                     for (queue, role) in keys.iter().filter_map(|key| roles.get(key.as_str()?)) {
                         match role {
-                            Role::Pending | Role::Paused => wakeups.set_ready(*queue),
+                            // of use once the queue is resumed
+                            Role::Pending if paused[*queue] => {}
+                            Role::Pending | Role::Paused => {
+                                paused[*queue] = false;
+                                wakeups.set_ready(*queue);
+                            }
                             Role::Scheduled | Role::Retry => {
                                 let again = Look { after: DUE_PAUSE, ..Look::now(*queue, *role) };
                                 looks.push(look(watch, queues, again));
@@ -171,11 +185,14 @@ impl Watcher {
                     }
                 }
                 Some(word) = words.recv() => match word {
-                    Word::Drained { queue, paused, in_vain: vain } => {
+                    Word::Drained { queue, paused: is_paused, in_vain: vain } => {
                         in_vain[queue] = if vain { in_vain[queue].saturating_add(1) } else { 0 };
-                        let role = if paused { Role::Paused } else { Role::Pending };
-                        let after = herd_pause(in_vain[queue]);
-                        looks.push(look(watch, queues, Look { after, ..Look::now(queue, role) }));
+                        paused[queue] = is_paused;
+                        if !std::mem::replace(&mut looked_at[queue], true) {
+                            let role = if is_paused { Role::Paused } else { Role::Pending };
+                            let after = herd_pause(in_vain[queue]);
+                            looks.push(look(watch, queues, Look { after, ..Look::now(queue, role) }));
+                        }
                     }
                     Word::Cleaned { queue } => {
                         looks.push(look(watch, queues, Look::now(queue, Role::Completed)));
@@ -197,19 +214,31 @@ impl Watcher {
                     }
                 }
                 _ = net.tick() => {
+                    // As far as is known, no pending list of the quiet queues exists, and each flag of
+                    // the halted ones.
+                    let all = || 0..queues.len();
+                    let quiet = || all().filter(|queue| !wakeups.is_ready(*queue) && !paused[*queue]);
+                    let halted = || all().filter(|queue| paused[*queue]);
                     // our own sign of life among them, so often that it outweighs them: a Redis
                     // that was emptied has forgotten what is watched as well
-                    let life = queues.len() as i64 + 1;
-                    let signs = std::iter::repeat_n(server_key.as_str(), queues.len() + 1);
-                    let keys = queues.all().map(QueueKeys::pending).chain(signs);
-                    let any = match watch.count_existing(keys.collect()).await? {
-                        Some(found) if found < life => return Ok(()),
-                        // where nothing can be counted, each is looked at
-                        found => found != Some(life),
-                    };
-                    if any {
-                        let quiet = (0..queues.len()).filter(|queue| !wakeups.is_ready(*queue));
-                        looks.extend(quiet.map(|queue| look(watch, queues, Look::now(queue, Role::Pending))));
+                    let life = queues.len() + 1;
+                    let keys = std::iter::repeat_n(server_key.as_str(), life)
+                        .chain(quiet().map(|queue| queues.get(queue).pending()))
+                        .chain(halted().map(|queue| queues.get(queue).paused()));
+                    let found = watch.count_existing(keys.collect()).await?;
+                    let found = found.map(|found| usize::try_from(found).unwrap_or(0));
+                    if found.is_some_and(|found| found < life) {
+                        return Ok(());
+                    }
+                    // where nothing can be counted, each is looked at
+                    if found != Some(life + halted().count()) {
+                        let pending = quiet().map(|queue| Look::now(queue, Role::Pending));
+                        let flags = halted().map(|queue| Look::now(queue, Role::Paused));
+                        for again in pending.chain(flags).collect::<Vec<_>>() {
+                            if !std::mem::replace(&mut looked_at[again.queue], true) {
+                                looks.push(look(watch, queues, again));
+                            }
+                        }
                     }
                 }
             }

@@ -129,3 +129,40 @@ async fn where_watching_is_forbidden_queues_are_asked_at_the_interval() {
     .await;
     server.shutdown().await;
 }
+
+/// How many fetches Redis has been asked for: no other script reads a list there.
+async fn fetches(world: &World) -> u64 {
+    let stats: String = world.run(&["INFO", "commandstats"]).await;
+    let lrange = stats.split("cmdstat_lrange:calls=").nth(1);
+    let calls = lrange.and_then(|rest| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+#[tokio::test]
+async fn an_idle_server_that_is_woken_in_vain_fetches_once() {
+    const TAKEN_AT_ONCE: &str = "redis.call('LPUSH', KEYS[1], 'x') redis.call('RPOP', KEYS[1])";
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = idle(world.server().concurrency(10), &handler).await;
+    first_task(&world, &handler).await;
+    let before = fetches(&world).await;
+    let mut woken = 0;
+    while woken < 6 {
+        let base = fetches(&world).await;
+        let _: Option<String> = world
+            .run(&["EVAL", TAKEN_AT_ONCE, "1", &key("pending")])
+            .await;
+        // not woken while it waits to be watched again: others have been faster too often
+        let fetched = async {
+            while fetches(&world).await == base {
+                tokio::task::yield_now().await;
+            }
+        };
+        let patience = Duration::from_millis(400);
+        woken += u64::from(tokio::time::timeout(patience, fetched).await.is_ok());
+    }
+    // a shutdown waits for fetches under way
+    server.shutdown().await;
+    let total = fetches(&world).await - before;
+    assert_eq!(total, woken, "fetches for {woken} wakes");
+}
