@@ -114,7 +114,6 @@ const DOORS: &[(&str, &[&str])] = &[
         "server/watcher",
         &[
             "broker",
-            "wire",
             "server/queues",
             "server/service",
             "server/wakeups",
