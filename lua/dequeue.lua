@@ -8,8 +8,8 @@
 -- ARGV[2] want
 -- ARGV[3] length of the lease (s)
 -- ARGV[4] owner: names this fetch
--- Touches the tasks' hashes.
--- Replies {"paused"} | {"ok", number of ids dropped because their hash is gone, id, msg, id, msg …}, oldest first.
+-- Touches the tasks' hashes. Drops ids whose hash is gone, and such as are active already.
+-- Replies {"paused"} | {"ok", number of ids dropped, id, msg, id, msg …}, oldest first.
 -- use: now, field
 local pending, active, lease = KEYS[1], KEYS[2], KEYS[3]
 local prefix, owner = ARGV[1], ARGV[4]
@@ -24,30 +24,46 @@ local expires_at = format('%d', now_secs + tonumber(ARGV[3]))
 while want > 0 do
   local ids = call('LRANGE', pending, format('%d', -want), '-1')
   if #ids == 0 then break end
-  local taken, keys, leases, t = {}, {}, {}, 0
+  local taken, keys, msgs, leases, t = {}, {}, {}, {}, 0
   for i = #ids, 1, -1 do
     local id, key = ids[i], prefix .. ids[i]
     local msg = field(key, 'msg')
     if msg then
       t = t + 1
-      taken[t], keys[t] = id, key
+      taken[t], keys[t], msgs[t] = id, key, msg
       leases[2 * t - 1], leases[2 * t] = expires_at, id
-      reply[n + 1], reply[n + 2] = id, msg
-      n = n + 2
     else
       dropped = dropped + 1
     end
   end
   if t > 0 then
     -- the first write: refused as a whole when Redis is out of memory, or the key is of a wrong type
+    local added
     if t < 16 then
-      call('ZADD', lease, unpack(leases))
+      added = call('ZADD', lease, unpack(leases))
     else
       -- Redis keeps a sorted set of up to 128 short members as one block, and goes through it twice
       -- for each new one. A long member makes it a tree, which it stays until it is empty.
-      call('ZADD', lease, expires_at, LONG, unpack(leases))
+      added = call('ZADD', lease, expires_at, LONG, unpack(leases)) - 1
       call('ZREM', lease, LONG)
     end
+    if added < t then
+      -- An id that has a lease already is active, or twice in the list: it is run once.
+      local once, all = {}, t
+      t = 0
+      for i = 1, all do
+        local id = taken[i]
+        if once[id] or call('LPOS', active, id) then
+          dropped = dropped + 1
+        else
+          t = t + 1
+          once[id], taken[t], keys[t], msgs[t] = true, id, keys[i], msgs[i]
+        end
+      end
+      for i = t + 1, all do taken[i] = nil end
+    end
+  end
+  if t > 0 then
     local pushed = redis.pcall('LPUSH', active, unpack(taken))
     if type(pushed) == 'table' then
       call('ZREM', lease, unpack(taken))
@@ -58,6 +74,8 @@ while want > 0 do
   for i = 1, t do
     call('HSET', keys[i], 'state', 'active', 'rasynq_owner', owner)
     call('HDEL', keys[i], 'pending_since')
+    reply[n + 1], reply[n + 2] = taken[i], msgs[i]
+    n = n + 2
   end
   want = want - t
 end

@@ -97,7 +97,7 @@ while i <= #ARGV do
       end
     end
     if type(written) == 'table' then
-      reply = { -2, written.err }
+      reply = { -2, written.err .. ': ' .. (state == 'pending' and key or state == 'scheduled' and scheduled or groups) }
       if lock then call('DEL', lock) end
     else
       reply, stored[key] = 1, true
@@ -122,7 +122,7 @@ if type(pushed) == 'table' then
     local lock = field(prefix .. id, 'unique_key')
     if lock then call('DEL', lock) end
     call('DEL', prefix .. id)
-    replies[places[k]] = { -2, pushed.err }
+    replies[places[k]] = { -2, pushed.err .. ': ' .. pending }
   end
 end
 return replies

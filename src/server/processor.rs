@@ -98,7 +98,11 @@ impl Processor {
         let mut recheck_at = Instant::now() + jittered(self.task_check_interval);
         loop {
             let room = (2 * self.concurrency).saturating_sub(self.runs.len() + under_way);
-            let any_to_ask = self.wakeups.any_to_ask();
+            let any_to_ask = self
+                .wakeups
+                .to_ask(self.queues.is_strict())
+                .next()
+                .is_some();
             let may_fetch = any_to_ask && fetches.len() < FETCHES_IN_FLIGHT && room > 0;
             // beside another fetch only a large one is worth a call of its own
             let least = match fetches.is_empty() {
@@ -178,7 +182,7 @@ impl Processor {
 
     async fn fetch_strictly(&self, mut want: usize, names: &FetchNames) -> Vec<Answer> {
         let mut answers = Vec::new();
-        for queue in self.wakeups.to_ask() {
+        for queue in self.wakeups.to_ask(true).collect::<Vec<_>>() {
             let answer = self.ask(queue, want, names).await;
             want -= answer.got;
             answers.push(answer);
@@ -190,9 +194,11 @@ impl Processor {
     }
 
     async fn fetch_weighted(&self, mut want: usize, names: &FetchNames) -> Vec<Answer> {
-        let mut open = self.wakeups.to_ask();
+        let mut open: Vec<usize> = self.wakeups.to_ask(false).collect();
         let mut answers = Vec::new();
         while want > 0 && !open.is_empty() {
+            // another fetch may have found some of them empty
+            open.retain(|queue| self.wakeups.is_to_ask(*queue));
             let dealt = self.queues.deal(want, &open, &mut rand::rng());
             let asked = open.iter().filter(|queue| dealt[**queue] > 0);
             let round = join_all(asked.map(|queue| self.ask(*queue, dealt[*queue], names))).await;
@@ -235,7 +241,7 @@ impl Processor {
                     tracing::warn!(
                         queue = keys.queue(),
                         ids = dropped,
-                        "dropped pending ids whose task is gone"
+                        "dropped pending ids whose task is gone, or active already"
                     );
                 }
                 let got = tasks.len();

@@ -277,7 +277,7 @@ impl Syncer {
             tracing::warn!(
                 task_id = &*run.id,
                 queue = run.message.queue,
-                "the task was no longer held when its run ended; its other owner decides"
+                "the task was no longer held when its run ended: another has it, it is gone, or this was told before"
             );
         }
         self.runs.forget(told, &self.wakeups);

@@ -94,21 +94,18 @@ impl Wakeups {
         self.due.notify_one();
     }
 
-    /// The queues that a fetch is to ask, by index.
-    pub(super) fn to_ask(&self) -> Vec<usize> {
+    /// The queues that a fetch is to ask, by index. In strict order none comes before one that
+    /// another fetch has yet to hear from.
+    pub(super) fn to_ask(&self, strict: bool) -> impl Iterator<Item = usize> {
         (0..self.queues.len())
+            .filter(|queue| self.is_ready(*queue))
+            .take_while(move |queue| !strict || self.is_to_ask(*queue))
             .filter(|queue| self.is_to_ask(*queue))
-            .collect()
     }
 
-    /// Whether there is any queue for a fetch to ask.
-    pub(super) fn any_to_ask(&self) -> bool {
-        (0..self.queues.len()).any(|queue| self.is_to_ask(queue))
-    }
-
-    /// Two fetches ask the same queue only if it is known to have plenty: of an idle server's the
-    /// second would be in vain.
-    fn is_to_ask(&self, queue: usize) -> bool {
+    /// Whether a fetch is to ask this queue. Two ask the same only if it is known to have plenty: of
+    /// an idle server's the second would be in vain.
+    pub(super) fn is_to_ask(&self, queue: usize) -> bool {
         let state = &self.queues[queue];
         let alone = state.asked.load(Ordering::Acquire) == 0;
         self.is_ready(queue) && (alone || state.has_plenty.load(Ordering::Acquire))

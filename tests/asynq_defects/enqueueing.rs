@@ -139,6 +139,29 @@ async fn each_task_of_a_batch_whose_reply_is_lost_keeps_its_own_result() {
     assert_eq!(world.list("pending").await, ["first", "new", "old"]);
 }
 
+// rows 16, 31
+#[tokio::test]
+async fn of_two_tasks_of_a_batch_with_one_id_one_is_stored_though_replies_are_lost() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let client = Client::connect(&connection).await.unwrap();
+    let warm_up = Task::new("any", "").queue("other");
+    client.enqueue(warm_up).await.unwrap();
+    // so far apart that they are in different calls, all of which are made again
+    let task = |n: usize| Task::new("any", "same").task_id((n % 300).to_string());
+    proxy.lose_reply_to("same");
+    let results = client.enqueue_batch((0..600).map(task)).await;
+    assert!(proxy.lost() >= 1);
+    for (first, second) in results[..300].iter().zip(&results[300..]) {
+        let told = [first, second].map(|told| told.as_ref().map_err(|error| error.kind()).is_ok());
+        assert_eq!(
+            told.iter().filter(|stored| **stored).count(),
+            1,
+            "{first:?} {second:?}"
+        );
+    }
+    assert_eq!(world.list("pending").await.len(), 300);
+}
+
 // row 16
 #[tokio::test]
 async fn a_lost_reply_is_no_conflict_when_the_task_ran_and_failed_meanwhile() {

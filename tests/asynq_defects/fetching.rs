@@ -141,6 +141,38 @@ async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_taken() {
     assert_eq!(world.scores("lease").await.len(), 0);
 }
 
+// row 20
+#[tokio::test]
+async fn an_id_that_lies_twice_in_pending_runs_once_and_leaves_nothing() {
+    for (concurrency, tasks) in [(1, 1), (4, 1), (100, 40)] {
+        let world = World::new().await;
+        let client = world.client().await;
+        for n in 0..tasks {
+            let task = Task::new("any", "hold").task_id(n.to_string());
+            client.enqueue(task).await.unwrap();
+        }
+        for n in 0..tasks {
+            let words = ["LPUSH", &key("pending"), &n.to_string()];
+            let _: i64 = world.run(&words).await;
+        }
+        let handler = Scripted::new();
+        let server = world.server().concurrency(concurrency);
+        let server = server.start(handler.clone()).await.unwrap();
+        handler.has_begun(tasks).await;
+        handler.release(2 * tasks);
+        crate::common::eventually("all are told", crate::common::DEADLINE, || async {
+            world.list("pending").await.is_empty() && world.list("active").await.is_empty()
+        })
+        .await;
+        server.shutdown().await;
+        assert_eq!(handler.begun().len(), tasks);
+        assert_eq!(world.counter("processed").await, tasks as i64);
+        let hashes: Vec<String> = world.run(&["KEYS", &task_key("*")]).await;
+        assert_eq!(hashes.len(), 0, "no ghost: {hashes:?}");
+        assert_eq!(world.scores("lease").await.len(), 0);
+    }
+}
+
 // row 27
 #[tokio::test]
 async fn fetches_that_fail_are_made_more_and_more_rarely_and_a_shutdown_does_not_wait() {

@@ -17,7 +17,7 @@ pub(crate) enum Dequeued {
     /// Tasks as id and stored message, oldest first; fewer than were wanted: the queue is empty.
     Tasks {
         tasks: Vec<(Str, Bytes)>,
-        /// How many ids were dropped because their hash is gone.
+        /// How many ids were dropped: their hash is gone, or they are active already.
         dropped: u64,
     },
 }

@@ -1,6 +1,7 @@
 //! New tasks: one script call per queue and chunk, all sent together (behind a `SADD` of the queue where
 //! slots are apart).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,9 +46,25 @@ impl Broker {
         let mut results: Vec<Option<Result<()>>> = tasks.iter().map(|_| None).collect();
         let chunks = chunks(tasks);
         let replies = join_all(chunks.iter().map(|chunk| self.enqueue_chunk(chunk))).await;
-        for (chunk, replies) in chunks.into_iter().zip(replies) {
-            for ((index, _), reply) in chunk.into_iter().zip(replies) {
-                results[index] = Some(reply);
+        let (mut stored, mut found) = (Vec::new(), Vec::new());
+        for (chunk, replies) in chunks.iter().zip(replies) {
+            for ((index, task), reply) in chunk.iter().zip(replies) {
+                match &reply {
+                    Ok(Told::Stored) => stored.push(task),
+                    Ok(Told::Found) => found.push((*index, task)),
+                    Err(_) => {}
+                }
+                results[*index] = Some(reply.map(|_| ()));
+            }
+        }
+        if !found.is_empty() {
+            // what was found may be what another task of this batch has stored, of the same id
+            let mut held: HashSet<(&str, &str)> = stored.into_iter().map(identity).collect();
+            found.sort_unstable_by_key(|(index, _)| *index);
+            for (index, task) in found {
+                if !held.insert(identity(task)) {
+                    results[index] = Some(Err(conflict(task)));
+                }
             }
         }
         results
@@ -58,7 +75,7 @@ impl Broker {
             .collect()
     }
 
-    async fn enqueue_chunk(&self, chunk: &[(usize, NewTask)]) -> Vec<Result<()>> {
+    async fn enqueue_chunk(&self, chunk: &[(usize, NewTask)]) -> Vec<Result<Told>> {
         let mut attempt = 1;
         let mut lost = None;
         let failure = loop {
@@ -87,7 +104,11 @@ impl Broker {
             .collect()
     }
 
-    async fn send_chunk(&self, chunk: &[(usize, NewTask)], again: bool) -> Result<Vec<Result<()>>> {
+    async fn send_chunk(
+        &self,
+        chunk: &[(usize, NewTask)],
+        again: bool,
+    ) -> Result<Vec<Result<Told>>> {
         let queue_keys = &chunk[0].1.keys;
         let queue = queue_keys.queue();
         let client = self.client()?;
@@ -140,6 +161,18 @@ impl Broker {
             .map(|(reply, (_, task))| outcome(reply, task))
             .collect())
     }
+}
+
+/// How a task is known to be stored.
+enum Told {
+    /// This call stored it.
+    Stored,
+    /// It was there, as an earlier call whose reply was lost must have stored it.
+    Found,
+}
+
+fn identity(task: &NewTask) -> (&str, &str) {
+    (task.keys.queue(), &task.id)
 }
 
 /// Tasks by queue, in bounded chunks, each with its place in the caller's order.
@@ -204,10 +237,10 @@ fn push_more(args: &mut Vec<Value>, task: &NewTask) {
     args.push(number(ttl));
 }
 
-fn outcome(value: Value, task: &NewTask) -> Result<()> {
+fn outcome(value: Value, task: &NewTask) -> Result<Told> {
     let queue = task.keys.queue();
     match value {
-        Value::Integer(1) => Ok(()),
+        Value::Integer(1) => Ok(Told::Stored),
         Value::Integer(0) => Err(conflict(task)),
         Value::Array(mut parts) if parts.len() == 2 => {
             let said = parts.swap_remove(1);
@@ -223,7 +256,7 @@ fn outcome(value: Value, task: &NewTask) -> Result<()> {
                     .with_task_id(holder.to_string()))
                 }
                 Value::Integer(-3) => match reply::bytes(said, ENQUEUE.name)? {
-                    stored if is_same_task(&stored, &task.message) => Ok(()),
+                    stored if is_same_task(&stored, &task.message) => Ok(Told::Found),
                     _ => Err(conflict(task)),
                 },
                 _ => Err(map_error_reply(
