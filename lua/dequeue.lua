@@ -10,7 +10,7 @@
 -- ARGV[4] owner: names this fetch
 -- Touches the tasks' hashes. Drops ids whose hash is gone, and such as are active already.
 -- Replies {"paused"} | {"ok", number of ids dropped, id, msg, id, msg …}, oldest first.
--- use: now, field
+-- use: field
 local pending, active, lease = KEYS[1], KEYS[2], KEYS[3]
 local prefix, owner = ARGV[1], ARGV[4]
 local call, LONG = redis.call, string.rep('-', 65)
@@ -20,10 +20,12 @@ local want, dropped = tonumber(ARGV[2]), 0
 local reply, n = { 'ok', 0 }, 2
 -- numbers as text: Redis would print them as floats, which takes as long as a small command
 local format = string.format
-local expires_at = format('%d', now_secs + tonumber(ARGV[3]))
+local expires_at
 while want > 0 do
   local ids = call('LRANGE', pending, format('%d', -want), '-1')
   if #ids == 0 then break end
+  -- Redis' own time, asked for only where there is something to lease
+  expires_at = expires_at or format('%d', call('TIME')[1] + ARGV[3])
   local taken, keys, msgs, leases, t = {}, {}, {}, {}, 0
   for i = #ids, 1, -1 do
     local id, key = ids[i], prefix .. ids[i]

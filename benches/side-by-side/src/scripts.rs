@@ -9,10 +9,9 @@ pub(crate) const DEQUEUE: &str = include_str!("../../../lua/dequeue.lua");
 /// Acknowledges tasks.
 pub(crate) const DONE: &str = include_str!("../../../lua/done.lua");
 
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 4] = [
     ("count", include_str!("../../../lua/lib/count.lua")),
     ("field", include_str!("../../../lua/lib/field.lua")),
-    ("now", include_str!("../../../lua/lib/now.lua")),
     ("owned", include_str!("../../../lua/lib/owned.lua")),
     ("withdraw", include_str!("../../../lua/lib/withdraw.lua")),
 ];

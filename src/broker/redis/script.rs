@@ -85,7 +85,7 @@ macro_rules! scripts {
 scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_held", "take_lapsed", "take", "count", "count_failed"];
     COMPLETE = "complete" (5 keys) uses ["field", "owned", "take_held", "count"];
-    DEQUEUE = "dequeue" (4 keys) uses ["now", "field"];
+    DEQUEUE = "dequeue" (4 keys) uses ["field"];
     DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count"];
     ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "field"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
