@@ -1,4 +1,4 @@
-//! The main job from end to end, in about ten seconds: a client enqueues typed tasks (some at
+//! The main job from end to end, in about five seconds: a client enqueues typed tasks (some at
 //! once, some later, one that is refused as a duplicate, some that fail), a worker runs them with
 //! progress on screen, the results are read back, and a table says what happened to each.
 //!
