@@ -20,15 +20,14 @@
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)
-local now = now_secs
-local cutoff = ARGV[3] ~= '' and now - tonumber(ARGV[3])
+local cutoff = ARGV[3] ~= '' and now_secs - tonumber(ARGV[3])
 local replies, stored, failed = {}, {}, 0
 for i = 6, #ARGV, 5 do
   local id, owner, original, msg, counts = unpack(ARGV, i, i + 4)
   local key = ARGV[1] .. id
   if take(key, id, owner, original, active, lease, cutoff) then
     redis.call('ZREM', lease, id)
-    redis.call('ZADD', archived, now, id)
+    redis.call('ZADD', archived, now_secs, id)
     redis.call('HSET', key, 'state', 'archived')
     if msg ~= '' then redis.call('HSET', key, 'msg', msg) end
     redis.call('HDEL', key, 'rasynq_owner')
@@ -63,7 +62,7 @@ local function surplus()
   return ids
 end
 if #stored > 0 then
-  drop(redis.call('ZRANGEBYSCORE', archived, '-inf', now - tonumber(ARGV[5]), 'LIMIT', 0, 1000))
+  drop(redis.call('ZRANGEBYSCORE', archived, '-inf', now_secs - tonumber(ARGV[5]), 'LIMIT', 0, 1000))
   drop(surplus())
 end
 return replies
