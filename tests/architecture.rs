@@ -35,6 +35,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "retry_delay",
             "task",
             "server/config",
+            "server/endings",
             "server/forwarder",
             "server/healthchecker",
             "server/heartbeater",
@@ -139,7 +140,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &["broker", "handler", "server/runs", "server/service"],
     ),
     (
-        "server/syncer",
+        "server/endings",
         &[
             "broker",
             "wire",
@@ -149,16 +150,20 @@ const DOORS: &[(&str, &[&str])] = &[
             "server/wakeups",
         ],
     ),
-    // a run ends in the syncer's channel, and a fetch begins runs: the parts that a task goes through
+    (
+        "server/syncer",
+        &["broker", "server/endings", "server/policy", "server/runs"],
+    ),
+    // a run ends among the endings, and a fetch begins runs: the parts that a task goes through
     (
         "server/worker",
         &[
             "context",
             "handler",
             "task",
+            "server/endings",
             "server/policy",
             "server/runs",
-            "server/syncer",
             "server/wakeups",
         ],
     ),
@@ -168,6 +173,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "broker",
             "task",
             "wire",
+            "server/endings",
             "server/lost_fetches",
             "server/queues",
             "server/runs",

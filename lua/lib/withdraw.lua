@@ -7,7 +7,7 @@
 local function withdraw(active, ids, stretch)
   local missing, left, head = {}, #ids, stretch > 0
   for i = 1, left do missing[ids[i]] = (missing[ids[i]] or 0) + 1 end
-  if left >= 16 and stretch ~= 0 and math.abs(stretch) <= 4000 then
+  if (left >= 16 or left >= 3 and left * 2 > math.abs(stretch)) and stretch ~= 0 and math.abs(stretch) <= 4000 then
     local first, last = string.format('%d', stretch), '-1'
     if head then first, last = '0', string.format('%d', stretch - 1) end
     local found = redis.call('LRANGE', active, first, last)

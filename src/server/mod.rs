@@ -6,6 +6,7 @@
 //! this server holds, and in the channels that are made here.
 
 mod config;
+mod endings;
 mod forwarder;
 mod healthchecker;
 mod heartbeater;
@@ -37,6 +38,7 @@ pub use config::{
     UnknownType,
 };
 use config::{Config, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
+use endings::Endings;
 use forwarder::Forwarder;
 use healthchecker::HealthChecker;
 use heartbeater::Heartbeater;
@@ -335,10 +337,10 @@ impl Server {
             lost_lease: config.lost_lease,
             archive: config.archive(),
         });
-        let (ended, ended_receiver) = mpsc::unbounded_channel();
         let (lost, lost_receiver) = mpsc::unbounded_channel();
         let (wakeups, words) = Wakeups::new(queues.len());
         let wakeups = Arc::new(wakeups);
+        let (endings, ended) = Endings::new(Arc::clone(&runs), Arc::clone(&wakeups));
         let stop = Stop::default();
         let workers = TaskTracker::new();
         let worker = Arc::new(Worker {
@@ -369,6 +371,7 @@ impl Server {
             wakeups: Arc::clone(&wakeups),
             runs: Arc::clone(&runs),
             worker,
+            endings: Arc::clone(&endings),
             concurrency: config.concurrency,
             task_check_interval: config.task_check_interval,
             lost,
@@ -376,7 +379,7 @@ impl Server {
         let syncer = Syncer {
             broker: broker.clone(),
             runs: Arc::clone(&runs),
-            wakeups: Arc::clone(&wakeups),
+            endings,
             archive: config.archive(),
         };
         let mut parts = vec![
@@ -452,7 +455,7 @@ impl Server {
             workers,
             shutdown_timeout: config.shutdown_timeout,
             processor: tokio::spawn(processor.run(stop.fetching.clone())),
-            syncer: tokio::spawn(syncer.run(ended_receiver)),
+            syncer: tokio::spawn(syncer.run()),
             heartbeater: tokio::spawn(repeat(
                 heartbeater,
                 HEARTBEAT_INTERVAL,

@@ -1,5 +1,5 @@
-//! Fetches tasks for free workers, in one call per queue, for at most half of the workers at a time: one
-//! half is fetched while the other runs.
+//! Fetches tasks for free workers, in one call per queue, for at most half of them at a time if they are
+//! many: one half is fetched while the other runs. A fetch takes along what few runs have just ended.
 //!
 //! Each fetch holds the permits of the workers it is for, so that what it brings begins at once: a
 //! fetched task has a lease and must be running. Ended runs count until Redis has confirmed them, against
@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::endings::{Endings, Group, Hold};
 use super::lost_fetches::LostFetch;
 use super::queues::Queues;
 use super::runs::{Runs, Taken};
@@ -23,12 +24,14 @@ use super::service::{Backoff, jittered};
 use super::wakeups::Wakeups;
 use super::worker::Worker;
 use crate::broker::{Broker, Dequeued, LEASE, Str};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
 use crate::task::DEFAULT_TIMEOUT;
-use crate::wire::{self, TaskMessage};
+use crate::wire::{self, QueueKeys, TaskMessage};
 
 /// How many fetches are under way at once.
 const FETCHES_IN_FLIGHT: usize = 2;
+/// Fewer are not halved: what a call costs besides its tasks would be more than two at once gain.
+const LEAST_HALF: usize = 16;
 /// The most tasks of one fetch: a sixteenth of the concurrency, but not less or more than these.
 const FETCH_CAP_LOW: usize = 128;
 const FETCH_CAP_HIGH: usize = 1_000;
@@ -43,6 +46,7 @@ pub(super) struct Processor {
     pub(super) wakeups: Arc<Wakeups>,
     pub(super) runs: Arc<Runs>,
     pub(super) worker: Arc<Worker>,
+    pub(super) endings: Arc<Endings>,
     pub(super) concurrency: usize,
     pub(super) task_check_interval: Duration,
     /// To `lost_fetches`: fetches whose reply was lost or came too late.
@@ -83,10 +87,11 @@ impl Processor {
     pub(super) async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.concurrency));
         let names = FetchNames::new();
-        // half of the workers at the most: while one half is run, the other is fetched
+        // half of the workers at the most, if they are many: while one half is run, the other is fetched
         let most = self
             .concurrency
             .div_ceil(FETCHES_IN_FLIGHT)
+            .max(LEAST_HALF.min(self.concurrency))
             .min((self.concurrency / 16).clamp(FETCH_CAP_LOW, FETCH_CAP_HIGH));
         // how many tasks the fetches under way may bring
         let mut under_way = 0;
@@ -96,6 +101,8 @@ impl Processor {
         let mut backoffs: Vec<Backoff> = (0..self.queues.len()).map(|_| Backoff::new()).collect();
         // while nobody watches: when all queues are asked again
         let mut recheck_at = Instant::now() + jittered(self.task_check_interval);
+        // few ended runs wait for the fetch that their slots set off
+        let mut hold = None;
         loop {
             let room = (2 * self.concurrency).saturating_sub(self.runs.len() + under_way);
             let any_to_ask = self
@@ -109,6 +116,11 @@ impl Processor {
                 true => 1,
                 false => (most / 2).clamp(1, room.max(1)),
             };
+            if !(may_fetch && least == 1) {
+                hold = None;
+            } else if hold.is_none() {
+                hold = Some(self.endings.hold());
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -153,7 +165,8 @@ impl Processor {
                         permit.merge(others);
                     }
                     under_way += permit.num_permits();
-                    fetches.push(Box::pin(self.fetch(permit, &names)));
+                    let hold = hold.take().unwrap_or_else(|| self.endings.hold());
+                    fetches.push(Box::pin(self.fetch(permit, &names, hold)));
                 }
                 () = self.runs.one_gone(), if room == 0 => {}
                 () = self.wakeups.ready_changed(), if !any_to_ask => {}
@@ -163,6 +176,7 @@ impl Processor {
                 }
             }
         }
+        drop(hold);
         // what was on its way is run: a shutdown waits for it as for the others
         while let Some(fetched) = fetches.next().await {
             self.begin(fetched);
@@ -170,20 +184,31 @@ impl Processor {
     }
 
     /// One fetch over all queues that may have tasks, for as many as there are permits.
-    async fn fetch(&self, permit: OwnedSemaphorePermit, names: &FetchNames) -> Fetched {
+    async fn fetch(
+        &self,
+        permit: OwnedSemaphorePermit,
+        names: &FetchNames,
+        hold: Hold<'_>,
+    ) -> Fetched {
         let want = permit.num_permits();
         let answers = if self.queues.is_strict() {
-            self.fetch_strictly(want, names).await
+            self.fetch_strictly(want, names, hold).await
         } else {
-            self.fetch_weighted(want, names).await
+            self.fetch_weighted(want, names, hold).await
         };
         Fetched { permit, answers }
     }
 
-    async fn fetch_strictly(&self, mut want: usize, names: &FetchNames) -> Vec<Answer> {
+    async fn fetch_strictly(
+        &self,
+        mut want: usize,
+        names: &FetchNames,
+        hold: Hold<'_>,
+    ) -> Vec<Answer> {
         let mut answers = Vec::new();
+        let mut hold = Some(hold);
         for queue in self.wakeups.to_ask(true).collect::<Vec<_>>() {
-            let answer = self.ask(queue, want, names).await;
+            let answer = self.ask(queue, want, names, hold.take()).await;
             want -= answer.got;
             answers.push(answer);
             if want == 0 {
@@ -193,7 +218,13 @@ impl Processor {
         answers
     }
 
-    async fn fetch_weighted(&self, mut want: usize, names: &FetchNames) -> Vec<Answer> {
+    async fn fetch_weighted(
+        &self,
+        mut want: usize,
+        names: &FetchNames,
+        hold: Hold<'_>,
+    ) -> Vec<Answer> {
+        let mut hold = Some(hold);
         let mut open: Vec<usize> = self.wakeups.to_ask(false).collect();
         let mut answers = Vec::new();
         while want > 0 && !open.is_empty() {
@@ -201,8 +232,9 @@ impl Processor {
             open.retain(|queue| self.wakeups.is_to_ask(*queue));
             let dealt = self.queues.deal(want, &open, &mut rand::rng());
             let asked = open.iter().filter(|queue| dealt[**queue] > 0);
-            let round = join_all(asked.map(|queue| self.ask(*queue, dealt[*queue], names))).await;
-            for answer in round {
+            // all of a round are sent before anyone else runs, so that the first may release the rest
+            let round = asked.map(|queue| self.ask(*queue, dealt[*queue], names, hold.take()));
+            for answer in join_all(round).await {
                 want -= answer.got;
                 if !matches!(answer.said, Said::More(_)) {
                     // what it did not fill is dealt to the others
@@ -214,8 +246,17 @@ impl Processor {
         answers
     }
 
-    /// Asks one queue, and notes what that tells of it.
-    async fn ask(&self, queue: usize, want: usize, names: &FetchNames) -> Answer {
+    /// Asks one queue, telling it what few of its runs have ended, and notes what that tells of it. Then
+    /// releases `hold`.
+    async fn ask(
+        &self,
+        queue: usize,
+        want: usize,
+        names: &FetchNames,
+        hold: Option<Hold<'_>>,
+    ) -> Answer {
+        let along = self.endings.take_few(queue);
+        drop(hold);
         let keys = self.queues.get(queue);
         let owner = names.next();
         let asked_at = Instant::now();
@@ -229,7 +270,10 @@ impl Processor {
             &self.lost,
         );
         self.wakeups.asking(queue);
-        let dequeued = self.broker.dequeue(keys, want, &owner).await;
+        let dequeued = match along {
+            None => self.broker.dequeue(keys, want, &owner).await,
+            Some(group) => self.exchange(keys, group, want, &owner).await,
+        };
         let unanswered = reply_is_due.0.take();
         let (got, said) = match dequeued {
             Ok(Dequeued::Paused) => {
@@ -270,6 +314,32 @@ impl Processor {
         };
         self.wakeups.answered(queue, got == want);
         Answer { queue, got, said }
+    }
+
+    /// Tells of runs that have ended, and fetches.
+    async fn exchange(
+        &self,
+        queue: &QueueKeys,
+        group: Group<'_>,
+        want: usize,
+        owner: &Str,
+    ) -> Result<Dequeued> {
+        let ended = group.done();
+        let stretch = self.runs.stretch(&group.runs);
+        let exchanged = self
+            .broker
+            .exchange(queue, &ended, stretch, want, owner, Utc::now())
+            .await;
+        match exchanged {
+            Ok((held, dequeued)) => {
+                group.confirm(&held);
+                dequeued
+            }
+            Err(error) => {
+                group.failed(&error);
+                Err(error)
+            }
+        }
     }
 
     /// Begins to run what a fetch brought; the permits that it did not need fall back.

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::endings::Inlet;
 use super::policy::{Policy, Settlement, as_it_is};
 use super::runs::{Run, Runs};
-use super::syncer::Ended;
 use super::wakeups::Wakeups;
 use crate::context::SlotGuard;
 use crate::handler::{self, Answer, HandlerService, RunEnded};
@@ -22,8 +21,8 @@ pub(super) struct Worker {
     pub(super) policy: Arc<Policy>,
     pub(super) runs: Arc<Runs>,
     pub(super) wakeups: Arc<Wakeups>,
-    /// To the syncer.
-    pub(super) ended: mpsc::UnboundedSender<Ended>,
+    /// To the syncer, or to a fetch.
+    pub(super) ended: Inlet,
     /// Fires when a shutdown no longer waits for handlers.
     pub(super) abort: CancellationToken,
     pub(super) tracker: TaskTracker,
@@ -48,7 +47,7 @@ impl Worker {
                 "a message that does not decode is archived as it is"
             );
             let settlement = Settlement::Archive(as_it_is(run.claim()));
-            let _ = self.ended.send((run, settlement));
+            self.ended.ended(run, settlement, true);
             return;
         }
         let worker = Arc::clone(self);
@@ -80,10 +79,9 @@ impl Worker {
             }
             Outcome::Answered(answer) => self.policy.settle(&run, &run.context, answer, Utc::now()),
         };
-        // the syncer outlives all runs; if it is gone the lease ends and a recoverer takes over
-        let _ = self.ended.send((run, settlement));
-        // last, so that the processor is woken last and runs first: slots wait for it, and nobody
-        // waits for the syncer
+        let frees_slot = Arc::strong_count(&slot) == 1;
+        self.ended.ended(run, settlement, frees_slot);
+        // last, so that the processor is woken last and runs first: slots wait for it
         drop(slot);
     }
 

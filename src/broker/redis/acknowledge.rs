@@ -172,8 +172,8 @@ impl Broker {
     }
 }
 
-/// The tasks as `lua/done.lua` takes them: plain ones of one owner make up one part.
-fn push_done(args: &mut Vec<Value>, tasks: &[&Done]) {
+/// The tasks as `lua/lib/done.lua` takes them: plain ones of one owner make up one part.
+pub(super) fn push_done(args: &mut Vec<Value>, tasks: &[&Done]) {
     let mut rest = tasks;
     while let Some(first) = rest.first() {
         let owner = &first.claim.owner;

@@ -1,11 +1,14 @@
 //! Taking tasks: many in one call, never asked for twice.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
-use super::script::{DEQUEUE, RECLAIM, number};
-use super::{Broker, reply};
-use crate::broker::{LEASE, Str};
+use super::acknowledge::push_done;
+use super::script::{DEQUEUE, EXCHANGE, RECLAIM, number};
+use super::{Broker, reply, statistics_day};
+use crate::broker::{Done, LEASE, Str};
+use crate::connection::map_error_reply;
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
@@ -50,28 +53,45 @@ impl Broker {
             (keys, args)
         };
         let reply = DEQUEUE.call(self.client()?, build).await?;
-        let mut values = reply::array(reply, DEQUEUE.name)?.into_iter();
-        if values
-            .next()
-            .and_then(|word| word.as_str().map(|word| word == "paused"))
-            == Some(true)
-        {
-            return Ok(Dequeued::Paused);
-        }
-        let dropped = values
-            .next()
-            .map_or(Ok(0), |n| reply::integer(&n, DEQUEUE.name))?;
-        let mut tasks = Vec::with_capacity(values.len() / 2);
-        while let (Some(id), Some(message)) = (values.next(), values.next()) {
-            tasks.push((
-                reply::text(id, DEQUEUE.name)?,
-                reply::bytes(message, DEQUEUE.name)?,
-            ));
-        }
-        Ok(Dequeued::Tasks {
-            tasks,
-            dropped: dropped.unsigned_abs(),
-        })
+        dequeued(reply, DEQUEUE.name)
+    }
+
+    /// [`done`](Self::done) and then [`dequeue`](Self::dequeue), from the same queue, in one call. What
+    /// comes second has its own result.
+    pub(crate) async fn exchange(
+        &self,
+        queue: &QueueKeys,
+        ended: &[&Done],
+        stretch: i64,
+        want: usize,
+        owner: &Str,
+        now: DateTime<Utc>,
+    ) -> Result<(Vec<bool>, Result<Dequeued>)> {
+        let (day, day_ends) = statistics_day(now);
+        let build = || {
+            let keys = vec![
+                Key::from(queue.pending()),
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.paused()),
+                Key::from(queue.processed_on(day)),
+                Key::from(queue.processed()),
+            ];
+            let mut args: Vec<Value> = Vec::with_capacity(8 + 2 * ended.len());
+            args.push(queue.task_prefix().into());
+            args.push(number(want as u64));
+            args.push(number(LEASE.as_secs()));
+            args.push(owner.clone().into());
+            args.push(number(day_ends));
+            args.push(number(stretch));
+            push_done(&mut args, ended);
+            (keys, args)
+        };
+        let reply = EXCHANGE.call(self.client()?, build).await?;
+        let mut parts = reply::array(reply, EXCHANGE.name)?.into_iter();
+        let mut part = || parts.next().unwrap_or(Value::Null);
+        let held = reply::flags(part(), ended.len(), EXCHANGE.name)?;
+        Ok((held, dequeued(part(), EXCHANGE.name)))
     }
 
     /// Gives back, uncounted and next in line, what the fetch named `owner` took.
@@ -88,4 +108,27 @@ impl Broker {
         let reply = RECLAIM.call(self.client()?, build).await?;
         reply::integer(&reply, RECLAIM.name).map(i64::unsigned_abs)
     }
+}
+
+/// What `lua/lib/dequeue.lua` returns.
+fn dequeued(reply: Value, script: &'static str) -> Result<Dequeued> {
+    let mut values = reply::array(reply, script)?.into_iter();
+    let word = values.next().unwrap_or(Value::Null);
+    match &*reply::text(word, script)? {
+        "paused" => return Ok(Dequeued::Paused),
+        "refused" => {
+            let said = reply::text(values.next().unwrap_or(Value::Null), script)?;
+            return Err(map_error_reply(&said, script));
+        }
+        _ => {}
+    }
+    let dropped = reply::integer(&values.next().unwrap_or(Value::Null), script)?;
+    let mut tasks = Vec::with_capacity(values.len() / 2);
+    while let (Some(id), Some(message)) = (values.next(), values.next()) {
+        tasks.push((reply::text(id, script)?, reply::bytes(message, script)?));
+    }
+    Ok(Dequeued::Tasks {
+        tasks,
+        dropped: dropped.unsigned_abs(),
+    })
 }

@@ -85,9 +85,10 @@ macro_rules! scripts {
 scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_held", "take_lapsed", "take", "count", "count_failed"];
     COMPLETE = "complete" (5 keys) uses ["field", "owned", "take_held", "count"];
-    DEQUEUE = "dequeue" (4 keys) uses ["field"];
-    DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count"];
+    DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
+    DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count", "done"];
     ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "field"];
+    EXCHANGE = "exchange" (6 keys) uses ["field", "owned", "withdraw", "count", "done", "dequeue"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
     EXTEND = "extend" (1 keys) uses ["now", "field", "owned"];

@@ -1,0 +1,395 @@
+//! What has ended and Redis has yet to be told of: one lane for each queue and kind of ending.
+//!
+//! Two take from it: the syncer, whose calls tell nothing else, and the processor, whose fetches take
+//! a few along.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::policy::Settlement;
+use super::runs::{Run, Runs};
+use super::service::Backoff;
+use super::wakeups::Wakeups;
+use crate::broker::{Done, LaterState};
+use crate::error::Error;
+use crate::wire::QueueKeys;
+
+/// The most tasks in one call.
+pub(super) const GROUP: usize = 128;
+/// How many calls of one lane are under way at once.
+const CALLS_PER_LANE: usize = 2;
+/// How many have to wait for a call beside another one.
+const LEAST_BESIDE: usize = 16;
+/// So many are better told by the fetch that comes next than by a call of their own. More would hold the
+/// fetch up.
+const FEW: usize = 16;
+
+/// A run that has ended, and what Redis is to be told.
+type Ended = (Arc<Run>, Settlement);
+
+pub(super) struct Endings {
+    runs: Arc<Runs>,
+    wakeups: Arc<Wakeups>,
+    state: Mutex<State>,
+    /// For the syncer: a call may be possible that was not.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: HashMap<LaneKey, Lane>,
+    /// How many fetches go as soon as a slot is free, or are about to go.
+    holds: usize,
+    /// No more runs can end.
+    closed: bool,
+}
+
+/// Where ended runs come in. When it is dropped, no more can end.
+pub(super) struct Inlet(Arc<Endings>);
+
+/// What one script call can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Done,
+    Completed,
+    Retry,
+    Scheduled,
+    Archived,
+    Requeued,
+}
+
+/// A queue, by its index, and a kind.
+type LaneKey = (usize, Kind);
+
+/// What waits for one kind of call to one queue.
+struct Lane {
+    queue: QueueKeys,
+    waiting: VecDeque<Ended>,
+    calls: usize,
+    /// After a failure: when to go on.
+    not_before: Option<Instant>,
+    /// How many may go in one call: just one after Redis has refused some, so that one that is
+    /// refused does not hold up the others.
+    group: usize,
+    /// Redis has refused the last call.
+    refusing: bool,
+    /// The slot of one that waits is not free yet: it sets off no fetch.
+    hurries: bool,
+    backoff: Backoff,
+}
+
+/// What one call tells: some that wait in one lane. Dropped before it is known how the call went, they
+/// wait again.
+pub(super) struct Group<'e> {
+    endings: &'e Endings,
+    lane: LaneKey,
+    pub(super) queue: QueueKeys,
+    pub(super) runs: Vec<Arc<Run>>,
+    ends: Vec<Settlement>,
+}
+
+/// What the syncer has to do next.
+pub(super) enum Next<'e> {
+    Call(Group<'e>),
+    /// Nothing before this time, if one is known.
+    Wait(Option<Instant>),
+    /// Everything is told, and no more can come.
+    Over,
+}
+
+/// While it lives, few endings wait for the fetch that takes them along.
+pub(super) struct Hold<'e>(&'e Endings);
+
+impl Endings {
+    pub(super) fn new(runs: Arc<Runs>, wakeups: Arc<Wakeups>) -> (Arc<Self>, Inlet) {
+        let endings = Arc::new(Self {
+            runs,
+            wakeups,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        });
+        let inlet = Inlet(Arc::clone(&endings));
+        (endings, inlet)
+    }
+
+    /// How many runs wait for a call.
+    pub(super) fn waiting(&self) -> usize {
+        let lanes = &self.lock().lanes;
+        lanes.values().map(|lane| lane.waiting.len()).sum()
+    }
+
+    /// Waits until a call may be possible that was not.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// The next call that may be made now. What is given back waits until no more can come: that is
+    /// what a shutdown does to the last runs.
+    pub(super) fn next(&self) -> Next<'_> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let open = !state.closed;
+        let mut resume_at: Option<Instant> = None;
+        let mut over = state.closed;
+        let held = state.holds > 0;
+        for (key, lane) in &mut state.lanes {
+            over &= lane.waiting.is_empty() && lane.calls == 0;
+            if !lane.may_call(key.1.calls_at_once())
+                || held && !lane.hurries && lane.may_go_along(key.1)
+                || open && key.1 == Kind::Requeued
+            {
+                continue;
+            }
+            if let Some(at) = lane.not_before.filter(|at| *at > now) {
+                resume_at = Some(resume_at.map_or(at, |other| other.min(at)));
+                continue;
+            }
+            if key.1 == Kind::Requeued {
+                // given back in one order: the newest first, so that the oldest is next in line
+                let waiting = lane.waiting.make_contiguous();
+                waiting.sort_by_key(|(run, _)| std::cmp::Reverse(run.number));
+            }
+            return Next::Call(self.take(*key, lane));
+        }
+        if over {
+            Next::Over
+        } else {
+            Next::Wait(resume_at)
+        }
+    }
+
+    /// Makes few endings wait for a fetch that goes as soon as a slot is free, or is about to go.
+    pub(super) fn hold(&self) -> Hold<'_> {
+        self.lock().holds += 1;
+        Hold(self)
+    }
+
+    /// What a fetch from a queue, by its index, takes along.
+    pub(super) fn take_few(&self, queue: usize) -> Option<Group<'_>> {
+        let mut state = self.lock();
+        let key = (queue, Kind::Done);
+        let lane = state.lanes.get_mut(&key)?;
+        lane.may_go_along(key.1).then(|| self.take(key, lane))
+    }
+
+    fn take(&self, key: LaneKey, lane: &mut Lane) -> Group<'_> {
+        let size = lane.waiting.len().min(lane.group);
+        let (runs, mut ends): (Vec<Arc<Run>>, Vec<Settlement>) = lane.waiting.drain(..size).unzip();
+        lane.calls += 1;
+        lane.not_before = None;
+        lane.hurries = false;
+        for (run, end) in runs.iter().zip(&mut ends) {
+            // takes note of a lease that ended while the task waited
+            let claim = end.claim_mut();
+            if claim.original.is_none() {
+                *claim = run.claim();
+            }
+        }
+        Group {
+            endings: self,
+            lane: key,
+            queue: lane.queue.clone(),
+            runs,
+            ends,
+        }
+    }
+
+    /// Lets the syncer look again, if there is anything to see.
+    fn tell_syncer(&self) {
+        let state = self.lock();
+        if state.closed || state.lanes.values().any(|lane| !lane.waiting.is_empty()) {
+            self.changed.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inlet {
+    /// Takes in how a run has ended. `frees_slot`: its slot becomes free right now.
+    pub(super) fn ended(&self, run: Arc<Run>, settlement: Settlement, frees_slot: bool) {
+        let Endings { runs, wakeups, .. } = &*self.0;
+        let mut state = self.0.lock();
+        let held = state.holds > 0;
+        let kind = Kind::of(&settlement);
+        let lane = state
+            .lanes
+            .entry((run.queue_index, kind))
+            .or_insert_with(|| Lane::new(run.queue.clone()));
+        if lane.refusing {
+            // it will wait like the others
+            runs.set_refused(&run, wakeups);
+        }
+        lane.waiting.push_back((run, settlement));
+        lane.hurries |= !frees_slot;
+        if !(held && frees_slot && lane.may_go_along(kind)) {
+            self.0.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Group<'_> {
+    pub(super) fn kind(&self) -> Kind {
+        self.lane.1
+    }
+
+    /// The members, all of which are of one kind.
+    pub(super) fn all<T>(&self, pick: impl Fn(&Settlement) -> Option<&T>) -> Vec<&T> {
+        self.ends.iter().filter_map(pick).collect()
+    }
+
+    /// The members of a group of kind [`Done`](Kind::Done).
+    pub(super) fn done(&self) -> Vec<&Done> {
+        self.all(|end| match end {
+            Settlement::Done(end) => Some(end),
+            _ => None,
+        })
+    }
+
+    /// Redis was told; for each it says whether it was held.
+    pub(super) fn confirm(mut self, held: &[bool]) {
+        let Endings { runs, wakeups, .. } = self.endings;
+        let told = std::mem::take(&mut self.runs);
+        for (run, _) in told.iter().zip(held).filter(|(_, held)| !**held) {
+            tracing::warn!(
+                task_id = &*run.id,
+                queue = run.message.queue,
+                "the task was no longer held when its run ended: another has it, it is gone, or this was told before"
+            );
+        }
+        runs.forget(&told, wakeups);
+        self.back_to_lane(|lane| {
+            lane.backoff.reset();
+            lane.refusing = false;
+            lane.group = (lane.group * 2).min(GROUP);
+        });
+    }
+
+    /// The call failed: it will be made again.
+    pub(super) fn failed(mut self, error: &Error) {
+        let Endings { runs, wakeups, .. } = self.endings;
+        tracing::warn!(
+            queue = self.queue.queue(),
+            tasks = self.runs.len(),
+            %error,
+            "could not tell Redis how tasks ended, will be tried again"
+        );
+        let refused = !error.is_transient();
+        if refused {
+            for run in &self.runs {
+                runs.set_refused(run, wakeups);
+            }
+        }
+        let again = self.take_members();
+        self.back_to_lane(|lane| {
+            lane.not_before = Some(Instant::now() + lane.backoff.pause());
+            if refused {
+                // behind the others, one at a time
+                lane.group = 1;
+                lane.refusing = true;
+                lane.waiting.extend(again);
+            } else {
+                lane.put_back(again);
+            }
+        });
+    }
+
+    fn take_members(&mut self) -> Vec<Ended> {
+        let runs = std::mem::take(&mut self.runs);
+        runs.into_iter().zip(self.ends.drain(..)).collect()
+    }
+
+    fn back_to_lane(&self, change: impl FnOnce(&mut Lane)) {
+        let mut state = self.endings.lock();
+        if let Some(lane) = state.lanes.get_mut(&self.lane) {
+            change(lane);
+        }
+    }
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        // empty if it is known how the call went
+        let again = self.take_members();
+        self.back_to_lane(|lane| {
+            lane.calls -= 1;
+            lane.put_back(again);
+        });
+        self.endings.tell_syncer();
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.0.lock().holds -= 1;
+        self.0.tell_syncer();
+    }
+}
+
+impl Kind {
+    fn calls_at_once(self) -> usize {
+        match self {
+            // their order counts
+            Self::Requeued => 1,
+            _ => CALLS_PER_LANE,
+        }
+    }
+
+    fn of(settlement: &Settlement) -> Self {
+        match settlement {
+            Settlement::Done(_) => Self::Done,
+            Settlement::Completed(_) => Self::Completed,
+            Settlement::Later(LaterState::Retry, _) => Self::Retry,
+            Settlement::Later(LaterState::Scheduled, _) => Self::Scheduled,
+            Settlement::Archive(_) => Self::Archived,
+            Settlement::Requeue(_) => Self::Requeued,
+        }
+    }
+}
+
+impl Lane {
+    fn new(queue: QueueKeys) -> Self {
+        Self {
+            queue,
+            waiting: VecDeque::new(),
+            calls: 0,
+            not_before: None,
+            group: GROUP,
+            refusing: false,
+            hurries: false,
+            backoff: Backoff::new(),
+        }
+    }
+
+    fn may_call(&self, at_once: usize) -> bool {
+        match self.calls {
+            0 => !self.waiting.is_empty(),
+            calls => calls < at_once && self.waiting.len() >= LEAST_BESIDE.min(self.group),
+        }
+    }
+
+    fn may_go_along(&self, kind: Kind) -> bool {
+        kind == Kind::Done
+            && (1..=FEW).contains(&self.waiting.len())
+            && !self.refusing
+            && self.not_before.is_none()
+    }
+
+    fn put_back(&mut self, members: Vec<Ended>) {
+        for ended in members.into_iter().rev() {
+            self.waiting.push_front(ended);
+        }
+    }
+}
