@@ -12,7 +12,7 @@
 --          for tasks without a lock whose lease is valid: how many they are, and their ids. Or
 --          "more" and a single task: id, original message or "", lock's key or ""
 -- Touches the tasks' hashes and their locks.
--- Replies per task: 1 done | 0 no longer held by this run.
+-- Replies how many they are, if all were held. Otherwise per task: 1 done | 0 no longer held by this run.
 -- use: field, owned, withdraw, count, done
 local i = 4
 return done(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], i)

@@ -150,6 +150,7 @@ impl Client {
     /// What the broker is asked to store, and what the caller is told of it.
     fn prepare(&self, composed: Composed, now: chrono::DateTime<Utc>) -> (NewTask, TaskInfo) {
         let Composed {
+            id_is_random,
             message,
             placement,
             unique_ttl_secs,
@@ -181,6 +182,7 @@ impl Client {
         let task = NewTask {
             keys: self.broker.keys(&message.queue),
             id: message.id.as_str().into(),
+            id_is_random,
             message: wire::encode(&message),
             place,
             lock,

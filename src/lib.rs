@@ -69,6 +69,7 @@ mod retry_delay;
 mod server;
 mod task;
 mod task_info;
+mod unique;
 #[expect(
     dead_code,
     unused_imports,

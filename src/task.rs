@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Datelike, Utc};
-use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::unique;
 use crate::wire::keys;
 use crate::wire::{QueueKeys, TaskMessage};
 
@@ -220,6 +220,8 @@ impl Task {
 #[derive(Clone, Debug)]
 pub(crate) struct Composed {
     pub(crate) message: TaskMessage,
+    /// The id was drawn for it.
+    pub(crate) id_is_random: bool,
     pub(crate) placement: Placement,
     /// The time for which the lock is taken beyond the process-at time; `None`: not unique.
     pub(crate) unique_ttl_secs: Option<u64>,
@@ -323,13 +325,14 @@ impl Task {
             )));
         }
         Ok(Composed {
+            id_is_random: id.is_none(),
             unique_ttl_secs: unique.map(|ttl| ttl.as_secs()),
             placement,
             message: TaskMessage {
                 r#type: self.task_type,
                 payload: self.payload.unwrap_or_default(),
                 headers,
-                id: id.unwrap_or_else(|| Uuid::new_v4().to_string()),
+                id: id.unwrap_or_else(unique::uuid),
                 queue,
                 retry: i32::try_from(max_retry).map_err(|_| {
                     Error::invalid(format!("max retry {max_retry} is above {}", i32::MAX))

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 const DOORS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("wire", &[]),
-    ("task", &["wire"]),
+    ("unique", &[]),
+    ("task", &["unique", "wire"]),
     ("task_info", &["wire"]),
     ("connection", &[]),
     ("broker", &["wire", "connection"]),
@@ -61,7 +62,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "server/config",
         &["broker", "context", "retry_delay", "task", "server/queues"],
     ),
-    ("server/status", &["wire"]),
+    ("server/status", &["unique", "wire"]),
     ("server/wakeups", &[]),
     ("server/service", &[]),
     ("server/signals", &[]),
@@ -172,6 +173,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "broker",
             "task",
+            "unique",
             "wire",
             "server/endings",
             "server/lost_fetches",

@@ -1,13 +1,13 @@
 -- done(active, lease, day, total, prefix, day_ends, stretch, from): ends and removes the tasks that ARGV
--- lists from there on, as lua/done.lua has it, and counts them. Returns for each 1, or 0 if it was no
--- longer held.
+-- lists from there on, as lua/done.lua has it, and counts them. Returns how many they are, if all were
+-- held; otherwise for each 1, or 0 if it was not.
 local function done(active, lease, day, total, prefix, day_ends, stretch, from)
   local call, try = redis.call, redis.pcall
   call('ZCARD', lease)
 
-  -- what is still owned: ids, their keys, their places among the replies, and locks
-  local replies, n = {}, 0
+  -- what is still owned: ids, their keys, their places among all, and locks
   local ids, keys, places, locks, mine = {}, {}, {}, {}, 0
+  local n, lost = 0, {}
   local i = from
   while i <= #ARGV do
     local owner, many = ARGV[i], ARGV[i + 1]
@@ -29,20 +29,19 @@ local function done(active, lease, day, total, prefix, day_ends, stretch, from)
         mine = mine + 1
         ids[mine], keys[mine], places[mine] = id, key, n
         if lock ~= '' then locks[id] = lock end
-        replies[n] = 1
       else
-        replies[n] = 0
+        lost[n] = true
       end
     end
   end
 
   local left, missing = withdraw(active, ids, tonumber(stretch))
-  -- what was not in active is answered 0 and keeps its hash; of an id that came twice, the last
+  -- what was not in active was not held, and keeps its hash; of an id that came twice, the last
   for k = mine, 1, -1 do
     if left == 0 then break end
     local id = ids[k]
     if missing[id] > 0 then
-      missing[id], left, replies[places[k]] = missing[id] - 1, left - 1, 0
+      missing[id], left, lost[places[k]] = missing[id] - 1, left - 1, true
       table.remove(ids, k)
       table.remove(keys, k)
     end
@@ -56,5 +55,8 @@ local function done(active, lease, day, total, prefix, day_ends, stretch, from)
     call('DEL', unpack(keys))
   end
   count(day, total, #ids, day_ends)
-  return replies
+  if #ids == n then return n end
+  local held = {}
+  for place = 1, n do held[place] = lost[place] and 0 or 1 end
+  return held
 end

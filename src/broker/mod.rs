@@ -105,6 +105,8 @@ pub(crate) struct ArchiveLimits {
 pub(crate) struct NewTask {
     pub(crate) keys: QueueKeys,
     pub(crate) id: Str,
+    /// The id was drawn for this task: nobody else can have it.
+    pub(crate) id_is_random: bool,
     pub(crate) message: Bytes,
     pub(crate) place: Place,
     /// The lock's key and its whole TTL.

@@ -26,6 +26,7 @@ use super::worker::Worker;
 use crate::broker::{Broker, Dequeued, LEASE, Str};
 use crate::error::{ErrorKind, Result};
 use crate::task::DEFAULT_TIMEOUT;
+use crate::unique;
 use crate::wire::{self, QueueKeys, TaskMessage};
 
 /// How many fetches are under way at once.
@@ -410,7 +411,7 @@ struct FetchNames {
 impl FetchNames {
     fn new() -> Self {
         Self {
-            server: format!("{:x}", rand::random::<u64>()),
+            server: unique::name(),
             next: AtomicU64::new(1),
         }
     }

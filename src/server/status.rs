@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
+use crate::unique;
 use crate::wire::keys;
 
 /// Who a server is: what does not change while it lives.
@@ -24,7 +24,7 @@ impl Identity {
         Self {
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             pid: std::process::id(),
-            server_id: Uuid::new_v4().to_string(),
+            server_id: unique::uuid(),
             concurrency,
             queues,
             strict,

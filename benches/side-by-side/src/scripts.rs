@@ -9,8 +9,10 @@ pub(crate) const DEQUEUE: &str = include_str!("../../../lua/dequeue.lua");
 /// Acknowledges tasks.
 pub(crate) const DONE: &str = include_str!("../../../lua/done.lua");
 
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 6] = [
     ("count", include_str!("../../../lua/lib/count.lua")),
+    ("dequeue", include_str!("../../../lua/lib/dequeue.lua")),
+    ("done", include_str!("../../../lua/lib/done.lua")),
     ("field", include_str!("../../../lua/lib/field.lua")),
     ("owned", include_str!("../../../lua/lib/owned.lua")),
     ("withdraw", include_str!("../../../lua/lib/withdraw.lua")),

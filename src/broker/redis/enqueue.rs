@@ -144,6 +144,9 @@ impl Broker {
             }
             replies => replies?,
         };
+        if replies.as_i64() == Some(chunk.len() as i64) {
+            return Ok(chunk.iter().map(|_| Ok(Told::Stored)).collect());
+        }
         let replies = reply::array(replies, ENQUEUE.name)?;
         if replies.len() != chunk.len() {
             return Err(Error::new(
@@ -195,15 +198,23 @@ fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
     chunks.into_iter().map(|(_, chunk)| chunk).collect()
 }
 
-/// The tasks as `lua/enqueue.lua` takes them: plain ones make up one part.
+/// The tasks as `lua/enqueue.lua` takes them: plain ones make up one part, if no id comes twice.
 fn push_tasks(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
+    let mut given: HashSet<&str> = HashSet::new();
     let mut rest = chunk;
     while let Some((_, first)) = rest.first() {
-        let plain = rest.iter().take_while(|(_, task)| task.is_plain()).count();
+        let plain = rest
+            .iter()
+            .take_while(|(_, task)| {
+                task.is_plain()
+                    && task.id_is_random == first.id_is_random
+                    && (task.id_is_random || given.insert(&task.id))
+            })
+            .count();
         if plain == 0 {
             push_more(args, first);
         } else {
-            args.push(word("pending"));
+            args.push(word(if first.id_is_random { "new" } else { "pending" }));
             args.push(number(plain as u64));
             for (_, task) in &rest[..plain] {
                 args.push(task.id.clone().into());

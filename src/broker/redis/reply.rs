@@ -22,8 +22,11 @@ pub(super) fn integer(value: &Value, script: &str) -> Result<i64> {
     }
 }
 
-/// A reply of one 1 or 0 per task.
+/// A reply of one 1 or 0 per task; or how many they are, if all are 1.
 pub(super) fn flags(value: Value, expected: usize, script: &str) -> Result<Vec<bool>> {
+    if value == Value::Integer(expected as i64) {
+        return Ok(vec![true; expected]);
+    }
     let values = array(value, script)?;
     if values.len() != expected {
         return Err(Error::new(

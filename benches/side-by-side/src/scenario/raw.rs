@@ -66,7 +66,7 @@ pub(super) fn drain(bed: &Bed<'_>, tasks: u64) -> Result<Metrics> {
                 }
             }
             Sent::Done(n) => {
-                let held: i64 = reply.list().iter().map(Reply::number).sum();
+                let held = reply.number();
                 ensure!(usize::try_from(held) == Ok(n), "{held} of {n} were held");
                 done += n as u64;
             }
