@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::task::{Composed, IntoTask, Placement, Task, TaskOption, option_methods};
 use crate::task_info::TaskInfo;
+use crate::unique::Uuids;
 use crate::wire::{self, TaskState};
 
 /// Enqueues tasks. Clones are cheap and share one connection. asynq: `Client`.
@@ -33,6 +34,7 @@ use crate::wire::{self, TaskState};
 pub struct Client {
     broker: Broker,
     calls: Arc<SharedCalls>,
+    uuids: Arc<Uuids>,
 }
 
 impl Client {
@@ -48,6 +50,7 @@ impl Client {
         let broker = Broker::connect(connection).await?;
         Ok(Self {
             calls: SharedCalls::new(broker.clone()),
+            uuids: Arc::new(Uuids::new()),
             broker,
         })
     }
@@ -101,7 +104,7 @@ impl Client {
         let mut new = Vec::new();
         let mut infos: Vec<Result<TaskInfo>> = Vec::new();
         for task in tasks {
-            match task.compose(Vec::new(), now) {
+            match task.compose(Vec::new(), now, &self.uuids) {
                 Ok(composed) => {
                     let (task, info) = self.prepare(composed, now);
                     new.push(task);
@@ -193,7 +196,7 @@ impl Client {
 
     async fn enqueue_one(&self, task: Task, options: Vec<TaskOption>) -> Result<TaskInfo> {
         let now = Utc::now();
-        let (task, info) = self.prepare(task.compose(options, now)?, now);
+        let (task, info) = self.prepare(task.compose(options, now, &self.uuids)?, now);
         self.calls.store(task).await.map(|()| info)
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Datelike, Utc};
 
 use crate::error::{Error, Result};
-use crate::unique;
+use crate::unique::Uuids;
 use crate::wire::keys;
 use crate::wire::{QueueKeys, TaskMessage};
 
@@ -236,8 +236,13 @@ pub(crate) enum Placement {
 }
 
 impl Task {
-    /// Composes the task's options and then `call`'s, as of `now`, and refuses what asynq refuses.
-    pub(crate) fn compose(self, call: Vec<TaskOption>, now: DateTime<Utc>) -> Result<Composed> {
+    /// Composes the task's options and then `call`'s, as of `now`, draws an id where none is given, and refuses what asynq refuses.
+    pub(crate) fn compose(
+        self,
+        call: Vec<TaskOption>,
+        now: DateTime<Utc>,
+        uuids: &Uuids,
+    ) -> Result<Composed> {
         if self.task_type.trim().is_empty() {
             return Err(Error::invalid("task type is blank"));
         }
@@ -332,7 +337,7 @@ impl Task {
                 r#type: self.task_type,
                 payload: self.payload.unwrap_or_default(),
                 headers,
-                id: id.unwrap_or_else(unique::uuid),
+                id: id.unwrap_or_else(|| uuids.next()),
                 queue,
                 retry: i32::try_from(max_retry).map_err(|_| {
                     Error::invalid(format!("max retry {max_retry} is above {}", i32::MAX))

@@ -18,7 +18,14 @@ const DOORS: &[(&str, &[&str])] = &[
     ("broker", &["wire", "connection"]),
     (
         "client",
-        &["broker", "connection", "task", "task_info", "wire"],
+        &[
+            "broker",
+            "connection",
+            "task",
+            "task_info",
+            "unique",
+            "wire",
+        ],
     ),
     ("inspector", &["broker", "connection", "task_info", "wire"]),
     ("context", &["broker", "handler", "wire"]),

@@ -2,10 +2,12 @@
 //! while calls are under way makes up the next one.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::broker::{Broker, NewTask};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,6 +22,8 @@ pub(super) struct SharedCalls {
     /// Where shared calls run: as the connection does, on the runtime that the client was made on. A
     /// caller's own may end, or rest, with the call half made.
     runtime: Handle,
+    /// That runtime goes on by itself, whoever waits for it or not.
+    never_rests: bool,
     state: Mutex<State>,
 }
 
@@ -44,9 +48,11 @@ enum Part {
 impl SharedCalls {
     /// For calls on the current runtime.
     pub(super) fn new(broker: Broker) -> Arc<Self> {
+        let runtime = Handle::current();
         Arc::new(Self {
             broker,
-            runtime: Handle::current(),
+            never_rests: runtime.runtime_flavor() == RuntimeFlavor::MultiThread,
+            runtime,
             state: Mutex::default(),
         })
     }
@@ -57,17 +63,13 @@ impl SharedCalls {
     /// later, the task may be stored or not. Other callers' tasks are not affected.
     pub(super) async fn store(self: &Arc<Self>, task: NewTask) -> Result<()> {
         let (id, queue) = (task.id.clone(), task.keys.clone());
-        let patience = self.broker.patience();
         let stored = match self.part_of(task) {
             Part::Call(task) => {
                 let _turn = OwnTurn(self);
-                let stored = tokio::time::timeout(patience, self.broker.enqueue(vec![task])).await;
-                stored.ok().and_then(|mut results| results.pop())
+                let stored = self.patiently(self.broker.enqueue(vec![task])).await;
+                stored.and_then(|mut results| results.pop())
             }
-            Part::Wait(result) => {
-                let stored = tokio::time::timeout(patience, result).await;
-                stored.ok().and_then(std::result::Result::ok)
-            }
+            Part::Wait(result) => self.patiently(result).await.and_then(|result| result.ok()),
         };
         stored.unwrap_or_else(|| {
             let queue = queue.queue();
@@ -76,6 +78,15 @@ impl SharedCalls {
                 format!("enqueue task {id:?} to queue {queue:?}: no answer from Redis"),
             ))
         })
+    }
+
+    /// Waits for what a call brings, which comes in time unless the runtime rests. Many callers at once
+    /// would feel a timer for each.
+    async fn patiently<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        if self.never_rests {
+            return Some(answer.await);
+        }
+        timeout(self.broker.patience(), answer).await.ok()
     }
 
     fn part_of(self: &Arc<Self>, task: NewTask) -> Part {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use crate::unique;
+use crate::unique::Uuids;
 use crate::wire::keys;
 
 /// Who a server is: what does not change while it lives.
@@ -24,7 +24,7 @@ impl Identity {
         Self {
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             pid: std::process::id(),
-            server_id: unique::uuid(),
+            server_id: Uuids::new().next(),
             concurrency,
             queues,
             strict,

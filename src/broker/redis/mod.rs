@@ -15,7 +15,7 @@ mod watch;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, NaiveDate, Utc};
 pub(crate) use dequeue::Dequeued;
@@ -43,7 +43,7 @@ struct Inner {
     /// both. Known of a cluster; of a server that is reached as a single one, learnt from its first
     /// CROSSSLOT: it is a node of a cluster, or a proxy to one.
     slots_apart: AtomicBool,
-    keys: Mutex<HashMap<String, QueueKeys>>,
+    keys: RwLock<HashMap<String, QueueKeys>>,
 }
 
 impl Broker {
@@ -54,7 +54,7 @@ impl Broker {
             slots_apart: AtomicBool::new(link.is_cluster()),
             link,
             closed: AtomicBool::new(false),
-            keys: Mutex::new(HashMap::new()),
+            keys: RwLock::new(HashMap::new()),
         })))
     }
 
@@ -74,10 +74,12 @@ impl Broker {
 
     /// The keys of a queue, built once.
     pub(crate) fn keys(&self, queue: &str) -> QueueKeys {
-        let mut known = self.0.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(keys) = known.get(queue) {
             return keys.clone();
         }
+        drop(known);
+        let mut known = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_REMEMBERED_QUEUES {
             known.clear();
         }
