@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -23,7 +23,6 @@ pub(crate) type SlotGuard = Arc<dyn Any + Send + Sync>;
 /// What the server supplies for a run.
 pub(crate) struct RunSeed {
     pub(crate) message: Arc<TaskMessage>,
-    pub(crate) deadline: Option<DateTime<Utc>>,
     /// Fired by [`TaskContext::end`].
     pub(crate) cancellation: CancellationToken,
     pub(crate) results: ResultSink,
@@ -69,7 +68,8 @@ pub struct TaskContext {
 
 struct Inner {
     message: Arc<TaskMessage>,
-    deadline: Option<DateTime<Utc>>,
+    /// Known once the run begins.
+    deadline: OnceLock<DateTime<Utc>>,
     cancellation: CancellationToken,
     results: ResultSink,
     slot: Weak<dyn Any + Send + Sync>,
@@ -89,7 +89,7 @@ impl TaskContext {
         Self {
             inner: Arc::new(Inner {
                 message: seed.message,
-                deadline: seed.deadline,
+                deadline: OnceLock::new(),
                 cancellation: seed.cancellation,
                 results: seed.results,
                 slot: Arc::downgrade(&seed.slot),
@@ -138,7 +138,12 @@ impl TaskContext {
     /// When this run is ended: the earlier of the task's deadline, and its start plus the task's
     /// timeout. A server always sets it.
     pub fn deadline(&self) -> Option<DateTime<Utc>> {
-        self.inner.deadline
+        self.inner.deadline.get().copied()
+    }
+
+    /// Sets the deadline, once.
+    pub(crate) fn set_deadline(&self, at: DateTime<Utc>) {
+        let _ = self.inner.deadline.set(at);
     }
 
     /// Fires when the run is ended from outside: cancelled, out of time, its lease lost, or the

@@ -105,7 +105,6 @@ mod tests {
         let kept: Weak<_> = Arc::downgrade(&slot);
         let context = TaskContext::new(RunSeed {
             message: Arc::new(TaskMessage::default()),
-            deadline: None,
             cancellation: CancellationToken::new(),
             results: ResultSink::Kept(Arc::default()),
             slot: Arc::clone(&slot),

@@ -99,13 +99,16 @@ impl TestRun {
     pub fn context(&self) -> TaskContext {
         self.context
             .get_or_init(|| {
-                TaskContext::new(RunSeed {
+                let context = TaskContext::new(RunSeed {
                     message: Arc::new(self.message.clone()),
-                    deadline: self.deadline,
                     cancellation: CancellationToken::new(),
                     results: ResultSink::Kept(Arc::clone(&self.kept)),
                     slot: Arc::new(()),
-                })
+                });
+                if let Some(at) = self.deadline {
+                    context.set_deadline(at);
+                }
+                context
             })
             .clone()
     }

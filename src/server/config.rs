@@ -90,6 +90,7 @@ pub enum LostLease {
 #[derive(Clone)]
 pub(super) struct Config {
     pub(super) concurrency: usize,
+    pub(super) prefetch: usize,
     pub(super) queues: BTreeMap<String, u32>,
     pub(super) strict_priority: bool,
     pub(super) task_check_interval: Duration,
@@ -115,6 +116,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             concurrency: 0,
+            prefetch: 0,
             queues: BTreeMap::new(),
             strict_priority: false,
             task_check_interval: DEFAULT_TASK_CHECK_INTERVAL,
@@ -148,6 +150,12 @@ impl Config {
             return Err(Error::invalid(format!(
                 "concurrency is {}, it must be at most {MAX_CONCURRENCY}",
                 self.concurrency
+            )));
+        }
+        if self.prefetch > MAX_CONCURRENCY {
+            return Err(Error::invalid(format!(
+                "prefetch is {}, it must be at most {MAX_CONCURRENCY}",
+                self.prefetch
             )));
         }
         self.queues = super::queues::validate(&self.queues)?;

@@ -95,7 +95,11 @@ impl Heartbeater {
 
     async fn write_state(&self, runs: &[Arc<Run>]) -> Result<()> {
         let identity = &self.identity;
-        let running: Vec<_> = runs.iter().filter(|run| !run.has_ended()).collect();
+        let running: Vec<_> = runs
+            .iter()
+            .filter(|run| !run.has_ended())
+            .filter_map(|run| Some((run, run.began()?)))
+            .collect();
         let server = ServerInfo {
             host: identity.host.clone(),
             pid: identity.pid as i32,
@@ -113,7 +117,7 @@ impl Heartbeater {
         };
         let workers = running
             .iter()
-            .map(|run| {
+            .map(|(run, began)| {
                 let info = WorkerInfo {
                     host: identity.host.clone(),
                     pid: identity.pid as i32,
@@ -122,8 +126,8 @@ impl Heartbeater {
                     task_type: run.message.r#type.clone(),
                     task_payload: shown(&run.message.payload),
                     queue: run.message.queue.clone(),
-                    start_time: Some(run.started_at.into()),
-                    deadline: Some(run.deadline.into()),
+                    start_time: Some(began.at.into()),
+                    deadline: Some(began.deadline.into()),
                 };
                 (run.id.clone(), wire::encode(&info))
             })

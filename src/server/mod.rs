@@ -53,7 +53,7 @@ use runs::Runs;
 use service::{Part, repeat};
 use status::{Identity, Status};
 use syncer::Syncer;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 use wakeups::Wakeups;
 use watcher::Watcher;
@@ -107,6 +107,19 @@ impl Server {
     /// How many tasks it runs at once. Default, and 0: the number of CPUs. asynq: `Concurrency`.
     pub fn concurrency(mut self, workers: usize) -> Self {
         self.config.concurrency = workers;
+        self
+    }
+
+    /// How many tasks are fetched beyond those that run, so that a worker that becomes free need not wait
+    /// for the next one. Default: 0. asynq has no such setting.
+    ///
+    /// It is for handlers that take about as long as a fetch does: a few milliseconds each, or a Redis far
+    /// away. A task that is fetched ahead is active and has its lease, and waits here while another
+    /// server may be idle, or while tasks of a queue of more weight come; its timeout counts from
+    /// the beginning of its run, and until then it is not among the workers that asynqmon shows. A
+    /// shutdown gives it back at once, uncounted and next in line.
+    pub fn prefetch(mut self, tasks: usize) -> Self {
+        self.config.prefetch = tasks;
         self
     }
 
@@ -349,6 +362,8 @@ impl Server {
             runs: Arc::clone(&runs),
             wakeups: Arc::clone(&wakeups),
             ended,
+            turns: (config.prefetch > 0).then(|| Arc::new(Semaphore::new(config.concurrency))),
+            closing: stop.beginning.clone(),
             abort: stop.abort.clone(),
             tracker: workers.clone(),
         });
@@ -373,6 +388,7 @@ impl Server {
             worker,
             endings: Arc::clone(&endings),
             concurrency: config.concurrency,
+            prefetch: config.prefetch,
             task_check_interval: config.task_check_interval,
             lost,
         };

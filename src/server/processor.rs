@@ -2,14 +2,14 @@
 //! many: one half is fetched while the other runs. A fetch takes along what few runs have just ended.
 //!
 //! Each fetch holds the permits of the workers it is for, so that what it brings begins at once: a
-//! fetched task has a lease and must be running. Ended runs count until Redis has confirmed them, against
+//! fetched task has a lease and must be running, unless the server was told to prefetch. Ended runs count until Redis has confirmed them, against
 //! twice the concurrency; those that Redis has refused count for their queue alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -19,15 +19,14 @@ use tokio_util::sync::CancellationToken;
 use super::endings::{Endings, Group, Hold};
 use super::lost_fetches::LostFetch;
 use super::queues::Queues;
-use super::runs::{Runs, Taken};
+use super::runs::{Runs, Slot, Taken};
 use super::service::{Backoff, jittered};
 use super::wakeups::Wakeups;
 use super::worker::Worker;
 use crate::broker::{Broker, Dequeued, LEASE, Str};
 use crate::error::{ErrorKind, Result};
-use crate::task::DEFAULT_TIMEOUT;
 use crate::unique;
-use crate::wire::{self, QueueKeys, TaskMessage};
+use crate::wire::{self, QueueKeys};
 
 /// How many fetches are under way at once.
 const FETCHES_IN_FLIGHT: usize = 2;
@@ -49,6 +48,8 @@ pub(super) struct Processor {
     pub(super) worker: Arc<Worker>,
     pub(super) endings: Arc<Endings>,
     pub(super) concurrency: usize,
+    /// How many tasks are held beyond those that run.
+    pub(super) prefetch: usize,
     pub(super) task_check_interval: Duration,
     /// To `lost_fetches`: fetches whose reply was lost or came too late.
     pub(super) lost: mpsc::UnboundedSender<LostFetch>,
@@ -86,7 +87,8 @@ struct Batch {
 impl Processor {
     /// Fetches until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(self.concurrency));
+        let all = self.concurrency + self.prefetch;
+        let slots = Arc::new(Semaphore::new(all));
         let names = FetchNames::new();
         // half of the workers at the most, if they are many: while one half is run, the other is fetched
         let most = self
@@ -105,7 +107,7 @@ impl Processor {
         // few ended runs wait for the fetch that their slots set off
         let mut hold = None;
         loop {
-            let room = (2 * self.concurrency).saturating_sub(self.runs.len() + under_way);
+            let room = (self.concurrency + all).saturating_sub(self.runs.len() + under_way);
             let any_to_ask = self
                 .wakeups
                 .to_ask(self.queues.is_strict())
@@ -152,7 +154,7 @@ impl Processor {
                     // handlers that are about to end make the fetch larger
                     for _ in 0..MOST_YIELDS {
                         let before = slots.available_permits();
-                        if before + least >= self.concurrency {
+                        if before + least >= all {
                             // all are free
                             break;
                         }
@@ -346,7 +348,6 @@ impl Processor {
     /// Begins to run what a fetch brought; the permits that it did not need fall back.
     fn begin(&self, fetched: Fetched) {
         let mut permit = fetched.permit;
-        let now = Utc::now();
         for answer in fetched.answers {
             let (Said::More(batch) | Said::Drained(batch)) = answer.said else {
                 continue;
@@ -371,20 +372,17 @@ impl Processor {
                 // a fetch never brings more than it has permits for
                 let Some(slot) = permit.split(1) else { break };
                 taken.push(Taken {
-                    deadline: message
-                        .as_ref()
-                        .map_or(now, |message| deadline(message, now)),
                     queue: queue.clone(),
                     queue_index: answer.queue,
                     owner: batch.owner.clone(),
                     asked_at: batch.asked_at,
-                    slot: Arc::new(slot),
+                    slot: Slot::new(slot),
                     id,
                     raw,
                     message,
                 });
             }
-            for (run, slot) in self.runs.begin(&self.broker, taken) {
+            for (run, slot) in self.runs.hold(&self.broker, taken) {
                 self.worker.start(run, slot);
             }
         }
@@ -420,31 +418,4 @@ impl FetchNames {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         Str::from(format!("{}:{n:x}", self.server))
     }
-}
-
-/// When a run that begins now has to have ended.
-fn deadline(message: &TaskMessage, now: DateTime<Utc>) -> DateTime<Utc> {
-    let far = DateTime::<Utc>::MAX_UTC;
-    let timeout = u64::try_from(message.timeout).ok().filter(|secs| *secs > 0);
-    let by_timeout = timeout.map(|secs| later(now, secs));
-    let by_deadline =
-        (message.deadline != 0).then(|| match DateTime::from_timestamp(message.deadline, 0) {
-            Some(at) => at,
-            None if message.deadline < 0 => DateTime::<Utc>::MIN_UTC,
-            None => far,
-        });
-    match (by_timeout, by_deadline) {
-        (Some(one), Some(other)) => one.min(other),
-        (Some(one), None) | (None, Some(one)) => one,
-        // COMPAT: asynq v0.26.0 `computeDeadline` falls back to its default as well
-        (None, None) => later(now, DEFAULT_TIMEOUT.as_secs()),
-    }
-}
-
-fn later(now: DateTime<Utc>, secs: u64) -> DateTime<Utc> {
-    i64::try_from(secs)
-        .ok()
-        .and_then(chrono::TimeDelta::try_seconds)
-        .and_then(|delta| now.checked_add_signed(delta))
-        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -17,6 +17,7 @@ use crate::error::Result;
 #[derive(Default)]
 pub(super) struct Stop {
     pub(super) fetching: CancellationToken,
+    pub(super) beginning: CancellationToken,
     pub(super) abort: CancellationToken,
     pub(super) parts: CancellationToken,
     pub(super) heart: CancellationToken,
@@ -83,6 +84,7 @@ impl RunningServer {
     pub async fn shutdown(mut self) {
         tracing::info!(server_id = self.server_id(), "shutting down");
         self.stop();
+        self.stop.beginning.cancel();
         self.workers.close();
         let finished = async {
             let _ = (&mut self.processor).await;
@@ -123,6 +125,7 @@ impl Drop for RunningServer {
     fn drop(&mut self) {
         // owned tasks do not outlive their owner
         self.stop.fetching.cancel();
+        self.stop.beginning.cancel();
         self.stop.abort.cancel();
         self.stop.parts.cancel();
         self.stop.heart.cancel();

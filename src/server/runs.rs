@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::wakeups::Wakeups;
 use crate::broker::{Broker, Claim, LEASE, Str};
-use crate::context::{ResultSink, RunSeed, SlotGuard, TaskContext};
+use crate::context::{ResultSink, RunSeed, TaskContext};
+use crate::task::DEFAULT_TIMEOUT;
 use crate::wire::{DecodeError, QueueKeys, TaskMessage};
 
 /// So many ids of active tasks are read at little cost.
@@ -34,9 +35,7 @@ pub(super) struct Run {
     /// What could be decoded: of a message that does not decode, the id and the queue.
     pub(super) message: Arc<TaskMessage>,
     pub(super) undecodable: Option<DecodeError>,
-    pub(super) started_at: DateTime<Utc>,
-    /// When the run has to have ended.
-    pub(super) deadline: DateTime<Utc>,
+    began: OnceLock<Began>,
     /// What the handler sees of it, and how it is ended.
     pub(super) context: TaskContext,
     lease: Lease,
@@ -44,6 +43,33 @@ pub(super) struct Run {
     ended: AtomicBool,
     /// Redis has refused to be told how it ended.
     refused: AtomicBool,
+}
+
+/// When a run began, and when it has to have ended.
+#[derive(Clone, Copy)]
+pub(super) struct Began {
+    pub(super) at: DateTime<Utc>,
+    pub(super) deadline: DateTime<Utc>,
+}
+
+/// A place among the tasks that a server holds and, from the beginning of its run, among those that run.
+pub(super) struct Slot {
+    _place: OwnedSemaphorePermit,
+    /// Where more are held than run.
+    turn: OnceLock<OwnedSemaphorePermit>,
+}
+
+impl Slot {
+    pub(super) fn new(place: OwnedSemaphorePermit) -> Arc<Self> {
+        Arc::new(Self {
+            _place: place,
+            turn: OnceLock::new(),
+        })
+    }
+
+    pub(super) fn took(&self, turn: OwnedSemaphorePermit) {
+        let _ = self.turn.set(turn);
+    }
 }
 
 /// Until when a lease certainly lasts, seen from here: counted from before Redis was asked.
@@ -82,12 +108,23 @@ pub(super) struct Taken {
     pub(super) message: Result<TaskMessage, DecodeError>,
     /// When the fetch was sent.
     pub(super) asked_at: Instant,
-    pub(super) deadline: DateTime<Utc>,
-    /// The place among the workers that it takes.
-    pub(super) slot: SlotGuard,
+    pub(super) slot: Arc<Slot>,
 }
 
 impl Run {
+    /// The run begins now: from here its timeout counts.
+    pub(super) fn begin(&self) -> Began {
+        let at = Utc::now();
+        let deadline = deadline(&self.message, at);
+        self.context.set_deadline(deadline);
+        *self.began.get_or_init(|| Began { at, deadline })
+    }
+
+    /// `None`: it waits for its turn.
+    pub(super) fn began(&self) -> Option<Began> {
+        self.began.get().copied()
+    }
+
     /// Whether nobody else can have been given the task, as far as can be told from here.
     pub(super) fn has_lease(&self) -> bool {
         self.lease.is_valid()
@@ -136,8 +173,7 @@ struct Held {
 
 impl Runs {
     /// Begins to hold tasks, in the order of their fetch.
-    pub(super) fn begin(&self, broker: &Broker, taken: Vec<Taken>) -> Vec<(Arc<Run>, SlotGuard)> {
-        let now = Utc::now();
+    pub(super) fn hold(&self, broker: &Broker, taken: Vec<Taken>) -> Vec<(Arc<Run>, Arc<Slot>)> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         taken
             .into_iter()
@@ -158,13 +194,12 @@ impl Runs {
                 let message = Arc::new(message);
                 let context = TaskContext::new(RunSeed {
                     message: Arc::clone(&message),
-                    deadline: Some(taken.deadline),
                     cancellation: CancellationToken::new(),
                     results: ResultSink::Broker {
                         broker: broker.clone(),
                         owner: taken.owner.clone(),
                     },
-                    slot: Arc::clone(&taken.slot),
+                    slot: Arc::<Slot>::clone(&taken.slot),
                 });
                 let run = Arc::new(Run {
                     number,
@@ -177,8 +212,7 @@ impl Runs {
                     ended: AtomicBool::new(undecodable.is_some()),
                     refused: AtomicBool::new(false),
                     undecodable,
-                    started_at: now,
-                    deadline: taken.deadline,
+                    began: OnceLock::new(),
                     context,
                     lease: Lease::granted(taken.asked_at),
                 });
@@ -256,4 +290,31 @@ impl Runs {
     pub(super) async fn one_gone(&self) {
         self.gone.notified().await;
     }
+}
+
+/// When a run that begins now has to have ended.
+fn deadline(message: &TaskMessage, now: DateTime<Utc>) -> DateTime<Utc> {
+    let far = DateTime::<Utc>::MAX_UTC;
+    let timeout = u64::try_from(message.timeout).ok().filter(|secs| *secs > 0);
+    let by_timeout = timeout.map(|secs| later(now, secs));
+    let by_deadline =
+        (message.deadline != 0).then(|| match DateTime::from_timestamp(message.deadline, 0) {
+            Some(at) => at,
+            None if message.deadline < 0 => DateTime::<Utc>::MIN_UTC,
+            None => far,
+        });
+    match (by_timeout, by_deadline) {
+        (Some(one), Some(other)) => one.min(other),
+        (Some(one), None) | (None, Some(one)) => one,
+        // COMPAT: asynq v0.26.0 `computeDeadline` falls back to its default as well
+        (None, None) => later(now, DEFAULT_TIMEOUT.as_secs()),
+    }
+}
+
+fn later(now: DateTime<Utc>, secs: u64) -> DateTime<Utc> {
+    i64::try_from(secs)
+        .ok()
+        .and_then(chrono::TimeDelta::try_seconds)
+        .and_then(|delta| now.checked_add_signed(delta))
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

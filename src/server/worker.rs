@@ -1,17 +1,20 @@
 //! One run of one task: the handler, and what may end it before it answers.
 
+use std::future::ready;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::endings::Inlet;
 use super::policy::{Policy, Settlement, as_it_is};
-use super::runs::{Run, Runs};
+use super::runs::{Began, Run, Runs, Slot};
 use super::wakeups::Wakeups;
-use crate::context::SlotGuard;
 use crate::handler::{self, Answer, HandlerService, RunEnded};
 use crate::task::Task;
 
@@ -23,6 +26,10 @@ pub(super) struct Worker {
     pub(super) wakeups: Arc<Wakeups>,
     /// To the syncer, or to a fetch.
     pub(super) ended: Inlet,
+    /// Where more tasks are held than run: who may begin.
+    pub(super) turns: Option<Arc<Semaphore>>,
+    /// Fires when a shutdown lets no more runs begin.
+    pub(super) closing: CancellationToken,
     /// Fires when a shutdown no longer waits for handlers.
     pub(super) abort: CancellationToken,
     pub(super) tracker: TaskTracker,
@@ -38,7 +45,7 @@ enum Outcome {
 
 impl Worker {
     /// Begins a run on a task of its own. A message that does not decode is put aside instead.
-    pub(super) fn start(self: &Arc<Self>, run: Arc<Run>, slot: SlotGuard) {
+    pub(super) fn start(self: &Arc<Self>, run: Arc<Run>, slot: Arc<Slot>) {
         if let Some(error) = &run.undecodable {
             tracing::error!(
                 task_id = &*run.id,
@@ -50,13 +57,21 @@ impl Worker {
             self.ended.ended(run, settlement, true);
             return;
         }
+        let turn = self.turns.as_ref().map(in_line);
         let worker = Arc::clone(self);
         self.tracker
-            .spawn(async move { worker.work(run, slot).await });
+            .spawn(async move { worker.work(run, slot, turn).await });
     }
 
-    async fn work(&self, run: Arc<Run>, slot: SlotGuard) {
-        let outcome = self.perform(&run).await;
+    async fn work(&self, run: Arc<Run>, slot: Arc<Slot>, turn: Option<Turn>) {
+        let instead = match turn {
+            None => None,
+            Some(turn) => self.wait_for(turn, &run, &slot).await,
+        };
+        let outcome = match instead {
+            None => self.perform(&run).await,
+            Some(outcome) => outcome,
+        };
         run.set_ended();
         if run.context.ended() == Some(RunEnded::LeaseExpired) {
             self.policy.lost(&run, &run.context);
@@ -70,11 +85,13 @@ impl Worker {
         }
         let settlement = match outcome {
             Outcome::Aborted => {
-                tracing::info!(
-                    task_id = &*run.id,
-                    queue = run.message.queue,
-                    "the run is broken off, its task goes back"
-                );
+                if run.began().is_some() {
+                    tracing::info!(
+                        task_id = &*run.id,
+                        queue = run.message.queue,
+                        "the run is broken off, its task goes back"
+                    );
+                }
                 Settlement::Requeue(run.claim())
             }
             Outcome::Answered(answer) => self.policy.settle(&run, &run.context, answer, Utc::now()),
@@ -85,9 +102,33 @@ impl Worker {
         drop(slot);
     }
 
+    /// Waits for the run's turn, or says what comes of it instead.
+    async fn wait_for(&self, turn: Turn, run: &Run, slot: &Slot) -> Option<Outcome> {
+        let context = &run.context;
+        tokio::select! {
+            biased;
+            () = context.cancellation().cancelled() => {
+                let cause = context.ended().unwrap_or(RunEnded::Canceled);
+                Some(Outcome::Answered(Err(cause.into())))
+            }
+            () = self.closing.cancelled() => {
+                context.end(RunEnded::Canceled);
+                Some(Outcome::Aborted)
+            }
+            turn = turn => {
+                // the semaphore is never closed
+                if let Ok(turn) = turn {
+                    slot.took(turn);
+                }
+                None
+            }
+        }
+    }
+
     async fn perform(&self, run: &Run) -> Outcome {
         let context = &run.context;
-        let left = self::left(run);
+        let Began { deadline, .. } = run.begin();
+        let left = self::left(deadline);
         if left.is_zero() {
             // COMPAT: asynq v0.26.0 does not run the handler either
             context.end(RunEnded::DeadlineExceeded);
@@ -123,16 +164,27 @@ impl Worker {
                 biased;
                 answer = &mut handler => return Outcome::Answered(answer),
                 () = self.abort.cancelled() => return Outcome::Aborted,
-                () = tokio::time::sleep(self.policy.cancel_grace.min(self::left(run))) => {}
+                () = tokio::time::sleep(self.policy.cancel_grace.min(self::left(deadline))) => {}
             }
         }
         Outcome::Answered(Err(cause.into()))
     }
 }
 
-/// How long until the run's deadline.
-fn left(run: &Run) -> Duration {
-    (run.deadline - Utc::now())
-        .to_std()
-        .unwrap_or(Duration::ZERO)
+/// A place in line, which comes when it has become a turn.
+type Turn = BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>;
+
+/// Takes the next place in line, now: spawned tasks are first polled in any order.
+fn in_line(turns: &Arc<Semaphore>) -> Turn {
+    let mut turn = Arc::clone(turns).acquire_owned().boxed();
+    match turn.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(turn) => ready(turn).boxed(),
+        // who awaits it is woken
+        Poll::Pending => turn,
+    }
+}
+
+/// How long until a deadline.
+fn left(deadline: DateTime<Utc>) -> Duration {
+    (deadline - Utc::now()).to_std().unwrap_or(Duration::ZERO)
 }

@@ -183,6 +183,15 @@ impl World {
         )
     }
 
+    /// Asks whoever runs this task to cancel it, once a server listens.
+    pub async fn cancel(&self, id: &str) {
+        eventually("the cancellation is heard", DEADLINE, || async {
+            let heard: i64 = self.run(&["PUBLISH", "asynq:cancel", id]).await;
+            heard > 0
+        })
+        .await;
+    }
+
     /// Writes any message as the task of this id in a queue, in this state.
     pub async fn store(&self, queue: &str, id: &str, state: &str, message: impl Into<Bytes>) {
         let hash = queue_key(queue, &format!("t:{id}"));

@@ -6,10 +6,12 @@
 mod common;
 
 mod cluster;
+mod exchange;
 mod heartbeat;
 mod hooks;
 mod lifecycle;
 mod outcomes;
+mod prefetch;
 mod queues;
 mod recovery;
 mod signals;

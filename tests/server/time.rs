@@ -98,13 +98,7 @@ async fn cancelled(
     let server = world.server().retry_delay(RetryDelay::constant(HOUR));
     let server = set(server).start(handler.clone()).await.unwrap();
     handler.has_begun(1).await;
-    let inspector = world.inspector().await;
-    eventually("the cancellation is heard", DEADLINE, || async {
-        let heard: i64 = world.run(&["PUBLISH", "asynq:cancel", "nobody"]).await;
-        heard > 0
-    })
-    .await;
-    inspector.cancel_processing("task").await.unwrap();
+    world.cancel("task").await;
     (handler, server)
 }
 

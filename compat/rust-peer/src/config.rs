@@ -21,6 +21,8 @@ pub(crate) struct ConfigForm {
     delayed_task_check_interval: Option<GoDuration>,
     janitor_interval: Option<GoDuration>,
     janitor_batch_size: Option<usize>,
+    /// Not among asynq's: for the benchmarks.
+    prefetch: Option<usize>,
     health_check_interval: Option<GoDuration>,
     group_grace_period: Option<GoDuration>,
     group_max_delay: Option<GoDuration>,
@@ -66,6 +68,9 @@ impl ConfigForm {
         }
         if let Some(interval) = self.janitor_interval {
             server = server.janitor_interval(interval.positive("janitor_interval")?);
+        }
+        if let Some(tasks) = self.prefetch {
+            server = server.prefetch(tasks);
         }
         if let Some(tasks) = self.janitor_batch_size {
             server = server.janitor_batch_size(tasks);

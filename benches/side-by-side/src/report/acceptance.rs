@@ -198,6 +198,13 @@ fn rows() -> Vec<Row> {
             AtLeast(0.98, ""),
             rate_to_bare,
         ),
+        row(
+            "the same with 50 tasks fetched ahead",
+            "sleep-10ms",
+            "c=100, prefetch 50",
+            AtLeast(0.98, ""),
+            rate_to_bare,
+        ),
     ]
 }
 

@@ -17,31 +17,37 @@ const SLEEP: Duration = Duration::from_millis(10);
 pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
     let bed = lab.bed()?;
     let tasks = lab.tasks(20_000);
-    let case = Case::rate("sleep-10ms", "c=100").note(
+    let play = |case: Case, sides: &[Side], prefetch: u64| {
+        case.play(lab.rounds, sides, |side| match side {
+            Side::Bare => bare_loop(tasks),
+            side => queued(&bed, side, tasks, prefetch),
+        })
+    };
+    let plain = Case::rate("sleep-10ms", "c=100").note(
         "bare: the same 100 handlers in a loop in one process, on the same runtime, with no queue",
     );
-    let case = case.play(
-        lab.rounds,
-        &[Side::Go, Side::Rust, Side::Bare],
-        |side| match side {
-            Side::Bare => bare_loop(tasks),
-            side => queued(&bed, side, tasks),
-        },
-    )?;
-    Ok(vec![case])
+    let ahead = Case::rate("sleep-10ms", "c=100, prefetch 50")
+        .note("50 tasks are fetched beyond those that run");
+    Ok(vec![
+        play(plain, &[Side::Go, Side::Rust, Side::Bare], 0)?,
+        play(ahead, &[Side::Rust, Side::Bare], 50)?,
+    ])
 }
 
-fn queued(bed: &Bed<'_>, side: Side, tasks: u64) -> Result<Metrics> {
+fn queued(bed: &Bed<'_>, side: Side, tasks: u64, prefetch: u64) -> Result<Metrics> {
     let mut redis = bed.redis.connect()?;
     redis.call(&["FLUSHALL"])?;
     Seed::pending(tasks).sow(&mut redis)?;
-    Drain {
+    let mut drain = Drain {
         handlers: json!({"*": {"attempts": [[{"sleep": "10ms"}]]}}),
         // without the way up: the bare loop has none either
         begin: Begin::AtFirst,
         ..Drain::no_op(HANDLERS as usize, tasks)
+    };
+    if prefetch > 0 {
+        drain.config["prefetch"] = json!(prefetch);
     }
-    .run(bed, side)
+    drain.run(bed, side)
 }
 
 fn bare_loop(tasks: u64) -> Result<Metrics> {

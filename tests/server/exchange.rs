@@ -1,0 +1,149 @@
+//! Runs that end just when the next task is fetched: one call for both.
+
+use std::time::Duration;
+
+use rasynq::{CancelPolicy, Task, TaskContext, blocking};
+
+use crate::common::{DEADLINE, Log, Scripted, World, eventually, key};
+
+/// Tasks that hold, in this order.
+async fn enqueue(world: &World, ids: &[&str]) {
+    let client = world.client().await;
+    for id in ids {
+        let task = Task::new("any", "hold").task_id(*id);
+        client.enqueue(task).await.unwrap();
+    }
+}
+
+async fn calls_of_scripts(world: &World) -> u64 {
+    let stats: String = world.run(&["INFO", "commandstats"]).await;
+    let calls = |name: &str| -> u64 {
+        stats
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")))
+            .and_then(|rest| rest.split(',').next()?.parse().ok())
+            .unwrap_or(0)
+    };
+    calls("evalsha") + calls("eval")
+}
+
+#[tokio::test]
+async fn a_run_that_ends_is_told_by_the_fetch_that_its_slot_sets_off() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let ids: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    enqueue(&world, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let server = world
+        .server()
+        .concurrency(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(1).await;
+    let before = calls_of_scripts(&world).await;
+    for n in 1..40 {
+        handler.release(1);
+        handler.has_begun(n + 1).await;
+        assert_eq!(world.state(&ids[n - 1]).await, "", "before the next begins");
+    }
+    // 39 if nothing else ran: leases are renewed, servers tell of themselves, and the first is sent whole
+    let calls = calls_of_scripts(&world).await - before;
+    assert!((39..60).contains(&calls), "{calls}");
+    handler.release(1);
+    eventually("all are done", DEADLINE, || async {
+        world.counter("processed").await == 40
+    })
+    .await;
+    assert_eq!(handler.begun(), ids);
+    server.shutdown().await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_fetch_that_redis_refuses_does_not_undo_what_it_has_told() {
+    let world = World::new().await;
+    let log = Log::capture();
+    let handler = Scripted::new();
+    enqueue(&world, &["1", "2", "3"]).await;
+    let server = world
+        .server()
+        .concurrency(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(1).await;
+    let _: () = world.run(&["RENAME", &key("pending"), "kept"]).await;
+    let _: () = world.run(&["SET", &key("pending"), "no list"]).await;
+    handler.release(1);
+    log.line_with(&["could not fetch tasks", "WRONGTYPE"]).await;
+    assert_eq!(world.state("1").await, "");
+    assert_eq!(world.counter("processed").await, 1);
+    let _: () = world.run(&["RENAME", "kept", &key("pending")]).await;
+    handler.release(2);
+    world.task_is("3", "").await;
+    assert_eq!(handler.begun(), ["1", "2", "3"]);
+    assert_eq!(world.counter("processed").await, 3);
+    assert_eq!(log.lines_with(&["no longer held"]), Vec::<String>::new());
+    assert_eq!(
+        log.lines_with(&["could not tell Redis"]),
+        Vec::<String>::new()
+    );
+    server.shutdown().await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_runs_nothing_twice_and_loses_nothing() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let handler = Scripted::new();
+    enqueue(&world, &["warm 1", "warm 2", "first", "second"]).await;
+    let server = World::server_on(&connection)
+        .concurrency(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    // so that Redis knows the scripts
+    handler.release(2);
+    handler.has_begun(3).await;
+    proxy.lose_reply_to("first");
+    handler.release(2);
+    world.task_is("second", "").await;
+    server.shutdown().await;
+    assert_eq!(proxy.lost(), 1);
+    assert_eq!(handler.begun(), ["warm 1", "warm 2", "first", "second"]);
+    assert_eq!(world.counter("processed").await, 4);
+    assert_eq!(world.counter("failed").await, 0);
+    world.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_slot_is_not_free_yet_waits_for_no_fetch() {
+    let world = World::new().await;
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let (begins, begun) = std::sync::mpsc::channel::<String>();
+    enqueue(&world, &["1", "2", "3"]).await;
+    let server = world
+        .server()
+        .concurrency(1)
+        .after_cancel(CancelPolicy::Revoke)
+        .cancel_grace(Duration::ZERO)
+        .start(blocking(move |cx: TaskContext, _: Task| {
+            begins.send(cx.task_id().to_owned())?;
+            wait.lock().unwrap().recv()?;
+            anyhow::Ok(())
+        }))
+        .await
+        .unwrap();
+    assert_eq!(begun.recv_timeout(DEADLINE).unwrap(), "1");
+    world.cancel("1").await;
+    world.task_is("1", "").await;
+    assert!(begun.try_recv().is_err());
+    for next in ["2", "3"] {
+        release.send(()).unwrap();
+        assert_eq!(begun.recv_timeout(DEADLINE).unwrap(), next);
+    }
+    release.send(()).unwrap();
+    world.task_is("3", "").await;
+    server.shutdown().await;
+}

@@ -1,0 +1,224 @@
+//! Tasks that are fetched ahead of the workers that run them.
+
+use std::time::Duration;
+
+use prost::Message;
+use rasynq::{CancelPolicy, ErrorKind, Task, TaskContext, blocking};
+
+use crate::common::{DEADLINE, Scripted, WorkerInfo, World, eventually};
+
+async fn enqueue(world: &World, ids: &[&str], payload: &str) {
+    let tasks = ids
+        .iter()
+        .map(|id| Task::new("any", payload.to_owned()).task_id(*id));
+    for result in world.client().await.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+}
+
+async fn are_active(world: &World, tasks: usize) {
+    eventually("so many tasks are active", DEADLINE, || async {
+        world.list("active").await.len() == tasks
+    })
+    .await;
+}
+
+/// The ids of the tasks that servers say they run.
+async fn shown(world: &World) -> Vec<String> {
+    let mut ids = Vec::new();
+    for set in world.run::<Vec<String>>(&["KEYS", "asynq:workers:*"]).await {
+        for entry in world.run::<Vec<Vec<u8>>>(&["HVALS", &set]).await {
+            ids.push(WorkerInfo::decode(entry.as_slice()).unwrap().task_id);
+        }
+    }
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_tasks_are_held_than_run_and_they_begin_in_their_order() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    enqueue(&world, &["1", "2", "3", "4", "5", "6"], "hold").await;
+    let server = world
+        .server()
+        .concurrency(2)
+        .prefetch(3)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    are_active(&world, 5).await;
+    handler.has_begun(2).await;
+    assert_eq!(world.scores("lease").await.len(), 5);
+    eventually("two are shown", DEADLINE, || async {
+        shown(&world).await.len() == 2
+    })
+    .await;
+    assert_eq!(world.list("pending").await, ["6"]);
+    for ended in 1..=4 {
+        handler.release(1);
+        handler.has_begun(2 + ended).await;
+    }
+    assert_eq!(handler.most_at_once(), 2);
+    // the first two have a turn at once, the others one after the other
+    assert_eq!(handler.begun()[2..], ["3", "4", "5", "6"]);
+    handler.release(2);
+    eventually("all are done", DEADLINE, || async {
+        world.counter("processed").await == 6
+    })
+    .await;
+    server.shutdown().await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_gives_back_what_has_not_begun_and_waits_for_the_rest() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    enqueue(&world, &["1", "2", "3", "4"], "hold").await;
+    let server = world
+        .server()
+        .concurrency(1)
+        .prefetch(2)
+        .shutdown_timeout(DEADLINE)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    are_active(&world, 3).await;
+    handler.has_begun(1).await;
+    let releasing = async {
+        tokio::task::yield_now().await;
+        handler.release(1);
+    };
+    tokio::join!(server.shutdown(), releasing);
+    assert_eq!(handler.begun(), ["1"]);
+    assert_eq!(world.counter("processed").await, 1);
+    // from the newest to the oldest, which is next
+    assert_eq!(world.list("pending").await, ["4", "3", "2"]);
+    for id in ["2", "3"] {
+        assert_eq!(world.message(id).await.retried, 0);
+        assert_eq!(world.state(id).await, "pending");
+    }
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn what_was_fetched_ahead_is_run_by_a_server_that_only_stops() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    enqueue(&world, &["1", "2"], "hold").await;
+    let server = world
+        .server()
+        .concurrency(1)
+        .prefetch(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    are_active(&world, 2).await;
+    server.stop();
+    handler.release(2);
+    world.task_is("2", "").await;
+    assert_eq!(handler.begun(), ["1", "2"]);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_that_is_cancelled_before_its_turn_never_begins() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    enqueue(&world, &["1", "2"], "hold").await;
+    let server = world
+        .server()
+        .concurrency(1)
+        .prefetch(1)
+        .after_cancel(CancelPolicy::Archive)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    are_active(&world, 2).await;
+    world.cancel("2").await;
+    world.task_is("2", "archived").await;
+    handler.release(1);
+    world.task_is("1", "").await;
+    assert_eq!(handler.begun(), ["1"]);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_timeout_counts_from_the_beginning_of_the_run() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    enqueue(&world, &["1"], "hold").await;
+    let short = Task::new("any", "ok")
+        .task_id("2")
+        .timeout(Duration::from_secs(1))
+        .max_retry(0);
+    world.client().await.enqueue(short).await.unwrap();
+    let server = world
+        .server()
+        .concurrency(1)
+        .prefetch(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    are_active(&world, 2).await;
+    let fetched_at = world.now().await;
+    eventually("more than its timeout has passed", DEADLINE, || async {
+        world.now().await > fetched_at + 2
+    })
+    .await;
+    handler.release(1);
+    world.task_is("2", "").await;
+    assert_eq!(handler.begun(), ["1", "2"]);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocking_handler_keeps_its_turn_until_it_returns() {
+    let world = World::new().await;
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let (begins, begun) = std::sync::mpsc::channel::<String>();
+    enqueue(&world, &["1", "2"], "any").await;
+    let server = world
+        .server()
+        .concurrency(1)
+        .prefetch(1)
+        .after_cancel(CancelPolicy::Revoke)
+        .cancel_grace(Duration::ZERO)
+        .start(blocking(move |cx: TaskContext, _: Task| {
+            begins.send(cx.task_id().to_owned())?;
+            wait.lock().unwrap().recv()?;
+            anyhow::Ok(())
+        }))
+        .await
+        .unwrap();
+    are_active(&world, 2).await;
+    assert_eq!(begun.recv_timeout(DEADLINE).unwrap(), "1");
+    world.cancel("1").await;
+    // told although its slot is not free, and nobody can be fetched for it
+    world.task_is("1", "").await;
+    assert!(begun.try_recv().is_err());
+    assert_eq!(world.list("active").await, ["2"]);
+    release.send(()).unwrap();
+    assert_eq!(begun.recv_timeout(DEADLINE).unwrap(), "2");
+    release.send(()).unwrap();
+    world.task_is("2", "").await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn too_many_are_refused() {
+    let world = World::new().await;
+    let error = world
+        .server()
+        .prefetch(1 << 30)
+        .start(Scripted::new())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(
+        error.to_string(),
+        "prefetch is 1073741824, it must be at most 1048576"
+    );
+}
