@@ -13,6 +13,7 @@
 
 mod log;
 mod messages;
+mod on_thread;
 mod scripted;
 #[path = "../support/mod.rs"]
 pub mod support;
@@ -20,6 +21,7 @@ mod world;
 
 pub use log::Log;
 pub use messages::{ServerInfo, TaskMessage, WorkerInfo};
+pub use on_thread::OnThread;
 pub use scripted::Scripted;
 pub use support::{DEADLINE, FakeRedis, Proxy, RedisServer, bulk, eventually, poll_until};
 pub use world::{World, key, queue_key, task_key};

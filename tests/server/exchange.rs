@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rasynq::{CancelPolicy, Task, TaskContext, blocking};
+use rasynq::{CancelPolicy, Task, blocking};
 
-use crate::common::{DEADLINE, Log, Scripted, World, eventually, key};
+use crate::common::{DEADLINE, Log, OnThread, Scripted, World, eventually, key};
 
 /// Tasks that hold, in this order.
 async fn enqueue(world: &World, ids: &[&str]) {
@@ -119,31 +119,25 @@ async fn a_lost_reply_runs_nothing_twice_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_slot_is_not_free_yet_waits_for_no_fetch() {
     let world = World::new().await;
-    let (release, wait) = std::sync::mpsc::channel::<()>();
-    let wait = std::sync::Mutex::new(wait);
-    let (begins, begun) = std::sync::mpsc::channel::<String>();
+    let (on_thread, handler) = OnThread::new();
     enqueue(&world, &["1", "2", "3"]).await;
     let server = world
         .server()
         .concurrency(1)
         .after_cancel(CancelPolicy::Revoke)
         .cancel_grace(Duration::ZERO)
-        .start(blocking(move |cx: TaskContext, _: Task| {
-            begins.send(cx.task_id().to_owned())?;
-            wait.lock().unwrap().recv()?;
-            anyhow::Ok(())
-        }))
+        .start(blocking(handler))
         .await
         .unwrap();
-    assert_eq!(begun.recv_timeout(DEADLINE).unwrap(), "1");
+    assert_eq!(on_thread.next(), "1");
     world.cancel("1").await;
     world.task_is("1", "").await;
-    assert!(begun.try_recv().is_err());
+    assert!(!on_thread.has_begun_more());
     for next in ["2", "3"] {
-        release.send(()).unwrap();
-        assert_eq!(begun.recv_timeout(DEADLINE).unwrap(), next);
+        on_thread.release();
+        assert_eq!(on_thread.next(), next);
     }
-    release.send(()).unwrap();
+    on_thread.release();
     world.task_is("3", "").await;
     server.shutdown().await;
 }

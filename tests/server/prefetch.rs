@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use prost::Message;
-use rasynq::{CancelPolicy, ErrorKind, Task, TaskContext, blocking};
+use rasynq::{CancelPolicy, ErrorKind, RunningServer, Server, Task, blocking};
 
-use crate::common::{DEADLINE, Scripted, WorkerInfo, World, eventually};
+use crate::common::{DEADLINE, OnThread, Scripted, WorkerInfo, World, eventually};
 
 async fn enqueue(world: &World, ids: &[&str], payload: &str) {
     let tasks = ids
@@ -14,6 +14,22 @@ async fn enqueue(world: &World, ids: &[&str], payload: &str) {
     for result in world.client().await.enqueue_batch(tasks).await {
         result.unwrap();
     }
+}
+
+/// A server with one worker that runs a task and so many that wait for it.
+async fn one_worker(
+    world: &World,
+    prefetch: usize,
+    handler: &Scripted,
+    set: impl FnOnce(Server) -> Server,
+) -> RunningServer {
+    let server = set(world.server().concurrency(1).prefetch(prefetch))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    are_active(world, 1 + prefetch).await;
+    handler.has_begun(1).await;
+    server
 }
 
 async fn are_active(world: &World, tasks: usize) {
@@ -75,16 +91,10 @@ async fn a_shutdown_gives_back_what_has_not_begun_and_waits_for_the_rest() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, &["1", "2", "3", "4"], "hold").await;
-    let server = world
-        .server()
-        .concurrency(1)
-        .prefetch(2)
-        .shutdown_timeout(DEADLINE)
-        .start(handler.clone())
-        .await
-        .unwrap();
-    are_active(&world, 3).await;
-    handler.has_begun(1).await;
+    let server = one_worker(&world, 2, &handler, |server| {
+        server.shutdown_timeout(DEADLINE)
+    })
+    .await;
     let releasing = async {
         tokio::task::yield_now().await;
         handler.release(1);
@@ -106,14 +116,7 @@ async fn what_was_fetched_ahead_is_run_by_a_server_that_only_stops() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, &["1", "2"], "hold").await;
-    let server = world
-        .server()
-        .concurrency(1)
-        .prefetch(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
-    are_active(&world, 2).await;
+    let server = one_worker(&world, 1, &handler, |server| server).await;
     server.stop();
     handler.release(2);
     world.task_is("2", "").await;
@@ -126,15 +129,10 @@ async fn a_task_that_is_cancelled_before_its_turn_never_begins() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, &["1", "2"], "hold").await;
-    let server = world
-        .server()
-        .concurrency(1)
-        .prefetch(1)
-        .after_cancel(CancelPolicy::Archive)
-        .start(handler.clone())
-        .await
-        .unwrap();
-    are_active(&world, 2).await;
+    let server = one_worker(&world, 1, &handler, |server| {
+        server.after_cancel(CancelPolicy::Archive)
+    })
+    .await;
     world.cancel("2").await;
     world.task_is("2", "archived").await;
     handler.release(1);
@@ -153,14 +151,7 @@ async fn the_timeout_counts_from_the_beginning_of_the_run() {
         .timeout(Duration::from_secs(1))
         .max_retry(0);
     world.client().await.enqueue(short).await.unwrap();
-    let server = world
-        .server()
-        .concurrency(1)
-        .prefetch(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
-    are_active(&world, 2).await;
+    let server = one_worker(&world, 1, &handler, |server| server).await;
     let fetched_at = world.now().await;
     eventually("more than its timeout has passed", DEADLINE, || async {
         world.now().await > fetched_at + 2
@@ -175,9 +166,7 @@ async fn the_timeout_counts_from_the_beginning_of_the_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocking_handler_keeps_its_turn_until_it_returns() {
     let world = World::new().await;
-    let (release, wait) = std::sync::mpsc::channel::<()>();
-    let wait = std::sync::Mutex::new(wait);
-    let (begins, begun) = std::sync::mpsc::channel::<String>();
+    let (on_thread, handler) = OnThread::new();
     enqueue(&world, &["1", "2"], "any").await;
     let server = world
         .server()
@@ -185,23 +174,19 @@ async fn a_blocking_handler_keeps_its_turn_until_it_returns() {
         .prefetch(1)
         .after_cancel(CancelPolicy::Revoke)
         .cancel_grace(Duration::ZERO)
-        .start(blocking(move |cx: TaskContext, _: Task| {
-            begins.send(cx.task_id().to_owned())?;
-            wait.lock().unwrap().recv()?;
-            anyhow::Ok(())
-        }))
+        .start(blocking(handler))
         .await
         .unwrap();
     are_active(&world, 2).await;
-    assert_eq!(begun.recv_timeout(DEADLINE).unwrap(), "1");
+    assert_eq!(on_thread.next(), "1");
     world.cancel("1").await;
     // told although its slot is not free, and nobody can be fetched for it
     world.task_is("1", "").await;
-    assert!(begun.try_recv().is_err());
+    assert!(!on_thread.has_begun_more());
     assert_eq!(world.list("active").await, ["2"]);
-    release.send(()).unwrap();
-    assert_eq!(begun.recv_timeout(DEADLINE).unwrap(), "2");
-    release.send(()).unwrap();
+    on_thread.release();
+    assert_eq!(on_thread.next(), "2");
+    on_thread.release();
     world.task_is("2", "").await;
     server.shutdown().await;
 }
