@@ -76,7 +76,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("server/queues", &["broker", "task", "wire"]),
     (
         "server/runs",
-        &["broker", "context", "wire", "server/wakeups"],
+        &["broker", "context", "task", "wire", "server/wakeups"],
     ),
     (
         "server/policy",
@@ -166,7 +166,6 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "server/worker",
         &[
-            "context",
             "handler",
             "task",
             "server/endings",
@@ -179,7 +178,6 @@ const DOORS: &[(&str, &[&str])] = &[
         "server/processor",
         &[
             "broker",
-            "task",
             "unique",
             "wire",
             "server/endings",
