@@ -41,6 +41,8 @@ pub(super) struct Endings {
 #[derive(Default)]
 struct State {
     lanes: HashMap<LaneKey, Lane>,
+    /// How many wait in all of them.
+    waiting: usize,
     /// How many fetches go as soon as a slot is free, or are about to go.
     holds: usize,
     /// No more runs can end.
@@ -92,12 +94,12 @@ pub(super) struct Group<'e> {
 }
 
 /// What the syncer has to do next.
-pub(super) enum Next<'e> {
-    Call(Group<'e>),
-    /// Nothing before this time, if one is known.
-    Wait(Option<Instant>),
+pub(super) struct Due<'e> {
+    pub(super) calls: Vec<Group<'e>>,
+    /// When there will be more, if that is for time to tell.
+    pub(super) resume_at: Option<Instant>,
     /// Everything is told, and no more can come.
-    Over,
+    pub(super) is_over: bool,
 }
 
 /// While it lives, few endings wait for the fetch that takes them along.
@@ -117,8 +119,7 @@ impl Endings {
 
     /// How many runs wait for a call.
     pub(super) fn waiting(&self) -> usize {
-        let lanes = &self.lock().lanes;
-        lanes.values().map(|lane| lane.waiting.len()).sum()
+        self.lock().waiting
     }
 
     /// Waits until a call may be possible that was not.
@@ -126,39 +127,44 @@ impl Endings {
         self.changed.notified().await;
     }
 
-    /// The next call that may be made now. What is given back waits until no more can come: that is
-    /// what a shutdown does to the last runs.
-    pub(super) fn next(&self) -> Next<'_> {
+    /// Every call that may be made now. What is given back waits until no more can come: that is what a
+    /// shutdown does to the last runs.
+    pub(super) fn due(&self) -> Due<'_> {
         let now = Instant::now();
         let mut state = self.lock();
-        let open = !state.closed;
-        let mut resume_at: Option<Instant> = None;
-        let mut over = state.closed;
-        let held = state.holds > 0;
-        for (key, lane) in &mut state.lanes {
-            over &= lane.waiting.is_empty() && lane.calls == 0;
-            if !lane.may_call(key.1.calls_at_once())
-                || held && !lane.hurries && lane.may_go_along(key.1)
-                || open && key.1 == Kind::Requeued
+        let State {
+            lanes,
+            waiting,
+            holds,
+            closed,
+        } = &mut *state;
+        let mut due = Due {
+            calls: Vec::new(),
+            resume_at: None,
+            is_over: *closed,
+        };
+        for (key, lane) in lanes {
+            let kind = key.1;
+            due.is_over &= lane.waiting.is_empty() && lane.calls == 0;
+            if *holds > 0 && !lane.hurries && lane.may_go_along(kind)
+                || kind == Kind::Requeued && !*closed
             {
                 continue;
             }
-            if let Some(at) = lane.not_before.filter(|at| *at > now) {
-                resume_at = Some(resume_at.map_or(at, |other| other.min(at)));
-                continue;
-            }
-            if key.1 == Kind::Requeued {
+            if kind == Kind::Requeued {
                 // given back in one order: the newest first, so that the oldest is next in line
                 let waiting = lane.waiting.make_contiguous();
                 waiting.sort_by_key(|(run, _)| std::cmp::Reverse(run.number));
             }
-            return Next::Call(self.take(*key, lane));
+            while lane.may_call(kind.calls_at_once()) {
+                if let Some(at) = lane.not_before.filter(|at| *at > now) {
+                    due.resume_at = Some(due.resume_at.map_or(at, |other| other.min(at)));
+                    break;
+                }
+                due.calls.push(self.take(*key, lane, waiting));
+            }
         }
-        if over {
-            Next::Over
-        } else {
-            Next::Wait(resume_at)
-        }
+        due
     }
 
     /// Makes few endings wait for a fetch that goes as soon as a slot is free, or is about to go.
@@ -170,13 +176,16 @@ impl Endings {
     /// What a fetch from a queue, by its index, takes along.
     pub(super) fn take_few(&self, queue: usize) -> Option<Group<'_>> {
         let mut state = self.lock();
+        let State { lanes, waiting, .. } = &mut *state;
         let key = (queue, Kind::Done);
-        let lane = state.lanes.get_mut(&key)?;
-        lane.may_go_along(key.1).then(|| self.take(key, lane))
+        let lane = lanes.get_mut(&key)?;
+        lane.may_go_along(key.1)
+            .then(|| self.take(key, lane, waiting))
     }
 
-    fn take(&self, key: LaneKey, lane: &mut Lane) -> Group<'_> {
+    fn take(&self, key: LaneKey, lane: &mut Lane, waiting: &mut usize) -> Group<'_> {
         let size = lane.waiting.len().min(lane.group);
+        *waiting -= size;
         let (runs, mut ends): (Vec<Arc<Run>>, Vec<Settlement>) = lane.waiting.drain(..size).unzip();
         lane.calls += 1;
         lane.not_before = None;
@@ -200,7 +209,7 @@ impl Endings {
     /// Lets the syncer look again, if there is anything to see.
     fn tell_syncer(&self) {
         let state = self.lock();
-        if state.closed || state.lanes.values().any(|lane| !lane.waiting.is_empty()) {
+        if state.closed || state.waiting > 0 {
             self.changed.notify_one();
         }
     }
@@ -215,10 +224,15 @@ impl Inlet {
     pub(super) fn ended(&self, run: Arc<Run>, settlement: Settlement, frees_slot: bool) {
         let Endings { runs, wakeups, .. } = &*self.0;
         let mut state = self.0.lock();
-        let held = state.holds > 0;
+        let State {
+            lanes,
+            waiting,
+            holds,
+            ..
+        } = &mut *state;
+        let held = *holds > 0;
         let kind = Kind::of(&settlement);
-        let lane = state
-            .lanes
+        let lane = lanes
             .entry((run.queue_index, kind))
             .or_insert_with(|| Lane::new(run.queue.clone()));
         if lane.refusing {
@@ -226,6 +240,7 @@ impl Inlet {
             runs.set_refused(&run, wakeups);
         }
         lane.waiting.push_back((run, settlement));
+        *waiting += 1;
         lane.hurries |= !frees_slot;
         if !(held && frees_slot && lane.may_go_along(kind)) {
             self.0.changed.notify_one();
@@ -270,7 +285,7 @@ impl Group<'_> {
             );
         }
         runs.forget(&told, wakeups);
-        self.back_to_lane(|lane| {
+        self.back_to_lane(|lane, _| {
             lane.backoff.reset();
             lane.refusing = false;
             lane.group = (lane.group * 2).min(GROUP);
@@ -293,15 +308,16 @@ impl Group<'_> {
             }
         }
         let again = self.take_members();
-        self.back_to_lane(|lane| {
+        self.back_to_lane(|lane, waiting| {
             lane.not_before = Some(Instant::now() + lane.backoff.pause());
             if refused {
                 // behind the others, one at a time
                 lane.group = 1;
                 lane.refusing = true;
+                *waiting += again.len();
                 lane.waiting.extend(again);
             } else {
-                lane.put_back(again);
+                lane.put_back(again, waiting);
             }
         });
     }
@@ -311,10 +327,11 @@ impl Group<'_> {
         runs.into_iter().zip(self.ends.drain(..)).collect()
     }
 
-    fn back_to_lane(&self, change: impl FnOnce(&mut Lane)) {
+    fn back_to_lane(&self, change: impl FnOnce(&mut Lane, &mut usize)) {
         let mut state = self.endings.lock();
-        if let Some(lane) = state.lanes.get_mut(&self.lane) {
-            change(lane);
+        let State { lanes, waiting, .. } = &mut *state;
+        if let Some(lane) = lanes.get_mut(&self.lane) {
+            change(lane, waiting);
         }
     }
 }
@@ -323,9 +340,9 @@ impl Drop for Group<'_> {
     fn drop(&mut self) {
         // empty if it is known how the call went
         let again = self.take_members();
-        self.back_to_lane(|lane| {
+        self.back_to_lane(|lane, waiting| {
             lane.calls -= 1;
-            lane.put_back(again);
+            lane.put_back(again, waiting);
         });
         self.endings.tell_syncer();
     }
@@ -387,7 +404,8 @@ impl Lane {
             && self.not_before.is_none()
     }
 
-    fn put_back(&mut self, members: Vec<Ended>) {
+    fn put_back(&mut self, members: Vec<Ended>, waiting: &mut usize) {
+        *waiting += members.len();
         for ended in members.into_iter().rev() {
             self.waiting.push_front(ended);
         }

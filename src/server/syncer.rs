@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use super::endings::{Endings, GROUP, Group, Kind, Next};
+use super::endings::{Endings, GROUP, Group, Kind};
 use super::policy::Settlement;
 use super::runs::Runs;
 use crate::broker::{ArchiveLimits, Broker, LaterState, Right};
@@ -34,13 +34,14 @@ impl Syncer {
     pub(super) async fn run(self) {
         let mut calls: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
         loop {
-            let resume_at = loop {
-                match self.endings.next() {
-                    Next::Call(group) => calls.push(Box::pin(self.call(group))),
-                    Next::Wait(until) => break until,
-                    Next::Over => return,
-                }
-            };
+            let due = self.endings.due();
+            if due.is_over {
+                return;
+            }
+            for group in due.calls {
+                calls.push(Box::pin(self.call(group)));
+            }
+            let resume_at = due.resume_at;
             tokio::select! {
                 biased;
                 Some(()) = calls.next(), if !calls.is_empty() => {}
