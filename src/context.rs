@@ -136,7 +136,8 @@ impl TaskContext {
     }
 
     /// When this run is ended: the earlier of the task's deadline, and its start plus the task's
-    /// timeout. A server always sets it.
+    /// timeout. A handler of a server always has one; a hook has none for a run that was ended before it
+    /// began.
     pub fn deadline(&self) -> Option<DateTime<Utc>> {
         self.inner.deadline.get().copied()
     }

@@ -160,7 +160,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "server/syncer",
-        &["broker", "server/endings", "server/policy", "server/runs"],
+        &["broker", "server/endings", "server/policy"],
     ),
     // a run ends among the endings, and a fetch begins runs: the parts that a task goes through
     (

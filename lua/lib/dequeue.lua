@@ -19,6 +19,7 @@ local function dequeue(pending, active, lease, paused, prefix, most, lease_secs,
     local taken, keys, msgs, leases, t = {}, {}, {}, {}, 0
     for i = #ids, 1, -1 do
       local id, key = ids[i], prefix .. ids[i]
+      -- field(), without a call for each task
       local msg = try('HGET', key, 'msg')
       if msg and msg.err then msg = field(key, 'msg') end
       if msg then
@@ -57,7 +58,7 @@ local function dequeue(pending, active, lease, paused, prefix, most, lease_secs,
       end
     end
     if t > 0 then
-      local pushed = redis.pcall('LPUSH', active, unpack(taken))
+      local pushed = try('LPUSH', active, unpack(taken))
       if type(pushed) == 'table' then
         call('ZREM', lease, unpack(taken))
         return pushed

@@ -3,7 +3,7 @@
 -- the whole list, from that end. Returns how many were not there at all, and how often each.
 --
 -- The stretch is read once and written back without them; LREM goes through the list for each. One of
--- more than 4,000 is not read, nor one for a few tasks.
+-- more than 4,000 is not read, nor one for a few tasks, unless these are more than half of it.
 local function withdraw(active, ids, stretch)
   local missing, left, head = {}, #ids, stretch > 0
   for i = 1, left do missing[ids[i]] = (missing[ids[i]] or 0) + 1 end

@@ -14,7 +14,7 @@ use super::runs::{Run, Runs};
 use super::service::Backoff;
 use super::wakeups::Wakeups;
 use crate::broker::{Done, LaterState};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::wire::QueueKeys;
 
 /// The most tasks in one call.
@@ -45,9 +45,16 @@ struct State {
     waiting: usize,
     /// How many fetches go as soon as a slot is free, or are about to go.
     holds: usize,
+    /// How many runs wait for their turn to begin.
+    in_line: usize,
+    /// No more runs can come.
+    fetching_is_over: bool,
     /// No more runs can end.
     closed: bool,
 }
+
+/// While it lives, a run waits for its turn.
+pub(super) struct InLine(Arc<Endings>);
 
 /// Where ended runs come in. When it is dropped, no more can end.
 pub(super) struct Inlet(Arc<Endings>);
@@ -78,7 +85,7 @@ struct Lane {
     group: usize,
     /// Redis has refused the last call.
     refusing: bool,
-    /// The slot of one that waits is not free yet: it sets off no fetch.
+    /// One that waits sets off no fetch: its slot is not free yet, or was for another queue.
     hurries: bool,
     backoff: Backoff,
 }
@@ -89,7 +96,7 @@ pub(super) struct Group<'e> {
     endings: &'e Endings,
     lane: LaneKey,
     pub(super) queue: QueueKeys,
-    pub(super) runs: Vec<Arc<Run>>,
+    runs: Vec<Arc<Run>>,
     ends: Vec<Settlement>,
 }
 
@@ -127,8 +134,14 @@ impl Endings {
         self.changed.notified().await;
     }
 
-    /// Every call that may be made now. What is given back waits until no more can come: that is what a
-    /// shutdown does to the last runs.
+    /// No more runs can come.
+    pub(super) fn fetching_is_over(&self) {
+        self.lock().fetching_is_over = true;
+        self.tell_syncer();
+    }
+
+    /// Every call that may be made now. What is given back, as a shutdown does to the last runs, waits
+    /// until no more can come; what has never begun, until no more of that kind can.
     pub(super) fn due(&self) -> Due<'_> {
         let now = Instant::now();
         let mut state = self.lock();
@@ -136,8 +149,11 @@ impl Endings {
             lanes,
             waiting,
             holds,
+            in_line,
+            fetching_is_over,
             closed,
         } = &mut *state;
+        let all_wait_no_more = *fetching_is_over && *in_line == 0;
         let mut due = Due {
             calls: Vec::new(),
             resume_at: None,
@@ -146,9 +162,10 @@ impl Endings {
         for (key, lane) in lanes {
             let kind = key.1;
             due.is_over &= lane.waiting.is_empty() && lane.calls == 0;
-            if *holds > 0 && !lane.hurries && lane.may_go_along(kind)
-                || kind == Kind::Requeued && !*closed
-            {
+            let goes_along = *holds > 0 && !lane.hurries && lane.may_go_along(kind);
+            let more_may_come =
+                kind == Kind::Requeued && !*closed && !(all_wait_no_more && lane.has_never_begun());
+            if goes_along || more_may_come {
                 continue;
             }
             if kind == Kind::Requeued {
@@ -189,7 +206,7 @@ impl Endings {
         let (runs, mut ends): (Vec<Arc<Run>>, Vec<Settlement>) = lane.waiting.drain(..size).unzip();
         lane.calls += 1;
         lane.not_before = None;
-        lane.hurries = false;
+        lane.hurries &= !lane.waiting.is_empty();
         for (run, end) in runs.iter().zip(&mut ends) {
             // takes note of a lease that ended while the task waited
             let claim = end.claim_mut();
@@ -220,6 +237,12 @@ impl Endings {
 }
 
 impl Inlet {
+    /// A run begins to wait for its turn.
+    pub(super) fn line_up(&self) -> InLine {
+        self.0.lock().in_line += 1;
+        InLine(Arc::clone(&self.0))
+    }
+
     /// Takes in how a run has ended. `frees_slot`: its slot becomes free right now.
     pub(super) fn ended(&self, run: Arc<Run>, settlement: Settlement, frees_slot: bool) {
         let Endings { runs, wakeups, .. } = &*self.0;
@@ -244,6 +267,18 @@ impl Inlet {
         lane.hurries |= !frees_slot;
         if !(held && frees_slot && lane.may_go_along(kind)) {
             self.0.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for InLine {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.in_line -= 1;
+        let tell = state.in_line == 0 && state.fetching_is_over;
+        drop(state);
+        if tell {
+            self.0.tell_syncer();
         }
     }
 }
@@ -273,8 +308,21 @@ impl Group<'_> {
         })
     }
 
-    /// Redis was told; for each it says whether it was held.
-    pub(super) fn confirm(mut self, held: &[bool]) {
+    /// Where in `active` the members are supposed to be, as [`Runs::stretch`] has it.
+    pub(super) fn stretch(&self) -> i64 {
+        self.endings.runs.stretch(&self.runs)
+    }
+
+    /// Redis was told, or has refused it.
+    pub(super) fn told(self, held: Result<Vec<bool>>) {
+        match held {
+            Ok(held) => self.confirm(&held),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// For each, whether it was held.
+    fn confirm(mut self, held: &[bool]) {
         let Endings { runs, wakeups, .. } = self.endings;
         let told = std::mem::take(&mut self.runs);
         for (run, _) in told.iter().zip(held).filter(|(_, held)| !**held) {
@@ -350,7 +398,15 @@ impl Drop for Group<'_> {
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        self.0.lock().holds -= 1;
+        let mut state = self.0.lock();
+        state.holds -= 1;
+        if state.waiting > 0 {
+            // what the fetch has not taken along waits for no other one: its slot is gone
+            for lane in state.lanes.values_mut() {
+                lane.hurries |= !lane.waiting.is_empty();
+            }
+        }
+        drop(state);
         self.0.tell_syncer();
     }
 }
@@ -402,6 +458,10 @@ impl Lane {
             && (1..=FEW).contains(&self.waiting.len())
             && !self.refusing
             && self.not_before.is_none()
+    }
+
+    fn has_never_begun(&self) -> bool {
+        self.waiting.iter().all(|(run, _)| run.began().is_none())
     }
 
     fn put_back(&mut self, members: Vec<Ended>, waiting: &mut usize) {

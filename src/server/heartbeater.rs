@@ -152,7 +152,7 @@ impl Heartbeater {
     }
 }
 
-/// Another server owns the task now. One whose handler has answered is the syncer's to settle.
+/// Another server owns the task now. One whose handler has answered is settled by what waits among the endings.
 fn lose(run: &Run) {
     if !run.has_ended() {
         run.context.end(RunEnded::LeaseExpired);

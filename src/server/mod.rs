@@ -3,7 +3,7 @@
 //! Each part is one noun in one file, and they never name each other's insides: the processor
 //! fetches, the worker runs, the syncer tells Redis how it went; the heartbeater keeps leases
 //! alive; forwarder, recoverer and janitor move what time moves. They meet in [`runs::Runs`], what
-//! this server holds, and in the channels that are made here.
+//! this server holds, in [`endings::Endings`], what has ended, and in the channel that is made here.
 
 mod config;
 mod endings;
@@ -117,7 +117,8 @@ impl Server {
     /// away. A task that is fetched ahead is active and has its lease, and waits here while another
     /// server may be idle, or while tasks of a queue of more weight come; its timeout counts from
     /// the beginning of its run, and until then it is not among the workers that asynqmon shows. A
-    /// shutdown gives it back at once, uncounted and next in line.
+    /// shutdown gives it back at once, uncounted and next in line; a server that is only
+    /// [stopped](RunningServer::stop) runs it.
     pub fn prefetch(mut self, tasks: usize) -> Self {
         self.config.prefetch = tasks;
         self
@@ -394,7 +395,6 @@ impl Server {
         };
         let syncer = Syncer {
             broker: broker.clone(),
-            runs: Arc::clone(&runs),
             endings,
             archive: config.archive(),
         };

@@ -1,9 +1,10 @@
 //! Fetches tasks for free workers, in one call per queue, for at most half of them at a time if they are
 //! many: one half is fetched while the other runs. A fetch takes along what few runs have just ended.
 //!
-//! Each fetch holds the permits of the workers it is for, so that what it brings begins at once: a
-//! fetched task has a lease and must be running, unless the server was told to prefetch. Ended runs count until Redis has confirmed them, against
-//! twice the concurrency; those that Redis has refused count for their queue alone.
+//! Each fetch holds the permits of the places it is for, so that what it brings begins at once: a fetched
+//! task has a lease and must be running, unless the server was told to prefetch. Ended runs count until
+//! Redis has confirmed them, against the concurrency once more; those that Redis has refused count for
+//! their queue alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,7 @@ use crate::wire::{self, QueueKeys};
 const FETCHES_IN_FLIGHT: usize = 2;
 /// Fewer are not halved: what a call costs besides its tasks would be more than two at once gain.
 const LEAST_HALF: usize = 16;
-/// The most tasks of one fetch: a sixteenth of the concurrency, but not less or more than these.
+/// The most tasks of one fetch: a sixteenth of the places, but not less or more than these.
 const FETCH_CAP_LOW: usize = 128;
 const FETCH_CAP_HIGH: usize = 1_000;
 
@@ -87,15 +88,15 @@ struct Batch {
 impl Processor {
     /// Fetches until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
+        // places for tasks
         let all = self.concurrency + self.prefetch;
         let slots = Arc::new(Semaphore::new(all));
         let names = FetchNames::new();
-        // half of the workers at the most, if they are many: while one half is run, the other is fetched
-        let most = self
-            .concurrency
+        // half of the places at the most, if they are many: while one half is run, the other is fetched
+        let most = all
             .div_ceil(FETCHES_IN_FLIGHT)
-            .max(LEAST_HALF.min(self.concurrency))
-            .min((self.concurrency / 16).clamp(FETCH_CAP_LOW, FETCH_CAP_HIGH));
+            .max(LEAST_HALF.min(all))
+            .min((all / 16).clamp(FETCH_CAP_LOW, FETCH_CAP_HIGH));
         // how many tasks the fetches under way may bring
         let mut under_way = 0;
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetched>> = FuturesUnordered::new();
@@ -180,10 +181,12 @@ impl Processor {
             }
         }
         drop(hold);
-        // what was on its way is run: a shutdown waits for it as for the others
+        // what was on its way is run, and a shutdown waits for it as for the others; or it is given back,
+        // where tasks are prefetched
         while let Some(fetched) = fetches.next().await {
             self.begin(fetched);
         }
+        self.endings.fetching_is_over();
     }
 
     /// One fetch over all queues that may have tasks, for as many as there are permits.
@@ -235,7 +238,8 @@ impl Processor {
             open.retain(|queue| self.wakeups.is_to_ask(*queue));
             let dealt = self.queues.deal(want, &open, &mut rand::rng());
             let asked = open.iter().filter(|queue| dealt[**queue] > 0);
-            // all of a round are sent before anyone else runs, so that the first may release the rest
+            // all of a round are sent by one poll: hardly anyone comes in between when the first has
+            // released the hold
             let round = asked.map(|queue| self.ask(*queue, dealt[*queue], names, hold.take()));
             for answer in join_all(round).await {
                 want -= answer.got;
@@ -328,14 +332,13 @@ impl Processor {
         owner: &Str,
     ) -> Result<Dequeued> {
         let ended = group.done();
-        let stretch = self.runs.stretch(&group.runs);
         let exchanged = self
             .broker
-            .exchange(queue, &ended, stretch, want, owner, Utc::now())
+            .exchange(queue, &ended, group.stretch(), want, owner, Utc::now())
             .await;
         match exchanged {
-            Ok((held, dequeued)) => {
-                group.confirm(&held);
+            Ok((dequeued, held)) => {
+                group.told(held);
                 dequeued
             }
             Err(error) => {

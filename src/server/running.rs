@@ -99,7 +99,7 @@ impl RunningServer {
             self.processor.abort();
         }
         let last = Instant::now() + LAST_WORDS;
-        // with the last worker went the last sender: the syncer ends once all is told
+        // with the last worker and the processor went the inlet: the syncer ends once all is told
         if timeout_at(last, &mut self.syncer).await.is_err() {
             tracing::error!("Redis was not told how some tasks ended, their leases will expire");
             self.syncer.abort();

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use super::endings::{Endings, GROUP, Group, Kind};
 use super::policy::Settlement;
-use super::runs::Runs;
 use crate::broker::{ArchiveLimits, Broker, LaterState, Right};
 use crate::error::Result;
 
@@ -23,7 +22,6 @@ const MOST_YIELDS: usize = 4;
 
 pub(super) struct Syncer {
     pub(super) broker: Broker,
-    pub(super) runs: Arc<Runs>,
     pub(super) endings: Arc<Endings>,
     pub(super) archive: ArchiveLimits,
 }
@@ -65,10 +63,8 @@ impl Syncer {
     }
 
     async fn call(&self, group: Group<'_>) {
-        match self.tell(&group).await {
-            Ok(held) => group.confirm(&held),
-            Err(error) => group.failed(&error),
-        }
+        let held = self.tell(&group).await;
+        group.told(held);
     }
 
     async fn tell(&self, group: &Group<'_>) -> Result<Vec<bool>> {
@@ -76,8 +72,8 @@ impl Syncer {
         let (broker, queue) = (&self.broker, &group.queue);
         match group.kind() {
             Kind::Done => {
-                let stretch = self.runs.stretch(&group.runs);
-                broker.done(queue, &group.done(), stretch, now).await
+                let (ends, stretch) = (group.done(), group.stretch());
+                broker.done(queue, &ends, stretch, now).await
             }
             Kind::Completed => {
                 let ends = group.all(|end| match end {

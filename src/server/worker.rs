@@ -11,7 +11,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::endings::Inlet;
+use super::endings::{InLine, Inlet};
 use super::policy::{Policy, Settlement, as_it_is};
 use super::runs::{Began, Run, Runs, Slot};
 use super::wakeups::Wakeups;
@@ -57,17 +57,23 @@ impl Worker {
             self.ended.ended(run, settlement, true);
             return;
         }
-        let turn = self.turns.as_ref().map(in_line);
+        let turn = self
+            .turns
+            .as_ref()
+            .map(|turns| (next_of(turns), self.ended.line_up()));
         let worker = Arc::clone(self);
         self.tracker
             .spawn(async move { worker.work(run, slot, turn).await });
     }
 
-    async fn work(&self, run: Arc<Run>, slot: Arc<Slot>, turn: Option<Turn>) {
-        let instead = match turn {
-            None => None,
-            Some(turn) => self.wait_for(turn, &run, &slot).await,
-        };
+    async fn work(&self, run: Arc<Run>, slot: Arc<Slot>, turn: Option<(Turn, InLine)>) {
+        // kept until it is known how a run ended that never began
+        let mut in_line = None;
+        let mut instead = None;
+        if let Some((turn, place)) = turn {
+            instead = self.wait_for(turn, &run, &slot).await;
+            in_line = instead.is_some().then_some(place);
+        }
         let outcome = match instead {
             None => self.perform(&run).await,
             Some(outcome) => outcome,
@@ -78,7 +84,7 @@ impl Worker {
             tracing::warn!(
                 task_id = &*run.id,
                 queue = run.message.queue,
-                "the task's lease was lost while it ran; its other owner decides"
+                "the task's lease was lost; its other owner decides"
             );
             self.runs.forget([&run], &self.wakeups);
             return;
@@ -98,6 +104,7 @@ impl Worker {
         };
         let frees_slot = Arc::strong_count(&slot) == 1;
         self.ended.ended(run, settlement, frees_slot);
+        drop(in_line);
         // last, so that the processor is woken last and runs first: slots wait for it
         drop(slot);
     }
@@ -120,7 +127,11 @@ impl Worker {
                 if let Ok(turn) = turn {
                     slot.took(turn);
                 }
-                None
+                if run.has_lease() {
+                    return None;
+                }
+                context.end(RunEnded::LeaseExpired);
+                Some(Outcome::Answered(Err(RunEnded::LeaseExpired.into())))
             }
         }
     }
@@ -175,7 +186,7 @@ impl Worker {
 type Turn = BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>;
 
 /// Takes the next place in line, now: spawned tasks are first polled in any order.
-fn in_line(turns: &Arc<Semaphore>) -> Turn {
+fn next_of(turns: &Arc<Semaphore>) -> Turn {
     let mut turn = Arc::clone(turns).acquire_owned().boxed();
     match turn.poll_unpin(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(turn) => ready(turn).boxed(),

@@ -60,6 +60,68 @@ async fn a_run_that_ends_is_told_by_the_fetch_that_its_slot_sets_off() {
 }
 
 #[tokio::test]
+async fn a_run_of_a_queue_that_is_not_fetched_from_is_told_at_once() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    client
+        .enqueue(Task::new("any", "hold").task_id("other"))
+        .await
+        .unwrap();
+    let server = world
+        .server()
+        .concurrency(2)
+        .queue("default", 1)
+        .queue("busy", 1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(1).await;
+    for n in 1..=6 {
+        let task = Task::new("any", "hold")
+            .queue("busy")
+            .task_id(n.to_string());
+        client.enqueue(task).await.unwrap();
+    }
+    handler.has_begun(2).await;
+    // the first to hold is the first to go on; its slot goes to the other queue
+    handler.release(1);
+    handler.has_begun(3).await;
+    world.task_is("other", "").await;
+    assert_eq!(handler.running(), 2);
+    handler.release(6);
+    handler.has_begun(7).await;
+    handler.is_idle().await;
+    server.shutdown().await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_redis_without_memory_is_told_of_ends_and_fetched_from_no_more() {
+    let world = World::new().await;
+    let log = Log::capture();
+    let handler = Scripted::new();
+    enqueue(&world, &["1", "2"]).await;
+    let server = world
+        .server()
+        .concurrency(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(1).await;
+    let _: () = world.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    handler.release(2);
+    log.line_with(&["could not fetch tasks", "OOM"]).await;
+    world.task_is("1", "").await;
+    assert_eq!(world.state("2").await, "pending");
+    let _: () = world.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    world.task_is("2", "").await;
+    assert_eq!(handler.begun(), ["1", "2"]);
+    server.shutdown().await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
 async fn a_fetch_that_redis_refuses_does_not_undo_what_it_has_told() {
     let world = World::new().await;
     let log = Log::capture();

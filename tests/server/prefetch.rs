@@ -96,7 +96,12 @@ async fn a_shutdown_gives_back_what_has_not_begun_and_waits_for_the_rest() {
     })
     .await;
     let releasing = async {
-        tokio::task::yield_now().await;
+        // others need not wait for the handler that runs
+        eventually("those that wait are given back", DEADLINE, || async {
+            world.list("pending").await.len() == 3
+        })
+        .await;
+        assert_eq!(world.list("active").await, ["1"]);
         handler.release(1);
     };
     tokio::join!(server.shutdown(), releasing);

@@ -56,8 +56,8 @@ impl Broker {
         dequeued(reply, DEQUEUE.name)
     }
 
-    /// [`done`](Self::done) and then [`dequeue`](Self::dequeue), from the same queue, in one call. What
-    /// comes second has its own result.
+    /// [`dequeue`](Self::dequeue) and [`done`](Self::done), of the same queue, in one call, each with its
+    /// own result.
     pub(crate) async fn exchange(
         &self,
         queue: &QueueKeys,
@@ -66,7 +66,7 @@ impl Broker {
         want: usize,
         owner: &Str,
         now: DateTime<Utc>,
-    ) -> Result<(Vec<bool>, Result<Dequeued>)> {
+    ) -> Result<(Result<Dequeued>, Result<Vec<bool>>)> {
         let (day, day_ends) = statistics_day(now);
         let build = || {
             let keys = vec![
@@ -90,8 +90,10 @@ impl Broker {
         let reply = EXCHANGE.call(self.client()?, build).await?;
         let mut parts = reply::array(reply, EXCHANGE.name)?.into_iter();
         let mut part = || parts.next().unwrap_or(Value::Null);
-        let held = reply::flags(part(), ended.len(), EXCHANGE.name)?;
-        Ok((held, dequeued(part(), EXCHANGE.name)))
+        let taken = dequeued(part(), EXCHANGE.name);
+        let held = not_refused(part(), EXCHANGE.name)
+            .and_then(|held| reply::flags(held, ended.len(), EXCHANGE.name));
+        Ok((taken, held))
     }
 
     /// Gives back, uncounted and next in line, what the fetch named `owner` took.
@@ -112,15 +114,10 @@ impl Broker {
 
 /// What `lua/lib/dequeue.lua` returns.
 fn dequeued(reply: Value, script: &'static str) -> Result<Dequeued> {
-    let mut values = reply::array(reply, script)?.into_iter();
+    let mut values = reply::array(not_refused(reply, script)?, script)?.into_iter();
     let word = values.next().unwrap_or(Value::Null);
-    match &*reply::text(word, script)? {
-        "paused" => return Ok(Dequeued::Paused),
-        "refused" => {
-            let said = reply::text(values.next().unwrap_or(Value::Null), script)?;
-            return Err(map_error_reply(&said, script));
-        }
-        _ => {}
+    if &*reply::text(word, script)? == "paused" {
+        return Ok(Dequeued::Paused);
     }
     let dropped = reply::integer(&values.next().unwrap_or(Value::Null), script)?;
     let mut tasks = Vec::with_capacity(values.len() / 2);
@@ -131,4 +128,17 @@ fn dequeued(reply: Value, script: &'static str) -> Result<Dequeued> {
         tasks,
         dropped: dropped.unsigned_abs(),
     })
+}
+
+/// The part of a reply that Redis has not refused.
+fn not_refused(part: Value, script: &str) -> Result<Value> {
+    match part {
+        Value::Array(mut words)
+            if words.len() == 2 && words[0].as_str().as_deref() == Some("refused") =>
+        {
+            let said = reply::text(words.swap_remove(1), script)?;
+            Err(map_error_reply(&said, script))
+        }
+        part => Ok(part),
+    }
 }
