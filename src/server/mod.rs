@@ -118,7 +118,8 @@ impl Server {
     /// server may be idle, or while tasks of a queue of more weight come; its timeout counts from
     /// the beginning of its run, and until then it is not among the workers that asynqmon shows. A
     /// shutdown gives it back at once, uncounted and next in line; a server that is only
-    /// [stopped](RunningServer::stop) runs it.
+    /// [stopped](RunningServer::stop) runs it. In a crash it counts as one that ran: without retries left it
+    /// is archived, unless [`lost_lease`](Self::lost_lease) says otherwise.
     pub fn prefetch(mut self, tasks: usize) -> Self {
         self.config.prefetch = tasks;
         self
