@@ -170,7 +170,7 @@ impl Processor {
                     }
                     under_way += permit.num_permits();
                     let hold = hold.take().unwrap_or_else(|| self.endings.hold());
-                    fetches.push(Box::pin(self.fetch(permit, &names, hold)));
+                    fetches.push(Box::pin(self.fetch(permit, &names, hold, &stop)));
                 }
                 () = self.runs.one_gone(), if room == 0 => {}
                 () = self.wakeups.ready_changed(), if !any_to_ask => {}
@@ -195,9 +195,13 @@ impl Processor {
         permit: OwnedSemaphorePermit,
         names: &FetchNames,
         hold: Hold<'_>,
+        stop: &CancellationToken,
     ) -> Fetched {
         let want = permit.num_permits();
-        let answers = if self.queues.is_strict() {
+        let answers = if stop.is_cancelled() {
+            // stopped before anything was sent
+            Vec::new()
+        } else if self.queues.is_strict() {
             self.fetch_strictly(want, names, hold).await
         } else {
             self.fetch_weighted(want, names, hold).await
