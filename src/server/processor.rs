@@ -169,8 +169,7 @@ impl Processor {
                         permit.merge(others);
                     }
                     under_way += permit.num_permits();
-                    let hold = hold.take().unwrap_or_else(|| self.endings.hold());
-                    fetches.push(Box::pin(self.fetch(permit, &names, hold, &stop)));
+                    fetches.push(Box::pin(self.fetch(permit, &names, hold.take(), &stop)));
                 }
                 () = self.runs.one_gone(), if room == 0 => {}
                 () = self.wakeups.ready_changed(), if !any_to_ask => {}
@@ -189,22 +188,20 @@ impl Processor {
         self.endings.fetching_is_over();
     }
 
-    /// One fetch over all queues that may have tasks, for as many as there are permits.
+    /// One fetch over all queues that may have tasks, for as many as there are permits. After `stop` it
+    /// asks no more.
     async fn fetch(
         &self,
         permit: OwnedSemaphorePermit,
         names: &FetchNames,
-        hold: Hold<'_>,
+        hold: Option<Hold<'_>>,
         stop: &CancellationToken,
     ) -> Fetched {
         let want = permit.num_permits();
-        let answers = if stop.is_cancelled() {
-            // stopped before anything was sent
-            Vec::new()
-        } else if self.queues.is_strict() {
-            self.fetch_strictly(want, names, hold).await
+        let answers = if self.queues.is_strict() {
+            self.fetch_strictly(want, names, hold, stop).await
         } else {
-            self.fetch_weighted(want, names, hold).await
+            self.fetch_weighted(want, names, hold, stop).await
         };
         Fetched { permit, answers }
     }
@@ -213,11 +210,14 @@ impl Processor {
         &self,
         mut want: usize,
         names: &FetchNames,
-        hold: Hold<'_>,
+        mut hold: Option<Hold<'_>>,
+        stop: &CancellationToken,
     ) -> Vec<Answer> {
         let mut answers = Vec::new();
-        let mut hold = Some(hold);
         for queue in self.wakeups.to_ask(true).collect::<Vec<_>>() {
+            if stop.is_cancelled() {
+                break;
+            }
             let answer = self.ask(queue, want, names, hold.take()).await;
             want -= answer.got;
             answers.push(answer);
@@ -232,12 +232,12 @@ impl Processor {
         &self,
         mut want: usize,
         names: &FetchNames,
-        hold: Hold<'_>,
+        mut hold: Option<Hold<'_>>,
+        stop: &CancellationToken,
     ) -> Vec<Answer> {
-        let mut hold = Some(hold);
         let mut open: Vec<usize> = self.wakeups.to_ask(false).collect();
         let mut answers = Vec::new();
-        while want > 0 && !open.is_empty() {
+        while want > 0 && !open.is_empty() && !stop.is_cancelled() {
             // another fetch may have found some of them empty
             open.retain(|queue| self.wakeups.is_to_ask(*queue));
             let dealt = self.queues.deal(want, &open, &mut rand::rng());
