@@ -152,7 +152,7 @@ impl Heartbeater {
     }
 }
 
-/// Another server owns the task now. One whose handler has answered is settled by what waits among the endings.
+/// Another server owns the task now. Of one whose handler has answered Redis is told, and says so itself.
 fn lose(run: &Run) {
     if !run.has_ended() {
         run.context.end(RunEnded::LeaseExpired);

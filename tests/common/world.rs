@@ -183,6 +183,20 @@ impl World {
         )
     }
 
+    /// How often Redis has run these commands, those within scripts too.
+    pub async fn calls_of(&self, commands: &[&str]) -> u64 {
+        let stats: String = self.run(&["INFO", "commandstats"]).await;
+        let calls = |command: &&str| -> u64 {
+            let line = stats.lines().find_map(|line| {
+                line.strip_prefix(&format!("cmdstat_{command}:calls="))?
+                    .split(',')
+                    .next()
+            });
+            line.map_or(0, |calls| calls.parse().unwrap())
+        };
+        commands.iter().map(calls).sum()
+    }
+
     /// Asks whoever runs this task to cancel it, once a server listens.
     pub async fn cancel(&self, id: &str) {
         eventually("the cancellation is heard", DEADLINE, || async {

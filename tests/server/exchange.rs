@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rasynq::{CancelPolicy, Task, blocking};
+use rasynq::{CancelPolicy, RunningServer, Task, blocking};
 
 use crate::common::{DEADLINE, Log, OnThread, Scripted, World, eventually, key};
 
@@ -15,16 +15,16 @@ async fn enqueue(world: &World, ids: &[&str]) {
     }
 }
 
-async fn calls_of_scripts(world: &World) -> u64 {
-    let stats: String = world.run(&["INFO", "commandstats"]).await;
-    let calls = |name: &str| -> u64 {
-        stats
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")))
-            .and_then(|rest| rest.split(',').next()?.parse().ok())
-            .unwrap_or(0)
-    };
-    calls("evalsha") + calls("eval")
+/// A server with one worker, which has begun with the first task.
+async fn one_worker(world: &World, handler: &Scripted) -> RunningServer {
+    let server = world
+        .server()
+        .concurrency(1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(1).await;
+    server
 }
 
 #[tokio::test]
@@ -33,21 +33,15 @@ async fn a_run_that_ends_is_told_by_the_fetch_that_its_slot_sets_off() {
     let handler = Scripted::new();
     let ids: Vec<String> = (0..40).map(|n| n.to_string()).collect();
     enqueue(&world, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let server = world
-        .server()
-        .concurrency(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
-    handler.has_begun(1).await;
-    let before = calls_of_scripts(&world).await;
+    let server = one_worker(&world, &handler).await;
+    let before = world.calls_of(&["evalsha", "eval"]).await;
     for n in 1..40 {
         handler.release(1);
         handler.has_begun(n + 1).await;
         assert_eq!(world.state(&ids[n - 1]).await, "", "before the next begins");
     }
     // 39 if nothing else ran: leases are renewed, servers tell of themselves, and the first is sent whole
-    let calls = calls_of_scripts(&world).await - before;
+    let calls = world.calls_of(&["evalsha", "eval"]).await - before;
     assert!((39..60).contains(&calls), "{calls}");
     handler.release(1);
     eventually("all are done", DEADLINE, || async {
@@ -102,13 +96,7 @@ async fn a_redis_without_memory_is_told_of_ends_and_fetched_from_no_more() {
     let log = Log::capture();
     let handler = Scripted::new();
     enqueue(&world, &["1", "2"]).await;
-    let server = world
-        .server()
-        .concurrency(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
-    handler.has_begun(1).await;
+    let server = one_worker(&world, &handler).await;
     let _: () = world.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
     handler.release(2);
     log.line_with(&["could not fetch tasks", "OOM"]).await;
@@ -127,13 +115,7 @@ async fn a_fetch_that_redis_refuses_does_not_undo_what_it_has_told() {
     let log = Log::capture();
     let handler = Scripted::new();
     enqueue(&world, &["1", "2", "3"]).await;
-    let server = world
-        .server()
-        .concurrency(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
-    handler.has_begun(1).await;
+    let server = one_worker(&world, &handler).await;
     let _: () = world.run(&["RENAME", &key("pending"), "kept"]).await;
     let _: () = world.run(&["SET", &key("pending"), "no list"]).await;
     handler.release(1);

@@ -132,10 +132,7 @@ async fn where_watching_is_forbidden_queues_are_asked_at_the_interval() {
 
 /// How many fetches Redis has been asked for: no other script reads a list there.
 async fn fetches(world: &World) -> u64 {
-    let stats: String = world.run(&["INFO", "commandstats"]).await;
-    let lrange = stats.split("cmdstat_lrange:calls=").nth(1);
-    let calls = lrange.and_then(|rest| rest.split(',').next());
-    calls.map_or(0, |calls| calls.parse().unwrap())
+    world.calls_of(&["lrange"]).await
 }
 
 #[tokio::test]

@@ -37,21 +37,7 @@ impl Broker {
         want: usize,
         owner: &Str,
     ) -> Result<Dequeued> {
-        let build = || {
-            let keys = vec![
-                Key::from(queue.pending()),
-                Key::from(queue.active()),
-                Key::from(queue.lease()),
-                Key::from(queue.paused()),
-            ];
-            let args: Vec<Value> = vec![
-                queue.task_prefix().into(),
-                number(want as u64),
-                number(LEASE.as_secs()),
-                owner.clone().into(),
-            ];
-            (keys, args)
-        };
+        let build = || fetch_of(queue, want, owner);
         let reply = DEQUEUE.call(self.client()?, build).await?;
         dequeued(reply, DEQUEUE.name)
     }
@@ -69,19 +55,9 @@ impl Broker {
     ) -> Result<(Result<Dequeued>, Result<Vec<bool>>)> {
         let (day, day_ends) = statistics_day(now);
         let build = || {
-            let keys = vec![
-                Key::from(queue.pending()),
-                Key::from(queue.active()),
-                Key::from(queue.lease()),
-                Key::from(queue.paused()),
-                Key::from(queue.processed_on(day)),
-                Key::from(queue.processed()),
-            ];
-            let mut args: Vec<Value> = Vec::with_capacity(8 + 2 * ended.len());
-            args.push(queue.task_prefix().into());
-            args.push(number(want as u64));
-            args.push(number(LEASE.as_secs()));
-            args.push(owner.clone().into());
+            let (mut keys, mut args) = fetch_of(queue, want, owner);
+            keys.push(Key::from(queue.processed_on(day)));
+            keys.push(Key::from(queue.processed()));
             args.push(number(day_ends));
             args.push(number(stretch));
             push_done(&mut args, ended);
@@ -110,6 +86,23 @@ impl Broker {
         let reply = RECLAIM.call(self.client()?, build).await?;
         reply::integer(&reply, RECLAIM.name).map(i64::unsigned_abs)
     }
+}
+
+/// The keys and arguments of `lua/dequeue.lua`, which those of `lua/exchange.lua` begin with.
+fn fetch_of(queue: &QueueKeys, want: usize, owner: &Str) -> (Vec<Key>, Vec<Value>) {
+    let keys = vec![
+        Key::from(queue.pending()),
+        Key::from(queue.active()),
+        Key::from(queue.lease()),
+        Key::from(queue.paused()),
+    ];
+    let args = vec![
+        queue.task_prefix().into(),
+        number(want as u64),
+        number(LEASE.as_secs()),
+        owner.clone().into(),
+    ];
+    (keys, args)
 }
 
 /// What `lua/lib/dequeue.lua` returns.
