@@ -55,8 +55,6 @@ pub(crate) struct Lab {
     pub(crate) rounds: usize,
     /// Fewer rounds, tasks and samples.
     pub(crate) quick: bool,
-    /// The deepest queue of the growth scenario, in tasks.
-    pub(crate) deepest: u64,
 }
 
 impl Lab {
@@ -78,11 +76,6 @@ impl Lab {
     /// So many tasks, or a quarter of them in a quick run.
     pub(crate) fn tasks(&self, full: u64) -> u64 {
         if self.quick { (full / 4).max(1) } else { full }
-    }
-
-    /// Rounds of scenarios with many cases: fewer.
-    pub(crate) fn growth_rounds(&self) -> usize {
-        if self.quick { 1 } else { self.rounds.min(2) }
     }
 
     /// A bed on loopback.

@@ -9,11 +9,10 @@ use crate::scenario::{ALL, Scenario};
 
 /// What is said about the arguments.
 pub(crate) const USAGE: &str =
-    "dev/bench [--only NAME]… [--quick] [--rounds N] [--deep] [--out DIR] [--write-docs] [--list]
+    "dev/bench [--only NAME]… [--quick] [--rounds N] [--out DIR] [--write-docs] [--list]
   --only NAME    only these scenarios; may hold * at its end, may be given again
-  --quick        two rounds, a quarter of the tasks
+  --quick        two rounds, a quarter of the tasks, no queue deeper than 1,000,000
   --rounds N     so many rounds (5)
-  --deep         the growth scenario up to 5,000,000 pending tasks
   --out DIR      where results go (target/bench)
   --write-docs   the results into docs/performance.md too
   --list         the scenarios";
@@ -42,7 +41,6 @@ impl Options {
                 redis_server: "redis-server".into(),
                 rounds: 0,
                 quick: false,
-                deepest: 1_000_000,
             },
             out: "target/bench".into(),
             docs: None,
@@ -55,7 +53,6 @@ impl Options {
                 "--only" => options.only.push(value()?),
                 "--quick" => options.lab.quick = true,
                 "--rounds" => options.lab.rounds = value()?.parse().context("--rounds")?,
-                "--deep" => options.lab.deepest = 5_000_000,
                 "--out" => options.out = value()?.into(),
                 "--write-docs" => options.docs = Some("docs/performance.md".into()),
                 "--list" => options.list = true,

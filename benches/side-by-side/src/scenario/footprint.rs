@@ -28,14 +28,14 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
             "bytes",
             "B",
         )
-        .play(lab.rounds.min(3), &BOTH, |side| stored(&bed, side))?,
+        .play(lab.rounds, &BOTH, |side| stored(&bed, side))?,
         Case::new(
             "footprint",
             "worker: 10,000 handlers, MiB",
             "rss_mib",
             "MiB",
         )
-        .play(lab.rounds.min(3), &BOTH, |side| running(&bed, side))?,
+        .play(lab.rounds, &BOTH, |side| running(&bed, side))?,
     ])
 }
 

@@ -13,21 +13,19 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     let depths = [1_000_u32, 10_000, 100_000, 1_000_000, 5_000_000];
     for depth in depths {
-        if u64::from(depth) > lab.deepest {
+        if lab.quick && depth > 1_000_000 {
             break;
         }
         let bed = lab.bed()?;
         let case = Case::rate("growth", format!("depth={depth}"))
             .at(depth.into())
             .note("at most 20,000 (Go) or 150,000 (Rust) of them are run");
-        cases.push(case.play(lab.growth_rounds(), &BOTH, |side| {
-            at_depth(&bed, side, depth.into())
-        })?);
+        cases.push(case.play(lab.rounds, &BOTH, |side| at_depth(&bed, side, depth.into()))?);
     }
     for queues in [1_u16, 10, 100, 1000] {
         let bed = lab.bed()?;
         let case = Case::rate("growth", format!("queues={queues}")).at(queues.into());
-        cases.push(case.play(lab.growth_rounds(), &BOTH, |side| {
+        cases.push(case.play(lab.rounds, &BOTH, |side| {
             over_queues(&bed, side, queues.into())
         })?);
     }
@@ -36,7 +34,7 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
         let case = Case::rate("growth", format!("servers={servers}"))
             .at(servers.into())
             .note("c=10 each");
-        cases.push(case.play(lab.growth_rounds(), &BOTH, |side| {
+        cases.push(case.play(lab.rounds, &BOTH, |side| {
             let tasks = tasks(lab, side);
             sow(&bed, &[Seed::pending(tasks)])?;
             Drain {

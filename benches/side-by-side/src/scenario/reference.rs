@@ -39,7 +39,7 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
     for (name, args) in RUNS {
         let bed = lab.bed()?;
         let mut case = Case::new("reference", name, "rate", "commands/s");
-        for _ in 0..lab.growth_rounds() {
+        for _ in 0..lab.rounds {
             let rate = run(&bed, &program, args)?;
             let metrics = Metrics::from([("rate", rate)]);
             case.rounds.push(BTreeMap::from([(Side::Raw, metrics)]));
