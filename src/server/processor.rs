@@ -31,13 +31,14 @@ use crate::wire::{self, QueueKeys};
 
 /// How many fetches are under way at once.
 const FETCHES_IN_FLIGHT: usize = 2;
-/// Fewer are not halved: what a call costs besides its tasks would be more than two at once gain.
-const LEAST_HALF: usize = 16;
+/// A call for fewer costs more besides its tasks than with them: fewer are not halved, and wait for handlers
+/// that are about to end.
+const WORTH_A_CALL: usize = 16;
 /// The most tasks of one fetch: a sixteenth of the places, but not less or more than these.
 const FETCH_CAP_LOW: usize = 128;
 const FETCH_CAP_HIGH: usize = 1_000;
 
-/// How often to let others run first while that frees more workers.
+/// How often a fetch for few lets others run first, as long as that frees more workers.
 const MOST_YIELDS: usize = 4;
 
 /// asynq: `processor`.
@@ -95,7 +96,7 @@ impl Processor {
         // half of the places at the most, if they are many: while one half is run, the other is fetched
         let most = all
             .div_ceil(FETCHES_IN_FLIGHT)
-            .max(LEAST_HALF.min(all))
+            .max(WORTH_A_CALL.min(all))
             .min((all / 16).clamp(FETCH_CAP_LOW, FETCH_CAP_HIGH));
         // how many tasks the fetches under way may bring
         let mut under_way = 0;
@@ -152,11 +153,9 @@ impl Processor {
                 permit = Arc::clone(&slots).acquire_many_owned(least as u32), if may_fetch => {
                     // the semaphore is never closed
                     let Ok(mut permit) = permit else { break };
-                    // handlers that are about to end make the fetch larger
                     for _ in 0..MOST_YIELDS {
                         let before = slots.available_permits();
-                        if before + least >= all {
-                            // all are free
+                        if before + least >= WORTH_A_CALL.min(all) {
                             break;
                         }
                         tokio::task::yield_now().await;
