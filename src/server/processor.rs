@@ -93,10 +93,11 @@ impl Processor {
         let all = self.concurrency + self.prefetch;
         let slots = Arc::new(Semaphore::new(all));
         let names = FetchNames::new();
+        let worth_a_call = WORTH_A_CALL.min(all);
         // half of the places at the most, if they are many: while one half is run, the other is fetched
         let most = all
             .div_ceil(FETCHES_IN_FLIGHT)
-            .max(WORTH_A_CALL.min(all))
+            .max(worth_a_call)
             .min((all / 16).clamp(FETCH_CAP_LOW, FETCH_CAP_HIGH));
         // how many tasks the fetches under way may bring
         let mut under_way = 0;
@@ -155,7 +156,7 @@ impl Processor {
                     let Ok(mut permit) = permit else { break };
                     for _ in 0..MOST_YIELDS {
                         let before = slots.available_permits();
-                        if before + least >= WORTH_A_CALL.min(all) {
+                        if before + least >= worth_a_call {
                             break;
                         }
                         tokio::task::yield_now().await;
