@@ -12,10 +12,9 @@ use shared_calls::SharedCalls;
 use crate::broker::{Broker, NewTask, Place};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
-use crate::task::{Composed, IntoTask, Placement, Task, TaskOption, option_methods};
-use crate::task_info::TaskInfo;
+use crate::task::{Composed, IntoTask, Task, TaskInfo, TaskOption, option_methods};
 use crate::unique::Uuids;
-use crate::wire::{self, TaskState};
+use crate::wire::{self, Placement, TaskState};
 
 /// Enqueues tasks. Clones are cheap and share one connection. asynq: `Client`.
 ///

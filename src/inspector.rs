@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
-use crate::task_info::TaskInfo;
+use crate::task::TaskInfo;
 use crate::wire::{self, QueueKeys, TaskState, keys};
 
 /// Reads queues and tasks, pauses queues, cancels runs. asynq: `Inspector`.

@@ -60,15 +60,14 @@
 mod broker;
 mod client;
 mod connection;
-mod context;
 mod error;
 mod handler;
 mod inspector;
 mod mux;
 mod retry_delay;
+mod run;
 mod server;
 mod task;
-mod task_info;
 mod unique;
 #[expect(
     dead_code,
@@ -83,19 +82,19 @@ pub use connection::TlsOptions;
 pub use connection::{
     Connection, DEFAULT_COMMAND_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_POOL_SIZE,
 };
-pub use context::{Progress, TaskContext};
 pub use error::{Error, ErrorKind, Result};
 #[doc(hidden)]
 pub use handler::marker;
 pub use handler::{
-    Answer, Blocking, Codec, Handler, HandlerError, HandlerFuture, HandlerInput, HandlerNotFound,
-    HandlerService, HasKind, IntoAnswer, IntoHandler, IntoOutcome, Json, LayerError, Layered,
-    Panic, PayloadError, Protobuf, RetryAfter, Revoke, Run, RunEnded, SkipRetry, TaskKind, TestRun,
-    UndecodablePayload, blocking, find_error, is_panic,
+    Answer, Blocking, Handler, HandlerError, HandlerFuture, HandlerInput, HandlerNotFound,
+    HandlerService, HasKind, IntoAnswer, IntoHandler, IntoOutcome, LayerError, Layered, Panic,
+    RetryAfter, Revoke, RunService, SkipRetry, TestRun, UndecodablePayload, blocking, find_error,
+    is_panic,
 };
 pub use inspector::Inspector;
 pub use mux::Mux;
 pub use retry_delay::{MAX_DELAY, RetryDelay};
+pub use run::{Progress, Run, RunEnded, TaskContext};
 pub use server::{
     CancelPolicy, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE, DEFAULT_CANCEL_GRACE,
     DEFAULT_DELAYED_TASK_CHECK_INTERVAL, DEFAULT_HEALTH_CHECK_INTERVAL, DEFAULT_JANITOR_BATCH_SIZE,
@@ -103,10 +102,9 @@ pub use server::{
     RunningServer, Server, UnknownType,
 };
 pub use task::{
-    DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, IntoTask, MAX_TASK_SIZE, MAX_UNIQUE_TTL,
-    MIN_UNIQUE_TTL, Task, TaskOption,
+    Codec, DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, IntoTask, Json, MAX_TASK_SIZE,
+    MAX_UNIQUE_TTL, MIN_UNIQUE_TTL, PayloadError, Protobuf, Task, TaskInfo, TaskKind, TaskOption,
 };
-pub use task_info::TaskInfo;
 pub use wire::{ParseTaskStateError, TaskState};
 
 /// The code in the pages of the repository, compiled and run as tests.

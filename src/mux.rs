@@ -1,28 +1,28 @@
-//! Which handler runs a task: by its exact type, then by the longest prefix.
+//! The mux: it chooses the handler of a task by the task's type, and applies layers and shared state.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
-use tower::{Layer, Service};
+use tower::Layer;
 
-use crate::context::States;
 use crate::error::{Error, Result};
-use crate::handler::marker::{BuildOptions, Muxed};
+use crate::handler::marker::Muxed;
 use crate::handler::{
-    Answer, Erased, HandlerNotFound, HandlerService, HasKind, IntoHandler, LayerError,
-    OutcomeFuture, Run, UndecodablePayload,
+    BuildOptions, ErasedHandler, HandlerNotFound, HandlerService, HasKind, IntoHandler,
+    ResultFuture, RunService, UndecodablePayload,
 };
+use crate::run::{Run, States};
 
 /// Chooses the handler of a task by its type. asynq: `ServeMux`.
 ///
-/// A pattern that equals the type wins; otherwise the longest that the type begins with. Where
-/// none does, the run fails with [`HandlerNotFound`], and the server's setting for unknown types
-/// says what becomes of the task.
+/// A pattern that equals the type wins; otherwise the longest pattern that is a prefix of the type.
+/// If no pattern matches, the run fails with [`HandlerNotFound`]; the server's setting for
+/// [unknown types](crate::Server::unknown_type) then decides about the task.
 ///
-/// A mistake in it (a blank pattern, the same pattern twice) is an error of
-/// [`Server::serve`](crate::Server::serve), and of [`validate`](Self::validate), never a panic.
+/// A mistake in a mux (a blank pattern, or the same pattern twice) does not panic. It is an error of
+/// [`Server::serve`](crate::Server::serve) and of [`validate`](Self::validate).
 ///
 /// ```
 /// use rasynq::{Mux, Task, TaskContext, TaskKind};
@@ -36,8 +36,8 @@ use crate::handler::{
 /// async fn resize(_cx: TaskContext, task: Task) -> anyhow::Result<()> { Ok(()) }
 ///
 /// let mux = Mux::new()
-///     .handle(welcome)            // its payload says the type
-///     .route("image:", resize);   // every type that begins so
+///     .handle(welcome)            // the payload's TaskKind names the type
+///     .route("image:", resize);   // every type with this prefix
 /// mux.validate()?;
 /// # Ok::<_, rasynq::Error>(())
 /// ```
@@ -55,15 +55,15 @@ type Route = Box<dyn FnOnce(BuildOptions) -> Result<HandlerService> + Send>;
 type Wrap = Box<dyn FnOnce(HandlerService) -> HandlerService + Send>;
 
 impl Mux {
-    /// A mux without handlers.
+    /// Creates a mux without handlers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Runs tasks of the handler's own type with it: a handler of a typed payload, whose
-    /// [`TaskKind`](crate::TaskKind) says the type.
+    /// Adds a handler of a typed payload. The payload's [`TaskKind`](crate::TaskKind) names the
+    /// pattern.
     ///
-    /// As a pattern the type is a prefix too; see [`Mux`].
+    /// The pattern also matches as a prefix; see [`Mux`].
     pub fn handle<M>(self, handler: impl IntoHandler<M> + Send + 'static) -> Self
     where
         M: HasKind + 'static,
@@ -71,8 +71,8 @@ impl Mux {
         self.route(M::TYPE, handler)
     }
 
-    /// Runs tasks with this handler whose type is `pattern`, or begins with it and with no
-    /// longer one. asynq: `HandleFunc`.
+    /// Adds a handler for the tasks whose type is `pattern`, or begins with `pattern` and with no
+    /// longer pattern of this mux. asynq: `HandleFunc`.
     pub fn route<M: 'static>(
         mut self,
         pattern: impl Into<String>,
@@ -80,7 +80,7 @@ impl Mux {
     ) -> Self {
         let pattern = pattern.into();
         if pattern.trim().is_empty() {
-            self.note(Error::invalid("a pattern of the mux is blank"));
+            self.record(Error::invalid("a pattern of the mux is blank"));
             return self;
         }
         match self.routes.entry(pattern) {
@@ -90,16 +90,16 @@ impl Mux {
             Entry::Occupied(taken) => {
                 let pattern = taken.key();
                 let mistake = format!("pattern {pattern:?} of the mux has two handlers");
-                self.note(Error::invalid(mistake));
+                self.record(Error::invalid(mistake));
             }
         }
         self
     }
 
-    /// Puts a tower layer around all handlers, and around the answer for types without one. The
-    /// first layer added is the outermost. asynq: `Use`.
+    /// Wraps a tower layer around all handlers. It also sees tasks without a handler. The first
+    /// layer that is added is the outermost. asynq: `Use`.
     ///
-    /// For one pattern: [`IntoHandler::layered`].
+    /// To wrap one handler, use [`IntoHandler::layered`].
     ///
     /// ```
     /// use rasynq::{Mux, Run};
@@ -112,24 +112,21 @@ impl Mux {
     /// # mux.validate().unwrap();
     /// ```
     ///
-    /// The errors of a layer's service may be those of the handlers, `anyhow::Error`, or
-    /// [`tower::BoxError`]; see [`LayerError`].
+    /// The layer's service must be a [`RunService`]; its error may be the inner service's own,
+    /// `anyhow::Error`, or [`tower::BoxError`].
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<HandlerService> + Send + 'static,
-        L::Service: Service<Run, Response = Answer, Error: LayerError, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
+        L::Service: RunService,
     {
         self.layers
             .push(Box::new(move |inner| inner.layered(&layer)));
         self
     }
 
-    /// Shares a value with all handlers and layers, which ask for it by its type:
-    /// [`TaskContext::state`](crate::TaskContext::state). A later one of the same type replaces it.
+    /// Shares a value with all handlers and layers. They get it by its type:
+    /// [`TaskContext::state`](crate::TaskContext::state). A later value of the same type replaces
+    /// it.
     ///
     /// ```
     /// use rasynq::{Mux, Task, TaskContext};
@@ -151,18 +148,19 @@ impl Mux {
         self
     }
 
-    /// Sets what becomes of a task whose payload does not decode as the type that its handler
-    /// takes. Default [`UndecodablePayload::Retry`]; a mux within this one may have its own.
-    pub fn on_undecodable(mut self, then: UndecodablePayload) -> Self {
-        self.options.undecodable = Some(then);
+    /// Sets what the server does with a task whose payload does not decode as the type that its
+    /// handler takes. Default: [`UndecodablePayload::Retry`]. A mux within this one may have its own
+    /// setting.
+    pub fn on_undecodable(mut self, action: UndecodablePayload) -> Self {
+        self.options.undecodable = Some(action);
         self
     }
 
-    /// Says whether the mux can be served: the first mistake that was made in building it.
+    /// Checks whether the mux can be served. Returns the first mistake in it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid): a pattern is blank, or is there twice.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if a pattern is blank, or has two handlers.
     pub fn validate(&self) -> Result<()> {
         match &self.mistake {
             None => Ok(()),
@@ -170,7 +168,8 @@ impl Mux {
         }
     }
 
-    fn note(&mut self, mistake: Error) {
+    /// Keeps the first mistake.
+    fn record(&mut self, mistake: Error) {
         self.mistake.get_or_insert(mistake);
     }
 }
@@ -195,7 +194,7 @@ impl IntoHandler<Muxed> for Mux {
         let options = BuildOptions {
             undecodable: self.options.undecodable.or(outer.undecodable),
         };
-        let mut table = Table::default();
+        let mut table = RouteTable::default();
         for (pattern, route) in self.routes {
             let handler = route(options)?;
             table.prefixes.push((pattern.clone(), handler.clone()));
@@ -218,14 +217,15 @@ impl IntoHandler<Muxed> for Mux {
     }
 }
 
-/// The patterns: for the exact match, and from the longest to the shortest.
+/// The handlers by their patterns: once for the exact match, once from the longest pattern to the
+/// shortest.
 #[derive(Default)]
-struct Table {
+struct RouteTable {
     exact: HashMap<String, HandlerService>,
     prefixes: Vec<(String, HandlerService)>,
 }
 
-impl Table {
+impl RouteTable {
     fn find(&self, task_type: &str) -> Option<&HandlerService> {
         self.exact.get(task_type).or_else(|| {
             self.prefixes
@@ -236,8 +236,8 @@ impl Table {
     }
 }
 
-impl Erased for Table {
-    fn call(&self, run: Run) -> OutcomeFuture {
+impl ErasedHandler for RouteTable {
+    fn call(&self, run: Run) -> ResultFuture {
         match self.find(run.task.task_type()) {
             Some(handler) => handler.call_erased(run),
             None => {
@@ -248,14 +248,14 @@ impl Erased for Table {
     }
 }
 
-/// Gives each run the mux' states.
+/// Adds the mux's shared state to each run.
 struct WithStates {
     states: States,
     inner: HandlerService,
 }
 
-impl Erased for WithStates {
-    fn call(&self, mut run: Run) -> OutcomeFuture {
+impl ErasedHandler for WithStates {
+    fn call(&self, mut run: Run) -> ResultFuture {
         run.context.states_mut().extend(&self.states);
         self.inner.call_erased(run)
     }

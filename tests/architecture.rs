@@ -13,24 +13,16 @@ const DOORS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("unique", &[]),
     ("task", &["unique", "wire"]),
-    ("task_info", &["wire"]),
     ("connection", &[]),
     ("broker", &["wire", "connection"]),
     (
         "client",
-        &[
-            "broker",
-            "connection",
-            "task",
-            "task_info",
-            "unique",
-            "wire",
-        ],
+        &["broker", "connection", "task", "unique", "wire"],
     ),
-    ("inspector", &["broker", "connection", "task_info", "wire"]),
-    ("context", &["broker", "handler", "wire"]),
-    ("handler", &["context", "task", "wire"]),
-    ("mux", &["context", "handler"]),
+    ("inspector", &["broker", "connection", "task", "wire"]),
+    ("run", &["broker", "task", "wire"]),
+    ("handler", &["run", "task", "wire"]),
+    ("mux", &["handler", "run"]),
     ("retry_delay", &["task"]),
     // the server's parts and the nouns they share
     (
@@ -38,9 +30,9 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "broker",
             "connection",
-            "context",
             "handler",
             "retry_delay",
+            "run",
             "task",
             "server/config",
             "server/endings",
@@ -67,7 +59,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "server/config",
-        &["broker", "context", "retry_delay", "task", "server/queues"],
+        &["broker", "retry_delay", "run", "task", "server/queues"],
     ),
     ("server/status", &["unique", "wire"]),
     ("server/wakeups", &[]),
@@ -76,15 +68,15 @@ const DOORS: &[(&str, &[&str])] = &[
     ("server/queues", &["broker", "task", "wire"]),
     (
         "server/runs",
-        &["broker", "context", "task", "wire", "server/wakeups"],
+        &["broker", "run", "task", "wire", "server/wakeups"],
     ),
     (
         "server/policy",
         &[
             "broker",
-            "context",
             "handler",
             "retry_delay",
+            "run",
             "task",
             "wire",
             "server/config",
@@ -103,7 +95,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "server/heartbeater",
         &[
             "broker",
-            "handler",
+            "run",
             "wire",
             "server/runs",
             "server/service",
@@ -145,7 +137,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "server/subscriber",
-        &["broker", "handler", "server/runs", "server/service"],
+        &["broker", "run", "server/runs", "server/service"],
     ),
     (
         "server/endings",
@@ -167,6 +159,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "server/worker",
         &[
             "handler",
+            "run",
             "task",
             "server/endings",
             "server/policy",

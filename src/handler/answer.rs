@@ -1,10 +1,12 @@
-//! What a handler answers when it ended well.
+//! What a handler returns.
 
 use std::time::Duration;
 
-/// The good end of a run. The other ends are errors; see [`SkipRetry`](crate::SkipRetry),
-/// [`Revoke`](crate::Revoke) and [`RetryAfter`](crate::RetryAfter) for those with a meaning of
-/// their own.
+/// What a handler returns when it has succeeded.
+///
+/// A handler that has not succeeded returns an error. [`SkipRetry`](crate::SkipRetry),
+/// [`Revoke`](crate::Revoke) and [`RetryAfter`](crate::RetryAfter) are errors that choose what the
+/// server does with the task.
 ///
 /// ```
 /// use rasynq::{Answer, Task, TaskContext};
@@ -12,29 +14,32 @@ use std::time::Duration;
 ///
 /// async fn poll_export(_cx: TaskContext, task: Task) -> anyhow::Result<Answer> {
 ///     if task.payload().is_empty() {
-///         return Ok(Answer::Snooze(Duration::from_secs(60))); // not there yet: look again later
+///         return Ok(Answer::Snooze(Duration::from_secs(60))); // not there yet: try again later
 ///     }
 ///     Ok(Answer::Done)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Answer {
-    /// The task is done: it is completed, or deleted where it has no retention.
+    /// The task is done. The server keeps it as completed for its retention, or deletes it if it has
+    /// none.
     #[default]
     Done,
-    /// Run the task again after this long, without counting a retry or a failure.
+    /// Runs the task again after this long. It counts neither as a retry nor as a failure.
     Snooze(Duration),
 }
 
-/// What may stand in the `Ok` of a handler's result: `()`, which is [`Answer::Done`], or an
-/// [`Answer`].
+/// The result of a handler, with its own error type converted.
+pub(crate) type HandlerResult = Result<Answer, anyhow::Error>;
+
+/// The `Ok` value of a handler: `()`, which means [`Answer::Done`], or an [`Answer`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no answer of a handler",
+    message = "`{Self}` is not an answer of a handler",
     label = "a handler returns `Result<(), E>` or `Result<rasynq::Answer, E>`",
-    note = "a result is written with `TaskContext::write_result`, not returned"
+    note = "to store a result, call `TaskContext::write_result`; a handler does not return it"
 )]
 pub trait IntoAnswer {
-    /// The answer.
+    /// Converts the value into an answer.
     fn into_answer(self) -> Answer;
 }
 
@@ -50,17 +55,18 @@ impl IntoAnswer for Answer {
     }
 }
 
-/// What a handler may return: `Result<A, E>`, where `A` is `()` or [`Answer`] and `E` is
+/// What a handler may return: `Result<A, E>`, where `A` is `()` or [`Answer`], and `E` is
 /// `anyhow::Error` or any `std::error::Error + Send + Sync + 'static`.
 ///
-/// `Box<dyn Error + Send + Sync>` is neither; `.map_err(anyhow::Error::from_boxed)` helps.
+/// `Box<dyn Error + Send + Sync>` is not such an error; convert it with
+/// `.map_err(anyhow::Error::from_boxed)`.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "a handler returns `Result<(), E>` or `Result<rasynq::Answer, E>`",
     note = "`E` is `anyhow::Error` or any error type that is `Send + Sync + 'static`"
 )]
 pub trait IntoOutcome {
-    /// The answer or the error.
+    /// Converts the result.
     fn into_outcome(self) -> Result<Answer, anyhow::Error>;
 }
 
@@ -69,7 +75,7 @@ where
     A: IntoAnswer,
     E: Into<anyhow::Error>,
 {
-    fn into_outcome(self) -> Result<Answer, anyhow::Error> {
+    fn into_outcome(self) -> HandlerResult {
         self.map(IntoAnswer::into_answer).map_err(Into::into)
     }
 }

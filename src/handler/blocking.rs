@@ -1,26 +1,29 @@
-//! Handlers that block: each run on a thread of its own.
+//! Blocking handlers: plain functions, each run on a thread of its own.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::answer::IntoOutcome;
-use super::marker::{BuildOptions, OnThread};
+use super::answer::{HandlerResult, IntoOutcome};
+use super::input::HandlerInput;
+use super::into_handler::IntoHandler;
+use super::marker::OnThread;
+use super::options::BuildOptions;
 use super::panics::caught;
-use super::service::{Erased, HandlerService, Outcome, OutcomeFuture, Run};
-use super::{HandlerInput, IntoHandler};
-use crate::context::TaskContext;
+use super::service::{ErasedHandler, HandlerService, ResultFuture};
 use crate::error::Result;
+use crate::run::{Run, TaskContext};
 
-/// A handler that is a plain function, which may block: each run is on a thread of its own.
+/// Makes a handler from a plain function, which may block. Each run has a thread of its own.
 ///
-/// A thread cannot be stopped from outside. When the run ends early (deadline, cancel, lost
-/// lease) the server goes on at once, but the run keeps its place among the server's
-/// [concurrency](crate::Server::concurrency) until the function returns. A long one asks
-/// [`TaskContext::cancellation`] from time to time.
+/// A thread cannot be stopped from outside. If the server ends the run early (deadline,
+/// cancellation, lost lease), it acknowledges the task at once, but the run's slot, one of the
+/// server's [concurrency](crate::Server::concurrency), stays taken until the function returns. A
+/// function that runs for long should therefore check [`TaskContext::cancellation`] regularly.
 ///
-/// The threads are those of [`tokio::task::spawn_blocking`], of which a runtime has 512 unless
-/// told otherwise. To await something there: `tokio::runtime::Handle::current().block_on(…)`.
+/// The threads are those of [`tokio::task::spawn_blocking`]; a runtime has at most 512 of them by
+/// default. To await a future in the function, use
+/// `tokio::runtime::Handle::current().block_on(…)`.
 ///
 /// ```
 /// use rasynq::{Mux, Task, TaskContext, blocking};
@@ -39,7 +42,7 @@ pub fn blocking<F>(function: F) -> Blocking<F> {
     Blocking { function }
 }
 
-/// A handler made by [`blocking`].
+/// A blocking handler; see [`blocking`].
 #[derive(Clone, Copy, Debug)]
 pub struct Blocking<F> {
     function: F,
@@ -53,33 +56,35 @@ where
 {
     fn build(self, options: BuildOptions) -> Result<HandlerService> {
         let function = self.function;
-        Ok(HandlerService::new(Thread(Arc::new(move |run: Run| {
-            let input = T::from_task(run.task, options)?;
-            function(run.context, input).into_outcome()
-        }))))
+        Ok(HandlerService::new(ThreadHandler(Arc::new(
+            move |run: Run| {
+                let input = T::from_task(run.task, options)?;
+                function(run.context, input).into_outcome()
+            },
+        ))))
     }
 }
 
-struct Thread<F>(Arc<F>);
+struct ThreadHandler<F>(Arc<F>);
 
-impl<F> Erased for Thread<F>
+impl<F> ErasedHandler for ThreadHandler<F>
 where
-    F: Fn(Run) -> Outcome + Send + Sync + 'static,
+    F: Fn(Run) -> HandlerResult + Send + Sync + 'static,
 {
-    fn call(&self, run: Run) -> OutcomeFuture {
+    fn call(&self, run: Run) -> ResultFuture {
         let function = Arc::clone(&self.0);
         Box::pin(async move {
             let slot = run.context.hold_slot();
             let span = tracing::Span::current();
             let thread = tokio::task::spawn_blocking(move || {
-                let outcome = span.in_scope(|| caught(|| function(run)));
+                let result = span.in_scope(|| caught(|| function(run)));
                 drop(slot);
-                outcome
+                result
             });
             match thread.await {
-                Ok(Ok(outcome)) => outcome,
+                Ok(Ok(result)) => result,
                 Ok(Err(panic)) => Err(panic.into()),
-                // The function's panics are caught, so the runtime has stopped.
+                // The function's panics are caught, so this error means that the runtime has stopped.
                 Err(stopped) => Err(stopped).context("the thread of a blocking handler"),
             }
         })
@@ -93,15 +98,14 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::context::{ResultSink, RunSeed, SlotGuard};
-    use crate::handler::RunEnded;
+    use crate::run::{ResultSink, RunEnded, RunSeed};
     use crate::task::Task;
     use crate::wire::TaskMessage;
 
     // asynq frees the slot at once: docs/asynq-defects.md, row 24
     #[tokio::test]
     async fn a_blocking_handler_keeps_its_slot_until_it_returns() {
-        let slot: SlotGuard = Arc::new(());
+        let slot: Arc<dyn std::any::Any + Send + Sync> = Arc::new(());
         let kept: Weak<_> = Arc::downgrade(&slot);
         let context = TaskContext::new(RunSeed {
             message: Arc::new(TaskMessage::default()),

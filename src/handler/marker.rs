@@ -1,31 +1,26 @@
-//! Types by which the compiler tells the kinds of handlers and of typed values apart. One never
-//! writes them, and no value of most of them is ever made.
+//! Marker types by which the compiler tells apart the kinds of handlers and of typed values.
+//!
+//! You never write them, and most of them have no values.
 
 use std::marker::PhantomData;
 
-use super::{TaskKind, UndecodablePayload};
+pub use super::options::BuildOptions;
+use crate::task::TaskKind;
+pub use crate::task::{Typed, TypedRef};
 
 /// Marks the input that is the task itself.
 #[derive(Debug)]
 pub struct Untyped(());
 
-/// Marks an input, or a value to enqueue, that the codec `C` writes.
-#[derive(Debug)]
-pub struct Typed<C>(PhantomData<C>);
-
-/// Marks a reference to a value to enqueue that the codec `C` writes.
-#[derive(Debug)]
-pub struct TypedRef<C>(PhantomData<C>);
-
 /// Marks a function of `T`, an input that `X` marks.
 #[derive(Debug)]
 pub struct Function<T, X>(PhantomData<(T, X)>);
 
-/// Marks a struct that handles `T`.
+/// Marks a struct that handles `T`, an input that `X` marks.
 #[derive(Debug)]
 pub struct Struct<T, X>(PhantomData<(T, X)>);
 
-/// Marks a [`blocking`](crate::blocking) handler of `T`.
+/// Marks a [`blocking`](crate::blocking) handler of `T`, an input that `X` marks.
 #[derive(Debug)]
 pub struct OnThread<T, X>(PhantomData<(T, X)>);
 
@@ -41,7 +36,7 @@ pub struct Built(());
 #[derive(Debug)]
 pub struct Muxed(());
 
-/// A marker of handlers that know their task type: those of a typed payload.
+/// A marker of a handler whose task type is known, because it takes a typed payload.
 #[diagnostic::on_unimplemented(
     message = "the task type of this handler is not known",
     label = "this handler takes any task",
@@ -67,10 +62,4 @@ impl<T: TaskKind<C>, C> HasKind for OnThread<T, Typed<C>> {
 
 impl<M: HasKind> HasKind for Within<M> {
     const TYPE: &'static str = M::TYPE;
-}
-
-/// What a handler is told when it is built.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BuildOptions {
-    pub(crate) undecodable: Option<UndecodablePayload>,
 }

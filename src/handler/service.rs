@@ -1,6 +1,5 @@
-//! The erased handler: a tower service that is always ready and cheap to clone.
+//! The type-erased handler: a tower service that is always ready and cheap to clone.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,50 +7,33 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use tower::util::ServiceExt;
-use tower::{BoxError, Layer, Service};
+use tower::{Layer, Service};
 
-use super::answer::Answer;
-use super::errors::{Boxed, HandlerError};
-use super::panics::RunFuture;
-use crate::context::TaskContext;
-use crate::task::Task;
+use super::answer::{Answer, HandlerResult};
+use super::errors::HandlerError;
+use super::layer::{LayerError, RunService};
+use super::panics::caught;
+use crate::run::Run;
 
-/// One run of a task: the request that [layers](crate::Mux::layer) see and may change.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// What the handler can ask and do.
-    pub context: TaskContext,
-    /// The task.
-    pub task: Task,
+pub(crate) type ResultFuture = BoxFuture<'static, HandlerResult>;
+
+/// What every handler becomes. A call allocates once, for its future.
+pub(crate) trait ErasedHandler: Send + Sync + 'static {
+    fn call(&self, run: Run) -> ResultFuture;
 }
 
-impl Run {
-    /// A run of this task in this context.
-    pub fn new(context: TaskContext, task: Task) -> Self {
-        Self { context, task }
-    }
-}
-
-pub(crate) type Outcome = Result<Answer, anyhow::Error>;
-pub(crate) type OutcomeFuture = BoxFuture<'static, Outcome>;
-
-/// What every handler becomes. A call costs one allocation, that of its future.
-pub(crate) trait Erased: Send + Sync + 'static {
-    fn call(&self, run: Run) -> OutcomeFuture;
-}
-
-/// Any handler, with its type erased: a [`tower::Service`] of [`Run`]s.
+/// Any handler with its type erased: a [`tower::Service`] of [`Run`]s.
 ///
-/// It is always ready, its clones share the handler, and [layers](crate::Mux::layer) wrap it.
+/// It is always ready, its clones share one handler, and [layers](crate::Mux::layer) wrap it.
 /// asynq: `Handler`.
 #[derive(Clone)]
-pub struct HandlerService(Arc<dyn Erased>);
+pub struct HandlerService(Arc<dyn ErasedHandler>);
 
 impl HandlerService {
-    /// Makes a handler of any tower service.
+    /// Makes a handler from any tower service that handles runs.
     ///
-    /// Each run goes through a clone of it, which is first waited for to be ready: a service that
-    /// limits or counts does it across its clones, as tower's own do.
+    /// Each run calls a clone of the service, after the clone has become ready. A service that
+    /// limits or counts runs must share its state between its clones, as tower's own services do.
     ///
     /// ```
     /// use rasynq::{Answer, HandlerService, Run};
@@ -60,41 +42,29 @@ impl HandlerService {
     ///     Ok::<_, anyhow::Error>(Answer::Done)
     /// }));
     /// ```
-    pub fn from_tower<S>(service: S) -> Self
-    where
-        S: Service<Run, Response = Answer, Error: LayerError, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-    {
+    pub fn from_tower<S: RunService>(service: S) -> Self {
         Self::new(FromTower(service))
     }
 
-    pub(crate) fn new(handler: impl Erased) -> Self {
+    pub(crate) fn new(handler: impl ErasedHandler) -> Self {
         Self(Arc::new(handler))
     }
 
     pub(crate) fn layered<L>(self, layer: &L) -> Self
     where
-        L: Layer<Self>,
-        L::Service: Service<Run, Response = Answer, Error: LayerError, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
+        L: Layer<Self, Service: RunService>,
     {
         Self::from_tower(layer.layer(self))
     }
 
-    /// Calls the handler. A handler that is no async function may panic here already.
-    pub(crate) fn call_erased(&self, run: Run) -> OutcomeFuture {
+    /// Calls the handler. A function that is not async may panic during this call already.
+    pub(crate) fn call_erased(&self, run: Run) -> ResultFuture {
         self.0.call(run)
     }
 
-    /// Calls the handler, with its panics as errors: what a server does.
+    /// Calls the handler as a server does: its panics come out as errors.
     pub(crate) fn run(&self, run: Run) -> RunFuture {
-        RunFuture::new(self.clone(), run)
+        RunFuture(RunStage::NotCalled(self.clone(), run))
     }
 }
 
@@ -120,7 +90,7 @@ impl Service<Run> for HandlerService {
 
 /// The future of a [`HandlerService`].
 #[must_use = "a run does nothing unless polled"]
-pub struct HandlerFuture(OutcomeFuture);
+pub struct HandlerFuture(ResultFuture);
 
 impl Future for HandlerFuture {
     type Output = Result<Answer, HandlerError>;
@@ -129,7 +99,7 @@ impl Future for HandlerFuture {
         self.0
             .as_mut()
             .poll(cx)
-            .map(|outcome| outcome.map_err(HandlerError::from))
+            .map(|result| result.map_err(HandlerError::from))
     }
 }
 
@@ -141,15 +111,8 @@ impl fmt::Debug for HandlerFuture {
 
 struct FromTower<S>(S);
 
-impl<S> Erased for FromTower<S>
-where
-    S: Service<Run, Response = Answer, Error: LayerError, Future: Send + 'static>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
-    fn call(&self, run: Run) -> OutcomeFuture {
+impl<S: RunService> ErasedHandler for FromTower<S> {
+    fn call(&self, run: Run) -> ResultFuture {
         let mut service = self.0.clone();
         Box::pin(async move {
             let ready = service.ready().await.map_err(LayerError::into_anyhow)?;
@@ -159,51 +122,57 @@ where
     }
 }
 
-/// What the error of a layer's service may be: [`HandlerError`] (what is under the layer,
-/// unchanged), `anyhow::Error`, [`tower::BoxError`], or `Infallible`.
+/// One run of a handler. A panic comes out as the run's error; a panic while the future is dropped
+/// is logged.
 ///
-/// Sealed; for another error put [`tower::util::MapErrLayer`] around.
-#[diagnostic::on_unimplemented(
-    message = "a layer cannot end with the error `{Self}`",
-    note = "it ends with `rasynq::HandlerError`, `anyhow::Error`, `tower::BoxError` or `Infallible`",
-    note = "map other errors with `tower::util::MapErrLayer::new(anyhow::Error::from)`"
-)]
-pub trait LayerError: sealed::Sealed {
-    /// The error as the server takes it.
-    fn into_anyhow(self) -> anyhow::Error;
+/// Dropping the future stops the handler, except for a blocking handler, whose thread goes on.
+#[must_use = "a run does nothing unless polled"]
+pub(crate) struct RunFuture(RunStage);
+
+enum RunStage {
+    NotCalled(HandlerService, Run),
+    Called(ResultFuture),
+    Finished,
 }
 
-impl LayerError for HandlerError {
-    fn into_anyhow(self) -> anyhow::Error {
-        self.into_inner()
-    }
-}
+impl Future for RunFuture {
+    type Output = HandlerResult;
 
-impl LayerError for anyhow::Error {
-    fn into_anyhow(self) -> anyhow::Error {
-        self
-    }
-}
-
-impl LayerError for BoxError {
-    fn into_anyhow(self) -> anyhow::Error {
-        match self.downcast::<HandlerError>() {
-            Ok(error) => error.into_inner(),
-            Err(error) => Boxed::new(error).into(),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = caught(|| {
+            if let RunStage::NotCalled(..) = self.0
+                && let RunStage::NotCalled(service, run) =
+                    std::mem::replace(&mut self.0, RunStage::Finished)
+            {
+                self.0 = RunStage::Called(service.call_erased(run));
+            }
+            match &mut self.0 {
+                RunStage::Called(future) => {
+                    let polled = future.as_mut().poll(cx);
+                    if polled.is_ready() {
+                        self.0 = RunStage::Finished;
+                    }
+                    polled
+                }
+                // Reached only by a poll after the end, which no caller in this crate does.
+                RunStage::NotCalled(..) | RunStage::Finished => Poll::Pending,
+            }
+        });
+        match polled {
+            Ok(polled) => polled,
+            Err(panic) => Poll::Ready(Err(panic.into())),
         }
     }
 }
 
-impl LayerError for Infallible {
-    fn into_anyhow(self) -> anyhow::Error {
-        match self {}
+impl Drop for RunFuture {
+    fn drop(&mut self) {
+        let stage = std::mem::replace(&mut self.0, RunStage::Finished);
+        if let RunStage::Finished = stage {
+            return;
+        }
+        if let Err(panic) = caught(|| drop(stage)) {
+            tracing::error!(error = %panic, "a handler panicked while its run was dropped");
+        }
     }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::HandlerError {}
-    impl Sealed for anyhow::Error {}
-    impl Sealed for super::BoxError {}
-    impl Sealed for super::Infallible {}
 }

@@ -1,17 +1,18 @@
-//! Runs without a server, for the tests of handlers.
+//! Runs of handlers without a server and without Redis, for tests.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, IntoHandler, Run, RunEnded};
-use crate::context::{KeptResult, ResultSink, RunSeed, TaskContext};
-use crate::task::Task;
+use super::answer::Answer;
+use super::into_handler::IntoHandler;
+use crate::run::{KeptResult, ResultSink, Run, RunEnded, RunSeed, TaskContext};
+use crate::task::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, Task};
 use crate::wire::TaskMessage;
 
-/// One run of a task without a server and without Redis: the context to call a handler with, and
-/// a view of what the handler did to it.
+/// One run of a task without a server and without Redis: it supplies the context for a handler and
+/// keeps the result that the handler writes.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -32,24 +33,24 @@ pub struct TestRun {
     message: TaskMessage,
     deadline: Option<DateTime<Utc>>,
     kept: Arc<KeptResult>,
-    context: std::sync::OnceLock<TaskContext>,
+    context: OnceLock<TaskContext>,
 }
 
 impl TestRun {
-    /// The first run of a task of this type, with id `"test"`, in the queue `"default"`.
+    /// Creates the first run of a task of this type, with the id `"test"`, in the queue `"default"`.
     pub fn new(task_type: impl Into<String>) -> Self {
         Self {
             message: TaskMessage {
                 r#type: task_type.into(),
                 id: "test".to_owned(),
-                queue: crate::task::DEFAULT_QUEUE.to_owned(),
+                queue: DEFAULT_QUEUE.to_owned(),
                 // The constant is far below i32::MAX.
-                retry: crate::task::DEFAULT_MAX_RETRY as i32,
+                retry: DEFAULT_MAX_RETRY as i32,
                 ..TaskMessage::default()
             },
             deadline: None,
             kept: Arc::default(),
-            context: std::sync::OnceLock::new(),
+            context: OnceLock::new(),
         }
     }
 
@@ -67,14 +68,14 @@ impl TestRun {
         self
     }
 
-    /// Sets how often the task has been retried.
+    /// Sets how many times the task has been retried.
     #[must_use]
     pub fn retried(mut self, n: u32) -> Self {
         self.message.retried = i32::try_from(n).unwrap_or(i32::MAX);
         self
     }
 
-    /// Sets how often the task may be retried.
+    /// Sets how many times the task may be retried.
     #[must_use]
     pub fn max_retry(mut self, n: u32) -> Self {
         self.message.retry = i32::try_from(n).unwrap_or(i32::MAX);
@@ -88,14 +89,15 @@ impl TestRun {
         self
     }
 
-    /// Sets the deadline that the context tells. Nothing happens when it comes.
+    /// Sets the deadline that the context returns. The run does not end when it passes.
     #[must_use]
     pub fn deadline(mut self, at: DateTime<Utc>) -> Self {
         self.deadline = Some(at);
         self
     }
 
-    /// The context. It is one and the same from the first call on.
+    /// The context. Every call returns a clone of the same context. Settings made after the first
+    /// call have no effect on it.
     pub fn context(&self) -> TaskContext {
         self.context
             .get_or_init(|| {
@@ -113,8 +115,12 @@ impl TestRun {
             .clone()
     }
 
-    /// Runs a handler as a server does: through layers and mux, the payload decoded, panics
-    /// caught. An error of the mux comes out as the error.
+    /// Runs a handler as a server does: through the mux and its layers, with the payload decoded and
+    /// panics caught.
+    ///
+    /// # Errors
+    ///
+    /// The handler's error, or the error of a mux that is not [valid](crate::Mux::validate).
     pub async fn call<M>(
         &self,
         handler: impl IntoHandler<M>,
@@ -128,12 +134,12 @@ impl TestRun {
         service.run(Run::new(self.context(), task)).await
     }
 
-    /// Ends the run: the context's cancellation fires, and no result can be written any more.
-    pub fn end(&self, cause: RunEnded) {
-        self.context().end(cause);
+    /// Ends the run: cancels the context's token, and the run can no longer write a result.
+    pub fn end(&self, reason: RunEnded) {
+        self.context().end(reason);
     }
 
-    /// The result as it was last written.
+    /// The last result or progress that the handler wrote.
     pub fn result(&self) -> Option<Bytes> {
         self.kept.get()
     }

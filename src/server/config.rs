@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::ArchiveLimits;
-use crate::context::TaskContext;
 use crate::error::{Error, Result};
 use crate::retry_delay::RetryDelay;
+use crate::run::TaskContext;
 use crate::task::Task;
 
 /// How long an idle server waits before it looks for tasks again, on average. It applies only

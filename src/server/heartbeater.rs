@@ -17,7 +17,7 @@ use super::service::Part;
 use super::status::{Identity, Status};
 use crate::broker::Broker;
 use crate::error::{Error, ErrorKind, Result};
-use crate::handler::RunEnded;
+use crate::run::RunEnded;
 use crate::wire::{self, QueueKeys, ServerInfo, WorkerInfo};
 
 /// How long a server counts as alive after its last word.

@@ -61,10 +61,10 @@ use worker::Worker;
 
 use crate::broker::Broker;
 use crate::connection::Connection;
-use crate::context::TaskContext;
 use crate::error::Result;
 use crate::handler::IntoHandler;
 use crate::retry_delay::RetryDelay;
+use crate::run::TaskContext;
 use crate::task::Task;
 
 /// A server that has not been started: its settings, then [`serve`](Self::serve).

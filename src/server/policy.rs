@@ -8,9 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::config::{CancelPolicy, ErrorHandler, IsFailure, LostLease, UnknownType};
 use super::runs::Run;
 use crate::broker::{Archive, ArchiveLimits, Claim, Completed, Done, Later, LaterState};
-use crate::context::TaskContext;
-use crate::handler::{Answer, HandlerNotFound, RunEnded, Verdict, find_error, stored_text};
+use crate::handler::{Answer, HandlerNotFound, Verdict, find_error, stored_text};
 use crate::retry_delay::RetryDelay;
+use crate::run::{RunEnded, TaskContext};
 use crate::task::Task;
 use crate::wire::{self, TaskMessage};
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::wakeups::Wakeups;
 use crate::broker::{Broker, Claim, LEASE, Str};
-use crate::context::{ResultSink, RunSeed, TaskContext};
+use crate::run::{ResultSink, RunSeed, TaskContext};
 use crate::task::DEFAULT_TIMEOUT;
 use crate::wire::{DecodeError, QueueKeys, TaskMessage};
 

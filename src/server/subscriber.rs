@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::runs::Runs;
 use super::service::Backoff;
 use crate::broker::Broker;
-use crate::handler::RunEnded;
+use crate::run::RunEnded;
 
 /// Listens for cancellations until `stop`. asynq: `subscriber`.
 pub(super) async fn listen(broker: Broker, runs: Arc<Runs>, stop: CancellationToken) {

@@ -15,7 +15,8 @@ use super::endings::{InLine, Inlet};
 use super::policy::{Policy, Settlement, as_it_is};
 use super::runs::{Began, Run, Runs, Slot};
 use super::wakeups::Wakeups;
-use crate::handler::{self, Answer, HandlerService, RunEnded};
+use crate::handler::{Answer, HandlerService};
+use crate::run::{self, RunEnded};
 use crate::task::Task;
 
 /// Runs tasks. Shared by all runs of a server.
@@ -146,7 +147,7 @@ impl Worker {
             return Outcome::Answered(Err(RunEnded::DeadlineExceeded.into()));
         }
         let task = Task::from_message(&run.message);
-        let mut handler = self.service.run(handler::Run::new(context.clone(), task));
+        let mut handler = self.service.run(run::Run::new(context.clone(), task));
         tokio::select! {
             biased;
             answer = &mut handler => {

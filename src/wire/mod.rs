@@ -16,6 +16,7 @@ pub(crate) mod go_time;
 pub(crate) mod keys;
 mod messages;
 pub(crate) mod options;
+mod placement;
 mod state;
 mod timestamp;
 
@@ -27,5 +28,6 @@ pub(crate) use messages::{
     decode_task, decode_worker_info, encode,
 };
 pub(crate) use options::PrintedOption;
+pub(crate) use placement::Placement;
 pub use state::{ParseTaskStateError, TaskState};
 pub(crate) use timestamp::GO_ZERO_TIME_UNIX_SECS;

@@ -1,16 +1,20 @@
-//! Typed payloads: a Rust type, the task type it belongs to, and how it is written.
+//! Typed payloads: a Rust type, its task type, and the codec that writes it as bytes.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::marker::PhantomData;
 
 use anyhow::anyhow;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::errors::PayloadError;
-use super::marker::{Typed, TypedRef};
+use super::{IntoTask, Task};
 use crate::error::{Error, Result};
-use crate::task::{IntoTask, Task};
+use crate::wire::go_quote::quote;
 
-/// A type that is the payload of one task type, written by the codec `C`, by default [`Json`].
+/// A Rust type that is the payload of one task type. The codec `C` writes and reads it; the default
+/// is [`Json`].
 ///
 /// ```
 /// use rasynq::{Task, TaskKind};
@@ -29,16 +33,17 @@ use crate::task::{IntoTask, Task};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the payload of a task type",
     label = "the task type of `{Self}` is not known",
-    note = "say which it is: `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`"
+    note = "name its task type: `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`"
 )]
 pub trait TaskKind<C = Json> {
     /// The task type, such as `"email:welcome"`.
     const TYPE: &'static str;
 }
 
-/// A way to write a `T` as a payload and to read it again.
+/// Writes a `T` as a payload and reads it again.
 ///
-/// [`Json`] and [`Protobuf`] are there; yours is a type of your own that nobody makes a value of:
+/// This crate has [`Json`] and [`Protobuf`]. To add a codec, implement this trait for a type of your
+/// own; the type needs no values:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -66,15 +71,15 @@ pub trait TaskKind<C = Json> {
     note = "`rasynq::Protobuf` needs `{T}: prost::Message + Default`"
 )]
 pub trait Codec<T> {
-    /// The payload.
+    /// Writes `value` as a payload.
     fn encode(value: &T) -> Result<Bytes, anyhow::Error>;
 
-    /// The value. The text of an error is stored in Redis and logged: let it say what is wrong
-    /// and where, and not repeat the payload.
+    /// Reads a payload. The text of an error is stored in Redis and logged, so it should name the
+    /// fault and its position, but not repeat the payload.
     fn decode(payload: &Bytes) -> Result<T, anyhow::Error>;
 }
 
-/// Payloads as JSON, by serde: what Go programs write with `json.Marshal`.
+/// Writes payloads as JSON with serde, as Go programs do with `json.Marshal`.
 #[derive(Clone, Copy, Debug)]
 pub struct Json;
 
@@ -88,17 +93,18 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
     }
 }
 
-/// What is wrong and where, without the pieces of the payload that serde's text repeats.
+/// The fault and its position, without the parts of the payload that serde's own text repeats.
 fn json_fault(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
-    let place = format!("at line {} column {}", error.line(), error.column());
+    let position = format!("at line {} column {}", error.line(), error.column());
     let fault = match error.classify() {
         Category::Eof => "it ends too early".to_owned(),
         Category::Syntax | Category::Io => "not JSON".to_owned(),
         Category::Data => {
             let text = error.to_string();
-            let text = text.strip_suffix(&format!(" {place}")).unwrap_or(&text);
-            // What follows the last "expected" comes from the type, what precedes it does not.
+            let text = text.strip_suffix(&format!(" {position}")).unwrap_or(&text);
+            // The text after the last "expected" comes from the Rust type. The text before it may
+            // come from the payload.
             if let Some((_, expected)) = text.rsplit_once(", expected ") {
                 format!("expected {expected}")
             } else if text.starts_with("missing field `") {
@@ -108,10 +114,10 @@ fn json_fault(error: &serde_json::Error) -> String {
             }
         }
     };
-    format!("{fault} {place}")
+    format!("{fault} {position}")
 }
 
-/// Payloads as protobuf messages, by prost.
+/// Writes payloads as protobuf messages with prost.
 ///
 /// ```
 /// use rasynq::{Protobuf, Task, TaskKind};
@@ -142,10 +148,11 @@ impl<T: prost::Message + Default> Codec<T> for Protobuf {
 }
 
 impl Task {
-    /// A task of the type that belongs to `value`, with `value` as its payload.
+    /// Creates a task of `T`'s task type with `value` as its payload.
     ///
-    /// An error of kind [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) where it cannot be
-    /// encoded.
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the codec cannot encode `value`.
     pub fn typed<T, C>(value: &T) -> Result<Self>
     where
         T: TaskKind<C>,
@@ -161,18 +168,20 @@ impl Task {
         Ok(Self::new(T::TYPE, payload))
     }
 
-    /// The payload as a `T`, whatever the type of the task.
+    /// Decodes the payload as a `T`. The type of the task is not compared with `T`'s task type.
+    ///
+    /// # Errors
+    ///
+    /// A [`PayloadError`] if the payload does not decode as a `T`.
     pub fn decode<T, C>(&self) -> Result<T, PayloadError>
     where
         T: TaskKind<C>,
         C: Codec<T>,
     {
-        C::decode(&self.payload_bytes()).map_err(|error| {
-            PayloadError::new(
-                self.task_type(),
-                std::any::type_name::<T>(),
-                format!("{error:#}"),
-            )
+        C::decode(&self.payload_bytes()).map_err(|error| PayloadError {
+            task_type: self.task_type.clone(),
+            rust_type: std::any::type_name::<T>(),
+            reason: format!("{error:#}"),
         })
     }
 }
@@ -197,6 +206,56 @@ where
     }
 }
 
+/// Marks an input of a handler, or a value to enqueue, that the codec `C` writes and reads.
+#[derive(Debug)]
+pub struct Typed<C>(PhantomData<C>);
+
+/// Marks a reference to a value to enqueue that the codec `C` writes.
+#[derive(Debug)]
+pub struct TypedRef<C>(PhantomData<C>);
+
+/// The payload of a task does not decode as the expected Rust type.
+///
+/// The text names the task type, the Rust type, and the fault with its position. It does not repeat
+/// the payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadError {
+    task_type: String,
+    rust_type: &'static str,
+    reason: String,
+}
+
+impl PayloadError {
+    /// The type of the task.
+    pub fn task_type(&self) -> &str {
+        &self.task_type
+    }
+
+    /// The path of the expected Rust type.
+    pub fn rust_type(&self) -> &'static str {
+        self.rust_type
+    }
+
+    /// The fault and its position in the payload, as the codec describes them.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "payload of task type {} does not decode as {}: {}",
+            quote(&self.task_type),
+            self.rust_type,
+            self.reason
+        )
+    }
+}
+
+impl StdError for PayloadError {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,11 +265,11 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Card {
         number: u64,
-        kind: Kind,
+        kind: CardKind,
     }
 
     #[derive(Debug, Serialize, Deserialize)]
-    enum Kind {
+    enum CardKind {
         Debit,
         Credit,
     }
@@ -222,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_in_json_is_told_without_the_payload() {
+    fn a_fault_in_json_is_described_without_the_payload() {
         for (payload, text) in [
             ("", "it ends too early at line 1 column 0"),
             ("{\"number\":", "it ends too early at line 1 column 10"),

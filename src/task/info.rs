@@ -1,4 +1,4 @@
-//! What can be told of a task that is stored.
+//! The description of a stored task: its message and its state.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use crate::wire::{TaskMessage, TaskState};
 
-/// A stored task and its state, as of the moment it was read or written.
-///
-/// asynq: `TaskInfo`.
+/// A stored task and its state at the moment when it was read or written. asynq: `TaskInfo`.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskInfo {
@@ -17,7 +15,7 @@ pub struct TaskInfo {
     pub id: String,
     /// The queue.
     pub queue: String,
-    /// The type by which handlers are chosen.
+    /// The type, by which a [`Mux`](crate::Mux) chooses the handler.
     pub task_type: String,
     /// The payload.
     pub payload: Bytes,
@@ -25,31 +23,32 @@ pub struct TaskInfo {
     pub headers: BTreeMap<String, String>,
     /// The state.
     pub state: TaskState,
-    /// How often it may be retried.
+    /// How many times the task may be retried.
     pub max_retry: u32,
-    /// How often it has been retried so far.
+    /// How many times it has been retried so far.
     pub retried: u32,
-    /// What its last failure said; empty if there was none.
+    /// The error text of its last failure. Empty if it has not failed.
     pub last_error: String,
     /// When it last failed.
     pub last_failed_at: Option<DateTime<Utc>>,
-    /// How long one run may take; `None`: no limit but the deadline. Where there is none either,
-    /// servers take [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT).
+    /// How long one run may take. `None`: only the deadline limits it. If there is no deadline
+    /// either, servers use [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT).
     pub timeout: Option<Duration>,
-    /// When every run must have ended.
+    /// The time by which every run must be finished.
     pub deadline: Option<DateTime<Utc>>,
-    /// The group it belongs to; empty for none.
+    /// The group in which it waits for aggregation. Empty if it has none.
     pub group: String,
-    /// When it is processed next: for a pending task now, for a scheduled or retried one when it
-    /// is due, otherwise unknown.
+    /// When it may be processed next. Pending: the time of the call. Scheduled or retry: the time
+    /// for which it is scheduled. `None` in the other states.
     pub next_process_at: Option<DateTime<Utc>>,
-    /// An active task whose worker no longer renews its lease.
+    /// Whether the task is active but no server renews its lease.
     pub is_orphaned: bool,
-    /// How long it is kept once completed; zero: not at all.
+    /// How long the task is kept after its completion. Zero: it is deleted at once.
     pub retention: Duration,
     /// When it was completed.
     pub completed_at: Option<DateTime<Utc>>,
-    /// What its handler wrote, while it runs or after; empty for nothing.
+    /// The last result or progress that its handler wrote. Empty if it wrote none. It can be read
+    /// while the task runs.
     pub result: Bytes,
 }
 
@@ -83,7 +82,7 @@ impl TaskInfo {
     }
 }
 
-/// A stored time; 0 stands for none.
+/// A stored time. 0 means none.
 fn time(unix_secs: i64) -> Option<DateTime<Utc>> {
     (unix_secs != 0)
         .then(|| DateTime::from_timestamp(unix_secs, 0))

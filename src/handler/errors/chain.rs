@@ -1,0 +1,121 @@
+//! A handler's error as a chain: how it passes through tower layers, how an error in it is found,
+//! and the text that is stored.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::control::{RetryAfter, Revoke, SkipRetry, transparent};
+
+/// The error of a handler, as [layers](crate::Mux::layer) see it.
+///
+/// It wraps an `anyhow::Error` and is itself a [`std::error::Error`], so that it can pass unchanged
+/// through any tower layer. It dereferences to the `anyhow::Error`, and [`find_error`] searches in
+/// it.
+pub struct HandlerError {
+    error: anyhow::Error,
+}
+
+impl HandlerError {
+    /// Returns the wrapped error.
+    pub fn into_inner(self) -> anyhow::Error {
+        self.error
+    }
+}
+
+impl std::ops::Deref for HandlerError {
+    type Target = anyhow::Error;
+
+    fn deref(&self) -> &anyhow::Error {
+        &self.error
+    }
+}
+
+impl From<anyhow::Error> for HandlerError {
+    fn from(error: anyhow::Error) -> Self {
+        Self { error }
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.error, f)
+    }
+}
+
+transparent!(HandlerError);
+
+/// The boxed error of a layer. anyhow can wrap a box itself, but [`find_error`] could then not see
+/// the type of the error in the box.
+#[derive(Debug)]
+pub(in crate::handler) struct Boxed {
+    error: Box<dyn StdError + Send + Sync>,
+}
+
+impl Boxed {
+    pub(in crate::handler) fn new(error: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { error }
+    }
+}
+
+impl fmt::Display for Boxed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl StdError for Boxed {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Finds the outermost error of type `T`: the error itself, one of its contexts, or one of its
+/// sources.
+///
+/// It also searches the errors that [`SkipRetry`], [`Revoke`], [`RetryAfter`], [`HandlerError`] and
+/// the boxed errors of tower layers wrap.
+///
+/// ```
+/// use rasynq::{SkipRetry, find_error};
+/// let error = anyhow::Error::new(SkipRetry::new("no such user")).context("sending");
+/// assert!(find_error::<SkipRetry>(&error).is_some());
+/// ```
+pub fn find_error<T: StdError + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&T> {
+    // anyhow's own search also finds contexts. The search through the sources finds the rest.
+    error.downcast_ref::<T>().or_else(|| {
+        error.chain().find_map(|cause| {
+            cause
+                .downcast_ref::<T>()
+                .or_else(|| wrapped(cause).and_then(find_error::<T>))
+                .or_else(|| cause.downcast_ref::<Boxed>()?.error.downcast_ref::<T>())
+        })
+    })
+}
+
+/// The error that one of this crate's transparent errors wraps. Its `source` skips that error.
+fn wrapped<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a anyhow::Error> {
+    None.or_else(|| Some(&error.downcast_ref::<HandlerError>()?.error))
+        .or_else(|| Some(&error.downcast_ref::<SkipRetry>()?.error))
+        .or_else(|| Some(&error.downcast_ref::<Revoke>()?.error))
+        .or_else(|| Some(&error.downcast_ref::<RetryAfter>()?.error))
+}
+
+/// The text that is stored with the task: the whole chain, as Go's `%w` prints it.
+pub(crate) fn stored_text(error: &anyhow::Error) -> String {
+    format!("{error:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::HandlerNotFound;
+    use super::*;
+
+    #[test]
+    fn an_error_within_a_control_error_is_found() {
+        let error = anyhow::Error::new(SkipRetry::from_error(HandlerNotFound::new("a")));
+        assert_eq!(
+            find_error::<HandlerNotFound>(&error.context("outer")).map(HandlerNotFound::task_type),
+            Some("a")
+        );
+    }
+}

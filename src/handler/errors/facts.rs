@@ -1,0 +1,106 @@
+//! Errors that this crate itself makes of a run: no handler was found, or the handler panicked.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::chain::find_error;
+use crate::wire::go_quote::quote;
+
+/// The mux has no handler for the task's type. asynq: `ErrHandlerNotFound`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandlerNotFound {
+    task_type: String,
+}
+
+impl HandlerNotFound {
+    /// Creates the error for a task of this type.
+    pub fn new(task_type: impl Into<String>) -> Self {
+        Self {
+            task_type: task_type.into(),
+        }
+    }
+
+    /// The type, which no pattern matches.
+    pub fn task_type(&self) -> &str {
+        &self.task_type
+    }
+}
+
+impl fmt::Display for HandlerNotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "handler not found for task {}", quote(&self.task_type))
+    }
+}
+
+impl StdError for HandlerNotFound {}
+
+/// A handler panicked. The text is asynq's:
+/// `panic error cause by: panic [file:line]: message`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panic {
+    message: String,
+    location: Option<(String, u32)>,
+}
+
+impl Panic {
+    pub(crate) fn new(message: String, location: Option<(String, u32)>) -> Self {
+        Self { message, location }
+    }
+
+    /// The message of the panic.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The file and the line of the panic.
+    ///
+    /// `None` if the program has replaced this crate's panic hook by its own.
+    pub fn location(&self) -> Option<(&str, u32)> {
+        self.location
+            .as_ref()
+            .map(|(file, line)| (file.as_str(), *line))
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // COMPAT: asynq v0.26.0 `errors.PanicError`, grammar included
+        match &self.location {
+            Some((file, line)) => write!(
+                f,
+                "panic error cause by: panic [{file}:{line}]: {}",
+                self.message
+            ),
+            None => write!(f, "panic error cause by: panic: {}", self.message),
+        }
+    }
+}
+
+impl StdError for Panic {}
+
+/// Whether the error comes from a panic of the handler. asynq: `IsPanicError`.
+pub fn is_panic(error: &anyhow::Error) -> bool {
+    find_error::<Panic>(error).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // asynq: NotFound, processor.perform
+    #[test]
+    fn texts_are_those_of_asynq() {
+        assert_eq!(
+            HandlerNotFound::new("a\"b\n").to_string(),
+            r#"handler not found for task "a\"b\n""#
+        );
+        assert_eq!(
+            Panic::new("boom".into(), Some(("src/a.rs".into(), 7))).to_string(),
+            "panic error cause by: panic [src/a.rs:7]: boom"
+        );
+        assert_eq!(
+            Panic::new("boom".into(), None).to_string(),
+            "panic error cause by: panic: boom"
+        );
+    }
+}

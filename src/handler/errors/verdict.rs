@@ -1,0 +1,78 @@
+//! What the error of a failed run asks the server to do with the task.
+
+use std::time::Duration;
+
+use super::chain::find_error;
+use super::control::{RetryAfter, Revoke, SkipRetry};
+
+/// What a failed run asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Treat the task as done: neither retry nor archive it.
+    Revoke,
+    /// Archive it at once.
+    SkipRetry,
+    /// Retry it after this long, or archive it if no retry is left.
+    RetryAfter(Duration),
+    /// Retry it after the server's retry delay, or archive it if no retry is left.
+    Retry,
+}
+
+impl Verdict {
+    /// Reads the verdict from an error. If the error asks for several things, the variant that is
+    /// declared first wins.
+    ///
+    /// COMPAT: asynq v0.26.0 `processor.handleFailedMessage` also tests for revoke first.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        if find_error::<Revoke>(error).is_some() {
+            Self::Revoke
+        } else if find_error::<SkipRetry>(error).is_some() {
+            Self::SkipRetry
+        } else if let Some(after) = find_error::<RetryAfter>(error) {
+            Self::RetryAfter(after.delay())
+        } else {
+            Self::Retry
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{HandlerError, stored_text};
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("sending mail")]
+    struct Sending(#[source] anyhow::Error);
+
+    #[test]
+    fn a_control_error_counts_anywhere_in_the_chain() {
+        let skip = || anyhow::Error::new(SkipRetry::new("no such user"));
+        let in_layers = anyhow::Error::new(HandlerError::from(skip()));
+        for error in [
+            skip(),
+            skip().context("sending"),
+            Sending(skip()).into(),
+            Sending(Sending(skip()).into()).into(),
+            anyhow::anyhow!("no such user")
+                .context(SkipRetry::new("x"))
+                .context("y"),
+            in_layers,
+        ] {
+            assert_eq!(Verdict::of(&error), Verdict::SkipRetry, "{error:?}");
+        }
+        assert_eq!(Verdict::of(&anyhow::anyhow!("boom")), Verdict::Retry);
+    }
+
+    #[test]
+    fn revoke_wins_over_skip_retry_and_that_over_retry_after() {
+        let delay = Duration::from_secs(7);
+        let error = anyhow::Error::new(RetryAfter::new(delay, "busy"));
+        assert_eq!(Verdict::of(&error), Verdict::RetryAfter(delay));
+        let error = anyhow::Error::new(SkipRetry::from_error(error));
+        assert_eq!(Verdict::of(&error), Verdict::SkipRetry);
+        let error = anyhow::Error::new(RetryAfter::from_error(delay, Revoke::from_error(error)));
+        assert_eq!(Verdict::of(&error), Verdict::Revoke);
+        assert_eq!(stored_text(&error), "busy");
+    }
+}

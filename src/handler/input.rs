@@ -1,0 +1,43 @@
+//! What a handler takes: the task itself, or its payload decoded.
+
+use super::errors::SkipRetry;
+use super::marker::{Typed, Untyped};
+use super::options::{BuildOptions, UndecodablePayload};
+use crate::task::{Codec, Task, TaskKind};
+
+/// What a handler may take besides the context: the [`Task`], or a [`TaskKind`], into which the
+/// payload is decoded.
+///
+/// The compiler infers the marker `X`.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot take `{Self}`",
+    label = "this handler takes `{Self}`, which is neither `Task` nor a `TaskKind`",
+    note = "name its task type: \
+            `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`",
+    note = "its codec, by default `Json`, must be able to write and read it"
+)]
+pub trait HandlerInput<X>: Sized {
+    /// Converts the task. The error is the error of the run.
+    #[doc(hidden)]
+    fn from_task(task: Task, options: BuildOptions) -> Result<Self, anyhow::Error>;
+}
+
+impl HandlerInput<Untyped> for Task {
+    fn from_task(task: Task, _options: BuildOptions) -> Result<Self, anyhow::Error> {
+        Ok(task)
+    }
+}
+
+impl<T, C> HandlerInput<Typed<C>> for T
+where
+    T: TaskKind<C>,
+    C: Codec<T>,
+{
+    fn from_task(task: Task, options: BuildOptions) -> Result<Self, anyhow::Error> {
+        task.decode()
+            .map_err(|error| match options.undecodable.unwrap_or_default() {
+                UndecodablePayload::Retry => error.into(),
+                UndecodablePayload::Archive => SkipRetry::from_error(error).into(),
+            })
+    }
+}

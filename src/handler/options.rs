@@ -1,0 +1,20 @@
+//! The settings that a mux passes to its handlers when they are built.
+
+/// What the server does with a task whose payload does not decode as the type that its handler takes.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UndecodablePayload {
+    /// Retries it, as after any other error. A newer version of the program may know the payload.
+    /// The default.
+    #[default]
+    Retry,
+    /// Archives it at once.
+    Archive,
+}
+
+/// The settings for building a handler.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuildOptions {
+    /// `None`: no mux has set it, the default applies.
+    pub(crate) undecodable: Option<UndecodablePayload>,
+}

@@ -1,0 +1,308 @@
+//! The context of a run: what a handler can read and do while it runs.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::ended::{RunEnded, RunPhase};
+use super::progress::Progress;
+use super::result::ResultSink;
+use super::shared_state::States;
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::TaskMessage;
+
+/// Keeps a run's slot taken while at least one clone exists.
+pub(crate) type SlotGuard = Arc<dyn Any + Send + Sync>;
+
+/// What a server, or a test, supplies for a run.
+pub(crate) struct RunSeed {
+    pub(crate) message: Arc<TaskMessage>,
+    /// [`TaskContext::end`] cancels it.
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) results: ResultSink,
+    /// The context keeps only a weak reference, so a clone that outlives the run keeps no slot.
+    pub(crate) slot: SlotGuard,
+}
+
+/// What a handler can read and do while it runs: the task's id, queue and retries, the deadline, the
+/// cancellation, the result and the progress, and the state that the [`Mux`](crate::Mux) shares.
+///
+/// Clones are cheap and belong to the same run. A clone may outlive the run; its writes then fail.
+/// asynq: the functions `GetTaskID`, `GetRetryCount`, …, and `ResultWriter`.
+#[derive(Clone)]
+pub struct TaskContext {
+    run: Arc<RunData>,
+    states: States,
+}
+
+struct RunData {
+    message: Arc<TaskMessage>,
+    /// Set when the run begins.
+    deadline: OnceLock<DateTime<Utc>>,
+    cancellation: CancellationToken,
+    results: ResultSink,
+    slot: Weak<dyn Any + Send + Sync>,
+    phase: RunPhase,
+    /// Whether a result is written or being written, so that progress must not replace it.
+    has_result: AtomicBool,
+}
+
+impl TaskContext {
+    pub(crate) fn new(seed: RunSeed) -> Self {
+        Self {
+            run: Arc::new(RunData {
+                message: seed.message,
+                deadline: OnceLock::new(),
+                cancellation: seed.cancellation,
+                results: seed.results,
+                slot: Arc::downgrade(&seed.slot),
+                phase: RunPhase::running(),
+                has_result: AtomicBool::new(false),
+            }),
+            states: States::default(),
+        }
+    }
+
+    /// The task's id, unique within its queue. asynq: `GetTaskID`.
+    pub fn task_id(&self) -> &str {
+        &self.run.message.id
+    }
+
+    /// The queue of the task. asynq: `GetQueueName`.
+    pub fn queue(&self) -> &str {
+        &self.run.message.queue
+    }
+
+    /// The type of the task.
+    pub fn task_type(&self) -> &str {
+        &self.run.message.r#type
+    }
+
+    /// The headers that were stored with the task.
+    pub fn headers(&self) -> &BTreeMap<String, String> {
+        &self.run.message.headers
+    }
+
+    /// How many times the task has been retried so far: 0 in its first run. asynq:
+    /// `GetRetryCount`.
+    pub fn retried(&self) -> u32 {
+        u32::try_from(self.run.message.retried).unwrap_or(0)
+    }
+
+    /// How many times the task may be retried. asynq: `GetMaxRetry`.
+    pub fn max_retry(&self) -> u32 {
+        u32::try_from(self.run.message.retry).unwrap_or(0)
+    }
+
+    /// Whether this is the last try: if this run fails, no retry is left.
+    pub fn is_last_try(&self) -> bool {
+        self.retried() >= self.max_retry()
+    }
+
+    /// When the server ends this run: the earlier of the task's deadline, and the start of the run
+    /// plus the task's timeout.
+    ///
+    /// A handler that a server calls always has a deadline. A hook sees `None` if the run was ended
+    /// before it began.
+    pub fn deadline(&self) -> Option<DateTime<Utc>> {
+        self.run.deadline.get().copied()
+    }
+
+    /// Sets the deadline. Only the first call has an effect.
+    pub(crate) fn set_deadline(&self, at: DateTime<Utc>) {
+        let _ = self.run.deadline.set(at);
+    }
+
+    /// A token that is cancelled when the server ends the run: the task was cancelled, its deadline
+    /// has passed, its lease was lost, or the server is shutting down. [`ended`](Self::ended)
+    /// returns the reason.
+    ///
+    /// The server drops the handler's future soon afterwards. Use the token in work that the handler
+    /// started elsewhere, and in [`blocking`](crate::blocking) handlers. If you cancel the token
+    /// yourself, the run goes on.
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.run.cancellation
+    }
+
+    /// Why the server ended the run. `None` while the run goes on, and after the handler has
+    /// returned.
+    pub fn ended(&self) -> Option<RunEnded> {
+        self.run.phase.ended()
+    }
+
+    /// Writes the task's result. It replaces an earlier result and the progress. asynq:
+    /// `ResultWriter.Write`.
+    ///
+    /// Redis stores it at once, so it can be read while the task runs. After the task is completed,
+    /// the result is kept for the task's [retention](crate::Task::retention); by default it is
+    /// deleted with the task.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] if the run is over; [`ErrorKind::TaskNotFound`] if the task was deleted
+    /// or another server runs it now. Nothing is written in both cases. Also
+    /// [`ErrorKind::Unavailable`] and [`ErrorKind::Redis`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the result may or may not have been written.
+    pub async fn write_result(&self, result: impl Into<Bytes>) -> Result<()> {
+        let earlier = self.run.has_result.swap(true, Ordering::AcqRel);
+        let written = self.write(result.into()).await;
+        if written.is_err() && !earlier {
+            self.run.has_result.store(false, Ordering::Release);
+        }
+        written
+    }
+
+    /// Writes the task's result as JSON; see [`write_result`](Self::write_result).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] if the value does not encode, and the errors of
+    /// [`write_result`](Self::write_result).
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as [`write_result`](Self::write_result).
+    pub async fn write_json(&self, result: &(impl Serialize + ?Sized + Sync)) -> Result<()> {
+        let json = serde_json::to_vec(result).map_err(|error| {
+            Error::invalid(format!("result of {self} does not encode as JSON")).with_source(error)
+        })?;
+        self.write_result(json).await
+    }
+
+    /// Reports how far the run has come.
+    ///
+    /// Redis stores the progress as JSON in the result field of the task, until the result replaces
+    /// it. So asynqmon shows it too while the task runs:
+    /// `{"progress":{"done":3,"total":10,"percent":30,"message":"…"}}`
+    ///
+    /// Each call is a round trip to Redis. Report now and then, not after every item.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`write_result`](Self::write_result), and [`ErrorKind::WrongState`] after a
+    /// result was written: progress does not replace it.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the progress may or may not have been written.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let run = rasynq::TestRun::new("video:cut");
+    /// # let cx = run.context();
+    /// use rasynq::Progress;
+    /// cx.progress(Progress::new(3, 10).message("cutting")).await?;
+    /// # assert_eq!(
+    /// #     run.result().unwrap(),
+    /// #     r#"{"progress":{"done":3,"total":10,"percent":30,"message":"cutting"}}"#
+    /// # );
+    /// # Ok::<_, rasynq::Error>(()) }).unwrap();
+    /// ```
+    pub async fn progress(&self, progress: Progress) -> Result<()> {
+        if self.run.has_result.load(Ordering::Acquire) {
+            return Err(self.error(
+                ErrorKind::WrongState,
+                format!("{self} has its result already, progress would replace it"),
+            ));
+        }
+        self.write(progress.to_json()).await
+    }
+
+    /// The value of this type that the mux shares with its handlers; see
+    /// [`Mux::state`](crate::Mux::state).
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.states.get()
+    }
+
+    /// The same context with one more shared value. For a layer that adds state.
+    #[must_use]
+    pub fn with_state<T: Send + Sync + 'static>(mut self, state: Arc<T>) -> Self {
+        self.states.insert(state);
+        self
+    }
+
+    pub(crate) fn states_mut(&mut self) -> &mut States {
+        &mut self.states
+    }
+
+    /// A guard that keeps the run's slot taken. `None`: the run is over.
+    pub(crate) fn hold_slot(&self) -> Option<SlotGuard> {
+        self.run.slot.upgrade()
+    }
+
+    /// Ends the run and cancels its token. The first reason counts. Returns whether the run was
+    /// running until now.
+    pub(crate) fn end(&self, reason: RunEnded) -> bool {
+        let ended = self.run.phase.end(reason);
+        if ended {
+            self.run.cancellation.cancel();
+        }
+        ended
+    }
+
+    /// Records that the handler has returned. Returns whether the run was running until now.
+    pub(crate) fn answered(&self) -> bool {
+        self.run.phase.answer()
+    }
+
+    async fn write(&self, result: Bytes) -> Result<()> {
+        if !self.run.phase.is_running() {
+            let why = match self.ended() {
+                Some(reason) => reason.to_string(),
+                None => "the handler has returned".to_owned(),
+            };
+            return Err(self.error(
+                ErrorKind::Closed,
+                format!("result of {self} is not written, the run is over: {why}"),
+            ));
+        }
+        let written = self
+            .run
+            .results
+            .write(self.queue(), self.task_id(), result)
+            .await?;
+        if written {
+            Ok(())
+        } else {
+            Err(self.error(
+                ErrorKind::TaskNotFound,
+                format!("result of {self} is not written, the task is gone or has another owner"),
+            ))
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, message: String) -> Error {
+        Error::new(kind, message).with_task_id(self.task_id())
+    }
+}
+
+/// The task in error texts: `task "<id>" of queue "<queue>"`.
+impl fmt::Display for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {:?} of queue {:?}", self.task_id(), self.queue())
+    }
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskContext")
+            .field("task_id", &self.task_id())
+            .field("task_type", &self.task_type())
+            .field("queue", &self.queue())
+            .field("retried", &self.retried())
+            .field("max_retry", &self.max_retry())
+            .field("deadline", &self.deadline())
+            .field("ended", &self.ended())
+            .finish_non_exhaustive()
+    }
+}

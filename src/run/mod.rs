@@ -1,0 +1,38 @@
+//! One run of a task, as its handler sees it: the context, and the reason if the server ends it.
+//!
+//! `context` is what a handler works with. The other modules are its parts: `ended` (whether and why
+//! the run is over), `result` and `progress` (what the handler writes), `shared_state` (what the mux
+//! shares). In Redis this module writes only the field `result` of the
+//! task, through the broker. It does not know handlers.
+
+mod context;
+mod ended;
+mod progress;
+mod result;
+mod shared_state;
+
+pub(crate) use context::RunSeed;
+pub use context::TaskContext;
+pub use ended::RunEnded;
+pub use progress::Progress;
+pub(crate) use result::{KeptResult, ResultSink};
+pub(crate) use shared_state::States;
+
+use crate::task::Task;
+
+/// One run of a task: the request of the tower service that a handler becomes.
+/// [Layers](crate::Mux::layer) see it and may change it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What the handler can read and do while it runs.
+    pub context: TaskContext,
+    /// The task.
+    pub task: Task,
+}
+
+impl Run {
+    /// Creates a run of this task with this context.
+    pub fn new(context: TaskContext, task: Task) -> Self {
+        Self { context, task }
+    }
+}

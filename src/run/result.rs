@@ -1,0 +1,49 @@
+//! Where a run's result goes: to the task in Redis, or into memory in a test.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::broker::{Broker, Str};
+use crate::error::Result;
+
+/// Where a run's result goes.
+pub(crate) enum ResultSink {
+    /// To the field `result` of the task in Redis, if `owner` still owns the task.
+    Broker { broker: Broker, owner: Str },
+    /// Into memory, for tests of handlers.
+    Kept(Arc<KeptResult>),
+}
+
+impl ResultSink {
+    /// Writes the result in place of an earlier one. Returns false, without writing, if the task
+    /// was deleted or has another owner.
+    pub(super) async fn write(&self, queue: &str, task_id: &str, result: Bytes) -> Result<bool> {
+        match self {
+            Self::Broker { broker, owner } => {
+                broker.write_result(queue, task_id, owner, result).await
+            }
+            Self::Kept(kept) => {
+                kept.set(result);
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// A result in memory.
+#[derive(Debug, Default)]
+pub(crate) struct KeptResult(Mutex<Option<Bytes>>);
+
+impl KeptResult {
+    pub(crate) fn get(&self) -> Option<Bytes> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, result: Bytes) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+}

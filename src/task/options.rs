@@ -1,0 +1,131 @@
+//! The enqueue options and the methods that set them.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// The queue of a task for which no queue is given.
+pub const DEFAULT_QUEUE: &str = "default";
+/// How many times a failed task is retried if no [`Task::max_retry`](crate::Task::max_retry) is
+/// given.
+pub const DEFAULT_MAX_RETRY: u32 = 25;
+/// How long one run may take if neither a timeout nor a deadline is given: 30 minutes.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// One enqueue option. The names are asynq's.
+///
+/// Options apply in order. A later option overrides an earlier one of the same kind, and the
+/// options of the enqueue call come after the options of the task.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskOption {
+    /// The queue. Default: [`DEFAULT_QUEUE`].
+    Queue(String),
+    /// How many times a failed task may be retried. Default: [`DEFAULT_MAX_RETRY`].
+    MaxRetry(u32),
+    /// The task's id, unique within its queue. Default: a random UUID v4.
+    TaskId(String),
+    /// How long one run may take. Redis stores whole seconds; a fraction is cut off. Zero means
+    /// "not given".
+    ///
+    /// Default: no limit if there is a deadline, otherwise [`DEFAULT_TIMEOUT`].
+    ///
+    /// A timeout below one second is stored as 0, which also means "not given": when a task with
+    /// 500 ms and no deadline runs, its timeout is [`DEFAULT_TIMEOUT`]. asynq does the same.
+    Timeout(Duration),
+    /// The time by which every run must be finished, in whole seconds. Default: none.
+    Deadline(DateTime<Utc>),
+    /// Refuses the task while another task of the same queue, type and payload has this lock. The
+    /// duration is how long the lock lasts.
+    ///
+    /// A fraction of a second is cut off. Below [`MIN_UNIQUE_TTL`](crate::MIN_UNIQUE_TTL) and above
+    /// [`MAX_UNIQUE_TTL`](crate::MAX_UNIQUE_TTL) the task is refused as invalid.
+    Unique(Duration),
+    /// Processes the task no earlier than this time. A time in the past means at once.
+    ProcessAt(DateTime<Utc>),
+    /// The same as [`ProcessAt`](Self::ProcessAt), counted from the enqueue call.
+    ProcessIn(Duration),
+    /// How long a completed task and its result are kept, in whole seconds. Default: zero, the task
+    /// is deleted.
+    Retention(Duration),
+    /// The group in which the task waits for aggregation. Default: none.
+    Group(String),
+    /// Sets one header. The value replaces an earlier value of the same name.
+    Header(String, String),
+}
+
+/// Defines the option methods of a type. Each method appends an option to `self.$field`.
+macro_rules! option_methods {
+    ($($field:ident).+) => {
+        /// Appends an option. Each of the methods below is short for one option.
+        pub fn option(mut self, option: $crate::task::TaskOption) -> Self {
+            self.$($field).+.push(option);
+            self
+        }
+
+        /// Sets the queue. Default: `"default"`. asynq: `Queue`.
+        pub fn queue(self, name: impl Into<String>) -> Self {
+            self.option($crate::task::TaskOption::Queue(name.into()))
+        }
+
+        /// Sets how many times a failed task may be retried. Default: 25. asynq: `MaxRetry`.
+        pub fn max_retry(self, n: u32) -> Self {
+            self.option($crate::task::TaskOption::MaxRetry(n))
+        }
+
+        /// Sets the task's id. Default: a random UUID v4. asynq: `TaskID`.
+        pub fn task_id(self, id: impl Into<String>) -> Self {
+            self.option($crate::task::TaskOption::TaskId(id.into()))
+        }
+
+        /// Sets how long one run may take, in whole seconds. Zero means "not given". Default: 30
+        /// minutes if no deadline is given. asynq: `Timeout`.
+        ///
+        /// A fraction of a second is cut off. A timeout below one second is therefore no timeout,
+        /// and the default applies.
+        pub fn timeout(self, limit: std::time::Duration) -> Self {
+            self.option($crate::task::TaskOption::Timeout(limit))
+        }
+
+        /// Sets the time by which every run must be finished, in whole seconds. Default: none.
+        /// asynq: `Deadline`.
+        pub fn deadline(self, at: chrono::DateTime<chrono::Utc>) -> Self {
+            self.option($crate::task::TaskOption::Deadline(at))
+        }
+
+        /// Refuses the task while another task of the same queue, type and payload has the unique
+        /// lock. Otherwise this task takes the lock for `ttl`: whole seconds, from 1 second to 100
+        /// years. asynq: `Unique`.
+        pub fn unique(self, ttl: std::time::Duration) -> Self {
+            self.option($crate::task::TaskOption::Unique(ttl))
+        }
+
+        /// Processes the task no earlier than this time. asynq: `ProcessAt`.
+        pub fn process_at(self, at: chrono::DateTime<chrono::Utc>) -> Self {
+            self.option($crate::task::TaskOption::ProcessAt(at))
+        }
+
+        /// Processes the task no earlier than this long after the enqueue call. asynq:
+        /// `ProcessIn`.
+        pub fn process_in(self, delay: std::time::Duration) -> Self {
+            self.option($crate::task::TaskOption::ProcessIn(delay))
+        }
+
+        /// Keeps the completed task and its result for this long, in whole seconds. Default: zero,
+        /// the task is deleted. asynq: `Retention`.
+        pub fn retention(self, keep: std::time::Duration) -> Self {
+            self.option($crate::task::TaskOption::Retention(keep))
+        }
+
+        /// Puts the task into this group, where it waits for aggregation. asynq: `Group`.
+        pub fn group(self, name: impl Into<String>) -> Self {
+            self.option($crate::task::TaskOption::Group(name.into()))
+        }
+
+        /// Sets a header. asynq: `Header`.
+        pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+            self.option($crate::task::TaskOption::Header(name.into(), value.into()))
+        }
+    };
+}
+pub(crate) use option_methods;
