@@ -171,6 +171,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "server/processor",
         &[
             "broker",
+            "run",
             "unique",
             "wire",
             "server/endings",

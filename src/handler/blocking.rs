@@ -74,7 +74,7 @@ where
     fn call(&self, run: Run) -> ResultFuture {
         let function = Arc::clone(&self.0);
         Box::pin(async move {
-            let slot = run.context.hold_slot();
+            let slot = run.context.borrow_slot();
             let span = tracing::Span::current();
             let thread = tokio::task::spawn_blocking(move || {
                 let result = span.in_scope(|| caught(|| function(run)));
@@ -93,20 +93,22 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Weak, mpsc};
+    use std::sync::mpsc;
 
+    use tokio::sync::Semaphore;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::run::{ResultSink, RunEnded, RunSeed};
+    use crate::run::{ResultSink, RunEnded, RunSeed, Slot};
     use crate::task::Task;
     use crate::wire::TaskMessage;
 
     // asynq frees the slot at once: docs/asynq-defects.md, row 24
     #[tokio::test]
     async fn a_blocking_handler_keeps_its_slot_until_it_returns() {
-        let slot: Arc<dyn std::any::Any + Send + Sync> = Arc::new(());
-        let kept: Weak<_> = Arc::downgrade(&slot);
+        let slots = Arc::new(Semaphore::new(1));
+        let permit = Arc::clone(&slots).try_acquire_owned().expect("it is free");
+        let slot = Slot::new(Some(permit));
         let context = TaskContext::new(RunSeed {
             message: Arc::new(TaskMessage::default()),
             cancellation: CancellationToken::new(),
@@ -117,7 +119,7 @@ mod tests {
         let (go_on, may_go_on) = mpsc::channel();
         let channels = std::sync::Mutex::new(Some((started, may_go_on)));
         let handler = blocking(move |_: TaskContext, _: Task| {
-            let taken = channels.lock().expect("nobody panics").take();
+            let taken = channels.lock().expect("no panic").take();
             let (started, may_go_on) = taken.expect("one run");
             started.send(()).expect("the test waits");
             may_go_on.recv().expect("the test sends");
@@ -130,17 +132,17 @@ mod tests {
             begun = has_started => begun.expect("it starts"),
         }
         context.end(RunEnded::DeadlineExceeded);
-        drop((run, slot));
-        assert_eq!(kept.strong_count(), 1, "the thread's");
+        drop(run);
+        let released = slot.release();
+        assert!(!released.freed_now, "the thread has borrowed the slot");
+        drop(released);
+        assert_eq!(slots.available_permits(), 0);
         go_on.send(()).expect("the thread waits");
-        tokio::time::timeout(std::time::Duration::from_secs(10), async {
-            while kept.strong_count() > 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .expect("the thread lets go");
-        // The test's own context holds on to nothing.
-        assert!(context.hold_slot().is_none());
+        let permit = tokio::time::timeout(std::time::Duration::from_secs(10), slots.acquire())
+            .await
+            .expect("the thread frees the slot");
+        drop(permit);
+        // The test's clone of the context keeps no permit, and cannot borrow one any more.
+        assert!(context.borrow_slot().is_none());
     }
 }

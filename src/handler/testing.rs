@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
 use super::into_handler::IntoHandler;
-use crate::run::{KeptResult, ResultSink, Run, RunEnded, RunSeed, TaskContext};
+use crate::run::{KeptResult, ResultSink, Run, RunEnded, RunSeed, Slot, TaskContext};
 use crate::task::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, Task};
 use crate::wire::TaskMessage;
 
@@ -105,7 +105,7 @@ impl TestRun {
                     message: Arc::new(self.message.clone()),
                     cancellation: CancellationToken::new(),
                     results: ResultSink::Kept(Arc::clone(&self.kept)),
-                    slot: Arc::new(()),
+                    slot: Slot::new(None),
                 });
                 if let Some(at) = self.deadline {
                     context.set_deadline(at);

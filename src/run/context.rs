@@ -1,10 +1,9 @@
 //! The context of a run: what a handler can read and do while it runs.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -15,11 +14,9 @@ use super::ended::{RunEnded, RunPhase};
 use super::progress::Progress;
 use super::result::ResultSink;
 use super::shared_state::States;
+use super::slot::{BorrowedSlot, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::TaskMessage;
-
-/// Keeps a run's slot taken while at least one clone exists.
-pub(crate) type SlotGuard = Arc<dyn Any + Send + Sync>;
 
 /// What a server, or a test, supplies for a run.
 pub(crate) struct RunSeed {
@@ -27,8 +24,7 @@ pub(crate) struct RunSeed {
     /// [`TaskContext::end`] cancels it.
     pub(crate) cancellation: CancellationToken,
     pub(crate) results: ResultSink,
-    /// The context keeps only a weak reference, so a clone that outlives the run keeps no slot.
-    pub(crate) slot: SlotGuard,
+    pub(crate) slot: Arc<Slot>,
 }
 
 /// What a handler can read and do while it runs: the task's id, queue and retries, the deadline, the
@@ -48,7 +44,7 @@ struct RunData {
     deadline: OnceLock<DateTime<Utc>>,
     cancellation: CancellationToken,
     results: ResultSink,
-    slot: Weak<dyn Any + Send + Sync>,
+    slot: Arc<Slot>,
     phase: RunPhase,
     /// Whether a result is written or being written, so that progress must not replace it.
     has_result: AtomicBool,
@@ -62,7 +58,7 @@ impl TaskContext {
                 deadline: OnceLock::new(),
                 cancellation: seed.cancellation,
                 results: seed.results,
-                slot: Arc::downgrade(&seed.slot),
+                slot: seed.slot,
                 phase: RunPhase::running(),
                 has_result: AtomicBool::new(false),
             }),
@@ -235,9 +231,10 @@ impl TaskContext {
         &mut self.states
     }
 
-    /// A guard that keeps the run's slot taken. `None`: the run is over.
-    pub(crate) fn hold_slot(&self) -> Option<SlotGuard> {
-        self.run.slot.upgrade()
+    /// Borrows the run's slot, so that the slot stays taken until the value is dropped. `None`: the
+    /// run is over.
+    pub(crate) fn borrow_slot(&self) -> Option<BorrowedSlot> {
+        self.run.slot.borrow()
     }
 
     /// Ends the run and cancels its token. The first reason counts. Returns whether the run was

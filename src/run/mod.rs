@@ -2,7 +2,7 @@
 //!
 //! `context` is what a handler works with. The other modules are its parts: `ended` (whether and why
 //! the run is over), `result` and `progress` (what the handler writes), `shared_state` (what the mux
-//! shares). In Redis this module writes only the field `result` of the
+//! shares), and `slot` (the right to run). In Redis this module writes only the field `result` of the
 //! task, through the broker. It does not know handlers.
 
 mod context;
@@ -10,6 +10,7 @@ mod ended;
 mod progress;
 mod result;
 mod shared_state;
+mod slot;
 
 pub(crate) use context::RunSeed;
 pub use context::TaskContext;
@@ -17,6 +18,7 @@ pub use ended::RunEnded;
 pub use progress::Progress;
 pub(crate) use result::{KeptResult, ResultSink};
 pub(crate) use shared_state::States;
+pub(crate) use slot::Slot;
 
 use crate::task::Task;
 

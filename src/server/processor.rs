@@ -20,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 use super::endings::{Endings, Group, Hold};
 use super::lost_fetches::LostFetch;
 use super::queues::Queues;
-use super::runs::{Runs, Slot, Taken};
+use super::runs::{Runs, Taken};
 use super::service::{Backoff, jittered};
 use super::wakeups::Wakeups;
 use super::worker::Worker;
 use crate::broker::{Broker, Dequeued, LEASE, Str};
 use crate::error::{ErrorKind, Result};
+use crate::run::Slot;
 use crate::unique;
 use crate::wire::{self, QueueKeys};
 
@@ -383,7 +384,7 @@ impl Processor {
                     queue_index: answer.queue,
                     owner: batch.owner.clone(),
                     asked_at: batch.asked_at,
-                    slot: Slot::new(slot),
+                    slot: Slot::new(Some(slot)),
                     id,
                     raw,
                     message,

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::wakeups::Wakeups;
 use crate::broker::{Broker, Claim, LEASE, Str};
-use crate::run::{ResultSink, RunSeed, TaskContext};
+use crate::run::{ResultSink, RunSeed, Slot, TaskContext};
 use crate::task::DEFAULT_TIMEOUT;
 use crate::wire::{DecodeError, QueueKeys, TaskMessage};
 
@@ -50,26 +50,6 @@ pub(super) struct Run {
 pub(super) struct Began {
     pub(super) at: DateTime<Utc>,
     pub(super) deadline: DateTime<Utc>,
-}
-
-/// A place among the tasks that a server holds and, from the beginning of its run, among those that run.
-pub(super) struct Slot {
-    _place: OwnedSemaphorePermit,
-    /// Where more are held than run.
-    turn: OnceLock<OwnedSemaphorePermit>,
-}
-
-impl Slot {
-    pub(super) fn new(place: OwnedSemaphorePermit) -> Arc<Self> {
-        Arc::new(Self {
-            _place: place,
-            turn: OnceLock::new(),
-        })
-    }
-
-    pub(super) fn took(&self, turn: OwnedSemaphorePermit) {
-        let _ = self.turn.set(turn);
-    }
 }
 
 /// Until when a lease certainly lasts, seen from here: counted from before Redis was asked.
@@ -199,7 +179,7 @@ impl Runs {
                         broker: broker.clone(),
                         owner: taken.owner.clone(),
                     },
-                    slot: Arc::<Slot>::clone(&taken.slot),
+                    slot: Arc::clone(&taken.slot),
                 });
                 let run = Arc::new(Run {
                     number,

@@ -13,10 +13,10 @@ use tokio_util::task::TaskTracker;
 
 use super::endings::{InLine, Inlet};
 use super::policy::{Policy, Settlement, as_it_is};
-use super::runs::{Began, Run, Runs, Slot};
+use super::runs::{Began, Run, Runs};
 use super::wakeups::Wakeups;
 use crate::handler::{Answer, HandlerService};
-use crate::run::{self, RunEnded};
+use crate::run::{self, RunEnded, Slot};
 use crate::task::Task;
 
 /// Runs tasks. Shared by all runs of a server.
@@ -56,6 +56,7 @@ impl Worker {
             );
             let settlement = Settlement::Archive(as_it_is(run.claim()));
             self.ended.ended(run, settlement, true);
+            drop(slot.release());
             return;
         }
         let turn = self
@@ -88,6 +89,8 @@ impl Worker {
                 "the task's lease was lost; its other owner decides"
             );
             self.runs.forget([&run], &self.wakeups);
+            drop(in_line);
+            drop(slot.release());
             return;
         }
         let settlement = match outcome {
@@ -103,11 +106,11 @@ impl Worker {
             }
             Outcome::Answered(answer) => self.policy.settle(&run, &run.context, answer, Utc::now()),
         };
-        let frees_slot = Arc::strong_count(&slot) == 1;
-        self.ended.ended(run, settlement, frees_slot);
+        let released = slot.release();
+        self.ended.ended(run, settlement, released.freed_now);
         drop(in_line);
         // last, so that the processor is woken last and runs first: slots wait for it
-        drop(slot);
+        drop(released);
     }
 
     /// Waits for the run's turn, or says what comes of it instead.
@@ -126,7 +129,7 @@ impl Worker {
             turn = turn => {
                 // the semaphore is never closed
                 if let Ok(turn) = turn {
-                    slot.took(turn);
+                    slot.add(turn);
                 }
                 if run.has_lease() {
                     return None;
