@@ -1,4 +1,6 @@
-//! Looking at queues and tasks, and what people do about them.
+//! Reads queues and tasks, and changes them on request: pauses queues, cancels runs.
+//!
+//! It talks to Redis only through the broker, and never runs a task.
 
 use chrono::{DateTime, Utc};
 
@@ -20,11 +22,11 @@ impl Inspector {
     /// Connects to Redis.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] where Redis cannot be reached, [`ErrorKind::Redis`] where it
-    /// refuses us, [`ErrorKind::UnsupportedRedis`] where it is too old.
+    /// [`ErrorKind::Unavailable`] if Redis cannot be reached, [`ErrorKind::Redis`] if it refuses the
+    /// connection, [`ErrorKind::UnsupportedRedis`] if it is too old.
     ///
     /// # Cancel safety
-    /// Dropped, nothing stays open.
+    /// If the future is dropped, no connection stays open.
     pub async fn connect(connection: &Connection) -> Result<Self> {
         Ok(Self {
             broker: Broker::connect(connection).await?,
@@ -34,25 +36,25 @@ impl Inspector {
     /// The names of all queues, sorted. asynq: `Queues`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] where Redis does not answer, [`ErrorKind::Redis`] where it
-    /// refuses, [`ErrorKind::Closed`] after [`close`](Self::close).
+    /// [`ErrorKind::Unavailable`] if Redis does not answer, [`ErrorKind::Redis`] if it answers with
+    /// an error, [`ErrorKind::Closed`] after [`close`](Self::close).
     ///
     /// # Cancel safety
-    /// Changes nothing; may be dropped at any time.
+    /// It only reads; the future may be dropped at any time.
     pub async fn queues(&self) -> Result<Vec<String>> {
         let mut queues = self.broker.queues().await?;
         queues.sort();
         Ok(queues)
     }
 
-    /// One task, its state, and what it has left so far. asynq: `GetTaskInfo`.
+    /// One task: its message, its state, and its result or progress. asynq: `GetTaskInfo`.
     ///
     /// # Errors
-    /// [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`], [`ErrorKind::Undecodable`]; and those
-    /// of [`queues`](Self::queues).
+    /// [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`], [`ErrorKind::Undecodable`] if the
+    /// stored message does not decode, and the errors of [`queues`](Self::queues).
     ///
     /// # Cancel safety
-    /// Changes nothing; may be dropped at any time.
+    /// It only reads; the future may be dropped at any time.
     pub async fn task_info(&self, queue: &str, id: &str) -> Result<TaskInfo> {
         let keys = self.broker.keys(queue);
         let Some(stored) = self.broker.task(&keys, id).await? else {
@@ -87,17 +89,18 @@ impl Inspector {
         Ok(info)
     }
 
-    /// Stops the processing of a queue: workers leave its pending tasks where they are. asynq:
-    /// `PauseQueue`.
+    /// Pauses a queue: servers fetch no more of its pending tasks. Tasks that are active go on.
+    /// asynq: `PauseQueue`.
     ///
-    /// A queue that does not exist can be paused.
+    /// A queue that does not exist yet can be paused too.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for a blank name; [`ErrorKind::WrongState`] if it is paused already; those
-    /// of [`queues`](Self::queues), where of [`ErrorKind::Unavailable`] it may be paused all the same.
+    /// [`ErrorKind::Invalid`] if the name is blank, [`ErrorKind::WrongState`] if the queue is already
+    /// paused, and the errors of [`queues`](Self::queues). After [`ErrorKind::Unavailable`] the queue
+    /// may or may not be paused.
     ///
     /// # Cancel safety
-    /// Dropped before it has an answer, the queue may be paused or not.
+    /// If the future is dropped, the queue may or may not be paused.
     pub async fn pause_queue(&self, queue: &str) -> Result<()> {
         let keys = self.queue_keys(queue)?;
         match self.broker.pause(&keys, Utc::now().timestamp()).await? {
@@ -112,11 +115,12 @@ impl Inspector {
     /// Resumes the processing of a queue. asynq: `UnpauseQueue`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] for a blank name; [`ErrorKind::WrongState`] if it is not paused; those of
-    /// [`queues`](Self::queues), where of [`ErrorKind::Unavailable`] it may be resumed all the same.
+    /// [`ErrorKind::Invalid`] if the name is blank, [`ErrorKind::WrongState`] if the queue is not
+    /// paused, and the errors of [`queues`](Self::queues). After [`ErrorKind::Unavailable`] the queue
+    /// may or may not be resumed.
     ///
     /// # Cancel safety
-    /// Dropped before it has an answer, the queue may be resumed or not.
+    /// If the future is dropped, the queue may or may not be resumed.
     pub async fn unpause_queue(&self, queue: &str) -> Result<()> {
         let keys = self.queue_keys(queue)?;
         match self.broker.unpause(&keys).await? {
@@ -128,15 +132,16 @@ impl Inspector {
         }
     }
 
-    /// Asks whichever server runs this task to end the run. asynq: `CancelProcessing`.
+    /// Asks the server that runs this task to cancel the run. asynq: `CancelProcessing`.
     ///
-    /// Nothing says whether one does: the message reaches those servers that are connected now.
+    /// The request goes by pub/sub to all servers that are connected now. Success does not mean that
+    /// a server has received it, or that the task is running.
     ///
     /// # Errors
-    /// Those of [`queues`](Self::queues).
+    /// The errors of [`queues`](Self::queues).
     ///
     /// # Cancel safety
-    /// Dropped before it has an answer, the message may be sent or not.
+    /// If the future is dropped, the request may or may not have been sent.
     pub async fn cancel_processing(&self, id: &str) -> Result<()> {
         self.broker.publish_cancellation(id).await
     }
@@ -147,13 +152,14 @@ impl Inspector {
         Ok(self.broker.keys(queue))
     }
 
-    /// Closes the connection, unless it is the caller's own. asynq: `Close`.
+    /// Closes the connection of this inspector and its clones. A client that you passed to
+    /// [`Connection::from_fred`] stays open. asynq: `Close`.
     ///
-    /// It holds for all clones: calls under way get [`ErrorKind::Unavailable`], later ones
-    /// [`ErrorKind::Closed`]. It takes 2 s at most and cannot fail.
+    /// Calls in flight fail with [`ErrorKind::Unavailable`], later calls with
+    /// [`ErrorKind::Closed`]. Closing takes at most 2 s and cannot fail.
     ///
     /// # Cancel safety
-    /// Dropped half-way, connections may stay open until the last clone is dropped.
+    /// If the future is dropped, connections may stay open until the last clone is dropped.
     pub async fn close(&self) {
         self.broker.close().await;
     }

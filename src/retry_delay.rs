@@ -1,4 +1,4 @@
-//! How long a failed task waits for its next run.
+//! The delay from a failed run to the next run of the task.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use rand::Rng;
 
 use crate::task::Task;
 
-/// The longest delay: 100 years of 365 days. Redis and Go take times beyond it badly.
+/// The longest delay: 100 years of 365 days. Redis and Go programs handle later times badly.
 pub const MAX_DELAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// How long a failed task waits for its next run: a function of how often it has been retried so
-/// far, of the error, and of the task. asynq: `RetryDelayFunc`.
+/// The delay from a failed run to the next run of the task. It is a function of the number of
+/// retries so far, the error, and the task. asynq: `RetryDelayFunc`.
 ///
-/// No delay is longer than [`MAX_DELAY`].
+/// A delay above [`MAX_DELAY`] is cut to [`MAX_DELAY`].
 ///
 /// ```
 /// use rasynq::RetryDelay;
@@ -29,13 +29,13 @@ pub const MAX_DELAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// );
 /// ```
 #[derive(Clone)]
-pub struct RetryDelay(Arc<Function>);
+pub struct RetryDelay(Arc<DelayFunction>);
 
-type Function = dyn Fn(u32, &anyhow::Error, &Task) -> Duration + Send + Sync;
+type DelayFunction = dyn Fn(u32, &anyhow::Error, &Task) -> Duration + Send + Sync;
 
 impl RetryDelay {
-    /// By a function of one's own: of how often the task has been retried so far (0 after its
-    /// first run), the error of the run, and the task.
+    /// Uses your own function. Its arguments are the number of retries so far (0 after the first
+    /// run), the error of the run, and the task.
     ///
     /// ```
     /// use rasynq::RetryDelay;
@@ -48,14 +48,16 @@ impl RetryDelay {
         Self(Arc::new(function))
     }
 
-    /// n⁴ + 15 + r·(n+1) seconds, n being how often the task has been retried so far and r a
-    /// random integer from 0 to 29: 15 s to 44 s at first, some 20 days over the default 25
-    /// retries. The default of a server. asynq: `DefaultRetryDelayFunc`.
+    /// `n⁴ + 15 + r·(n + 1)` seconds, where `n` is the number of retries so far and `r` a random
+    /// integer from 0 to 29.
+    ///
+    /// The first delay is 15 s to 44 s; the delays of the default 25 retries add up to about 20
+    /// days. It is the default of a server. asynq: `DefaultRetryDelayFunc`.
     pub fn exponential() -> Self {
         Self::new(|retried, _, _| exponential(retried, rand::rng().random_range(0..30)))
     }
 
-    /// Always the same.
+    /// The same delay after each failure.
     pub fn constant(delay: Duration) -> Self {
         Self::new(move |_, _, _| delay)
     }
@@ -65,8 +67,8 @@ impl RetryDelay {
         Self::new(move |retried, _, _| fibonacci(unit, retried))
     }
 
-    /// By the type of the task: that of the longest of these prefixes that the type begins with,
-    /// or else `fallback`. Of two equal prefixes the first counts.
+    /// Chooses a delay by the task's type: the delay of the longest prefix that the type begins
+    /// with, otherwise `fallback`. If a prefix is given twice, its first delay counts.
     pub fn by_type<P: Into<String>>(
         delays: impl IntoIterator<Item = (P, Self)>,
         fallback: Self,
@@ -85,19 +87,20 @@ impl RetryDelay {
         })
     }
 
-    /// The same, but never longer than this.
+    /// Limits the delay to `longest`.
     #[must_use]
     pub fn at_most(self, longest: Duration) -> Self {
         Self::new(move |retried, error, task| self.delay(retried, error, task).min(longest))
     }
 
-    /// The delay after a run that ended with `error`, of a task that has been retried so often.
+    /// The delay after a run of `task` that failed with `error`, when the task has been retried
+    /// `retried` times so far.
     pub fn delay(&self, retried: u32, error: &anyhow::Error, task: &Task) -> Duration {
         (self.0)(retried, error, task).min(MAX_DELAY)
     }
 }
 
-/// [`RetryDelay::exponential`].
+/// The default is [`RetryDelay::exponential`].
 impl Default for RetryDelay {
     fn default() -> Self {
         Self::exponential()
@@ -120,7 +123,7 @@ fn exponential(retried: u32, random: u64) -> Duration {
 }
 
 fn fibonacci(unit: Duration, retried: u32) -> Duration {
-    // From one nanosecond it takes less than a hundred steps to MAX_DELAY; zero stays zero.
+    // 100 steps suffice: from 1 ns the sequence passes MAX_DELAY earlier, and from zero it stays zero.
     let (mut this, mut next) = (unit, unit);
     for _ in 0..retried.min(100) {
         (this, next) = (next, this.saturating_add(next));
