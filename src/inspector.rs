@@ -2,9 +2,10 @@
 //!
 //! It talks to Redis only through the broker, and never runs a task.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
 use crate::broker::Broker;
+use crate::clock;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::task::TaskInfo;
@@ -78,7 +79,7 @@ impl Inspector {
             .with_source(error)
         })?;
         let next = match stored.state {
-            TaskState::Pending => Some(Utc::now()),
+            TaskState::Pending => Some(clock::now()),
             TaskState::Scheduled | TaskState::Retry => stored
                 .score
                 .and_then(|secs| DateTime::from_timestamp(secs, 0)),
@@ -103,7 +104,7 @@ impl Inspector {
     /// If the future is dropped, the queue may or may not be paused.
     pub async fn pause_queue(&self, queue: &str) -> Result<()> {
         let keys = self.queue_keys(queue)?;
-        match self.broker.pause(&keys, Utc::now().timestamp()).await? {
+        match self.broker.pause(&keys, clock::now().timestamp()).await? {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::WrongState,

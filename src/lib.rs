@@ -57,8 +57,10 @@
 //! A tokio runtime with time and I/O enabled, Redis 6.2 or newer or Valkey, Rust 1.88 or newer.
 //! Logs go to [`tracing`].
 
+mod background;
 mod broker;
 mod client;
+mod clock;
 mod connection;
 mod error;
 mod handler;
@@ -68,7 +70,9 @@ mod retry_delay;
 mod run;
 mod server;
 mod task;
-mod unique;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod test_support;
 #[expect(
     dead_code,
     unused_imports,
@@ -99,7 +103,7 @@ pub use server::{
     CancelPolicy, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE, DEFAULT_CANCEL_GRACE,
     DEFAULT_DELAYED_TASK_CHECK_INTERVAL, DEFAULT_HEALTH_CHECK_INTERVAL, DEFAULT_JANITOR_BATCH_SIZE,
     DEFAULT_JANITOR_INTERVAL, DEFAULT_SHUTDOWN_TIMEOUT, DEFAULT_TASK_CHECK_INTERVAL, LostLease,
-    RunningServer, Server, UnknownType,
+    RunningServer, Server, ServerStopper, UnknownType,
 };
 pub use task::{
     Codec, DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, IntoTask, Json, MAX_TASK_SIZE,

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::Rng;
-
+use crate::clock;
 use crate::task::Task;
 
 /// The longest delay: 100 years of 365 days. Redis and Go programs handle later times badly.
@@ -54,7 +53,7 @@ impl RetryDelay {
     /// The first delay is 15 s to 44 s; the delays of the default 25 retries add up to about 20
     /// days. It is the default of a server. asynq: `DefaultRetryDelayFunc`.
     pub fn exponential() -> Self {
-        Self::new(|retried, _, _| exponential(retried, rand::rng().random_range(0..30)))
+        Self::new(|retried, _, _| exponential(retried, clock::draw(0..30)))
     }
 
     /// The same delay after each failure.

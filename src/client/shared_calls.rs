@@ -1,5 +1,5 @@
-//! Calls that enqueueing callers share: a single one goes at once and by itself, what many submit
-//! while calls are under way makes up the next one.
+//! Calls that enqueueing callers share. A single caller makes its own call at once. Tasks that are
+//! submitted while calls are in flight accumulate and make up the next call.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -12,25 +12,25 @@ use tokio::time::timeout;
 use crate::broker::{Broker, NewTask};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most tasks in one call.
-const MOST_TASKS: usize = 100;
-/// How many calls are under way at once.
-const CALLS_IN_FLIGHT: usize = 2;
+/// The most tasks in one shared call.
+const MAX_TASKS: usize = 100;
+/// How many calls may be in flight at once.
+const MAX_CALLS: usize = 2;
 
 pub(super) struct SharedCalls {
     broker: Broker,
-    /// Where shared calls run: as the connection does, on the runtime that the client was made on. A
-    /// caller's own may end, or rest, with the call half made.
+    /// Where shared calls run: on the runtime of the client, as its connection does. A caller's own
+    /// runtime may end, or may not be polled, in the middle of a call.
     runtime: Handle,
-    /// That runtime goes on by itself, whoever waits for it or not.
-    never_rests: bool,
-    state: Mutex<State>,
+    /// The runtime of the client runs whether or not anyone waits for it.
+    is_multi_thread: bool,
+    state: Mutex<CallState>,
 }
 
 #[derive(Default)]
-struct State {
+struct CallState {
     waiting: VecDeque<Submission>,
-    under_way: usize,
+    in_flight: usize,
 }
 
 /// A task that waits for a call, and where its result goes.
@@ -39,19 +39,21 @@ struct Submission {
     result: oneshot::Sender<Result<()>>,
 }
 
-/// What a caller has to do.
-enum Part {
-    Call(NewTask),
-    Wait(oneshot::Receiver<Result<()>>),
+/// How a submitted task will be stored.
+enum Submitted {
+    /// The caller makes a call of its own.
+    OwnCall(NewTask),
+    /// A shared call takes it.
+    SharedCall(oneshot::Receiver<Result<()>>),
 }
 
 impl SharedCalls {
-    /// For calls on the current runtime.
+    /// Shared calls run on the current runtime.
     pub(super) fn new(broker: Broker) -> Arc<Self> {
         let runtime = Handle::current();
         Arc::new(Self {
             broker,
-            never_rests: runtime.runtime_flavor() == RuntimeFlavor::MultiThread,
+            is_multi_thread: runtime.runtime_flavor() == RuntimeFlavor::MultiThread,
             runtime,
             state: Mutex::default(),
         })
@@ -59,17 +61,19 @@ impl SharedCalls {
 
     /// Stores one task.
     ///
-    /// Cancel safety: dropped while it waits for a shared call to begin, nothing is stored; dropped
-    /// later, the task may be stored or not. Other callers' tasks are not affected.
+    /// Cancel safety: if the future is dropped before a shared call has started, nothing is stored. If it
+    /// is dropped later, the task may be stored or not. The tasks of other callers are not affected.
     pub(super) async fn store(self: &Arc<Self>, task: NewTask) -> Result<()> {
         let (id, queue) = (task.id.clone(), task.keys.clone());
-        let stored = match self.part_of(task) {
-            Part::Call(task) => {
-                let _turn = OwnTurn(self);
-                let stored = self.patiently(self.broker.enqueue(vec![task])).await;
+        let stored = match self.submit(task) {
+            Submitted::OwnCall(task) => {
+                let _permit = OwnCallPermit(self);
+                let stored = self.bounded(self.broker.enqueue(vec![task])).await;
                 stored.and_then(|mut results| results.pop())
             }
-            Part::Wait(result) => self.patiently(result).await.and_then(|result| result.ok()),
+            Submitted::SharedCall(result) => {
+                self.bounded(result).await.and_then(|result| result.ok())
+            }
         };
         stored.unwrap_or_else(|| {
             let queue = queue.queue();
@@ -80,117 +84,120 @@ impl SharedCalls {
         })
     }
 
-    /// Waits for what a call brings, which comes in time unless the runtime rests. Many callers at once
-    /// would feel a timer for each.
-    async fn patiently<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
-        if self.never_rests {
+    /// Bounds the time that a caller waits. The calls have timeouts of their own, which fire late only on
+    /// a current-thread runtime that is not polled. On a multi-thread runtime another timer for each
+    /// caller would cost too much.
+    async fn bounded<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        if self.is_multi_thread {
             return Some(answer.await);
         }
-        timeout(self.broker.patience(), answer).await.ok()
+        timeout(self.broker.max_enqueue_time(), answer).await.ok()
     }
 
-    fn part_of(self: &Arc<Self>, task: NewTask) -> Part {
+    fn submit(self: &Arc<Self>, task: NewTask) -> Submitted {
         let mut state = self.lock();
-        if state.under_way == 0 {
-            state.under_way = 1;
-            return Part::Call(task);
+        if state.in_flight == 0 {
+            state.in_flight = 1;
+            return Submitted::OwnCall(task);
         }
         let (sender, result) = oneshot::channel();
         state.waiting.push_back(Submission {
             task,
             result: sender,
         });
-        if state.under_way < CALLS_IN_FLIGHT {
-            state.under_way += 1;
+        if state.in_flight < MAX_CALLS {
+            state.in_flight += 1;
             drop(state);
-            self.begin_shared_turn();
+            self.start_shared_calls();
         }
-        Part::Wait(result)
+        Submitted::SharedCall(result)
     }
 
-    fn begin_shared_turn(self: &Arc<Self>) {
-        let turn = SharedTurn {
+    fn start_shared_calls(self: &Arc<Self>) {
+        let permit = SharedCallsPermit {
             calls: Arc::clone(self),
-            is_over: false,
+            returned: false,
         };
-        // Not owned: it ends by itself once nobody waits, and has to outlive any one caller. On a runtime
-        // that has ended it is dropped at once, which tells those who wait.
-        self.runtime.spawn(turn.run());
+        // No handle is kept: the task must outlive any single caller, and ends when no task waits. If the
+        // runtime has ended, the permit is dropped at once and the callers get an error.
+        self.runtime.spawn(permit.make_calls());
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CallState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The turn of a caller that makes its own call. When it ends, or is dropped, those who wait are next.
-struct OwnTurn<'c>(&'c Arc<SharedCalls>);
+/// The right of a caller to make its own call. When it is dropped, the waiting tasks are next.
+struct OwnCallPermit<'c>(&'c Arc<SharedCalls>);
 
-impl Drop for OwnTurn<'_> {
+impl Drop for OwnCallPermit<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         if state.waiting.is_empty() {
-            state.under_way -= 1;
+            state.in_flight -= 1;
         } else {
             drop(state);
-            self.0.begin_shared_turn();
+            self.0.start_shared_calls();
         }
     }
 }
 
-/// A turn on a task of its own, which makes calls until nobody waits. Broken off (its runtime has
-/// ended), it gives up those who wait, unless another turn is there for them.
-struct SharedTurn {
+/// The right of a background task to make one call after another until no task waits. If it is dropped
+/// before that, its runtime has ended. Then the waiting callers get an error, unless another permit
+/// serves them.
+struct SharedCallsPermit {
     calls: Arc<SharedCalls>,
-    is_over: bool,
+    returned: bool,
 }
 
-impl SharedTurn {
-    async fn run(mut self) {
+impl SharedCallsPermit {
+    async fn make_calls(mut self) {
         loop {
-            // callers that are about to submit join in
+            // Callers that are about to submit can join.
             tokio::task::yield_now().await;
             let Some(submissions) = self.next_call() else {
                 return;
             };
             let (tasks, callers): (Vec<_>, Vec<_>) = submissions
                 .into_iter()
-                // whoever has given up is not surprised by a task later
+                // A task whose caller has given up must not be stored later.
                 .filter(|submission| !submission.result.is_closed())
                 .map(|submission| (submission.task, submission.result))
                 .unzip();
             let results = self.calls.broker.enqueue(tasks).await;
             for (result, caller) in results.into_iter().zip(callers) {
-                // a caller that has gone does not want to know
+                // The caller may have given up in the meantime.
                 let _ = caller.send(result);
             }
         }
     }
 
-    /// What makes up the next call; where nobody waits the turn is over.
+    /// The tasks of the next call. `None`: no task waits, and the permit is returned.
     fn next_call(&mut self) -> Option<Vec<Submission>> {
         let mut state = self.calls.lock();
         if state.waiting.is_empty() {
-            state.under_way -= 1;
-            self.is_over = true;
+            state.in_flight -= 1;
+            self.returned = true;
             return None;
         }
-        let most = state.waiting.len().min(MOST_TASKS);
-        Some(state.waiting.drain(..most).collect())
+        let size = state.waiting.len().min(MAX_TASKS);
+        Some(state.waiting.drain(..size).collect())
     }
 }
 
-impl Drop for SharedTurn {
+impl Drop for SharedCallsPermit {
     fn drop(&mut self) {
-        if self.is_over {
+        if self.returned {
             return;
         }
         let mut state = self.calls.lock();
-        state.under_way -= 1;
-        if state.under_way == 0 {
-            let given_up = std::mem::take(&mut state.waiting);
+        state.in_flight -= 1;
+        if state.in_flight == 0 {
+            // Dropping a submission wakes its caller.
+            let abandoned = std::mem::take(&mut state.waiting);
             drop(state);
-            drop(given_up);
+            drop(abandoned);
         }
     }
 }

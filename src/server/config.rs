@@ -1,31 +1,33 @@
-//! What a server can be told, with asynq's names and defaults.
+//! The settings of a server, with asynq's names and defaults.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hooks::Hooks;
+use super::policy::Policy;
 use crate::broker::ArchiveLimits;
 use crate::error::{Error, Result};
 use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
 use crate::task::Task;
 
-/// How long an idle server waits before it looks for tasks again, on average. It applies only
-/// while the queues cannot be watched.
+/// The average polling interval of an idle server. It applies only while Redis cannot notify the
+/// server.
 pub const DEFAULT_TASK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// How often due tasks are looked for. It applies only while the queues cannot be watched.
+/// The polling interval for due tasks. It applies only while Redis cannot notify the server.
 pub const DEFAULT_DELAYED_TASK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a shutdown waits for handlers.
+/// How long a shutdown waits for running handlers.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 /// How often the health check is made.
 pub const DEFAULT_HEALTH_CHECK_INTERVAL: Duration = Duration::from_secs(15);
-/// How often completed tasks whose retention has ended are deleted.
+/// How often completed tasks whose retention has expired are deleted.
 pub const DEFAULT_JANITOR_INTERVAL: Duration = Duration::from_secs(8);
-/// How many of them one call deletes.
+/// How many completed tasks one call deletes.
 pub const DEFAULT_JANITOR_BATCH_SIZE: usize = 100;
-/// How long a cancelled handler has to answer.
+/// How long a cancelled handler may take to answer.
 pub const DEFAULT_CANCEL_GRACE: Duration = Duration::from_secs(1);
-/// How many tasks the archive of a queue holds.
+/// How many tasks the archive of a queue may have.
 pub const DEFAULT_ARCHIVE_MAX_SIZE: u64 = 10_000;
 /// How long an archived task is kept.
 pub const DEFAULT_ARCHIVE_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -33,57 +35,61 @@ pub const DEFAULT_ARCHIVE_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 *
 const MAX_CONCURRENCY: usize = 1 << 20;
 /// The most completed tasks that one call deletes.
 const MAX_JANITOR_BATCH_SIZE: usize = 10_000;
-/// A longer interval is as good as this one.
+/// A longer interval counts as this one: a year.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How often the heart beats. asynq has no setting for it either.
+/// The interval of heartbeats. asynq has no setting for it either.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// How often expired leases are looked for. asynq has no setting for it either.
+/// The interval at which expired leases are recovered. asynq has no setting for it either.
 pub(super) const RECOVER_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) type HealthCheck = Arc<dyn Fn(Result<()>) + Send + Sync>;
 pub(super) type IsFailure = Arc<dyn Fn(&anyhow::Error) -> bool + Send + Sync>;
 pub(super) type ErrorHandler = Arc<dyn Fn(&TaskContext, &Task, &anyhow::Error) + Send + Sync>;
 
-/// What becomes of a task that no handler is registered for.
+/// What happens to a task without a registered handler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownType {
-    /// It fails like any other: retried, archived at its limit. asynq's way, and the default.
+    /// The run fails: the task is retried, and archived when no retry is left. This is the default,
+    /// and asynq's behaviour.
     #[default]
     Fail,
-    /// It goes back, uncounted, and is due again after this long: for a worker that knows it.
-    GiveBack {
-        /// The pause, cut to whole seconds.
+    /// The task is scheduled again, uncounted, so that a worker with a handler for it can run it.
+    Defer {
+        /// How long until the task is due again, in whole seconds (fractions are cut).
         after: Duration,
     },
-    /// It is archived at once.
+    /// The task is archived at once.
     Archive,
 }
 
-/// What becomes of a cancelled task whose handler did not answer in time, or answered with the
-/// cancellation itself. Any other answer counts as always.
+/// What happens to a cancelled task whose handler does not answer within the
+/// [grace](crate::Server::cancel_grace), or answers with [`RunEnded::Canceled`](crate::RunEnded). Any
+/// other answer of the handler is respected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CancelPolicy {
-    /// It fails: retried, archived at its limit. asynq's way, and the default.
+    /// The run fails: the task is retried, and archived when no retry is left. This is the default,
+    /// and asynq's behaviour.
     #[default]
     Fail,
-    /// It is archived at once.
+    /// The task is archived at once.
     Archive,
-    /// It is done with: neither retried nor archived.
+    /// The task is done: it is neither retried nor archived.
     Revoke,
 }
 
-/// What becomes of a task whose server is gone.
+/// What happens to a task whose server has disappeared, so that its lease has expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostLease {
-    /// It counts as failed: retried, archived at its limit. asynq's way, and the default.
+    /// The run counts as failed: the task is retried, and archived when no retry is left. This is the
+    /// default, and asynq's behaviour.
     #[default]
     Fail,
-    /// It goes back, uncounted, whatever its limit.
-    GiveBack,
+    /// The task is due again at once, uncounted, even if no retry is left.
+    Defer,
 }
 
 /// All settings of a server.
@@ -141,25 +147,45 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The settings with zeros replaced by defaults where asynq does so, or what is wrong.
+    /// Checks the settings, and replaces zeros by defaults where asynq does so.
     pub(super) fn checked(mut self) -> Result<Self> {
         if self.concurrency == 0 {
             self.concurrency = std::thread::available_parallelism().map_or(1, usize::from);
         }
-        if self.concurrency > MAX_CONCURRENCY {
-            return Err(Error::invalid(format!(
-                "concurrency is {}, it must be at most {MAX_CONCURRENCY}",
-                self.concurrency
-            )));
+        if self.janitor_batch_size == 0 {
+            self.janitor_batch_size = DEFAULT_JANITOR_BATCH_SIZE;
         }
-        if self.prefetch > MAX_CONCURRENCY {
-            return Err(Error::invalid(format!(
-                "prefetch is {}, it must be at most {MAX_CONCURRENCY}",
-                self.prefetch
-            )));
+        for (name, value, most) in [
+            ("concurrency", self.concurrency, MAX_CONCURRENCY),
+            ("prefetch", self.prefetch, MAX_CONCURRENCY),
+            (
+                "janitor_batch_size",
+                self.janitor_batch_size,
+                MAX_JANITOR_BATCH_SIZE,
+            ),
+        ] {
+            if value > most {
+                let text = format!("{name} is {value}, it must be at most {most}");
+                return Err(Error::invalid(text));
+            }
         }
         self.queues = super::queues::validate(&self.queues)?;
-        let zero_means = [
+        self.bound_intervals();
+        if self.archive_max_size == 0 {
+            let text = "archive_max_size is 0, it must be at least 1";
+            return Err(Error::invalid(text));
+        }
+        if self.archive_max_age < Duration::from_secs(1) {
+            let age = self.archive_max_age;
+            let text = format!("archive_max_age is {age:?}, it must be at least 1s");
+            return Err(Error::invalid(text));
+        }
+        Ok(self)
+    }
+
+    /// Replaces intervals of zero by their defaults, and cuts those that are too long.
+    fn bound_intervals(&mut self) {
+        for (interval, default) in [
             (&mut self.task_check_interval, DEFAULT_TASK_CHECK_INTERVAL),
             (
                 &mut self.delayed_task_check_interval,
@@ -171,41 +197,34 @@ impl Config {
                 DEFAULT_HEALTH_CHECK_INTERVAL,
             ),
             (&mut self.janitor_interval, DEFAULT_JANITOR_INTERVAL),
-        ];
-        for (value, default) in zero_means {
-            if value.is_zero() {
-                *value = default;
+        ] {
+            if interval.is_zero() {
+                *interval = default;
             }
-            // longer than any process lives
-            *value = (*value).min(LONGEST_INTERVAL);
+            *interval = (*interval).min(LONGEST_INTERVAL);
         }
-        if self.janitor_batch_size == 0 {
-            self.janitor_batch_size = DEFAULT_JANITOR_BATCH_SIZE;
-        }
-        if self.janitor_batch_size > MAX_JANITOR_BATCH_SIZE {
-            return Err(Error::invalid(format!(
-                "janitor_batch_size is {}, it must be at most {MAX_JANITOR_BATCH_SIZE}",
-                self.janitor_batch_size
-            )));
-        }
-        if self.archive_max_size == 0 {
-            return Err(Error::invalid(
-                "archive_max_size is 0, it must be at least 1",
-            ));
-        }
-        if self.archive_max_age < Duration::from_secs(1) {
-            return Err(Error::invalid(format!(
-                "archive_max_age is {:?}, it must be at least 1s",
-                self.archive_max_age
-            )));
-        }
-        Ok(self)
     }
 
-    pub(super) fn archive(&self) -> ArchiveLimits {
-        ArchiveLimits {
-            max_size: self.archive_max_size,
-            max_age_secs: self.archive_max_age.as_secs(),
+    /// The settings that decide on tasks.
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            retry_delay: self.retry_delay.clone(),
+            is_failure: self.is_failure.clone(),
+            unknown_type: self.unknown_type,
+            after_cancel: self.after_cancel,
+            lost_lease: self.lost_lease,
+            archive: ArchiveLimits {
+                max_size: self.archive_max_size,
+                max_age_secs: self.archive_max_age.as_secs(),
+            },
+        }
+    }
+
+    /// The user's hooks.
+    pub(super) fn hooks(&self) -> Hooks {
+        Hooks {
+            error_handler: self.error_handler.clone(),
+            exhausted: self.exhausted.clone(),
         }
     }
 }

@@ -1,211 +1,151 @@
-//! What follows from how a run ended: the decisions, without doing any of it.
+//! Decisions: what the end of a run means for its task. Pure, apart from the two functions that a
+//! user may supply: the retry delay, and which errors count as failures.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::config::{CancelPolicy, ErrorHandler, IsFailure, LostLease, UnknownType};
-use super::runs::Run;
-use crate::broker::{Archive, ArchiveLimits, Claim, Completed, Done, Later, LaterState};
+use super::config::{CancelPolicy, IsFailure, LostLease, UnknownType};
+use crate::background::guarded;
+use crate::broker::{ArchiveLimits, Outcome};
 use crate::handler::{Answer, HandlerNotFound, Verdict, find_error, stored_text};
 use crate::retry_delay::RetryDelay;
-use crate::run::{RunEnded, TaskContext};
+use crate::run::RunEnded;
 use crate::task::Task;
 use crate::wire::{self, TaskMessage};
 
-/// The settings and hooks that decide.
+/// The last second of the year 9999: the latest time that all readers of scores accept and print.
+const LATEST_UNIX_SECS: i64 = 253_402_300_799;
+/// The retry delay of a task whose delay function panics.
+const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
+
+/// The settings that decide.
+#[derive(Clone)]
 pub(super) struct Policy {
     pub(super) retry_delay: RetryDelay,
     pub(super) is_failure: Option<IsFailure>,
-    pub(super) error_handler: Option<ErrorHandler>,
-    pub(super) exhausted: Option<ErrorHandler>,
     pub(super) unknown_type: UnknownType,
     pub(super) after_cancel: CancelPolicy,
-    pub(super) cancel_grace: Duration,
     pub(super) lost_lease: LostLease,
     pub(super) archive: ArchiveLimits,
 }
 
-/// What Redis is to be told of a task.
-pub(super) enum Settlement {
-    Done(Done),
-    Completed(Completed),
-    Later(LaterState, Later),
-    Archive(Archive),
-    Requeue(Claim),
-}
-
-impl Settlement {
-    /// The right by which it is told.
-    pub(super) fn claim_mut(&mut self) -> &mut Claim {
-        match self {
-            Self::Done(end) => &mut end.claim,
-            Self::Completed(end) => &mut end.claim,
-            Self::Later(_, end) => &mut end.claim,
-            Self::Archive(end) => &mut end.claim,
-            Self::Requeue(claim) => claim,
-        }
-    }
-}
-
 impl Policy {
-    /// Tells of a run whose lease was lost: its other owner decides.
-    pub(super) fn lost(&self, run: &Run, context: &TaskContext) {
-        let error = anyhow::Error::new(RunEnded::LeaseExpired);
-        if let Some(hook) = &self.error_handler {
-            let task = Task::from_message(&run.message);
-            guarded("error handler", (), || hook(context, &task, &error));
-        }
-    }
-
-    /// Decides on a run that its handler, or its end, has answered; calls the hooks.
-    pub(super) fn settle(
+    /// Decides on a run by what its handler has answered, or by the error of what ended it.
+    pub(super) fn decide(
         &self,
-        run: &Run,
-        context: &TaskContext,
-        answer: Result<Answer, anyhow::Error>,
+        message: &TaskMessage,
+        answer: &Result<Answer, anyhow::Error>,
         now: DateTime<Utc>,
-    ) -> Settlement {
+    ) -> Outcome {
         let error = match answer {
-            Ok(Answer::Snooze(delay)) => {
-                return Settlement::Later(LaterState::Scheduled, put_off(run.claim(), delay, now));
-            }
-            Ok(_) => return succeeded(run, now),
+            Ok(Answer::Done) => return succeeded(message, now),
+            Ok(Answer::Snooze(delay)) => return deferred(*delay, now),
             Err(error) => error,
         };
-        let task = Task::from_message(&run.message);
-        if let Some(hook) = &self.error_handler {
-            guarded("error handler", (), || hook(context, &task, &error));
+        if let UnknownType::Defer { after } = self.unknown_type
+            && find_error::<HandlerNotFound>(error).is_some()
+        {
+            return deferred(after, now);
         }
-        let unknown = find_error::<HandlerNotFound>(&error).is_some();
-        let canceled = find_error::<RunEnded>(&error) == Some(&RunEnded::Canceled);
-        let verdict = match (unknown, self.unknown_type, canceled, self.after_cancel) {
-            (true, UnknownType::GiveBack { after }, ..) => {
-                return Settlement::Later(LaterState::Scheduled, put_off(run.claim(), after, now));
+        match self.verdict(error) {
+            Verdict::Revoke => Outcome::Done {
+                lock: lock_of(message),
+            },
+            Verdict::RetryAfter(delay) if has_retries(message) => {
+                self.retry(message, error, delay, now)
             }
-            (true, UnknownType::Archive, ..) | (_, _, true, CancelPolicy::Archive) => {
-                Verdict::SkipRetry
+            Verdict::Retry if has_retries(message) => {
+                let delay = self.delay(message, error);
+                self.retry(message, error, delay, now)
             }
-            (_, _, true, CancelPolicy::Revoke) => Verdict::Revoke,
-            _ => Verdict::of(&error),
-        };
-        match verdict {
-            Verdict::Revoke => {
-                tracing::info!(
-                    task_id = &*run.id,
-                    queue = run.message.queue,
-                    error = stored_text(&error),
-                    "revoked"
-                );
-                Settlement::Done(done(run))
-            }
-            Verdict::Retry | Verdict::RetryAfter(_) if has_retries(&run.message) => {
-                let delay = match verdict {
-                    Verdict::RetryAfter(delay) => delay,
-                    _ => self.delay(&run.message, &error, &task),
-                };
-                Settlement::Later(
-                    LaterState::Retry,
-                    self.retried(run.claim(), &run.message, &error, delay, now),
-                )
-            }
-            _ => {
-                if let Some(hook) = &self.exhausted {
-                    guarded("exhausted", (), || hook(context, &task, &error));
-                }
-                tracing::warn!(
-                    task_id = &*run.id,
-                    task_type = run.message.r#type,
-                    queue = run.message.queue,
-                    retried = run.message.retried,
-                    error = stored_text(&error),
-                    "archived: no retry is left or wanted"
-                );
-                Settlement::Archive(self.archived(run.claim(), &run.message, &error, now))
-            }
+            _ => self.archived(message, error, now),
         }
     }
 
-    /// Decides on a task whose server is gone, by its message as it was listed.
-    pub(super) fn recover(
+    /// Decides on a task whose server has disappeared, by its message.
+    pub(super) fn decide_on_lost_lease(
         &self,
-        claim: Claim,
         message: &TaskMessage,
         now: DateTime<Utc>,
-    ) -> Settlement {
-        let error = anyhow::Error::new(RunEnded::LeaseExpired);
-        if self.lost_lease == LostLease::GiveBack {
-            return Settlement::Later(LaterState::Scheduled, put_off(claim, Duration::ZERO, now));
+    ) -> Outcome {
+        if self.lost_lease == LostLease::Defer {
+            return deferred(Duration::ZERO, now);
         }
+        let error = anyhow::Error::new(RunEnded::LeaseExpired);
         if has_retries(message) {
-            let task = Task::from_message(message);
-            let delay = self.delay(message, &error, &task);
-            Settlement::Later(
-                LaterState::Retry,
-                self.retried(claim, message, &error, delay, now),
-            )
+            let delay = self.delay(message, &error);
+            self.retry(message, &error, delay, now)
         } else {
-            Settlement::Archive(self.archived(claim, message, &error, now))
+            self.archived(message, &error, now)
         }
     }
 
-    fn delay(&self, message: &TaskMessage, error: &anyhow::Error, task: &Task) -> Duration {
-        let n = u32::try_from(message.retried).unwrap_or_default();
+    /// A message that does not decode is archived unchanged, and not counted.
+    pub(super) fn undecodable(&self) -> Outcome {
+        Outcome::Archived {
+            message: None,
+            counted: false,
+            limits: self.archive,
+        }
+    }
+
+    /// What the error asks for, unless a setting of the server decides.
+    fn verdict(&self, error: &anyhow::Error) -> Verdict {
+        let unknown = find_error::<HandlerNotFound>(error).is_some();
+        let canceled = find_error::<RunEnded>(error) == Some(&RunEnded::Canceled);
+        if unknown && self.unknown_type == UnknownType::Archive {
+            return Verdict::SkipRetry;
+        }
+        match (canceled, self.after_cancel) {
+            (true, CancelPolicy::Archive) => Verdict::SkipRetry,
+            (true, CancelPolicy::Revoke) => Verdict::Revoke,
+            _ => Verdict::of(error),
+        }
+    }
+
+    fn delay(&self, message: &TaskMessage, error: &anyhow::Error) -> Duration {
+        let retried = u32::try_from(message.retried).unwrap_or_default();
         guarded("retry delay", DELAY_AFTER_PANIC, || {
-            self.retry_delay.delay(n, error, task)
+            let task = Task::from_message(message);
+            self.retry_delay.delay(retried, error, &task)
         })
     }
 
-    fn retried(
+    fn retry(
         &self,
-        claim: Claim,
         message: &TaskMessage,
         error: &anyhow::Error,
         delay: Duration,
         now: DateTime<Utc>,
-    ) -> Later {
-        let counts = self
+    ) -> Outcome {
+        let counted = self
             .is_failure
             .as_ref()
-            .is_none_or(|hook| guarded("is_failure", true, || hook(error)));
+            .is_none_or(|is_failure| guarded("is_failure", true, || is_failure(error)));
         let mut message = failed(message, error, now);
-        message.retried += i32::from(counts);
-        Later {
-            claim,
-            at_unix_secs: after(now, delay),
-            message: Some(wire::encode(&message)),
-            counts,
+        message.retried += i32::from(counted);
+        Outcome::Retry {
+            message: wire::encode(&message),
+            at_unix_secs: unix_secs_after(now, delay),
+            counted,
         }
     }
 
     fn archived(
         &self,
-        claim: Claim,
         message: &TaskMessage,
         error: &anyhow::Error,
         now: DateTime<Utc>,
-    ) -> Archive {
-        Archive {
-            claim,
+    ) -> Outcome {
+        Outcome::Archived {
             message: Some(wire::encode(&failed(message, error, now))),
-            counts: true,
+            counted: true,
+            limits: self.archive,
         }
     }
 }
 
-/// How long a task waits for its retry when the function that says so panics.
-const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
-
-/// Calls a hook of the user's: one that panics is logged, and its answer replaced.
-pub(super) fn guarded<T>(hook: &str, otherwise: T, call: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        tracing::error!(hook, "a hook panicked");
-        otherwise
-    })
-}
-
-/// Whether a failed task is tried again.
 fn has_retries(message: &TaskMessage) -> bool {
     message.retried < message.retry
 }
@@ -218,55 +158,280 @@ fn failed(message: &TaskMessage, error: &anyhow::Error, now: DateTime<Utc>) -> T
     }
 }
 
-fn succeeded(run: &Run, now: DateTime<Utc>) -> Settlement {
-    let message = &run.message;
+fn succeeded(message: &TaskMessage, now: DateTime<Utc>) -> Outcome {
+    let lock = lock_of(message);
     if message.retention <= 0 {
-        return Settlement::Done(done(run));
+        return Outcome::Done { lock };
     }
-    let kept = TaskMessage {
+    let completed = TaskMessage {
         completed_at: now.timestamp(),
-        ..TaskMessage::clone(message)
+        ..message.clone()
     };
-    Settlement::Completed(Completed {
-        claim: run.claim(),
-        unique_key: message.unique_key.clone(),
-        message: wire::encode(&kept),
-        keep_until_unix_secs: now.timestamp().saturating_add(message.retention).min(FAR),
-    })
-}
-
-fn done(run: &Run) -> Done {
-    Done {
-        claim: run.claim(),
-        unique_key: run.message.unique_key.clone(),
+    let expiry = now.timestamp().saturating_add(message.retention);
+    Outcome::Completed {
+        lock,
+        message: wire::encode(&completed),
+        keep_until_unix_secs: expiry.min(LATEST_UNIX_SECS),
     }
 }
 
-fn put_off(claim: Claim, delay: Duration, now: DateTime<Utc>) -> Later {
-    Later {
-        claim,
-        at_unix_secs: after(now, delay),
-        message: None,
-        counts: false,
+fn deferred(delay: Duration, now: DateTime<Utc>) -> Outcome {
+    Outcome::Deferred {
+        at_unix_secs: unix_secs_after(now, delay),
     }
 }
 
-/// The last second of the year 9999: a score that every reader takes, and prints as a date.
-const FAR: i64 = 253_402_300_799;
+fn lock_of(message: &TaskMessage) -> Option<String> {
+    (!message.unique_key.is_empty()).then(|| message.unique_key.clone())
+}
 
-/// The whole second of `now + delay`, at most [`FAR`].
-fn after(now: DateTime<Utc>, delay: Duration) -> i64 {
+/// The whole second of `now + delay`, at most [`LATEST_UNIX_SECS`].
+fn unix_secs_after(now: DateTime<Utc>, delay: Duration) -> i64 {
     TimeDelta::from_std(delay)
         .ok()
         .and_then(|delay| now.checked_add_signed(delay))
-        .map_or(FAR, |at| at.timestamp().min(FAR))
+        .map_or(LATEST_UNIX_SECS, |at| at.timestamp().min(LATEST_UNIX_SECS))
 }
 
-/// A message that does not decode is archived as it is, and counted nowhere.
-pub(super) fn as_it_is(claim: Claim) -> Archive {
-    Archive {
-        claim,
-        message: None,
-        counts: false,
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::handler::{RetryAfter, Revoke, SkipRetry};
+
+    const LIMITS: ArchiveLimits = ArchiveLimits {
+        max_size: 10,
+        max_age_secs: 60,
+    };
+
+    fn policy() -> Policy {
+        Policy {
+            retry_delay: RetryDelay::constant(Duration::from_secs(7)),
+            is_failure: None,
+            unknown_type: UnknownType::Fail,
+            after_cancel: CancelPolicy::Fail,
+            lost_lease: LostLease::Fail,
+            archive: LIMITS,
+        }
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_000, 0).expect("a time")
+    }
+
+    fn message() -> TaskMessage {
+        TaskMessage {
+            id: "id".to_owned(),
+            retry: 3,
+            retried: 1,
+            ..TaskMessage::default()
+        }
+    }
+
+    fn decide(policy: &Policy, error: impl Into<anyhow::Error>) -> Outcome {
+        policy.decide(&message(), &Err(error.into()), now())
+    }
+
+    fn retried(text: &str, retried: i32, at_unix_secs: i64, counted: bool) -> Outcome {
+        let message = TaskMessage {
+            error_msg: text.to_owned(),
+            last_failed_at: 1_000,
+            retried,
+            ..message()
+        };
+        Outcome::Retry {
+            message: wire::encode(&message),
+            at_unix_secs,
+            counted,
+        }
+    }
+
+    fn archived(text: &str, message: TaskMessage) -> Outcome {
+        let message = TaskMessage {
+            error_msg: text.to_owned(),
+            last_failed_at: 1_000,
+            ..message
+        };
+        Outcome::Archived {
+            message: Some(wire::encode(&message)),
+            counted: true,
+            limits: LIMITS,
+        }
+    }
+
+    #[test]
+    fn success_removes_the_task_or_keeps_it_for_its_retention() {
+        let unique = TaskMessage {
+            unique_key: "lock".to_owned(),
+            ..message()
+        };
+        let lock = Some("lock".to_owned());
+        let outcome = policy().decide(&unique, &Ok(Answer::Done), now());
+        assert_eq!(outcome, Outcome::Done { lock: lock.clone() });
+        let kept = TaskMessage {
+            retention: 60,
+            ..unique
+        };
+        let stored = TaskMessage {
+            completed_at: 1_000,
+            ..kept.clone()
+        };
+        assert_eq!(
+            policy().decide(&kept, &Ok(Answer::Done), now()),
+            Outcome::Completed {
+                lock,
+                message: wire::encode(&stored),
+                keep_until_unix_secs: 1_060,
+            }
+        );
+    }
+
+    #[test]
+    fn no_time_is_later_than_the_year_9999() {
+        let forever = TaskMessage {
+            retention: i64::MAX,
+            ..message()
+        };
+        let outcome = policy().decide(&forever, &Ok(Answer::Done), now());
+        assert!(matches!(
+            outcome,
+            Outcome::Completed {
+                keep_until_unix_secs: LATEST_UNIX_SECS,
+                ..
+            }
+        ));
+        let snoozed = policy().decide(&message(), &Ok(Answer::Snooze(Duration::MAX)), now());
+        let at_unix_secs = LATEST_UNIX_SECS;
+        assert_eq!(snoozed, Outcome::Deferred { at_unix_secs });
+    }
+
+    #[test]
+    fn a_snooze_defers_the_task_uncounted() {
+        let answer = Ok(Answer::Snooze(Duration::from_millis(5_900)));
+        let at_unix_secs = 1_005;
+        assert_eq!(
+            policy().decide(&message(), &answer, now()),
+            Outcome::Deferred { at_unix_secs }
+        );
+    }
+
+    #[test]
+    fn an_error_is_retried_after_the_delay_and_archived_when_no_retry_is_left() {
+        let error = || anyhow::anyhow!("boom");
+        assert_eq!(decide(&policy(), error()), retried("boom", 2, 1_007, true));
+        let exhausted = TaskMessage {
+            retried: 3,
+            ..message()
+        };
+        let outcome = policy().decide(&exhausted, &Err(error()), now());
+        assert_eq!(outcome, archived("boom", exhausted));
+    }
+
+    #[test]
+    fn an_error_can_ask_for_its_outcome() {
+        let policy = policy();
+        assert_eq!(
+            decide(&policy, Revoke::new("x")),
+            Outcome::Done { lock: None }
+        );
+        assert_eq!(
+            decide(&policy, SkipRetry::new("x")),
+            archived("x", message())
+        );
+        let after = RetryAfter::new(Duration::from_secs(50), "x");
+        assert_eq!(decide(&policy, after), retried("x", 2, 1_050, true));
+    }
+
+    #[test]
+    fn an_error_that_is_no_failure_is_retried_uncounted() {
+        let policy = Policy {
+            is_failure: Some(Arc::new(|error| error.to_string() != "busy")),
+            ..policy()
+        };
+        let busy = decide(&policy, anyhow::anyhow!("busy"));
+        assert_eq!(busy, retried("busy", 1, 1_007, false));
+        let other = decide(&policy, anyhow::anyhow!("boom"));
+        assert_eq!(other, retried("boom", 2, 1_007, true));
+    }
+
+    #[test]
+    fn an_unknown_type_fails_or_is_deferred_or_archived_by_the_setting() {
+        let decide = |unknown_type| {
+            let policy = Policy {
+                unknown_type,
+                ..policy()
+            };
+            decide(&policy, HandlerNotFound::new("t"))
+        };
+        let text = "handler not found for task \"t\"";
+        let after = Duration::from_secs(9);
+        let at_unix_secs = 1_009;
+        assert_eq!(decide(UnknownType::Fail), retried(text, 2, 1_007, true));
+        let deferred = Outcome::Deferred { at_unix_secs };
+        assert_eq!(decide(UnknownType::Defer { after }), deferred);
+        assert_eq!(decide(UnknownType::Archive), archived(text, message()));
+    }
+
+    #[test]
+    fn a_canceled_task_fails_or_is_archived_or_revoked_by_the_setting() {
+        let decide = |after_cancel| {
+            let policy = Policy {
+                after_cancel,
+                ..policy()
+            };
+            decide(&policy, RunEnded::Canceled)
+        };
+        let text = "context canceled";
+        assert_eq!(decide(CancelPolicy::Fail), retried(text, 2, 1_007, true));
+        assert_eq!(decide(CancelPolicy::Archive), archived(text, message()));
+        let revoked = Outcome::Done { lock: None };
+        assert_eq!(decide(CancelPolicy::Revoke), revoked);
+    }
+
+    #[test]
+    fn a_lost_lease_fails_or_is_deferred_by_the_setting() {
+        let text = "asynq: task lease expired";
+        let outcome = policy().decide_on_lost_lease(&message(), now());
+        assert_eq!(outcome, retried(text, 2, 1_007, true));
+        let exhausted = TaskMessage {
+            retry: 0,
+            retried: 0,
+            ..message()
+        };
+        let outcome = policy().decide_on_lost_lease(&exhausted, now());
+        assert_eq!(outcome, archived(text, exhausted.clone()));
+        let deferring = Policy {
+            lost_lease: LostLease::Defer,
+            ..policy()
+        };
+        let at_unix_secs = 1_000;
+        assert_eq!(
+            deferring.decide_on_lost_lease(&exhausted, now()),
+            Outcome::Deferred { at_unix_secs }
+        );
+    }
+
+    #[test]
+    fn functions_that_panic_are_replaced_by_a_minute_and_by_a_failure() {
+        let policy = Policy {
+            retry_delay: RetryDelay::new(|_, _, _| panic!("delay")),
+            is_failure: Some(Arc::new(|_| panic!("is_failure"))),
+            ..policy()
+        };
+        let outcome = decide(&policy, anyhow::anyhow!("boom"));
+        assert_eq!(outcome, retried("boom", 2, 1_060, true));
+    }
+
+    #[test]
+    fn a_message_that_does_not_decode_is_archived_unchanged_and_uncounted() {
+        let outcome = policy().undecodable();
+        let limits = LIMITS;
+        let expected = Outcome::Archived {
+            message: None,
+            counted: false,
+            limits,
+        };
+        assert_eq!(outcome, expected);
     }
 }

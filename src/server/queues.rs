@@ -1,23 +1,35 @@
-//! Which queues a server works on, and in which order it asks them.
+//! The queues of a server, and how free slots are distributed over them.
 
 use std::collections::BTreeMap;
-
-use rand::Rng;
 
 use crate::broker::Broker;
 use crate::error::{Error, Result};
 use crate::task::DEFAULT_QUEUE;
 use crate::wire::{QueueKeys, keys};
 
+/// One queue of a server.
+#[derive(Clone, Debug)]
+pub(super) struct ServedQueue {
+    pub(super) keys: QueueKeys,
+    /// Its position among the queues of this server.
+    pub(super) index: usize,
+}
+
+impl ServedQueue {
+    pub(super) fn name(&self) -> &str {
+        self.keys.queue()
+    }
+}
+
 /// The queues of a server with their weights.
 #[derive(Clone)]
 pub(super) struct Queues {
-    /// By falling weight; weights divided by their greatest common divisor.
-    weighted: Vec<(QueueKeys, u32)>,
+    /// By descending weight. The weights are divided by their greatest common divisor.
+    weighted: Vec<(ServedQueue, u32)>,
     strict: bool,
 }
 
-/// The queues as they were configured, checked: blank names are refused, weights of 0 dropped.
+/// Checks the configured queues: a blank name is refused, a queue of weight 0 is left out.
 pub(super) fn validate(configured: &BTreeMap<String, u32>) -> Result<BTreeMap<String, u32>> {
     for name in configured.keys() {
         keys::validate_queue_name(name)
@@ -37,21 +49,34 @@ pub(super) fn validate(configured: &BTreeMap<String, u32>) -> Result<BTreeMap<St
 
 impl Queues {
     pub(super) fn new(broker: &Broker, weights: &BTreeMap<String, u32>, strict: bool) -> Self {
+        Self::with_keys(weights, strict, |name| broker.keys(name))
+    }
+
+    fn with_keys(
+        weights: &BTreeMap<String, u32>,
+        strict: bool,
+        keys_of: impl Fn(&str) -> QueueKeys,
+    ) -> Self {
         let divisor = weights.values().copied().fold(0, gcd).max(1);
-        let mut weighted: Vec<(QueueKeys, u32)> = weights
-            .iter()
-            .map(|(name, weight)| (broker.keys(name), weight / divisor))
-            .collect();
-        weighted.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-        Self { weighted, strict }
+        let mut by_weight: Vec<_> = weights.iter().collect();
+        by_weight.sort_by_key(|(_, weight)| std::cmp::Reverse(**weight));
+        let weighted = by_weight.into_iter().enumerate();
+        let weighted = weighted.map(|(index, (name, weight))| {
+            let keys = keys_of(name);
+            (ServedQueue { keys, index }, weight / divisor)
+        });
+        Self {
+            weighted: weighted.collect(),
+            strict,
+        }
     }
 
-    /// All queues, by falling weight.
-    pub(super) fn all(&self) -> impl Iterator<Item = &QueueKeys> {
-        self.weighted.iter().map(|(keys, _)| keys)
+    /// All queues, by descending weight.
+    pub(super) fn all(&self) -> impl Iterator<Item = &ServedQueue> {
+        self.weighted.iter().map(|(queue, _)| queue)
     }
 
-    /// Whether a queue is asked only for what those of higher weight leave free.
+    /// Whether a queue is served only if all queues of a higher weight are empty.
     pub(super) fn is_strict(&self) -> bool {
         self.strict
     }
@@ -60,34 +85,41 @@ impl Queues {
         self.weighted.len()
     }
 
-    pub(super) fn get(&self, index: usize) -> &QueueKeys {
+    pub(super) fn get(&self, index: usize) -> &ServedQueue {
         &self.weighted[index].0
     }
 
-    /// Deals `slots` out over the queues in `open` (by index), as if asynq's order had been drawn
-    /// for each slot: a queue's chance is its weight. Returns how many each queue gets.
-    pub(super) fn deal(&self, slots: usize, open: &[usize], rng: &mut impl Rng) -> Vec<usize> {
-        let mut dealt = vec![0; self.len()];
+    /// Distributes slots over the queues in `open` (by index) as asynq would by drawing a queue for each
+    /// slot: the chance of a queue is proportional to its weight. Returns the share of each queue.
+    ///
+    /// `draw(n)` returns a random number below `n`.
+    pub(super) fn distribute(
+        &self,
+        slots: usize,
+        open: &[usize],
+        mut draw: impl FnMut(u64) -> u64,
+    ) -> Vec<usize> {
+        let mut shares = vec![0; self.len()];
         match open {
             [] => {}
-            [only] => dealt[*only] = slots,
+            [only] => shares[*only] = slots,
             several => {
-                let weight = |i: &usize| u64::from(self.weighted[*i].1);
+                let weight = |queue: &usize| u64::from(self.weighted[*queue].1);
                 let total: u64 = several.iter().map(weight).sum();
                 for _ in 0..slots {
-                    let mut draw = rng.random_range(0..total);
-                    for i in several {
-                        let weight = weight(i);
-                        if draw < weight {
-                            dealt[*i] += 1;
+                    let mut drawn = draw(total);
+                    for queue in several {
+                        let weight = weight(queue);
+                        if drawn < weight {
+                            shares[*queue] += 1;
                             break;
                         }
-                        draw -= weight;
+                        drawn -= weight;
                     }
                 }
             }
         }
-        dealt
+        shares
     }
 }
 
@@ -97,39 +129,46 @@ fn gcd(a: u32, b: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
 
     use super::*;
 
     fn queues(weights: &[(&str, u32)]) -> Queues {
-        let mut weighted: Vec<_> = weights
-            .iter()
-            .map(|(name, weight)| (QueueKeys::new(name), *weight))
-            .collect();
-        weighted.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-        Queues {
-            weighted,
-            strict: false,
-        }
+        let weights = weights.iter().map(|(name, w)| ((*name).to_owned(), *w));
+        Queues::with_keys(&weights.collect(), false, QueueKeys::new)
+    }
+
+    fn draw() -> impl FnMut(u64) -> u64 {
+        let mut rng = StdRng::seed_from_u64(1);
+        move |n| rng.random_range(0..n)
     }
 
     #[test]
-    fn slots_are_dealt_in_proportion_to_weights() {
+    fn slots_are_distributed_in_proportion_to_weights() {
         let queues = queues(&[("critical", 6), ("default", 3), ("low", 1)]);
-        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
-        let dealt = queues.deal(10_000, &[0, 1, 2], &mut rng);
-        assert_eq!(dealt.iter().sum::<usize>(), 10_000);
-        assert!((5_800..6_200).contains(&dealt[0]), "{dealt:?}");
-        assert!((2_800..3_200).contains(&dealt[1]), "{dealt:?}");
-        assert!((850..1_150).contains(&dealt[2]), "{dealt:?}");
+        let shares = queues.distribute(10_000, &[0, 1, 2], draw());
+        assert_eq!(shares.iter().sum::<usize>(), 10_000);
+        assert!((5_800..6_200).contains(&shares[0]), "{shares:?}");
+        assert!((2_800..3_200).contains(&shares[1]), "{shares:?}");
+        assert!((850..1_150).contains(&shares[2]), "{shares:?}");
     }
 
     #[test]
-    fn a_closed_queue_is_dealt_nothing() {
+    fn a_queue_that_is_not_open_gets_no_slot() {
         let queues = queues(&[("a", 5), ("b", 1)]);
-        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
-        assert_eq!(queues.deal(7, &[1], &mut rng), [0, 7]);
-        assert_eq!(queues.deal(7, &[], &mut rng), [0, 0]);
+        assert_eq!(queues.distribute(7, &[1], draw()), [0, 7]);
+        assert_eq!(queues.distribute(7, &[], draw()), [0, 0]);
+    }
+
+    #[test]
+    fn queues_are_in_descending_order_of_weight_and_know_their_index() {
+        let queues = queues(&[("a", 2), ("b", 9), ("c", 4)]);
+        let all: Vec<_> = queues
+            .all()
+            .map(|queue| (queue.name(), queue.index))
+            .collect();
+        assert_eq!(all, [("b", 0), ("c", 1), ("a", 2)]);
     }
 
     #[test]

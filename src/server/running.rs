@@ -1,134 +1,258 @@
-//! A server at work, and its end.
+//! A running server: how it is asked to end, and the order in which its parts end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::heartbeater::Heartbeater;
 use super::status::{Identity, Status};
+use crate::background::{ServiceHandle, Services};
 use crate::broker::Broker;
+use crate::clock;
 use crate::error::Result;
 
-/// What stops what, in the order in which a shutdown does it.
-#[derive(Default)]
-pub(super) struct Stop {
-    pub(super) fetching: CancellationToken,
-    pub(super) beginning: CancellationToken,
-    pub(super) abort: CancellationToken,
-    pub(super) parts: CancellationToken,
-    pub(super) heart: CancellationToken,
-}
+/// After the handlers have finished, a shutdown waits this long for a Redis that does not answer.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 
-/// A server at work. Dropped without [`shutdown`](Self::shutdown), it ends at once and leaves its
-/// tasks to their leases, as a crash would.
-#[must_use = "dropped, the server ends at once as in a crash"]
+/// A running server.
+///
+/// There are three ways to ask it to end, each of which includes those before it. They may be called
+/// in any order and any number of times.
+///
+/// | method | running handlers | their tasks |
+/// |---|---|---|
+/// | [`stop`](Self::stop) | go on | run; no more tasks are fetched |
+/// | [`shutdown`](Self::shutdown) | finish within the shutdown timeout | those of unfinished handlers are requeued |
+/// | [`shutdown_now`](Self::shutdown_now) | are dropped | are requeued |
+///
+/// The server ends in the background, on the runtime on which it was started.
+/// [`wait`](Self::wait) waits for the end. A [`stopper`](Self::stopper) asks from elsewhere.
+///
+/// If the `RunningServer` is dropped before the server has ended, the server acts as after
+/// [`shutdown_now`](Self::shutdown_now) and logs a warning. If the runtime ends before the server, the
+/// process has crashed as far as Redis can tell: the tasks run again after their leases have expired.
+///
+/// ```no_run
+/// # async fn example() -> rasynq::Result<()> {
+/// # use rasynq::{Connection, Mux, Server};
+/// use std::time::Duration;
+///
+/// let redis = Connection::from_uri("redis://localhost")?;
+/// let server = Server::new(&redis).start(Mux::new()).await?;
+/// // … until this program is to end
+/// if tokio::time::timeout(Duration::from_secs(3), server.shutdown()).await.is_err() {
+///     server.shutdown_now().await; // the handlers take too long
+/// }
+/// # Ok(()) }
+/// ```
+#[must_use = "if it is dropped, the server shuts down at once"]
 pub struct RunningServer {
+    pub(super) stopper: ServerStopper,
     pub(super) broker: Broker,
-    pub(super) identity: Arc<Identity>,
-    pub(super) status: Arc<Status>,
-    pub(super) workers: TaskTracker,
-    pub(super) shutdown_timeout: Duration,
-    pub(super) stop: Stop,
-    pub(super) processor: JoinHandle<()>,
-    pub(super) syncer: JoinHandle<()>,
-    pub(super) heartbeater: JoinHandle<Heartbeater>,
-    pub(super) parts: Vec<JoinHandle<()>>,
+    /// Fires when the server has ended.
+    pub(super) ended: CancellationToken,
 }
 
-/// How long a shutdown, once its handlers have ended, goes on with a Redis that does not listen.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Asks a [`RunningServer`] to end, without waiting. Clones ask the same server.
+///
+/// It does not keep the server running.
+#[derive(Clone)]
+pub struct ServerStopper(Arc<StopRequests>);
+
+struct StopRequests {
+    identity: Arc<Identity>,
+    status: Arc<Status>,
+    /// No more tasks are fetched.
+    stop: CancellationToken,
+    /// No more runs start, and the server ends.
+    shutdown: CancellationToken,
+    /// Handlers are dropped.
+    abort: CancellationToken,
+}
 
 impl RunningServer {
     /// The id under which asynqmon shows this server.
     pub fn server_id(&self) -> &str {
-        &self.identity.server_id
+        self.stopper.server_id()
     }
 
-    /// Stops fetching tasks; those that run go on. Calling it again has no effect. asynq: `Stop`.
+    /// A handle that asks this server to end, for other tasks and threads.
+    pub fn stopper(&self) -> ServerStopper {
+        self.stopper.clone()
+    }
+
+    /// Stops fetching tasks. Running handlers go on. asynq: `Stop`.
     pub fn stop(&self) {
-        if !self.stop.fetching.is_cancelled() {
-            tracing::info!(server_id = self.server_id(), "fetches no more tasks");
-            self.status.set_stopped();
-            self.stop.fetching.cancel();
-        }
+        self.stopper.stop();
     }
 
-    /// Asks Redis for a sign of life. asynq: `Ping`.
+    /// Shuts the server down and waits until it has ended. asynq: `Shutdown`.
+    ///
+    /// The server fetches no more tasks, waits up to the shutdown timeout for running handlers, requeues
+    /// the tasks of the others as next in line, writes the outstanding acknowledgements and disconnects.
+    ///
+    /// If Redis does not answer, this takes up to 7 s longer. What could not be acknowledged is logged;
+    /// those tasks run again after their leases have expired. A blocking handler that does not return is
+    /// left behind, and its task is requeued.
+    ///
+    /// # Cancel safety
+    /// Once polled, the request stands. If the future is dropped, the shutdown goes on in the background,
+    /// and may be awaited again.
+    pub async fn shutdown(&self) {
+        self.stopper.shutdown();
+        self.wait().await;
+    }
+
+    /// Shuts the server down without waiting for handlers, and waits until it has ended.
+    ///
+    /// The futures of running handlers are dropped and their tasks requeued. Otherwise it does what
+    /// [`shutdown`](Self::shutdown) does. A shutdown that is waiting for handlers is cut short.
+    ///
+    /// # Cancel safety
+    /// As that of [`shutdown`](Self::shutdown).
+    pub async fn shutdown_now(&self) {
+        self.stopper.shutdown_now();
+        self.wait().await;
+    }
+
+    /// Waits until the server has ended. It does not ask the server to end.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, nothing changes.
+    pub async fn wait(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Checks that Redis answers. asynq: `Ping`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where Redis does not answer,
-    /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) where it answers with an error.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis does not answer,
+    /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) if it answers with an error,
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the server has ended.
     ///
     /// # Cancel safety
-    /// Changes nothing; may be dropped at any time.
+    /// If the future is dropped, nothing changes.
     pub async fn ping(&self) -> Result<()> {
         self.broker.ping().await
-    }
-
-    /// Shuts the server down: fetches no more, waits up to the shutdown timeout for running
-    /// handlers, gives the tasks of the others back as next in their queues, tells Redis the rest
-    /// and disconnects. asynq: `Shutdown`.
-    ///
-    /// A Redis that does not listen holds it up for another 7 s at most. A blocking handler that
-    /// does not return is left behind: its task has been given back.
-    ///
-    /// It cannot fail; what Redis could not be told is in the log, and comes back through leases.
-    ///
-    /// # Cancel safety
-    /// Not safe: dropped half-way, the server ends at once, as in a crash. What was running is run
-    /// again after its lease.
-    pub async fn shutdown(mut self) {
-        tracing::info!(server_id = self.server_id(), "shutting down");
-        self.stop();
-        self.stop.beginning.cancel();
-        self.workers.close();
-        let finished = async {
-            let _ = (&mut self.processor).await;
-            self.workers.wait().await;
-        };
-        if tokio::time::timeout(self.shutdown_timeout, finished)
-            .await
-            .is_err()
-        {
-            self.stop.abort.cancel();
-            self.workers.wait().await;
-            self.processor.abort();
-        }
-        let last = Instant::now() + LAST_WORDS;
-        // with the last worker and the processor went the inlet: the syncer ends once all is told
-        if timeout_at(last, &mut self.syncer).await.is_err() {
-            tracing::error!("Redis was not told how some tasks ended, their leases will expire");
-            self.syncer.abort();
-        }
-        self.stop.parts.cancel();
-        let parts = futures_util::future::join_all(self.parts.iter_mut());
-        if timeout_at(last, parts).await.is_err() {
-            self.parts.iter().for_each(JoinHandle::abort);
-        }
-        self.status.set_closed();
-        self.stop.heart.cancel();
-        if let Ok(heartbeater) = (&mut self.heartbeater).await
-            && let Ok(Err(error)) = timeout_at(last, heartbeater.clear()).await
-        {
-            tracing::warn!(%error, "could not remove the server's state, it will expire");
-        }
-        self.broker.close().await;
-        tracing::info!(server_id = self.identity.server_id, "shut down");
     }
 }
 
 impl Drop for RunningServer {
     fn drop(&mut self) {
-        // owned tasks do not outlive their owner
-        self.stop.fetching.cancel();
-        self.stop.beginning.cancel();
-        self.stop.abort.cancel();
-        self.stop.parts.cancel();
-        self.stop.heart.cancel();
-        self.syncer.abort();
+        if !self.ended.is_cancelled() {
+            tracing::warn!(
+                server_id = self.server_id(),
+                "a running server was dropped, shutting it down without waiting for its handlers"
+            );
+            self.stopper.shutdown_now();
+        }
+    }
+}
+
+impl ServerStopper {
+    pub(super) fn new(identity: Arc<Identity>, status: Arc<Status>) -> Self {
+        Self(Arc::new(StopRequests {
+            identity,
+            status,
+            stop: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
+            abort: CancellationToken::new(),
+        }))
+    }
+
+    /// The id under which asynqmon shows the server.
+    pub fn server_id(&self) -> &str {
+        &self.0.identity.server_id
+    }
+
+    /// Asks the server to stop fetching. See [`RunningServer::stop`].
+    pub fn stop(&self) {
+        if !self.0.stop.is_cancelled() {
+            tracing::info!(server_id = self.server_id(), "fetches no more tasks");
+            self.0.status.set_stopped();
+            self.0.stop.cancel();
+        }
+    }
+
+    /// Asks the server to shut down. See [`RunningServer::shutdown`].
+    pub fn shutdown(&self) {
+        self.stop();
+        self.0.shutdown.cancel();
+    }
+
+    /// Asks the server to shut down without waiting for handlers. See
+    /// [`RunningServer::shutdown_now`].
+    pub fn shutdown_now(&self) {
+        self.shutdown();
+        self.0.abort.cancel();
+    }
+
+    pub(super) fn stop_token(&self) -> CancellationToken {
+        self.0.stop.clone()
+    }
+
+    pub(super) fn shutdown_token(&self) -> CancellationToken {
+        self.0.shutdown.clone()
+    }
+
+    pub(super) fn abort_token(&self) -> CancellationToken {
+        self.0.abort.clone()
+    }
+}
+
+/// Owns the started parts of a server, and ends them in order.
+pub(super) struct Supervisor {
+    pub(super) stopper: ServerStopper,
+    pub(super) broker: Broker,
+    pub(super) shutdown_timeout: Duration,
+    pub(super) processor: ServiceHandle,
+    pub(super) runs: TaskTracker,
+    pub(super) acknowledger: ServiceHandle,
+    pub(super) upkeep: Services,
+    pub(super) heartbeater: ServiceHandle,
+    /// Fires when the server has ended.
+    pub(super) ended: CancellationToken,
+}
+
+impl Supervisor {
+    /// Waits until a shutdown is asked for, and carries it out.
+    pub(super) async fn run(mut self) {
+        let _ended = self.ended.clone().drop_guard();
+        let server_id = self.stopper.server_id().to_owned();
+        self.stopper.shutdown_token().cancelled().await;
+        tracing::info!(server_id, "shutting down");
+        self.end_runs().await;
+        let deadline = clock::monotonic() + LAST_CALLS;
+        if !self.acknowledger.stop(deadline).await {
+            tracing::error!(
+                server_id,
+                "could not acknowledge some tasks before the end, their leases will expire"
+            );
+        }
+        self.upkeep.stop(deadline).await;
+        self.stopper.0.status.set_closed();
+        self.heartbeater.stop(deadline).await;
+        self.broker.close().await;
+        tracing::info!(server_id, "shut down");
+    }
+
+    /// Returns when no run is left: each has ended, or was aborted.
+    async fn end_runs(&mut self) {
+        self.runs.close();
+        let abort = self.stopper.abort_token();
+        let all_ended = async {
+            self.processor.ended().await;
+            self.runs.wait().await;
+        };
+        tokio::select! {
+            biased;
+            () = all_ended => return,
+            () = abort.cancelled() => {}
+            () = tokio::time::sleep(self.shutdown_timeout) => abort.cancel(),
+        }
+        self.runs.wait().await;
+        // A fetch that is still in flight is lost. Its tasks are restored.
+        self.processor.stop(clock::monotonic()).await;
     }
 }

@@ -1,14 +1,14 @@
-//! Who a server is, and what it is doing.
+//! The identity of a server and its status, as asynqmon shows them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use crate::unique::Uuids;
+use crate::clock::{self, Uuids};
 use crate::wire::keys;
 
-/// Who a server is: what does not change while it lives.
+/// What identifies a server, and does not change while it runs.
 pub(super) struct Identity {
     pub(super) host: String,
     pub(super) pid: u32,
@@ -28,22 +28,22 @@ impl Identity {
             concurrency,
             queues,
             strict,
-            started_at: Utc::now(),
+            started_at: clock::now(),
         }
     }
 
-    /// Where it tells of itself.
+    /// The key of its ServerInfo.
     pub(super) fn server_key(&self) -> String {
         keys::server(&self.host, self.pid, &self.server_id)
     }
 
-    /// Where it tells of what it runs.
+    /// The key of the hash with its WorkerInfos.
     pub(super) fn workers_key(&self) -> String {
         keys::workers(&self.host, self.pid, &self.server_id)
     }
 }
 
-/// What a server is doing, in the words that asynq shows.
+/// What a server is doing, in asynq's words.
 pub(super) struct Status(AtomicU8);
 
 const WORDS: [&str; 4] = ["new", "active", "stopped", "closed"];
@@ -57,17 +57,17 @@ impl Status {
         WORDS[usize::from(self.0.load(Ordering::Relaxed))]
     }
 
-    /// It works.
+    /// The server fetches and runs tasks.
     pub(super) fn set_active(&self) {
         self.0.store(1, Ordering::Relaxed);
     }
 
-    /// It fetches no more; a server that is closed stays so.
+    /// The server fetches no more tasks. A closed server stays closed.
     pub(super) fn set_stopped(&self) {
         self.0.fetch_max(2, Ordering::Relaxed);
     }
 
-    /// It is shut down.
+    /// The server has shut down.
     pub(super) fn set_closed(&self) {
         self.0.store(3, Ordering::Relaxed);
     }

@@ -11,8 +11,8 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use super::Task;
 use super::options::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, TaskOption};
+use crate::clock::Uuids;
 use crate::error::{Error, Result};
-use crate::unique::Uuids;
 use crate::wire::{Placement, QueueKeys, TaskMessage, keys};
 
 /// The shortest TTL of a unique lock: one second.

@@ -54,7 +54,7 @@ async fn what_ended_while_redis_was_away_is_acknowledged_and_not_run_again() {
     let log = Log::capture();
     world.redis.kill();
     handler.release(3);
-    log.line_with(&["could not tell Redis"]).await;
+    log.line_with(&["could not acknowledge tasks"]).await;
     world.redis.restart().await;
     eventually("all are told", DEADLINE, || async {
         let left = world.try_run(&["LLEN", &key("active")]).await;
@@ -157,7 +157,7 @@ async fn the_acknowledgement_of_a_task_that_another_has_taken_changes_nothing() 
         let _: i64 = world.run(&owner).await;
         let before = world.hash(id).await;
         handler.release(1);
-        log.line_with(&["no longer held", id]).await;
+        log.line_with(&["acknowledgement had no effect", id]).await;
         assert_eq!(world.hash(id).await, before);
     }
     assert_eq!(world.list("active").await, ["failed", "done"]);

@@ -130,7 +130,7 @@ async fn a_lost_lease_gives_back_a_task_without_retries_if_so_set() {
     let handler = Scripted::new();
     let server = world
         .server()
-        .lost_lease(LostLease::GiveBack)
+        .lost_lease(LostLease::Defer)
         .start(handler.clone())
         .await
         .unwrap();

@@ -138,7 +138,7 @@ async fn a_task_of_an_unknown_type_is_given_back_uncounted_if_so_set() {
     let after = Duration::from_secs(60);
     let server = world
         .server()
-        .unknown_type(UnknownType::GiveBack { after })
+        .unknown_type(UnknownType::Defer { after })
         .start(Mux::new().route("known", Scripted::new()))
         .await
         .unwrap();

@@ -90,7 +90,8 @@ async fn that_is_a_read_only_replica_refuses_new_tasks_and_keeps_the_others() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("read-only"), "{error}");
     handler.release(2);
-    log.line_with(&["could not tell Redis", "read-only"]).await;
+    log.line_with(&["could not acknowledge tasks", "read-only"])
+        .await;
     log.line_with(&["could not fetch", "read-only"]).await;
     let _: String = world.run(&["REPLICAOF", "NO", "ONE"]).await;
     world.task_is("done", "").await;
@@ -243,7 +244,7 @@ async fn that_stands_still_and_goes_on_costs_no_task() {
     handler.has_begun(4).await;
     world.redis.pause();
     handler.release(4);
-    log.line_with(&["could not tell Redis"]).await;
+    log.line_with(&["could not acknowledge tasks"]).await;
     log.line_with(&["could not fetch"]).await;
     world.redis.resume();
     for n in 0..4 {

@@ -162,7 +162,7 @@ async fn of_active_while_tasks_run_keeps_their_ends_until_it_is_repaired() {
     let _: String = ward.world.run(&["SET", &key("active"), "wrong"]).await;
     ward.handler.release(1);
     ward.log
-        .line_with(&["could not tell Redis", "default"])
+        .line_with(&["could not acknowledge tasks", "default"])
         .await;
     ward.the_other_queue_is_served().await;
     let _: String = ward
@@ -202,7 +202,7 @@ async fn of_retry_keeps_failed_tasks_until_it_is_repaired_and_stops_nobody() {
     let ward = Ward::with_string_at("retry").await;
     ward.enqueue("0", "fail x").await;
     ward.log
-        .line_with(&["could not tell Redis", "default", "WRONGTYPE"])
+        .line_with(&["could not acknowledge tasks", "default", "WRONGTYPE"])
         .await;
     // in the same queue as well
     ward.enqueue("plain", "ok").await;
@@ -234,7 +234,7 @@ async fn of_archived_keeps_tasks_until_it_is_repaired_and_stops_nobody() {
     let ward = Ward::with_string_at("archived").await;
     ward.enqueue("0", "skip x").await;
     ward.log
-        .line_with(&["could not tell Redis", "default", "WRONGTYPE"])
+        .line_with(&["could not acknowledge tasks", "default", "WRONGTYPE"])
         .await;
     ward.enqueue("plain", "ok").await;
     ward.world.task_is("plain", "").await;
@@ -261,7 +261,7 @@ async fn of_completed_keeps_tasks_until_it_is_repaired_and_stops_nobody() {
     };
     kept(0).await.unwrap();
     ward.log
-        .line_with(&["could not tell Redis", "default", "WRONGTYPE"])
+        .line_with(&["could not acknowledge tasks", "default", "WRONGTYPE"])
         .await;
     ward.log.line_with(&["janitor", "WRONGTYPE"]).await;
     // tasks of this queue that are not kept do not need it
@@ -308,7 +308,9 @@ async fn of_a_tasks_hash_while_it_runs_concerns_that_task_only() {
     ward.handler.has_begun(1).await;
     let _: String = ward.world.run(&["SET", &key("t:odd"), "wrong"]).await;
     ward.handler.release(1);
-    ward.log.line_with(&["no longer held", "odd"]).await;
+    ward.log
+        .line_with(&["acknowledgement had no effect", "odd"])
+        .await;
     ward.enqueue("task", "ok").await;
     ward.world.task_is("task", "").await;
     ward.the_other_queue_is_served().await;

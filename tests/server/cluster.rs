@@ -117,7 +117,7 @@ async fn a_node_that_holds_all_slots_is_served_like_a_single_server() {
     handler.has_begun(4).await;
     world.task_is("last", "").await;
     server.shutdown().await;
-    assert_eq!(log.lines_with(&["cannot watch"]).len(), 0);
+    assert_eq!(log.lines_with(&["cannot track"]).len(), 0);
     let known: Vec<String> = world.run(&["SMEMBERS", "asynq:queues"]).await;
     assert_eq!(known, ["default"]);
 }

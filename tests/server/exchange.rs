@@ -127,9 +127,12 @@ async fn a_fetch_that_redis_refuses_does_not_undo_what_it_has_told() {
     world.task_is("3", "").await;
     assert_eq!(handler.begun(), ["1", "2", "3"]);
     assert_eq!(world.counter("processed").await, 3);
-    assert_eq!(log.lines_with(&["no longer held"]), Vec::<String>::new());
     assert_eq!(
-        log.lines_with(&["could not tell Redis"]),
+        log.lines_with(&["acknowledgement had no effect"]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        log.lines_with(&["could not acknowledge tasks"]),
         Vec::<String>::new()
     );
     server.shutdown().await;

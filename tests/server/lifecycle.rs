@@ -138,25 +138,6 @@ async fn a_shutdown_leaves_no_connection_and_no_trace() {
 }
 
 #[tokio::test]
-async fn a_dropped_server_ends_at_once_and_leaves_its_tasks_to_their_leases() {
-    let world = World::new().await;
-    let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
-    enqueue(&world, 1..=2, "hold").await;
-    handler.has_begun(2).await;
-    drop(server);
-    handler.is_idle().await;
-    eventually("its connections end", DEADLINE, || async {
-        let list: String = world.run(&["CLIENT", "LIST"]).await;
-        list.lines().count() == 1
-    })
-    .await;
-    assert_eq!(world.list("active").await.len(), 2);
-    assert_eq!(world.scores("lease").await.len(), 2);
-    world.assert_consistent().await;
-}
-
-#[tokio::test]
 async fn serve_until_ends_with_the_future() {
     let world = World::new().await;
     let handler = Scripted::new();

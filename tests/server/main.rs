@@ -15,5 +15,6 @@ mod prefetch;
 mod queues;
 mod recovery;
 mod signals;
+mod stopping;
 mod time;
 mod waking;

@@ -115,7 +115,7 @@ async fn a_task_of_a_dead_server_runs_again_on_the_next() {
     handler.release(1);
     let server = world
         .server()
-        .lost_lease(LostLease::GiveBack)
+        .lost_lease(LostLease::Defer)
         .start(handler.clone())
         .await
         .unwrap();

@@ -115,7 +115,7 @@ async fn where_watching_is_forbidden_queues_are_asked_at_the_interval() {
         .start(handler.clone())
         .await
         .unwrap();
-    log.line_with(&["cannot watch the queues"]).await;
+    log.line_with(&["cannot track the queues"]).await;
     first_task(&world, &handler).await;
     // also while another queue is never found empty
     let client = world.client().await;

@@ -1,192 +1,211 @@
-//! How runs end: done, completed, put off, archived, given back; many of one queue in one call.
+//! Acknowledgements: outcomes of one kind and one queue in one script call, each with its own result.
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use fred::types::{Key, Value};
 
-use super::script::{ARCHIVE, COMPLETE, DONE, REQUEUE, RETRY, number, word};
-use super::{Broker, reply, statistics_day};
-use crate::broker::{Archive, ArchiveLimits, Claim, Completed, Done, Later, LaterState, Right};
+use super::script::{ARCHIVE, COMPLETE, DONE, REQUEUE, RETRY, Script, number, word};
+use super::{Broker, reply};
+use crate::broker::{Acknowledgement, ActiveRange, Authority, Claim, Outcome};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
+/// How long the counters of a day are kept. asynq: `statsTTL`.
+const STATISTICS_DAYS: i64 = 90;
+
 impl Broker {
-    /// Removes tasks that ended well. Per task: whether it was held.
-    ///
-    /// `stretch`: where among what is active they are supposed to be: among so many of the youngest,
-    /// or minus so many of the oldest.
-    pub(crate) async fn done(
+    /// Writes outcomes, all of one kind and one queue. Returns for each task whether the authority
+    /// still held; if not, nothing is written about that task.
+    pub(crate) async fn acknowledge(
         &self,
         queue: &QueueKeys,
-        tasks: &[&Done],
-        stretch: i64,
+        acknowledgements: &[&Acknowledgement],
+        authority: Authority,
         now: DateTime<Utc>,
     ) -> Result<Vec<bool>> {
-        let (day, day_ends) = statistics_day(now);
-        let build = || {
-            let keys = vec![
-                Key::from(queue.active()),
-                Key::from(queue.lease()),
-                Key::from(queue.processed_on(day)),
-                Key::from(queue.processed()),
-            ];
-            let mut args: Vec<Value> = Vec::with_capacity(5 + 2 * tasks.len());
-            args.push(queue.task_prefix().into());
-            args.push(number(day_ends));
-            args.push(number(stretch));
-            push_done(&mut args, tasks);
-            (keys, args)
+        let Some(first) = acknowledgements.first() else {
+            return Ok(Vec::new());
         };
-        let reply = DONE.call(self.client()?, build).await?;
-        reply::flags(reply, tasks.len(), DONE.name)
-    }
-
-    /// Keeps tasks that ended well. Per task: whether it was held.
-    pub(crate) async fn complete(
-        &self,
-        queue: &QueueKeys,
-        tasks: &[&Completed],
-        now: DateTime<Utc>,
-    ) -> Result<Vec<bool>> {
-        let (day, day_ends) = statistics_day(now);
-        let build = || {
-            let keys = vec![
-                Key::from(queue.active()),
-                Key::from(queue.lease()),
-                Key::from(queue.completed()),
-                Key::from(queue.processed_on(day)),
-                Key::from(queue.processed()),
-            ];
-            let mut args: Vec<Value> = Vec::with_capacity(2 + 6 * tasks.len());
-            args.push(queue.task_prefix().into());
-            args.push(number(day_ends));
-            for task in tasks {
-                push_claim(&mut args, &task.claim);
-                args.push(task.unique_key.as_str().into());
-                args.push(task.message.clone().into());
-                args.push(number(task.keep_until_unix_secs));
-            }
-            (keys, args)
+        let build = || call_for(&first.outcome, queue, acknowledgements, authority, now);
+        let call = build();
+        let script = call.script;
+        let mut first_call = Some(call);
+        let build_again = || {
+            let call = first_call.take().unwrap_or_else(build);
+            (call.keys, call.args)
         };
-        let reply = COMPLETE.call(self.client()?, build).await?;
-        reply::flags(reply, tasks.len(), COMPLETE.name)
-    }
-
-    /// Puts tasks off until later, all to the same state. Per task: whether it could be taken by
-    /// that right.
-    pub(crate) async fn retry(
-        &self,
-        queue: &QueueKeys,
-        state: LaterState,
-        tasks: &[&Later],
-        right: Right,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<bool>> {
-        let (day, day_ends) = statistics_day(now);
-        let (target, word_of_state) = match state {
-            LaterState::Retry => (queue.retry(), "retry"),
-            LaterState::Scheduled => (queue.scheduled(), "scheduled"),
-        };
-        let build = || {
-            let keys = vec![
-                Key::from(queue.active()),
-                Key::from(queue.lease()),
-                Key::from(target),
-                Key::from(queue.processed_on(day)),
-                Key::from(queue.processed()),
-                Key::from(queue.failed_on(day)),
-                Key::from(queue.failed()),
-            ];
-            let mut args: Vec<Value> = Vec::with_capacity(4 + 6 * tasks.len());
-            args.push(queue.task_prefix().into());
-            args.push(number(day_ends));
-            args.push(lapsed_secs(right));
-            args.push(word(word_of_state));
-            for task in tasks {
-                push_claim(&mut args, &task.claim);
-                args.push(number(task.at_unix_secs));
-                args.push(message_or_empty(&task.message));
-                args.push(flag(task.counts));
-            }
-            (keys, args)
-        };
-        let reply = RETRY.call(self.client()?, build).await?;
-        reply::flags(reply, tasks.len(), RETRY.name)
-    }
-
-    /// Archives tasks, and trims the archive. Per task: whether it could be taken by that right.
-    pub(crate) async fn archive(
-        &self,
-        queue: &QueueKeys,
-        tasks: &[&Archive],
-        right: Right,
-        limits: ArchiveLimits,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<bool>> {
-        let (day, day_ends) = statistics_day(now);
-        let build = || {
-            let keys = vec![
-                Key::from(queue.active()),
-                Key::from(queue.lease()),
-                Key::from(queue.archived()),
-                Key::from(queue.processed_on(day)),
-                Key::from(queue.processed()),
-                Key::from(queue.failed_on(day)),
-                Key::from(queue.failed()),
-            ];
-            let mut args: Vec<Value> = Vec::with_capacity(5 + 5 * tasks.len());
-            args.push(queue.task_prefix().into());
-            args.push(number(day_ends));
-            args.push(lapsed_secs(right));
-            args.push(number(limits.max_size));
-            args.push(number(limits.max_age_secs));
-            for task in tasks {
-                push_claim(&mut args, &task.claim);
-                args.push(message_or_empty(&task.message));
-                args.push(flag(task.counts));
-            }
-            (keys, args)
-        };
-        let reply = ARCHIVE.call(self.client()?, build).await?;
-        reply::flags(reply, tasks.len(), ARCHIVE.name)
-    }
-
-    /// Gives tasks back to pending, uncounted; the last one is next in line. Per task: whether it
-    /// was held.
-    pub(crate) async fn requeue(&self, queue: &QueueKeys, tasks: &[&Claim]) -> Result<Vec<bool>> {
-        let build = || {
-            let keys = vec![
-                Key::from(queue.active()),
-                Key::from(queue.lease()),
-                Key::from(queue.pending()),
-            ];
-            let mut args: Vec<Value> = Vec::with_capacity(1 + 3 * tasks.len());
-            args.push(queue.task_prefix().into());
-            for claim in tasks {
-                push_claim(&mut args, claim);
-            }
-            (keys, args)
-        };
-        let reply = REQUEUE.call(self.client()?, build).await?;
-        reply::flags(reply, tasks.len(), REQUEUE.name)
+        let reply = script.call(self.client()?, build_again).await?;
+        reply::flags(reply, acknowledgements.len(), script.name)
     }
 }
 
-/// The tasks as `lua/lib/done.lua` takes them: plain ones of one owner make up one part.
-pub(super) fn push_done(args: &mut Vec<Value>, tasks: &[&Done]) {
-    let mut rest = tasks;
+/// The script call that writes outcomes of one kind: its script, what the call as a whole takes, and
+/// what it takes for each task.
+fn call_for(
+    kind: &Outcome,
+    queue: &QueueKeys,
+    acknowledgements: &[&Acknowledgement],
+    authority: Authority,
+    now: DateTime<Utc>,
+) -> Call {
+    match kind {
+        Outcome::Done { .. } => Call::new(&DONE, queue)
+            .processed(queue, now)
+            .arg(active_range(authority))
+            .done(acknowledgements),
+        Outcome::Completed { .. } => Call::new(&COMPLETE, queue)
+            .key(queue.completed())
+            .processed(queue, now)
+            .each(acknowledgements, |outcome, args| {
+                if let Outcome::Completed {
+                    lock,
+                    message,
+                    keep_until_unix_secs,
+                } = outcome
+                {
+                    args.push(text_or_empty(lock));
+                    args.push(message.clone().into());
+                    args.push(number(*keep_until_unix_secs));
+                }
+            }),
+        Outcome::Retry { .. } => Call::new(&RETRY, queue)
+            .key(queue.retry())
+            .processed(queue, now)
+            .failed(queue, now)
+            .arg(expired_secs(authority))
+            .arg(word("retry"))
+            .each(acknowledgements, |outcome, args| {
+                if let Outcome::Retry {
+                    message,
+                    at_unix_secs,
+                    counted,
+                } = outcome
+                {
+                    args.push(number(*at_unix_secs));
+                    args.push(message.clone().into());
+                    args.push(flag(*counted));
+                }
+            }),
+        Outcome::Deferred { .. } => Call::new(&RETRY, queue)
+            .key(queue.scheduled())
+            .processed(queue, now)
+            .failed(queue, now)
+            .arg(expired_secs(authority))
+            .arg(word("scheduled"))
+            .each(acknowledgements, |outcome, args| {
+                if let Outcome::Deferred { at_unix_secs } = outcome {
+                    args.push(number(*at_unix_secs));
+                    args.push(word(""));
+                    args.push(flag(false));
+                }
+            }),
+        Outcome::Archived { limits, .. } => Call::new(&ARCHIVE, queue)
+            .key(queue.archived())
+            .processed(queue, now)
+            .failed(queue, now)
+            .arg(expired_secs(authority))
+            .arg(number(limits.max_size))
+            .arg(number(limits.max_age_secs))
+            .each(acknowledgements, |outcome, args| {
+                if let Outcome::Archived {
+                    message, counted, ..
+                } = outcome
+                {
+                    args.push(bytes_or_empty(message));
+                    args.push(flag(*counted));
+                }
+            }),
+        Outcome::Requeued => Call::new(&REQUEUE, queue)
+            .key(queue.pending())
+            .each(acknowledgements, |_, _| {}),
+    }
+}
+
+/// The keys and arguments of a script call, as they are put together.
+struct Call {
+    script: &'static Script,
+    keys: Vec<Key>,
+    args: Vec<Value>,
+}
+
+impl Call {
+    fn new(script: &'static Script, queue: &QueueKeys) -> Self {
+        Self {
+            script,
+            keys: vec![Key::from(queue.active()), Key::from(queue.lease())],
+            args: vec![queue.task_prefix().into()],
+        }
+    }
+
+    fn key(mut self, key: &str) -> Self {
+        self.keys.push(Key::from(key));
+        self
+    }
+
+    fn arg(mut self, arg: Value) -> Self {
+        self.args.push(arg);
+        self
+    }
+
+    /// The counters of processed tasks, and the time at which those of the day expire.
+    fn processed(mut self, queue: &QueueKeys, now: DateTime<Utc>) -> Self {
+        self.keys.extend(processed_keys(queue, now));
+        self.args.push(day_counters_expiry(now));
+        self
+    }
+
+    /// The counters of failed tasks.
+    fn failed(mut self, queue: &QueueKeys, now: DateTime<Utc>) -> Self {
+        let of_the_day = queue.failed_on(now.date_naive());
+        self.keys
+            .extend([Key::from(of_the_day), Key::from(queue.failed())]);
+        self
+    }
+
+    /// Each task: its claim, and what `fields` adds for its outcome.
+    fn each(
+        mut self,
+        acknowledgements: &[&Acknowledgement],
+        fields: impl Fn(&Outcome, &mut Vec<Value>),
+    ) -> Self {
+        self.args.reserve(6 * acknowledgements.len());
+        for acknowledgement in acknowledgements {
+            let Claim {
+                id,
+                owner,
+                original,
+            } = &acknowledgement.claim;
+            self.args.push(id.clone().into());
+            self.args.push(owner.clone().into());
+            self.args.push(bytes_or_empty(original));
+            fields(&acknowledgement.outcome, &mut self.args);
+        }
+        self
+    }
+
+    fn done(mut self, acknowledgements: &[&Acknowledgement]) -> Self {
+        self.args.reserve(2 + 2 * acknowledgements.len());
+        push_done(&mut self.args, acknowledgements);
+        self
+    }
+}
+
+/// Done tasks as `lua/lib/done.lua` takes them: consecutive tasks of one owner that need neither a
+/// lock released nor their message compared make up one part.
+pub(super) fn push_done(args: &mut Vec<Value>, acknowledgements: &[&Acknowledgement]) {
+    let mut rest = acknowledgements;
     while let Some(first) = rest.first() {
         let owner = &first.claim.owner;
         let plain = rest
             .iter()
-            .take_while(|task| task.is_plain() && task.claim.owner == *owner)
+            .take_while(|task| is_plain(task) && task.claim.owner == *owner)
             .count();
         args.push(owner.clone().into());
         if plain == 0 {
             args.push(word("more"));
             args.push(first.claim.id.clone().into());
-            args.push(message_or_empty(&first.claim.original));
-            args.push(first.unique_key.as_str().into());
+            args.push(bytes_or_empty(&first.claim.original));
+            args.push(text_or_empty(lock_of(first)));
         } else {
             args.push(number(plain as u64));
             args.extend(
@@ -199,23 +218,59 @@ pub(super) fn push_done(args: &mut Vec<Value>, tasks: &[&Done]) {
     }
 }
 
-fn push_claim(args: &mut Vec<Value>, claim: &Claim) {
-    args.push(claim.id.clone().into());
-    args.push(claim.owner.clone().into());
-    args.push(message_or_empty(&claim.original));
+fn is_plain(acknowledgement: &Acknowledgement) -> bool {
+    acknowledgement.claim.original.is_none() && lock_of(acknowledgement).is_none()
 }
 
-fn message_or_empty(message: &Option<Bytes>) -> Value {
-    message.clone().unwrap_or_default().into()
+fn lock_of(acknowledgement: &Acknowledgement) -> &Option<String> {
+    match &acknowledgement.outcome {
+        Outcome::Done { lock } => lock,
+        _ => &None,
+    }
+}
+
+/// The counters of processed tasks: of the day, and in total.
+pub(super) fn processed_keys(queue: &QueueKeys, now: DateTime<Utc>) -> [Key; 2] {
+    let of_the_day = queue.processed_on(now.date_naive());
+    [Key::from(of_the_day), Key::from(queue.processed())]
+}
+
+/// The time at which the counters of the day of `now` expire (unix s).
+pub(super) fn day_counters_expiry(now: DateTime<Utc>) -> Value {
+    number((now + TimeDelta::days(STATISTICS_DAYS)).timestamp())
+}
+
+/// Positive: among this many of the newest. Negative: among this many of the oldest.
+pub(super) fn range(range: ActiveRange) -> Value {
+    match range {
+        ActiveRange::Newest(n) => number(n as i64),
+        ActiveRange::Oldest(n) => number(-(n as i64)),
+    }
+}
+
+fn active_range(authority: Authority) -> Value {
+    match authority {
+        Authority::Worker(active) => range(active),
+        // A recoverer takes expired leases, which are most likely the oldest.
+        Authority::Recoverer { .. } => range(ActiveRange::Oldest(1)),
+    }
+}
+
+fn expired_secs(authority: Authority) -> Value {
+    match authority {
+        Authority::Worker(_) => word(""),
+        Authority::Recoverer { expired_secs } => number(expired_secs),
+    }
+}
+
+fn bytes_or_empty(bytes: &Option<Bytes>) -> Value {
+    bytes.clone().unwrap_or_default().into()
+}
+
+fn text_or_empty(text: &Option<String>) -> Value {
+    text.as_deref().unwrap_or_default().into()
 }
 
 fn flag(set: bool) -> Value {
     word(if set { "1" } else { "0" })
-}
-
-fn lapsed_secs(right: Right) -> Value {
-    match right {
-        Right::Owner => word(""),
-        Right::Lapsed { secs } => number(secs),
-    }
 }

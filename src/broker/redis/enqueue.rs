@@ -1,5 +1,5 @@
-//! New tasks: one script call per queue and chunk, all sent together (behind a `SADD` of the queue where
-//! slots are apart).
+//! New tasks: one script call for each queue and chunk, all sent together. Where keys lie in different
+//! slots, an `SADD` of the queue's name comes first.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,37 +11,36 @@ use futures_util::future::join_all;
 
 use super::script::{ENQUEUE, number, word};
 use super::{Broker, reply};
-use crate::broker::{NewTask, Place};
+use crate::broker::NewTask;
 use crate::connection::{map_error_reply, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::{self, TaskMessage, keys};
+use crate::wire::{self, Placement, TaskMessage, keys};
 
 /// The most tasks in one script call.
 const MAX_CHUNK: usize = 100;
-/// A chunk that holds this many bytes of messages takes no more tasks.
+/// A chunk with this many bytes of messages takes no more tasks.
 const MAX_CHUNK_BYTES: usize = 1 << 20;
-/// How often a call whose reply was lost is made, in all.
+/// How often a call is sent at most, if its reply is lost each time.
 const ATTEMPTS: u32 = 3;
-/// No call takes longer, whatever the command timeout.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long to wait before a call is made again, times the number of attempts so far.
+/// The longest time that storing a task may take, whatever the command timeout.
+const MAX_ENQUEUE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// The pause before a call is sent again, times the number of attempts so far.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Broker {
-    /// How long storing a task can take, all attempts included.
-    pub(crate) fn patience(&self) -> Duration {
+    /// How long storing a task can take, with all attempts.
+    pub(crate) fn max_enqueue_time(&self) -> Duration {
         let one = self
-            .0
-            .link
+            .link()
             .command_timeout()
             .saturating_add(PAUSE * ATTEMPTS);
-        one.saturating_mul(ATTEMPTS).min(LONGEST_PATIENCE)
+        one.saturating_mul(ATTEMPTS).min(MAX_ENQUEUE_TIME)
     }
 
-    /// Stores tasks, each with its own result, in order.
+    /// Stores tasks. The results are in the order of the tasks.
     ///
-    /// A call that gets no reply is made again, marked so that what it finds stored as its own
-    /// counts as success.
+    /// A call without a reply is sent again with a mark: a task that is stored already, with the same
+    /// message, then counts as stored by this call.
     pub(crate) async fn enqueue(&self, tasks: Vec<NewTask>) -> Vec<Result<()>> {
         let mut results: Vec<Option<Result<()>>> = tasks.iter().map(|_| None).collect();
         let chunks = chunks(tasks);
@@ -50,15 +49,15 @@ impl Broker {
         for (chunk, replies) in chunks.iter().zip(replies) {
             for ((index, task), reply) in chunk.iter().zip(replies) {
                 match &reply {
-                    Ok(Told::Stored) => stored.push(task),
-                    Ok(Told::Found) => found.push((*index, task)),
+                    Ok(Stored::Now) => stored.push(task),
+                    Ok(Stored::Earlier) => found.push((*index, task)),
                     Err(_) => {}
                 }
                 results[*index] = Some(reply.map(|_| ()));
             }
         }
         if !found.is_empty() {
-            // what was found may be what another task of this batch has stored, of the same id
+            // The task that was found may be another one of this batch, with the same id.
             let mut held: HashSet<(&str, &str)> = stored.into_iter().map(identity).collect();
             found.sort_unstable_by_key(|(index, _)| *index);
             for (index, task) in found {
@@ -75,19 +74,19 @@ impl Broker {
             .collect()
     }
 
-    async fn enqueue_chunk(&self, chunk: &[(usize, NewTask)]) -> Vec<Result<Told>> {
+    async fn enqueue_chunk(&self, chunk: &[(usize, NewTask)]) -> Vec<Result<Stored>> {
         let mut attempt = 1;
         let mut lost = None;
         let failure = loop {
             match self.send_chunk(chunk, attempt > 1).await {
                 Ok(results) => return results,
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                    tracing::debug!(%error, attempt, "enqueue got no reply, trying again");
+                    tracing::debug!(%error, attempt, "an enqueue got no reply, sending it again");
                     lost = Some(error);
                     tokio::time::sleep(PAUSE * attempt).await;
                     attempt += 1;
                 }
-                // closed meanwhile: what counts is that it may have been stored
+                // Closed in the meantime. The lost reply matters more: the task may be stored.
                 Err(error) if error.kind() == ErrorKind::Closed => break lost.unwrap_or(error),
                 Err(error) => break error,
             }
@@ -108,13 +107,13 @@ impl Broker {
         &self,
         chunk: &[(usize, NewTask)],
         again: bool,
-    ) -> Result<Vec<Result<Told>>> {
+    ) -> Result<Vec<Result<Stored>>> {
         let queue_keys = &chunk[0].1.keys;
         let queue = queue_keys.queue();
         let client = self.client()?;
         let apart = self.slots_apart();
         if apart {
-            // a queue is known before anything of it can be seen
+            // A queue must be known before anything of it can be seen.
             client
                 .sadd::<(), _, _>(keys::QUEUES, queue)
                 .await
@@ -138,14 +137,14 @@ impl Broker {
             (keys, args)
         };
         let replies = match ENQUEUE.call(client, build).await {
-            Err(error) if !apart && self.learn_of_slots(&error) => {
-                // nothing was run
+            Err(error) if !apart && self.note_crossslot(&error) => {
+                // Redis has not run the script.
                 return Box::pin(self.send_chunk(chunk, again)).await;
             }
             replies => replies?,
         };
         if replies.as_i64() == Some(chunk.len() as i64) {
-            return Ok(chunk.iter().map(|_| Ok(Told::Stored)).collect());
+            return Ok(chunk.iter().map(|_| Ok(Stored::Now)).collect());
         }
         let replies = reply::array(replies, ENQUEUE.name)?;
         if replies.len() != chunk.len() {
@@ -161,24 +160,24 @@ impl Broker {
         Ok(replies
             .into_iter()
             .zip(chunk)
-            .map(|(reply, (_, task))| outcome(reply, task))
+            .map(|(reply, (_, task))| result_of(reply, task))
             .collect())
     }
 }
 
-/// How a task is known to be stored.
-enum Told {
-    /// This call stored it.
-    Stored,
-    /// It was there, as an earlier call whose reply was lost must have stored it.
-    Found,
+/// By which call a task was stored.
+enum Stored {
+    /// By this call.
+    Now,
+    /// By an earlier call of the same enqueue, whose reply was lost.
+    Earlier,
 }
 
 fn identity(task: &NewTask) -> (&str, &str) {
     (task.keys.queue(), &task.id)
 }
 
-/// Tasks by queue, in bounded chunks, each with its place in the caller's order.
+/// Splits tasks into bounded chunks, each of one queue. Each task keeps its index in the caller's order.
 fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
     let mut chunks: Vec<(usize, Vec<(usize, NewTask)>)> = Vec::new();
     for (index, task) in tasks.into_iter().enumerate() {
@@ -198,7 +197,8 @@ fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
     chunks.into_iter().map(|(_, chunk)| chunk).collect()
 }
 
-/// The tasks as `lua/enqueue.lua` takes them: plain ones make up one part, if no id comes twice.
+/// The tasks as `lua/enqueue.lua` takes them: consecutive plain tasks make up one part, in which no id may
+/// come twice.
 fn push_tasks(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
     let mut given: HashSet<&str> = HashSet::new();
     let mut rest = chunk;
@@ -212,7 +212,7 @@ fn push_tasks(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
             })
             .count();
         if plain == 0 {
-            push_more(args, first);
+            push_with_options(args, first);
         } else {
             args.push(word(if first.id_is_random { "new" } else { "pending" }));
             args.push(number(plain as u64));
@@ -225,14 +225,11 @@ fn push_tasks(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
     }
 }
 
-fn push_more(args: &mut Vec<Value>, task: &NewTask) {
-    let (state, at, group) = match &task.place {
-        Place::Pending => ("pending", 0, ""),
-        Place::Scheduled {
-            at_unix_secs,
-            group,
-        } => ("scheduled", *at_unix_secs, group.as_str()),
-        Place::Group(group) => ("aggregating", 0, group.as_str()),
+fn push_with_options(args: &mut Vec<Value>, task: &NewTask) {
+    let (state, at) = match task.placement {
+        Placement::Pending => ("pending", 0),
+        Placement::Scheduled { at } => ("scheduled", at.timestamp()),
+        Placement::Group => ("aggregating", 0),
     };
     let (lock, ttl) = match &task.lock {
         Some((key, ttl)) => (key.as_str(), *ttl),
@@ -243,21 +240,22 @@ fn push_more(args: &mut Vec<Value>, task: &NewTask) {
     args.push(task.message.clone().into());
     args.push(word(state));
     args.push(number(at));
-    args.push(group.into());
+    args.push(task.group.as_str().into());
     args.push(lock.into());
     args.push(number(ttl));
 }
 
-fn outcome(value: Value, task: &NewTask) -> Result<Told> {
+/// The result of one task, from its part of the reply.
+fn result_of(value: Value, task: &NewTask) -> Result<Stored> {
     let queue = task.keys.queue();
     match value {
-        Value::Integer(1) => Ok(Told::Stored),
+        Value::Integer(1) => Ok(Stored::Now),
         Value::Integer(0) => Err(conflict(task)),
         Value::Array(mut parts) if parts.len() == 2 => {
-            let said = parts.swap_remove(1);
+            let detail = parts.swap_remove(1);
             match parts[0] {
                 Value::Integer(-1) => {
-                    let holder = reply::text(said, ENQUEUE.name)?;
+                    let holder = reply::text(detail, ENQUEUE.name)?;
                     Err(Error::new(
                         ErrorKind::DuplicateTask,
                         format!(
@@ -266,12 +264,12 @@ fn outcome(value: Value, task: &NewTask) -> Result<Told> {
                     )
                     .with_task_id(holder.to_string()))
                 }
-                Value::Integer(-3) => match reply::bytes(said, ENQUEUE.name)? {
-                    stored if is_same_task(&stored, &task.message) => Ok(Told::Found),
+                Value::Integer(-3) => match reply::bytes(detail, ENQUEUE.name)? {
+                    stored if is_same_task(&stored, &task.message) => Ok(Stored::Earlier),
                     _ => Err(conflict(task)),
                 },
                 _ => Err(map_error_reply(
-                    &reply::text(said, ENQUEUE.name)?,
+                    &reply::text(detail, ENQUEUE.name)?,
                     &format!("enqueue task {:?} to queue {queue:?}", task.id),
                 )),
             }
@@ -292,7 +290,7 @@ fn conflict(task: &NewTask) -> Error {
     .with_task_id(task.id.to_string())
 }
 
-/// Whether a stored message is the one that was sent, whatever runs have added to it since.
+/// Whether a stored message is the one that was sent, apart from the fields that runs change.
 fn is_same_task(stored: &Bytes, sent: &Bytes) -> bool {
     let as_sent = |raw: &Bytes| {
         wire::decode_task(raw.clone()).map(|message| TaskMessage {

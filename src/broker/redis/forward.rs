@@ -1,4 +1,4 @@
-//! What time alone moves: due tasks to pending, completed ones out.
+//! What is due by time: forwarding due tasks, deleting expired ones.
 
 use fred::types::{Key, Value};
 
@@ -11,8 +11,8 @@ use crate::wire::QueueKeys;
 const FORWARD_BATCH: i64 = 100;
 
 impl Broker {
-    /// Moves all tasks of a queue that are due: scheduled ones, then those to be retried. One of
-    /// the two that cannot be moved does not hold up the other.
+    /// Forwards all due tasks of a queue: from *scheduled*, then from *retry*. A failure of one of
+    /// the two does not stop the other.
     pub(crate) async fn forward(&self, queue: &QueueKeys) -> Result<()> {
         let scheduled = self.forward_from(queue, queue.scheduled()).await;
         let retry = self.forward_from(queue, queue.retry()).await;
@@ -41,22 +41,22 @@ impl Broker {
                     .get(i)
                     .map_or(Ok(0), |n| reply::integer(n, FORWARD.name))
             };
-            let (looked_at, refused) = (count(0)?, count(1)?);
+            let (examined, refused) = (count(0)?, count(1)?);
             if refused > 0 {
                 tracing::warn!(
                     queue = queue.queue(),
                     tasks = refused,
-                    "due tasks cannot join their groups, will be tried again in a minute"
+                    "due tasks cannot join their groups, next attempt in a minute"
                 );
             }
-            if looked_at < FORWARD_BATCH {
+            if examined < FORWARD_BATCH {
                 return Ok(());
             }
         }
     }
 
-    /// Deletes completed tasks whose retention has ended, at most `batch` a call, until none is
-    /// left. Returns how many.
+    /// Deletes the completed tasks whose retention has expired, up to `batch` in one call. Returns
+    /// how many were deleted.
     pub(crate) async fn expire_completed(&self, queue: &QueueKeys, batch: usize) -> Result<u64> {
         let mut deleted = 0;
         loop {

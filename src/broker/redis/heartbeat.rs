@@ -1,4 +1,4 @@
-//! What a server tells of itself.
+//! A server's own entries: its state and the tasks that it runs.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -13,9 +13,9 @@ use crate::error::Result;
 use crate::wire::keys;
 
 impl Broker {
-    /// Writes a server's state and its workers', to live for `ttl_secs`.
+    /// Writes the state of a server and of its workers, with a TTL of `ttl_secs`.
     ///
-    /// The members of the two global sets come first, as asynq has them.
+    /// The members of the two global sets are written first, as in asynq.
     pub(crate) async fn write_server_state(
         &self,
         server_key: &str,
@@ -46,7 +46,7 @@ impl Broker {
         HEARTBEAT.call(self.client()?, build).await.map(drop)
     }
 
-    /// Removes what a server told of itself.
+    /// Removes the entries of a server.
     pub(crate) async fn clear_server_state(
         &self,
         server_key: &str,

@@ -1,26 +1,13 @@
-//! Reading queues and tasks, and the flags that people set on them.
+//! Reading queues and tasks; pausing queues.
 
-use bytes::Bytes;
 use fred::interfaces::{HashesInterface, KeysInterface, SetsInterface, SortedSetsInterface};
 use fred::types::{SetOptions, Value};
 
 use super::Broker;
+use crate::broker::StoredTask;
 use crate::connection::map_redis_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, TaskState, keys};
-
-/// A task as it lies in Redis.
-#[derive(Debug)]
-pub(crate) struct StoredTask {
-    pub(crate) message: Bytes,
-    pub(crate) state: TaskState,
-    pub(crate) result: Option<Bytes>,
-    /// For a scheduled or retried task when it is due, for an active one when its lease ends (unix
-    /// s). Of other states no score is read.
-    pub(crate) score: Option<i64>,
-    /// For an active task: whether no lease covers it any more.
-    pub(crate) orphaned: bool,
-}
 
 impl Broker {
     /// The names of all queues.
@@ -31,7 +18,7 @@ impl Broker {
             .map_err(|error| map_redis_error(error, "list queues"))
     }
 
-    /// Reads one task; `None` if there is none of this id.
+    /// Reads one task. `None`: there is no task with this id.
     pub(crate) async fn task(&self, queue: &QueueKeys, id: &str) -> Result<Option<StoredTask>> {
         let failed = |error| map_redis_error(error, "read a task");
         let fields: Vec<Value> = self
@@ -77,7 +64,7 @@ impl Broker {
         }))
     }
 
-    /// Whether the queue is known.
+    /// Whether `asynq:queues` has this queue.
     pub(crate) async fn queue_exists(&self, queue: &str) -> Result<bool> {
         self.client()?
             .sismember(keys::QUEUES, queue)
@@ -85,7 +72,7 @@ impl Broker {
             .map_err(|error| map_redis_error(error, "look up a queue"))
     }
 
-    /// Sets the paused flag. Returns false if it was set already.
+    /// Pauses a queue. Returns false if it was paused already.
     pub(crate) async fn pause(&self, queue: &QueueKeys, now_unix_secs: i64) -> Result<bool> {
         let set: Option<String> = self
             .client()?
@@ -101,7 +88,7 @@ impl Broker {
         Ok(set.is_some())
     }
 
-    /// Removes the paused flag. Returns false if it was not set.
+    /// Resumes a queue. Returns false if it was not paused.
     pub(crate) async fn unpause(&self, queue: &QueueKeys) -> Result<bool> {
         let removed: i64 = self
             .client()?

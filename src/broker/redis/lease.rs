@@ -1,26 +1,18 @@
-//! Leases: renewing ours, listing those that ended.
+//! Leases: renewing those of this server, listing those that have expired.
 
-use bytes::Bytes;
 use fred::interfaces::{ClientLike, SortedSetsInterface};
 use fred::types::{Key, Value};
 
 use super::script::{EXPIRED_LEASES, EXTEND, number};
 use super::{Broker, reply};
-use crate::broker::{LEASE, Str};
+use crate::broker::{ExpiredLeases, LEASE, Str};
 use crate::connection::map_redis_error;
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
-/// Tasks whose lease ended, and how many ids were dropped because their hash is gone.
-#[derive(Debug, Default)]
-pub(crate) struct Expired {
-    pub(crate) tasks: Vec<(Str, Bytes)>,
-    pub(crate) dropped: u64,
-}
-
 impl Broker {
-    /// Renews leases for [`LEASE`] from now, by Redis' clock. Per task (id and owner): whether it
-    /// is still held.
+    /// Renews leases for [`LEASE`] from now, by Redis' clock. Returns for each task, given by its id
+    /// and owner token, whether the owner still has it.
     pub(crate) async fn extend_leases(
         &self,
         queue: &QueueKeys,
@@ -51,9 +43,12 @@ impl Broker {
         Ok(secs)
     }
 
-    /// When the lease ends that ends first (unix s): one cheap command, to see whether it is worth
-    /// listing any.
-    pub(crate) async fn first_lease_end_unix_secs(&self, queue: &QueueKeys) -> Result<Option<i64>> {
+    /// The time at which the first lease of a queue expires (unix s). One cheap command, which saves
+    /// listing the leases while none has expired.
+    pub(crate) async fn first_lease_expiry_unix_secs(
+        &self,
+        queue: &QueueKeys,
+    ) -> Result<Option<i64>> {
         let first: Vec<Value> = self
             .client()?
             .zrange(queue.lease(), 0, 0, None, false, None, true)
@@ -62,19 +57,19 @@ impl Broker {
         Ok(reply::score(first))
     }
 
-    /// Up to `limit` tasks whose lease ended at least `ended_secs` ago by Redis' clock, oldest
-    /// first.
+    /// Up to `limit` tasks whose lease expired at least `expired_secs` ago by Redis' clock, the
+    /// oldest first.
     pub(crate) async fn expired_leases(
         &self,
         queue: &QueueKeys,
-        ended_secs: u64,
+        expired_secs: u64,
         limit: usize,
-    ) -> Result<Expired> {
+    ) -> Result<ExpiredLeases> {
         let build = || {
             let keys = vec![Key::from(queue.lease()), Key::from(queue.active())];
             let args: Vec<Value> = vec![
                 queue.task_prefix().into(),
-                number(ended_secs),
+                number(expired_secs),
                 number(limit as u64),
             ];
             (keys, args)
@@ -84,16 +79,9 @@ impl Broker {
         let dropped = values
             .next()
             .map_or(Ok(0), |n| reply::integer(&n, EXPIRED_LEASES.name))?;
-        let mut expired = Expired {
-            tasks: Vec::with_capacity(values.len() / 2),
+        Ok(ExpiredLeases {
+            tasks: reply::tasks(values, EXPIRED_LEASES.name)?,
             dropped: dropped.unsigned_abs(),
-        };
-        while let (Some(id), Some(message)) = (values.next(), values.next()) {
-            expired.tasks.push((
-                reply::text(id, EXPIRED_LEASES.name)?,
-                reply::bytes(message, EXPIRED_LEASES.name)?,
-            ));
-        }
-        Ok(expired)
+        })
     }
 }

@@ -1,9 +1,9 @@
-//! Replies of scripts as typed results. A reply of another shape is our defect and says so.
+//! Replies of scripts as typed results. A reply of another shape is an error of kind `Internal`.
 
 use bytes::Bytes;
 use fred::types::Value;
 
-use crate::broker::Str;
+use crate::broker::{RawTask, Str};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The elements of an array reply.
@@ -22,7 +22,7 @@ pub(super) fn integer(value: &Value, script: &str) -> Result<i64> {
     }
 }
 
-/// A reply of one 1 or 0 per task; or how many they are, if all are 1.
+/// One flag per task. If all are 1, the script may reply the number of tasks instead.
 pub(super) fn flags(value: Value, expected: usize, script: &str) -> Result<Vec<bool>> {
     if value == Value::Integer(expected as i64) {
         return Ok(vec![true; expected]);
@@ -49,7 +49,7 @@ pub(super) fn bytes(value: Value, script: &str) -> Result<Bytes> {
     }
 }
 
-/// A bulk string as text; bytes that are none are replaced as in lossy UTF-8.
+/// A bulk string as text. Bytes that are not UTF-8 are replaced.
 pub(super) fn text(value: Value, script: &str) -> Result<Str> {
     match value {
         Value::String(text) => Ok(text),
@@ -58,7 +58,22 @@ pub(super) fn text(value: Value, script: &str) -> Result<Str> {
     }
 }
 
-/// The score in `[member, score]`, or in `[[member, score]]` as RESP3 has it; scores are whole.
+/// Tasks as pairs of id and message.
+pub(super) fn tasks(
+    mut values: impl ExactSizeIterator<Item = Value>,
+    script: &str,
+) -> Result<Vec<RawTask>> {
+    let mut tasks = Vec::with_capacity(values.len() / 2);
+    while let (Some(id), Some(message)) = (values.next(), values.next()) {
+        tasks.push(RawTask {
+            id: text(id, script)?,
+            message: bytes(message, script)?,
+        });
+    }
+    Ok(tasks)
+}
+
+/// The score in `[member, score]` (RESP2) or `[[member, score]]` (RESP3). asynq's scores are whole.
 pub(super) fn score(reply: Vec<Value>) -> Option<i64> {
     match reply.into_iter().next_back()? {
         Value::Array(pair) => self::score(pair),
@@ -66,7 +81,7 @@ pub(super) fn score(reply: Vec<Value>) -> Option<i64> {
     }
 }
 
-/// The error of a reply that no script of ours gives.
+/// The error for a reply that does not fit its script.
 pub(super) fn unexpected(script: &str, value: &Value) -> Error {
     Error::new(
         ErrorKind::Internal,

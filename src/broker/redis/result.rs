@@ -1,4 +1,4 @@
-//! What a running task leaves behind, and the message that ends one.
+//! The result of a running task, and the message that cancels it.
 
 use bytes::Bytes;
 use fred::interfaces::PubsubInterface;
@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::wire::keys;
 
 impl Broker {
-    /// Writes a running task's result. Returns whether the run still holds the task.
+    /// Writes the result of a running task. Returns false, and writes nothing, if `owner` no longer owns
+    /// the task.
     pub(crate) async fn write_result(
         &self,
         queue: &str,
@@ -28,7 +29,7 @@ impl Broker {
         Ok(reply::integer(&reply, WRITE_RESULT.name)? == 1)
     }
 
-    /// Tells all servers to end the run of this task.
+    /// Asks all servers to end the run of this task.
     pub(crate) async fn publish_cancellation(&self, id: &str) -> Result<()> {
         self.client()?
             .publish(keys::CANCEL_CHANNEL, id)

@@ -36,7 +36,7 @@ impl Script {
     pub(super) async fn call(
         &self,
         client: &Client,
-        build: impl Fn() -> (Vec<Key>, Vec<Value>),
+        mut build: impl FnMut() -> (Vec<Key>, Vec<Value>),
     ) -> Result<Value> {
         let (keys, args) = build();
         debug_assert!(keys.len() <= self.keys, "{}", self.name);

@@ -1,4 +1,4 @@
-//! Listening for cancellations.
+//! The subscription to cancellations.
 
 use fred::clients::SubscriberClient;
 use fred::interfaces::{EventInterface, PubsubInterface};
@@ -11,10 +11,10 @@ use crate::connection::{Owned, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::keys;
 
-/// A subscription to the ids of tasks that are to be cancelled. It outlives lost connections, and
-/// ends with its own when it is dropped.
+/// A subscription to the ids of tasks to cancel, on a connection of its own. It is restored after a
+/// lost connection, and ends when it is dropped.
 pub(crate) struct Subscription {
-    /// Keeps the connection.
+    /// Keeps the connection open.
     _client: Owned<SubscriberClient>,
     messages: Receiver<Message>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Subscription {
 impl Broker {
     /// Subscribes to cancellations.
     pub(crate) async fn subscribe_cancellations(&self) -> Result<Subscription> {
-        let client = self.0.link.subscriber().await?;
+        let client = self.link().subscriber().await?;
         let messages = client.message_rx();
         client
             .subscribe(keys::CANCEL_CHANNEL)
@@ -42,10 +42,13 @@ impl Subscription {
             match self.messages.recv().await {
                 Ok(message) => match message.value.into_string() {
                     Some(id) => return Ok(id),
-                    None => tracing::warn!("a cancellation that is no text was passed over"),
+                    None => tracing::warn!("ignored a cancellation that is not text"),
                 },
                 Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "cancellations came faster than they could be read");
+                    tracing::warn!(
+                        missed,
+                        "missed cancellations: they came faster than they were read"
+                    );
                 }
                 Err(RecvError::Closed) => {
                     return Err(Error::new(

@@ -2,11 +2,10 @@
 
 mod faults;
 mod links;
-#[path = "../../../tests/support/mod.rs"]
-mod support;
 mod uris;
 
 use super::{Connection, Link};
+use crate::test_support as support;
 
 /// The link to a server that is expected to take it.
 async fn open(uri: &str) -> Link {

@@ -1,47 +1,47 @@
-//! Keeps leases alive, and tells the world that this server lives.
+//! Renews the leases of held tasks, and shows this server to asynqmon. asynq: `heartbeater`.
 //!
-//! In Redis it owns `asynq:servers:{…}` and `asynq:workers:{…}` of this server. Leases come first:
-//! a slow write of the rest never delays them.
+//! It owns the keys `asynq:servers:{…}` and `asynq:workers:{…}` of this server. A slow write of these
+//! never delays the renewal of leases.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::Utc;
 use futures_util::future::{join, join_all};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use super::runs::{Run, Runs};
-use super::service::Part;
-use super::status::{Identity, Status};
+use crate::background::Periodic;
 use crate::broker::Broker;
+use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunEnded;
+use crate::server::run::{HeldRun, HeldRuns};
+use crate::server::status::{Identity, Status};
 use crate::wire::{self, QueueKeys, ServerInfo, WorkerInfo};
 
-/// How long a server counts as alive after its last word.
+/// How long a server counts as alive after its last heartbeat.
 const TTL_SECS: i64 = 10;
-/// How long writing the rest may take, so that the next renewal is not delayed.
+/// How long writing the server's state may take, so that the next heartbeat is not delayed.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
-/// The most leases that one script call renews.
+/// The most leases that one call renews.
 const MAX_RENEWALS: usize = 500;
-/// What of a payload is shown among the workers.
+/// The most bytes of a payload that asynqmon is shown for a running task.
 const MAX_SHOWN_PAYLOAD: usize = 4 << 10;
 
-/// asynq: `heartbeater`.
-pub(super) struct Heartbeater {
-    pub(super) broker: Broker,
-    pub(super) identity: Arc<Identity>,
-    pub(super) status: Arc<Status>,
-    pub(super) runs: Arc<Runs>,
+pub(in crate::server) struct Heartbeater {
+    pub(in crate::server) broker: Broker,
+    pub(in crate::server) identity: Arc<Identity>,
+    pub(in crate::server) status: Arc<Status>,
+    pub(in crate::server) held: Arc<HeldRuns>,
 }
 
-impl Part for Heartbeater {
+impl Periodic for Heartbeater {
     const NAME: &'static str = "heartbeater";
+    type Done = ();
 
-    async fn run_once(&mut self) -> Result<()> {
-        let runs = self.runs.all();
+    async fn pass(&mut self) -> Result<()> {
+        let runs = self.held.all();
         let (renewed, written) = join(
             self.renew_leases(&runs),
             timeout(WRITE_TIMEOUT, self.write_state(&runs)),
@@ -50,33 +50,43 @@ impl Part for Heartbeater {
         let late = || Error::new(ErrorKind::Unavailable, "write server state: Redis is slow");
         renewed.and(written.unwrap_or_else(|_| Err(late())))
     }
+
+    /// Removes the keys of this server.
+    async fn finish(&mut self) {
+        let (server_key, workers_key) = (self.identity.server_key(), self.identity.workers_key());
+        let cleared = self.broker.clear_server_state(&server_key, &workers_key);
+        if let Err(error) = cleared.await {
+            tracing::warn!(%error, "could not remove the server's state, it will expire");
+        }
+    }
 }
 
 impl Heartbeater {
-    /// Renews the leases that are valid; a run that has lost its lease is ended.
-    async fn renew_leases(&self, runs: &[Arc<Run>]) -> Result<()> {
-        let mut by_queue: HashMap<&str, (&QueueKeys, Vec<&Arc<Run>>)> = HashMap::new();
+    /// Renews the valid leases, and ends the runs that have lost theirs.
+    async fn renew_leases(&self, runs: &[Arc<HeldRun>]) -> Result<()> {
+        let mut by_queue: HashMap<&str, (&QueueKeys, Vec<&Arc<HeldRun>>)> = HashMap::new();
         for run in runs {
             if run.has_lease() {
                 let (_, held) = by_queue
-                    .entry(run.queue.queue())
-                    .or_insert_with(|| (&run.queue, Vec::new()));
+                    .entry(run.queue.name())
+                    .or_insert_with(|| (&run.queue.keys, Vec::new()));
                 held.push(run);
             } else {
-                lose(run);
+                end_without_lease(run);
             }
         }
         let calls = by_queue.into_values().flat_map(|(queue, held)| {
-            let parts: Vec<Vec<&Arc<Run>>> = held.chunks(MAX_RENEWALS).map(<[_]>::to_vec).collect();
+            let parts: Vec<Vec<&Arc<HeldRun>>> =
+                held.chunks(MAX_RENEWALS).map(<[_]>::to_vec).collect();
             parts.into_iter().map(move |part| (queue, part))
         });
-        // all at once: a queue that does not answer holds up no other
+        // All calls are sent at once, so that a queue without an answer delays no other queue.
         let renewed = join_all(calls.map(|(queue, part)| self.renew(queue, part))).await;
         renewed.into_iter().fold(Ok(()), Result::and)
     }
 
-    async fn renew(&self, queue: &QueueKeys, runs: Vec<&Arc<Run>>) -> Result<()> {
-        let asked_at = Instant::now();
+    async fn renew(&self, queue: &QueueKeys, runs: Vec<&Arc<HeldRun>>) -> Result<()> {
+        let sent_at = clock::monotonic();
         let names: Vec<_> = runs
             .iter()
             .map(|run| (run.id.clone(), run.owner.clone()))
@@ -84,21 +94,20 @@ impl Heartbeater {
         let held = self.broker.extend_leases(queue, &names).await?;
         for (run, held) in runs.iter().zip(held) {
             if held {
-                run.lease_renewed(asked_at);
+                run.lease_renewed(sent_at);
             } else {
-                // an acknowledgement may have come first, then nobody minds
-                lose(run);
+                end_without_lease(run);
             }
         }
         Ok(())
     }
 
-    async fn write_state(&self, runs: &[Arc<Run>]) -> Result<()> {
+    async fn write_state(&self, runs: &[Arc<HeldRun>]) -> Result<()> {
         let identity = &self.identity;
         let running: Vec<_> = runs
             .iter()
-            .filter(|run| !run.has_ended())
-            .filter_map(|run| Some((run, run.began()?)))
+            .filter(|run| !run.has_finished())
+            .filter_map(|run| Some((run, run.started()?)))
             .collect();
         let server = ServerInfo {
             host: identity.host.clone(),
@@ -117,7 +126,7 @@ impl Heartbeater {
         };
         let workers = running
             .iter()
-            .map(|(run, began)| {
+            .map(|(run, started)| {
                 let info = WorkerInfo {
                     host: identity.host.clone(),
                     pid: identity.pid as i32,
@@ -126,8 +135,8 @@ impl Heartbeater {
                     task_type: run.message.r#type.clone(),
                     task_payload: shown(&run.message.payload),
                     queue: run.message.queue.clone(),
-                    start_time: Some(began.at.into()),
-                    deadline: Some(began.deadline.into()),
+                    start_time: Some(started.at.into()),
+                    deadline: Some(started.deadline.into()),
                 };
                 (run.id.clone(), wire::encode(&info))
             })
@@ -139,22 +148,16 @@ impl Heartbeater {
                 wire::encode(&server),
                 workers,
                 TTL_SECS,
-                Utc::now(),
+                clock::now(),
             )
-            .await
-    }
-
-    /// Removes what this server told of itself.
-    pub(super) async fn clear(&self) -> Result<()> {
-        self.broker
-            .clear_server_state(&self.identity.server_key(), &self.identity.workers_key())
             .await
     }
 }
 
-/// Another server owns the task now. Of one whose handler has answered Redis is told, and says so itself.
-fn lose(run: &Run) {
-    if !run.has_ended() {
+/// Ends a run whose task belongs to another server now. If the handler has finished already, nothing
+/// is to be done: the acknowledgement is in flight, and Redis will reject it.
+fn end_without_lease(run: &HeldRun) {
+    if !run.has_finished() {
         run.context.end(RunEnded::LeaseExpired);
     }
 }

@@ -1,9 +1,9 @@
-//! The signals that a server understands. asynq: `signals_unix.go`.
+//! The signals that `serve` understands. asynq: `signals_unix.go`.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Signals as they come in.
-pub(super) struct Signals {
+/// Listeners for the signals of this process.
+pub(crate) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -18,8 +18,8 @@ fn failed(error: std::io::Error) -> Error {
 
 #[cfg(unix)]
 impl Signals {
-    /// Listens from now on.
-    pub(super) fn listen() -> Result<Self> {
+    /// Starts to listen: signals from now on are received, even before [`wait`](Self::wait).
+    pub(crate) fn listen() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         /// SIGTSTP has this number on Linux and 18 on the BSDs and macOS.
         const SIGTSTP: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
@@ -34,8 +34,8 @@ impl Signals {
         })
     }
 
-    /// Waits for the one that ends the server; calls `stop` for each that only stops fetching.
-    pub(super) async fn wait(mut self, stop: impl Fn()) {
+    /// Waits for SIGTERM or SIGINT; calls `stop` for each SIGTSTP.
+    pub(crate) async fn wait(mut self, stop: impl Fn()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
@@ -48,15 +48,15 @@ impl Signals {
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Listens from now on.
-    pub(super) fn listen() -> Result<Self> {
+    /// Starts to listen.
+    pub(crate) fn listen() -> Result<Self> {
         Ok(Self {})
     }
 
-    /// Waits for the one that ends the server.
-    pub(super) async fn wait(self, _stop: impl Fn()) {
+    /// Waits for Ctrl-C.
+    pub(crate) async fn wait(self, _stop: impl Fn()) {
         if let Err(error) = tokio::signal::ctrl_c().await.map_err(failed) {
-            tracing::error!(%error, "the server cannot be interrupted");
+            tracing::error!(%error, "cannot listen for Ctrl-C");
             std::future::pending::<()>().await;
         }
     }

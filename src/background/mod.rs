@@ -1,0 +1,15 @@
+//! Work in the background, in one shape for all parts of servers and schedulers.
+//!
+//! A [`Service`] is started once, works until it is asked to stop, and then ends by itself. A
+//! [`Periodic`] makes one pass after another; [`Every`] makes a service of it. [`Services`] owns
+//! what it has started: nothing outlives it.
+
+mod backoff;
+mod guarded;
+mod service;
+mod signals;
+
+pub(crate) use backoff::Backoff;
+pub(crate) use guarded::guarded;
+pub(crate) use service::{Every, Periodic, Service, ServiceHandle, Services};
+pub(crate) use signals::Signals;

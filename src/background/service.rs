@@ -1,0 +1,234 @@
+//! Services: how they are started, how they run, how they are stopped.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Result;
+
+/// A part that works in the background until it is asked to stop.
+pub(crate) trait Service: Send + 'static {
+    /// Its name in logs.
+    const NAME: &'static str;
+
+    /// Works until `stop` fires, then brings its work to an end and returns.
+    ///
+    /// The future may be dropped at any `.await` if it takes too long to return.
+    fn run(self, stop: CancellationToken) -> impl Future<Output = ()> + Send;
+}
+
+/// A part that makes one pass after another, at an interval.
+pub(crate) trait Periodic: Send + 'static {
+    /// Its name in logs.
+    const NAME: &'static str;
+    /// What a pass did, for tests and debug logs.
+    type Done: Debug + Send;
+
+    /// Makes one pass. It may be dropped at any `.await` when the service is stopped.
+    fn pass(&mut self) -> impl Future<Output = Result<Self::Done>> + Send;
+
+    /// Cleans up after the last pass.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// A service that makes a pass of `P` at every interval. A pass that fails is logged; the next one
+/// comes as usual.
+pub(crate) struct Every<P> {
+    part: P,
+    interval: Duration,
+    first_pass_at_start: bool,
+}
+
+impl<P: Periodic> Every<P> {
+    /// The first pass comes after one interval.
+    pub(crate) fn new(interval: Duration, part: P) -> Self {
+        Self {
+            part,
+            interval,
+            first_pass_at_start: false,
+        }
+    }
+
+    /// The first pass comes at the start.
+    pub(crate) fn also_at_start(mut self) -> Self {
+        self.first_pass_at_start = true;
+        self
+    }
+}
+
+impl<P: Periodic> Service for Every<P> {
+    const NAME: &'static str = P::NAME;
+
+    async fn run(mut self, stop: CancellationToken) {
+        let passes = async {
+            if !self.first_pass_at_start {
+                tokio::time::sleep(self.interval).await;
+            }
+            loop {
+                match self.part.pass().await {
+                    Ok(done) => tracing::trace!(service = P::NAME, ?done, "pass made"),
+                    Err(error) => {
+                        tracing::warn!(service = P::NAME, %error, "a pass failed, the next one will try again");
+                    }
+                }
+                tokio::time::sleep(self.interval).await;
+            }
+        };
+        stop.run_until_cancelled(passes).await;
+        self.part.finish().await;
+    }
+}
+
+/// A service that was started. Dropped, it ends at once.
+pub(crate) struct ServiceHandle {
+    name: &'static str,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    has_ended: bool,
+}
+
+impl ServiceHandle {
+    /// Starts a service that stops when `stop` fires.
+    pub(crate) fn start<S: Service>(service: S, stop: CancellationToken) -> Self {
+        Self {
+            name: S::NAME,
+            task: tokio::spawn(service.run(stop.clone())),
+            stop,
+            has_ended: false,
+        }
+    }
+
+    /// Waits until the service has ended. Cancel-safe.
+    pub(crate) async fn ended(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        let ended = (&mut self.task).await;
+        self.has_ended = true;
+        if ended.is_err_and(|error| error.is_panic()) {
+            tracing::error!(service = self.name, "a service panicked");
+        }
+    }
+
+    /// Asks the service to stop and waits until it has ended. After `deadline` it is aborted.
+    /// Returns whether it ended by itself.
+    pub(crate) async fn stop(&mut self, deadline: Instant) -> bool {
+        self.stop.cancel();
+        if timeout_at(deadline, self.ended()).await.is_ok() {
+            return true;
+        }
+        self.task.abort();
+        self.ended().await;
+        false
+    }
+}
+
+impl Drop for ServiceHandle {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.task.abort();
+    }
+}
+
+/// Services that stop together.
+#[derive(Default)]
+pub(crate) struct Services {
+    stop: CancellationToken,
+    started: Vec<ServiceHandle>,
+}
+
+impl Services {
+    /// Starts another service.
+    pub(crate) fn start<S: Service>(&mut self, service: S) {
+        self.started
+            .push(ServiceHandle::start(service, self.stop.clone()));
+    }
+
+    /// Asks all services to stop and waits until they have ended. After `deadline` they are aborted.
+    pub(crate) async fn stop(&mut self, deadline: Instant) {
+        let stops = self
+            .started
+            .iter_mut()
+            .map(|service| service.stop(deadline));
+        futures_util::future::join_all(stops).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::clock;
+
+    /// Counts its passes and whether it cleaned up.
+    #[derive(Clone, Default)]
+    struct Counter {
+        passes: Arc<AtomicUsize>,
+        finished: Arc<AtomicUsize>,
+    }
+
+    impl Periodic for Counter {
+        const NAME: &'static str = "counter";
+        type Done = usize;
+
+        async fn pass(&mut self) -> Result<usize> {
+            Ok(self.passes.fetch_add(1, Ordering::Relaxed))
+        }
+
+        async fn finish(&mut self) {
+            self.finished.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn in_ten_seconds() -> Instant {
+        clock::monotonic() + Duration::from_secs(10)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passes_come_at_the_interval_until_the_stop_and_the_part_cleans_up_once() {
+        let counter = Counter::default();
+        let mut services = Services::default();
+        services.start(Every::new(Duration::from_secs(1), counter.clone()));
+        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        assert_eq!(counter.passes.load(Ordering::Relaxed), 3);
+        services.stop(in_ten_seconds()).await;
+        services.stop(in_ten_seconds()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(counter.passes.load(Ordering::Relaxed), 3);
+        assert_eq!(counter.finished.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_pass_may_come_at_the_start() {
+        let counter = Counter::default();
+        let mut services = Services::default();
+        services.start(Every::new(Duration::from_secs(1), counter.clone()).also_at_start());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(counter.passes.load(Ordering::Relaxed), 1);
+    }
+
+    /// Does not listen.
+    struct Stubborn;
+
+    impl Service for Stubborn {
+        const NAME: &'static str = "stubborn";
+
+        async fn run(self, _stop: CancellationToken) {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_does_not_stop_is_aborted_at_the_deadline() {
+        let mut service = ServiceHandle::start(Stubborn, CancellationToken::new());
+        assert!(!service.stop(in_ten_seconds()).await);
+    }
+}

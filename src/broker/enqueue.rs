@@ -1,0 +1,28 @@
+//! New tasks.
+
+use bytes::Bytes;
+
+use super::Str;
+use crate::wire::{Placement, QueueKeys};
+
+/// A task to store.
+#[derive(Clone, Debug)]
+pub(crate) struct NewTask {
+    pub(crate) keys: QueueKeys,
+    pub(crate) id: Str,
+    /// The client has drawn the id for this task, so no other task can have it.
+    pub(crate) id_is_random: bool,
+    pub(crate) message: Bytes,
+    pub(crate) placement: Placement,
+    /// The task's group; empty for none.
+    pub(crate) group: String,
+    /// The key of the unique lock and its TTL in seconds.
+    pub(crate) lock: Option<(String, u64)>,
+}
+
+impl NewTask {
+    /// Whether it becomes pending and needs no lock.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.placement == Placement::Pending && self.lock.is_none()
+    }
+}

@@ -1,0 +1,104 @@
+//! What runs come to, and how it is acknowledged.
+
+use bytes::Bytes;
+
+use super::Str;
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// The task succeeded, or was revoked; it is removed.
+    Done {
+        /// The key of the unique lock to release.
+        lock: Option<String>,
+    },
+    /// The task succeeded and is kept for its retention.
+    Completed {
+        /// The key of the unique lock to release.
+        lock: Option<String>,
+        message: Bytes,
+        keep_until_unix_secs: i64,
+    },
+    /// The task failed and waits in *retry* for its next run.
+    Retry {
+        message: Bytes,
+        at_unix_secs: i64,
+        /// Whether the queue's statistics count a failure.
+        counted: bool,
+    },
+    /// The task waits in *scheduled* for its next run, uncounted: it was snoozed, or this server
+    /// cannot run it.
+    Deferred { at_unix_secs: i64 },
+    /// The task failed for good and is archived.
+    Archived {
+        /// `None` leaves the stored message as it is, because it does not decode.
+        message: Option<Bytes>,
+        /// Whether the queue's statistics count a failure.
+        counted: bool,
+        limits: ArchiveLimits,
+    },
+    /// The task returns to *pending*, uncounted and next in line, because the server shuts down.
+    Requeued,
+}
+
+/// The limits of a queue's archive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ArchiveLimits {
+    pub(crate) max_size: u64,
+    pub(crate) max_age_secs: u64,
+}
+
+/// Proof that a task still belongs to the run that fetched it.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) id: Str,
+    /// The owner token of the fetch, unique among all fetches.
+    pub(crate) owner: Str,
+    /// The message as it was fetched, for a lease that may have expired. A Go worker that has taken
+    /// the task since then leaves the owner token as it is, but the message differs.
+    pub(crate) original: Option<Bytes>,
+}
+
+/// An outcome to write to Redis, for the task that the claim names.
+#[derive(Clone, Debug)]
+pub(crate) struct Acknowledgement {
+    pub(crate) claim: Claim,
+    pub(crate) outcome: Outcome,
+}
+
+/// On whose authority outcomes are written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Authority {
+    /// The worker's. Every claim must still be valid.
+    Worker(ActiveRange),
+    /// A recoverer's. The lease must have expired at least this long ago, and the stored message
+    /// must still be the claim's original.
+    Recoverer { expired_secs: u64 },
+}
+
+/// Where in *active* the tasks of a call are expected. A wrong range costs time, nothing else: tasks
+/// that are not there are searched for in the whole list.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum ActiveRange {
+    /// Among this many of the newest.
+    Newest(usize),
+    /// Among this many of the oldest.
+    Oldest(usize),
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An acknowledgement of task `id`, as its worker makes it while the lease is valid.
+    pub(crate) fn acknowledgement(id: &str, outcome: Outcome) -> Acknowledgement {
+        Acknowledgement {
+            claim: Claim {
+                id: id.to_owned().into(),
+                owner: "owner".to_owned().into(),
+                original: None,
+            },
+            outcome,
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Notifications of changed queues, so that a server need not poll.
+//!
+//! Redis remembers each key that the tracking connection reads, and notifies the connection once
+//! when the key changes (`CLIENT TRACKING`, Redis 6). Reading the key again subscribes again.
+//! [`QueueWatch`] decides which key of a queue to read and what a change means. This module talks to
+//! Redis.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fred::clients::Client;
+use fred::interfaces::{
+    ClientLike, EventInterface, KeysInterface, SortedSetsInterface, TrackingInterface,
+};
+use fred::types::Value;
+use fred::types::client::Invalidation;
+use fred::types::config::Server;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, Interval, interval_at};
+
+use super::queue_watch::{Contents, DELAYED_SETS, QueueWatch, Read, Role};
+use super::{Broker, reply};
+use crate::broker::{Report, Signal};
+use crate::clock;
+use crate::connection::{Owned, map_redis_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::QueueKeys;
+
+/// How often all idle queues are checked in case a notification was lost: one command for all.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// The same on a cluster, where each queue takes a command of its own.
+const CHECK_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
+/// How often our clock is compared with Redis', and the delayed sets with what is known of them.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
+/// By how many milliseconds our clock may move against Redis' before all due times are read again.
+const CLOCK_TOLERANCE_MS: u64 = 100;
+
+/// The changes of some queues, as a stream of [`Signal`]s.
+pub(crate) struct Changes {
+    tracking: Arc<Tracking>,
+    invalidations: Receiver<Invalidation>,
+    reconnections: Receiver<Server>,
+    queues: Vec<QueueKeys>,
+    watches: Vec<QueueWatch>,
+    /// The tracked keys of all queues.
+    roles: HashMap<String, (usize, Role)>,
+    /// A key that exists as long as Redis has its data and this server can write.
+    alive_key: String,
+    /// How far Redis' clock is ahead of ours.
+    offset_ms: i64,
+    replies: FuturesUnordered<BoxFuture<'static, Result<Reply>>>,
+    signals: VecDeque<Signal>,
+    check: Interval,
+    clock: Interval,
+}
+
+/// The connection on which keys are tracked.
+struct Tracking {
+    client: Owned<Client>,
+    broker: Broker,
+}
+
+/// A reply to one of our reads.
+enum Reply {
+    /// What a key of a queue contains.
+    Contents(usize, Role, Contents),
+    /// How far Redis' clock is ahead of ours, and how many delayed sets exist (`None`: they lie in
+    /// several slots and cannot be counted in one command).
+    Clock(i64, Option<i64>),
+    /// How many of the keys exist that a [check](Changes::check_idle_queues) expects.
+    Check(CheckReply),
+}
+
+struct CheckReply {
+    /// `None`: the keys lie in several slots and cannot be counted in one command.
+    found: Option<i64>,
+    /// How many of them are our own sign of life.
+    alive: i64,
+    /// How many exist if no notification was lost.
+    expected: i64,
+}
+
+impl Broker {
+    /// Opens a connection on which the keys of these queues are tracked. `alive_key` is a key that
+    /// this server keeps alive.
+    ///
+    /// # Errors
+    /// If Redis or the user's permissions do not allow tracking, and if Redis cannot be reached.
+    pub(crate) async fn track(&self, queues: Vec<QueueKeys>, alive_key: String) -> Result<Changes> {
+        let client = self.link().dedicated().await?;
+        let invalidations = client.invalidation_rx();
+        let reconnections = client.reconnect_rx();
+        client
+            .start_tracking(Vec::<String>::new(), false, false, false, false)
+            .await
+            .map_err(|error| map_redis_error(error, "track keys"))?;
+        let tracking = Arc::new(Tracking {
+            client,
+            broker: self.clone(),
+        });
+        let offset_ms = tracking.clock_offset_ms().await?;
+        let check_interval = match self.slots_apart() {
+            true => CHECK_INTERVAL_CLUSTER,
+            false => CHECK_INTERVAL,
+        };
+        let mut changes = Changes {
+            tracking,
+            invalidations,
+            reconnections,
+            roles: roles(&queues),
+            watches: queues.iter().map(|_| QueueWatch::default()).collect(),
+            queues,
+            alive_key,
+            offset_ms,
+            replies: FuturesUnordered::new(),
+            signals: VecDeque::new(),
+            check: every(check_interval),
+            clock: every(CLOCK_INTERVAL),
+        };
+        changes.read_all_sets();
+        Ok(changes)
+    }
+}
+
+impl Changes {
+    /// The next signal. Cancel-safe.
+    ///
+    /// # Errors
+    /// If the connection fails. Nothing is tracked after that.
+    pub(crate) async fn next(&mut self) -> Result<Signal> {
+        loop {
+            if let Some(signal) = self.signals.pop_front() {
+                return Ok(signal);
+            }
+            tokio::select! {
+                // the reply to a read before the notification that its key has changed since
+                biased;
+                Some(reply) = self.replies.next(), if !self.replies.is_empty() => self.on_reply(reply?),
+                invalidation = self.invalidations.recv() => self.on_invalidation(invalidation)?,
+                reconnection = self.reconnections.recv() => match reconnection {
+                    Ok(_) | Err(RecvError::Lagged(_)) => self.signals.push_back(Signal::Reset),
+                    Err(RecvError::Closed) => return Err(connection_ended()),
+                },
+                _ = self.clock.tick() => self.compare_clocks(),
+                _ = self.check.tick() => self.check_idle_queues(),
+            }
+        }
+    }
+
+    /// Takes in what the server has found or done, and subscribes to the queue's next change.
+    pub(crate) fn report(&mut self, report: Report) {
+        match report {
+            Report::Drained {
+                queue,
+                paused,
+                empty_poll,
+            } => {
+                let read = self.watches[queue].drained(paused, empty_poll);
+                self.read(queue, read);
+            }
+            Report::Cleaned { queue } => self.read(queue, Some(Read::now(Role::Completed))),
+            Report::Forwarded { queue } => {
+                for role in DELAYED_SETS {
+                    self.read(queue, Some(Read::after_a_change(role)));
+                }
+            }
+        }
+    }
+
+    fn on_reply(&mut self, reply: Reply) {
+        match reply {
+            Reply::Contents(queue, role, contents) => {
+                let signal = self.watches[queue].on_contents(queue, role, contents, self.offset_ms);
+                self.signals.extend(signal);
+            }
+            Reply::Clock(offset_ms, delayed_sets) => {
+                let before = std::mem::replace(&mut self.offset_ms, offset_ms);
+                let moved = before.abs_diff(offset_ms) > CLOCK_TOLERANCE_MS;
+                let known: i64 = self.watches.iter().map(QueueWatch::delayed_sets).sum();
+                if moved || delayed_sets.is_some_and(|counted| counted != known) {
+                    self.read_all_sets();
+                }
+            }
+            Reply::Check(check) => {
+                if check.found.is_some_and(|found| found < check.alive) {
+                    self.signals.push_back(Signal::Reset);
+                } else if check.found != Some(check.expected) {
+                    for queue in 0..self.queues.len() {
+                        let read = self.watches[queue].recheck();
+                        self.read(queue, read);
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_invalidation(&mut self, received: Result<Invalidation, RecvError>) -> Result<()> {
+        let invalidation = match received {
+            // An invalidation without keys means all keys. fred 10.1 does not pass it on.
+            Ok(invalidation) if !invalidation.keys.is_empty() => invalidation,
+            Ok(_) | Err(RecvError::Lagged(_)) => {
+                self.signals.push_back(Signal::Reset);
+                return Ok(());
+            }
+            Err(RecvError::Closed) => return Err(connection_ended()),
+        };
+        for key in invalidation.keys {
+            let Some((queue, role)) = key.as_str().and_then(|key| self.roles.get(key).copied())
+            else {
+                continue;
+            };
+            let (signal, read) = self.watches[queue].on_change(queue, role);
+            self.signals.extend(signal);
+            self.read(queue, read);
+        }
+        Ok(())
+    }
+
+    /// Reads a key of a queue, and so subscribes to its next change.
+    fn read(&self, queue: usize, read: Option<Read>) {
+        let Some(Read { role, after }) = read else {
+            return;
+        };
+        let (tracking, keys) = (Arc::clone(&self.tracking), self.queues[queue].clone());
+        self.replies.push(Box::pin(async move {
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+            }
+            let contents = tracking.contents(&keys, role).await?;
+            Ok(Reply::Contents(queue, role, contents))
+        }));
+    }
+
+    fn read_all_sets(&mut self) {
+        for queue in 0..self.queues.len() {
+            for role in DELAYED_SETS.into_iter().chain([Role::Completed]) {
+                self.read(queue, Some(Read::now(role)));
+            }
+        }
+    }
+
+    /// Asks for Redis' time, and counts the delayed sets: more or fewer than are known, and a
+    /// notification was lost.
+    fn compare_clocks(&self) {
+        let tracking = Arc::clone(&self.tracking);
+        let delayed = |keys: &QueueKeys| [keys.scheduled().to_owned(), keys.retry().to_owned()];
+        let sets = self.queues.iter().flat_map(delayed).collect();
+        self.replies.push(Box::pin(async move {
+            let offset_ms = tracking.clock_offset_ms().await?;
+            Ok(Reply::Clock(
+                offset_ms,
+                tracking.count_existing(sets).await?,
+            ))
+        }));
+    }
+
+    /// Counts keys whose existence is known unless a notification was lost: the pending lists of
+    /// idle queues (absent) and the flags of paused queues (present).
+    ///
+    /// Our own sign of life is among the keys, more often than all others together: if fewer keys
+    /// exist than that, Redis was emptied and has forgotten the subscriptions.
+    fn check_idle_queues(&self) {
+        let alive = self.queues.len() + 1;
+        let mut keys = vec![self.alive_key.clone(); alive];
+        let mut expected = alive as i64;
+        for (queue, watch) in self.queues.iter().zip(&self.watches) {
+            match watch.awaited() {
+                Some(Role::Paused) => {
+                    expected += 1;
+                    keys.push(queue.paused().to_owned());
+                }
+                Some(_) => keys.push(queue.pending().to_owned()),
+                None => {}
+            }
+        }
+        let tracking = Arc::clone(&self.tracking);
+        self.replies.push(Box::pin(async move {
+            Ok(Reply::Check(CheckReply {
+                found: tracking.count_existing(keys).await?,
+                alive: alive as i64,
+                expected,
+            }))
+        }));
+    }
+}
+
+impl Tracking {
+    async fn contents(&self, queue: &QueueKeys, role: Role) -> Result<Contents> {
+        match role {
+            Role::Pending => self.exists(queue.pending()).await,
+            Role::Paused => self.exists(queue.paused()).await,
+            Role::Scheduled => self.first_score(queue.scheduled()).await,
+            Role::Retry => self.first_score(queue.retry()).await,
+            Role::Completed => self.first_score(queue.completed()).await,
+        }
+    }
+
+    async fn exists(&self, key: &str) -> Result<Contents> {
+        let found: i64 = self
+            .client
+            .exists(key)
+            .await
+            .map_err(|error| map_redis_error(error, "track a key"))?;
+        Ok(Contents::Exists(found > 0))
+    }
+
+    async fn first_score(&self, key: &str) -> Result<Contents> {
+        let first: Result<Vec<Value>> = self
+            .client
+            .zrange(key, 0, 0, None, false, None, true)
+            .await
+            .map_err(|error| map_redis_error(error, "track a sorted set"));
+        match first {
+            // A key of a wrong type concerns this queue alone.
+            Err(error) if !error.is_transient() => {
+                tracing::warn!(key, %error, "cannot track a sorted set");
+                Ok(Contents::FirstScore(None))
+            }
+            first => Ok(Contents::FirstScore(reply::score(first?))),
+        }
+    }
+
+    /// How many of these keys exist. `None`: they lie in several slots.
+    async fn count_existing(&self, keys: Vec<String>) -> Result<Option<i64>> {
+        if self.broker.slots_apart() {
+            return Ok(None);
+        }
+        let counted = self.client.exists(keys).await;
+        match counted.map_err(|error| map_redis_error(error, "track keys")) {
+            Err(error) if self.broker.note_crossslot(&error) => Ok(None),
+            counted => counted.map(Some),
+        }
+    }
+
+    async fn clock_offset_ms(&self) -> Result<i64> {
+        let (secs, micros): (i64, i64) = self
+            .client
+            .custom(fred::cmd!("TIME"), Vec::<Value>::new())
+            .await
+            .map_err(|error| map_redis_error(error, "ask for the time"))?;
+        Ok(secs * 1000 + micros / 1000 - clock::now_unix_millis())
+    }
+}
+
+fn connection_ended() -> Error {
+    Error::new(ErrorKind::Unavailable, "the tracking connection has ended")
+}
+
+fn every(interval: Duration) -> Interval {
+    interval_at(Instant::now() + interval, interval)
+}
+
+/// The tracked keys of all queues.
+fn roles(queues: &[QueueKeys]) -> HashMap<String, (usize, Role)> {
+    let mut roles = HashMap::new();
+    for (index, queue) in queues.iter().enumerate() {
+        for (role, key) in [
+            (Role::Pending, queue.pending()),
+            (Role::Paused, queue.paused()),
+            (Role::Scheduled, queue.scheduled()),
+            (Role::Retry, queue.retry()),
+            (Role::Completed, queue.completed()),
+        ] {
+            roles.insert(key.to_owned(), (index, role));
+        }
+    }
+    roles
+}

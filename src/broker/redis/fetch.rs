@@ -1,0 +1,118 @@
+//! Fetching tasks: many in one call. A fetch is never sent twice.
+
+use chrono::{DateTime, Utc};
+use fred::types::{Key, Value};
+
+use super::acknowledge::{day_counters_expiry, processed_keys, push_done, range};
+use super::script::{DEQUEUE, EXCHANGE, RECLAIM, number};
+use super::{Broker, reply};
+use crate::broker::{Acknowledgement, ActiveRange, Fetched, LEASE, Str};
+use crate::connection::map_error_reply;
+use crate::error::Result;
+use crate::wire::QueueKeys;
+
+impl Broker {
+    /// Moves up to `want` of the oldest pending tasks to *active*, each with a lease and with the
+    /// owner token of this fetch.
+    ///
+    /// After an error that [is transient](crate::Error::is_transient) the tasks may have been moved:
+    /// [`restore_fetch`](Self::restore_fetch) returns them.
+    pub(crate) async fn dequeue(
+        &self,
+        queue: &QueueKeys,
+        want: usize,
+        owner: &Str,
+    ) -> Result<Fetched> {
+        let build = || fetch_arguments(queue, want, owner);
+        let reply = DEQUEUE.call(self.client()?, build).await?;
+        fetched(reply, DEQUEUE.name)
+    }
+
+    /// A [`dequeue`](Self::dequeue) that carries acknowledgements of done tasks of the same queue. Each
+    /// of the two parts has its own result.
+    pub(crate) async fn exchange(
+        &self,
+        queue: &QueueKeys,
+        done: &[&Acknowledgement],
+        active: ActiveRange,
+        want: usize,
+        owner: &Str,
+        now: DateTime<Utc>,
+    ) -> Result<(Result<Fetched>, Result<Vec<bool>>)> {
+        let build = || {
+            let (mut keys, mut args) = fetch_arguments(queue, want, owner);
+            keys.extend(processed_keys(queue, now));
+            args.push(day_counters_expiry(now));
+            args.push(range(active));
+            push_done(&mut args, done);
+            (keys, args)
+        };
+        let reply = EXCHANGE.call(self.client()?, build).await?;
+        let mut parts = reply::array(reply, EXCHANGE.name)?.into_iter();
+        let mut part = || parts.next().unwrap_or(Value::Null);
+        let fetched = fetched(part(), EXCHANGE.name);
+        let acknowledged = unless_refused(part(), EXCHANGE.name)
+            .and_then(|flags| reply::flags(flags, done.len(), EXCHANGE.name));
+        Ok((fetched, acknowledged))
+    }
+
+    /// Returns the tasks that the fetch with this owner token has moved to *pending*, uncounted and
+    /// next in line. Returns how many.
+    pub(crate) async fn restore_fetch(&self, queue: &QueueKeys, owner: &Str) -> Result<u64> {
+        let build = || {
+            let keys = vec![
+                Key::from(queue.active()),
+                Key::from(queue.lease()),
+                Key::from(queue.pending()),
+            ];
+            let args: Vec<Value> = vec![queue.task_prefix().into(), owner.clone().into()];
+            (keys, args)
+        };
+        let reply = RECLAIM.call(self.client()?, build).await?;
+        reply::integer(&reply, RECLAIM.name).map(i64::unsigned_abs)
+    }
+}
+
+/// The keys and arguments of `lua/dequeue.lua`. Those of `lua/exchange.lua` begin with the same.
+fn fetch_arguments(queue: &QueueKeys, want: usize, owner: &Str) -> (Vec<Key>, Vec<Value>) {
+    let keys = vec![
+        Key::from(queue.pending()),
+        Key::from(queue.active()),
+        Key::from(queue.lease()),
+        Key::from(queue.paused()),
+    ];
+    let args = vec![
+        queue.task_prefix().into(),
+        number(want as u64),
+        number(LEASE.as_secs()),
+        owner.clone().into(),
+    ];
+    (keys, args)
+}
+
+/// The reply of `lua/lib/dequeue.lua`.
+fn fetched(reply: Value, script: &'static str) -> Result<Fetched> {
+    let mut values = reply::array(unless_refused(reply, script)?, script)?.into_iter();
+    let word = values.next().unwrap_or(Value::Null);
+    if &*reply::text(word, script)? == "paused" {
+        return Ok(Fetched::Paused);
+    }
+    let dropped = reply::integer(&values.next().unwrap_or(Value::Null), script)?;
+    Ok(Fetched::Tasks {
+        tasks: reply::tasks(values, script)?,
+        dropped: dropped.unsigned_abs(),
+    })
+}
+
+/// One part of an exchange's reply, or the error with which Redis refused that part.
+fn unless_refused(part: Value, script: &str) -> Result<Value> {
+    match part {
+        Value::Array(mut words)
+            if words.len() == 2 && words[0].as_str().as_deref() == Some("refused") =>
+        {
+            let error = reply::text(words.swap_remove(1), script)?;
+            Err(map_error_reply(&error, script))
+        }
+        part => Ok(part),
+    }
+}

@@ -1,0 +1,308 @@
+//! Which key of a queue is read next, and what its contents mean. Pure: no I/O, no clock.
+
+use std::time::Duration;
+
+use crate::broker::Signal;
+use crate::clock;
+
+/// The first and the longest pause before a server subscribes again to a queue whose tasks other
+/// servers keep taking first.
+const FIRST_HERD_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_HERD_PAUSE: Duration = Duration::from_millis(100);
+/// The pause before a sorted set is read again, so that a set which changes all the time is not
+/// read all the time.
+const CHANGED_SET_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a tracked key is to its queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    Pending,
+    Paused,
+    Scheduled,
+    Retry,
+    Completed,
+}
+
+/// The sets of tasks that are due at a time.
+pub(super) const DELAYED_SETS: [Role; 2] = [Role::Scheduled, Role::Retry];
+
+/// A key to read, after a pause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Read {
+    pub(super) role: Role,
+    pub(super) after: Duration,
+}
+
+/// What a read found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Contents {
+    /// Of the pending list and the paused flag: whether the key exists.
+    Exists(bool),
+    /// Of a sorted set: its lowest score (unix s).
+    FirstScore(Option<i64>),
+}
+
+/// What is known of one queue.
+///
+/// For fetching, one key at a time is tracked: the pending list of an empty queue, the flag of a
+/// paused one.
+#[derive(Debug, Default)]
+pub(super) struct QueueWatch {
+    /// A fetch has drained the queue, and no [`Signal::Ready`] has followed.
+    idle: bool,
+    paused: bool,
+    /// A read of the pending list or of the flag is in flight. One is enough.
+    reading: bool,
+    /// How many fetches in a row found nothing.
+    empty_polls: u32,
+    /// The first scores of *scheduled* and *retry*.
+    first_due: [Option<i64>; 2],
+}
+
+impl QueueWatch {
+    /// A fetch has drained the queue.
+    pub(super) fn drained(&mut self, paused: bool, empty_poll: bool) -> Option<Read> {
+        self.empty_polls = match empty_poll {
+            true => self.empty_polls.saturating_add(1),
+            false => 0,
+        };
+        self.idle = true;
+        self.paused = paused;
+        let pause = herd_pause(self.empty_polls);
+        self.read_awaited(clock::jitter(pause, 0.5..1.5))
+    }
+
+    /// The key whose change will end the idle state: the flag of a paused queue, the pending list of
+    /// an empty one.
+    pub(super) fn awaited(&self) -> Option<Role> {
+        match (self.paused, self.idle) {
+            (true, _) => Some(Role::Paused),
+            (false, true) => Some(Role::Pending),
+            (false, false) => None,
+        }
+    }
+
+    /// A notification may have been lost: reads the awaited key again.
+    pub(super) fn recheck(&mut self) -> Option<Read> {
+        self.read_awaited(Duration::ZERO)
+    }
+
+    fn read_awaited(&mut self, after: Duration) -> Option<Read> {
+        let role = self.awaited()?;
+        let is_read_already = std::mem::replace(&mut self.reading, true);
+        (!is_read_already).then_some(Read { role, after })
+    }
+
+    /// A read has its reply.
+    pub(super) fn on_contents(
+        &mut self,
+        queue: usize,
+        role: Role,
+        contents: Contents,
+        offset_ms: i64,
+    ) -> Option<Signal> {
+        match (role, contents) {
+            (Role::Pending, Contents::Exists(exists)) => {
+                self.reading = false;
+                exists.then(|| self.ready(queue))
+            }
+            (Role::Paused, Contents::Exists(exists)) => {
+                self.reading = false;
+                self.paused = exists;
+                (!exists).then(|| self.ready(queue))
+            }
+            (Role::Completed, Contents::FirstScore(at)) => {
+                let at = at.map(|at| by_our_clock(at, offset_ms));
+                Some(Signal::Expires(queue, at))
+            }
+            (Role::Scheduled | Role::Retry, Contents::FirstScore(at)) => {
+                self.first_due[usize::from(role == Role::Retry)] = at;
+                let first = self.first_due.iter().flatten().min();
+                let at = first.map(|at| by_our_clock(*at, offset_ms));
+                Some(Signal::Due(queue, at))
+            }
+            _ => None,
+        }
+    }
+
+    /// A tracked key has changed.
+    pub(super) fn on_change(&mut self, queue: usize, role: Role) -> (Option<Signal>, Option<Read>) {
+        match role {
+            // Nothing can be fetched before the queue is resumed.
+            Role::Pending if self.paused => (None, None),
+            Role::Pending | Role::Paused => {
+                self.paused = false;
+                (Some(self.ready(queue)), None)
+            }
+            Role::Scheduled | Role::Retry => (None, Some(Read::after_a_change(role))),
+            // The next pass of the janitor looks at it: a time in the past means now.
+            Role::Completed => (Some(Signal::Expires(queue, Some(0))), None),
+        }
+    }
+
+    /// How many of *scheduled* and *retry* exist, as far as is known.
+    pub(super) fn delayed_sets(&self) -> i64 {
+        self.first_due.iter().flatten().count() as i64
+    }
+
+    fn ready(&mut self, queue: usize) -> Signal {
+        self.idle = false;
+        Signal::Ready(queue)
+    }
+}
+
+impl Read {
+    pub(super) fn now(role: Role) -> Self {
+        let after = Duration::ZERO;
+        Self { role, after }
+    }
+
+    pub(super) fn after_a_change(role: Role) -> Self {
+        let after = CHANGED_SET_PAUSE;
+        Self { role, after }
+    }
+}
+
+/// A time of Redis' clock (unix s) as a time of ours (unix ms).
+fn by_our_clock(at_unix_secs: i64, offset_ms: i64) -> i64 {
+    at_unix_secs.saturating_mul(1000).saturating_sub(offset_ms)
+}
+
+/// How long a server waits before it subscribes again to an empty queue. When many idle servers
+/// are woken for each task, those that keep coming too late leave the queue to the others for a
+/// while: 5 ms after the second empty poll in a row, doubled with each further one, at most 100 ms.
+fn herd_pause(empty_polls: u32) -> Duration {
+    let Some(doublings) = empty_polls.checked_sub(2) else {
+        return Duration::ZERO;
+    };
+    let pause = FIRST_HERD_PAUSE * (1 << doublings.min(10));
+    pause.min(LONGEST_HERD_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drained_and_read(watch: &mut QueueWatch) {
+        let read = watch.drained(false, false);
+        assert_eq!(read, Some(Read::now(Role::Pending)));
+        let empty = Contents::Exists(false);
+        assert_eq!(watch.on_contents(0, Role::Pending, empty, 0), None);
+    }
+
+    #[test]
+    fn an_empty_queue_awaits_its_pending_list() {
+        let mut watch = QueueWatch::default();
+        assert_eq!(watch.awaited(), None);
+        drained_and_read(&mut watch);
+        assert_eq!(watch.awaited(), Some(Role::Pending));
+        let (signal, read) = watch.on_change(3, Role::Pending);
+        assert_eq!((signal, read), (Some(Signal::Ready(3)), None));
+        assert_eq!(watch.awaited(), None);
+    }
+
+    #[test]
+    fn a_task_that_came_before_the_read_is_found_by_it() {
+        let mut watch = QueueWatch::default();
+        watch.drained(false, false);
+        let found = watch.on_contents(1, Role::Pending, Contents::Exists(true), 0);
+        assert_eq!(found, Some(Signal::Ready(1)));
+    }
+
+    #[test]
+    fn a_paused_queue_awaits_its_flag_and_ignores_new_tasks() {
+        let mut watch = QueueWatch::default();
+        let read = watch.drained(true, false);
+        assert_eq!(read, Some(Read::now(Role::Paused)));
+        let flag = Contents::Exists(true);
+        assert_eq!(watch.on_contents(0, Role::Paused, flag, 0), None);
+        assert_eq!(watch.on_change(0, Role::Pending), (None, None));
+        let (signal, _) = watch.on_change(0, Role::Paused);
+        assert_eq!(signal, Some(Signal::Ready(0)));
+    }
+
+    #[test]
+    fn a_queue_that_was_resumed_before_the_read_is_ready() {
+        let mut watch = QueueWatch::default();
+        watch.drained(true, false);
+        let signal = watch.on_contents(0, Role::Paused, Contents::Exists(false), 0);
+        assert_eq!(signal, Some(Signal::Ready(0)));
+    }
+
+    #[test]
+    fn one_read_at_a_time_is_in_flight() {
+        let mut watch = QueueWatch::default();
+        assert!(watch.drained(false, false).is_some());
+        assert_eq!(watch.drained(false, false), None);
+        assert_eq!(watch.recheck(), None);
+        watch.on_contents(0, Role::Pending, Contents::Exists(false), 0);
+        assert_eq!(watch.recheck(), Some(Read::now(Role::Pending)));
+    }
+
+    #[test]
+    fn only_an_idle_queue_is_rechecked() {
+        let mut watch = QueueWatch::default();
+        assert_eq!(watch.recheck(), None);
+        drained_and_read(&mut watch);
+        watch.on_change(0, Role::Pending);
+        assert_eq!(watch.recheck(), None);
+    }
+
+    #[test]
+    fn pauses_grow_with_empty_polls_and_end_with_a_task() {
+        let ms = |n| Duration::from_millis(n);
+        let pauses: Vec<_> = (0..9).map(herd_pause).collect();
+        let expected = [0, 0, 5, 10, 20, 40, 80, 100, 100];
+        assert_eq!(pauses, expected.map(ms));
+        let mut watch = QueueWatch::default();
+        for _ in 0..5 {
+            watch.drained(false, true);
+            watch.on_contents(0, Role::Pending, Contents::Exists(false), 0);
+        }
+        let read = watch.drained(false, true).expect("a read");
+        assert!(read.after >= ms(40), "{read:?}");
+        watch.on_contents(0, Role::Pending, Contents::Exists(false), 0);
+        assert_eq!(watch.drained(false, false), Some(Read::now(Role::Pending)));
+    }
+
+    #[test]
+    fn the_earlier_of_scheduled_and_retry_is_due_first_by_our_clock() {
+        let mut watch = QueueWatch::default();
+        let score = |at| Contents::FirstScore(Some(at));
+        let due = |at| Some(Signal::Due(2, Some(at)));
+        assert_eq!(
+            watch.on_contents(2, Role::Retry, score(100), 0),
+            due(100_000)
+        );
+        assert_eq!(
+            watch.on_contents(2, Role::Scheduled, score(90), 500),
+            due(89_500)
+        );
+        assert_eq!(watch.delayed_sets(), 2);
+        let none = Contents::FirstScore(None);
+        assert_eq!(watch.on_contents(2, Role::Scheduled, none, 0), due(100_000));
+        let signal = watch.on_contents(2, Role::Retry, none, 0);
+        assert_eq!(signal, Some(Signal::Due(2, None)));
+        assert_eq!(watch.delayed_sets(), 0);
+    }
+
+    #[test]
+    fn a_changed_delayed_set_is_read_again_after_a_pause() {
+        let mut watch = QueueWatch::default();
+        for role in DELAYED_SETS {
+            let (signal, read) = watch.on_change(0, role);
+            assert_eq!(signal, None);
+            assert_eq!(read.expect("a read").after, CHANGED_SET_PAUSE);
+        }
+    }
+
+    #[test]
+    fn a_changed_completed_set_expires_now() {
+        let mut watch = QueueWatch::default();
+        let (signal, read) = watch.on_change(0, Role::Completed);
+        assert_eq!((signal, read), (Some(Signal::Expires(0, Some(0))), None));
+        let score = Contents::FirstScore(Some(7));
+        let signal = watch.on_contents(0, Role::Completed, score, 0);
+        assert_eq!(signal, Some(Signal::Expires(0, Some(7_000))));
+    }
+}

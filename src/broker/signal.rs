@@ -1,0 +1,33 @@
+//! What Redis notifies a server of, and what the server reports so that it is notified again.
+
+/// Something has changed in a queue, which is named by its index among the queues that are tracked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Tasks may be pending.
+    Ready(usize),
+    /// The time at which the queue's first scheduled or retried task is due (unix ms of our clock).
+    /// `None`: there is no such task.
+    Due(usize, Option<i64>),
+    /// The time at which the queue's first completed task expires (unix ms of our clock). `None`:
+    /// there is no such task.
+    Expires(usize, Option<i64>),
+    /// Redis may have lost its subscriptions: every queue must be asked, and tracking starts over.
+    Reset,
+}
+
+/// What a server has found or done in a queue, after which it needs the next signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// A fetch got fewer tasks than it asked for.
+    Drained {
+        queue: usize,
+        /// The queue is paused; otherwise it is empty.
+        paused: bool,
+        /// The fetch got no task at all.
+        empty_poll: bool,
+    },
+    /// The due tasks of a queue were forwarded.
+    Forwarded { queue: usize },
+    /// The expired tasks of a queue were deleted.
+    Cleaned { queue: usize },
+}

@@ -1,0 +1,27 @@
+//! Tasks as they are read, without running them.
+
+use bytes::Bytes;
+
+use super::RawTask;
+use crate::wire::TaskState;
+
+/// A task as it lies in Redis.
+#[derive(Debug)]
+pub(crate) struct StoredTask {
+    pub(crate) message: Bytes,
+    pub(crate) state: TaskState,
+    pub(crate) result: Option<Bytes>,
+    /// The time at which a scheduled or retried task is due, or at which the lease of an active task
+    /// expires (unix s). It is not read for other states.
+    pub(crate) score: Option<i64>,
+    /// An active task whose lease has expired or is missing.
+    pub(crate) orphaned: bool,
+}
+
+/// Tasks whose lease has expired.
+#[derive(Debug, Default)]
+pub(crate) struct ExpiredLeases {
+    pub(crate) tasks: Vec<RawTask>,
+    /// How many ids were dropped because their hash is gone.
+    pub(crate) dropped: u64,
+}

@@ -1,0 +1,219 @@
+//! Enqueueing: one task, or many in one round trip.
+
+mod shared_calls;
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use shared_calls::SharedCalls;
+
+use crate::broker::{Broker, NewTask};
+use crate::clock::{self, Uuids};
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::task::{Composed, IntoTask, Task, TaskInfo, TaskOption, option_methods};
+use crate::wire::{self, Placement, TaskState};
+
+/// Enqueues tasks. Clones are cheap and share one connection. asynq: `Client`.
+///
+/// A client belongs to the tokio runtime on which [`connect`](Self::connect) was called. Other runtimes
+/// may use it as long as that runtime runs; afterwards its calls fail with
+/// [`ErrorKind::Unavailable`].
+///
+/// ```no_run
+/// # async fn example() -> rasynq::Result<()> {
+/// use rasynq::{Client, Connection, Task};
+/// let client = Client::connect(&Connection::from_uri("redis://localhost")?).await?;
+/// let info = client.enqueue(Task::new("email:welcome", "{}")).queue("critical").await?;
+/// println!("{} is {}", info.id, info.state);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    broker: Broker,
+    calls: Arc<SharedCalls>,
+    uuids: Arc<Uuids>,
+}
+
+impl Client {
+    /// Connects to Redis.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Invalid`] for a wrong setting of the connection.
+    /// - [`ErrorKind::Unavailable`] if Redis cannot be reached.
+    /// - [`ErrorKind::Redis`] if Redis refuses the connection.
+    /// - [`ErrorKind::UnsupportedRedis`] if Redis is too old.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the connections that it has opened are closed.
+    pub async fn connect(connection: &Connection) -> Result<Self> {
+        let broker = Broker::connect(connection).await?;
+        Ok(Self {
+            calls: SharedCalls::new(broker.clone()),
+            uuids: Arc::new(Uuids::new()),
+            broker,
+        })
+    }
+
+    /// Enqueues a [`Task`], or a value of a [`TaskKind`](crate::TaskKind). Options may be added before
+    /// the call is awaited; they override those on the task. asynq: `Enqueue`.
+    ///
+    /// It takes one round trip. On a cluster it takes two: the first adds the queue to `asynq:queues`. A
+    /// single call is sent at once. While calls are in flight, the tasks of all callers accumulate and
+    /// share the next call.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Invalid`]: the task or an option is refused before Redis is asked.
+    /// - [`ErrorKind::DuplicateTask`]: another task holds the unique lock. The error has its id.
+    /// - [`ErrorKind::TaskIdConflict`]: a task with this id exists. The error has the id.
+    /// - [`ErrorKind::Redis`]: Redis refuses the command: no permission, no memory, or a key of a wrong
+    ///   type.
+    /// - [`ErrorKind::Unavailable`]: Redis does not answer. The task may be stored all the same.
+    /// - [`ErrorKind::Closed`]: the client was [closed](Self::close).
+    ///
+    /// # Lost replies
+    /// If the reply to an enqueue is lost, the call is sent again, up to three times in all. The second
+    /// call recognizes a task that the first one has stored, and then succeeds. It can only recognize a
+    /// task that is still stored: if the task has run and was deleted in the meantime, it is stored and
+    /// run a second time. A task with a retention is not deleted, so it is recognized.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is polled, nothing happens. If it is dropped later, the task
+    /// may be stored or not.
+    pub fn enqueue<M, T: IntoTask<M>>(&self, task: T) -> Enqueue<'_> {
+        Enqueue {
+            client: self,
+            task: task.into_task(),
+            options: Vec::new(),
+        }
+    }
+
+    /// Enqueues many tasks in one pipelined round trip. They may be of any kind: unique, grouped,
+    /// scheduled, and for several queues. The results are in the order of the tasks.
+    ///
+    /// This is not a transaction: each task has its own result, and a task that is refused does not stop
+    /// the others. If two tasks of the batch exclude each other, the first one is stored.
+    ///
+    /// # Errors
+    /// The result of each task has the errors of [`enqueue`](Self::enqueue). What is said there about
+    /// lost replies holds here too.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is polled, nothing happens. If it is dropped later, each task
+    /// may be stored or not.
+    pub async fn enqueue_batch(
+        &self,
+        tasks: impl IntoIterator<Item = Task>,
+    ) -> Vec<Result<TaskInfo>> {
+        let now = clock::now();
+        let mut new = Vec::new();
+        let mut infos: Vec<Result<TaskInfo>> = Vec::new();
+        for task in tasks {
+            match task.compose(Vec::new(), now, &self.uuids) {
+                Ok(composed) => {
+                    let (task, info) = self.prepare(composed, now);
+                    new.push(task);
+                    infos.push(Ok(info));
+                }
+                Err(error) => infos.push(Err(error)),
+            }
+        }
+        let mut stored = self.broker.enqueue(new).await.into_iter();
+        infos
+            .into_iter()
+            .map(|info| {
+                let info = info?;
+                match stored.next() {
+                    Some(result) => result.map(|()| info),
+                    None => Err(Error::new(ErrorKind::Internal, "enqueue: no result")),
+                }
+            })
+            .collect()
+    }
+
+    /// Checks that Redis answers. asynq: `Ping`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if Redis does not answer, [`ErrorKind::Redis`] if it answers with an
+    /// error, [`ErrorKind::Closed`] if the client was [closed](Self::close).
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, nothing changes.
+    pub async fn ping(&self) -> Result<()> {
+        self.broker.ping().await
+    }
+
+    /// Closes the connections, for all clones of the client. A fred client of your own stays open. asynq:
+    /// `Close`.
+    ///
+    /// Calls in flight fail with [`ErrorKind::Unavailable`], later calls with [`ErrorKind::Closed`]. It
+    /// takes at most 2 s and cannot fail.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, connections may stay open until the last clone of the client is dropped.
+    /// It may be called again.
+    pub async fn close(&self) {
+        self.broker.close().await;
+    }
+
+    /// What the broker stores, and what the caller gets.
+    fn prepare(&self, composed: Composed, now: DateTime<Utc>) -> (NewTask, TaskInfo) {
+        let Composed {
+            id_is_random,
+            message,
+            placement,
+            unique_ttl_secs,
+        } = composed;
+        let (state, next_process_at, wait) = match placement {
+            Placement::Pending => (TaskState::Pending, Some(now), None),
+            Placement::Scheduled { at } => (TaskState::Scheduled, Some(at), Some(at - now)),
+            Placement::Group => (TaskState::Aggregating, None, None),
+        };
+        let lock = unique_ttl_secs.map(|ttl_secs| {
+            let wait_ms = wait.map_or(0, |wait| wait.num_milliseconds().max(0) as u64);
+            // COMPAT: asynq v0.26.0 cuts the sum of both to whole seconds
+            let ttl_ms = wait_ms.saturating_add(ttl_secs.saturating_mul(1000));
+            (message.unique_key.clone(), ttl_ms / 1000)
+        });
+        let task = NewTask {
+            keys: self.broker.keys(&message.queue),
+            id: message.id.as_str().into(),
+            id_is_random,
+            message: wire::encode(&message),
+            placement,
+            group: message.group_key.clone(),
+            lock,
+        };
+        let info = TaskInfo::new(message, state, next_process_at, None);
+        (task, info)
+    }
+
+    async fn enqueue_one(&self, task: Task, options: Vec<TaskOption>) -> Result<TaskInfo> {
+        let now = clock::now();
+        let (task, info) = self.prepare(task.compose(options, now, &self.uuids)?, now);
+        self.calls.store(task).await.map(|()| info)
+    }
+}
+
+/// An enqueue call that has not been made. Options may be added; it is made when it is awaited.
+#[must_use = "nothing is enqueued until this is awaited"]
+pub struct Enqueue<'c> {
+    client: &'c Client,
+    task: Result<Task>,
+    options: Vec<TaskOption>,
+}
+
+impl Enqueue<'_> {
+    option_methods!(options);
+}
+
+impl<'c> IntoFuture for Enqueue<'c> {
+    type Output = Result<TaskInfo>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'c>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.client.enqueue_one(self.task?, self.options).await })
+    }
+}

@@ -1,0 +1,68 @@
+//! Time and randomness: the only place where the crate reads a clock or draws a random number.
+//!
+//! Callers read the time once and pass it on, so that code which decides by time can be tested with
+//! the test's own times. Sleeps and timeouts are tokio's.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rand::rngs::{OsRng, StdRng};
+use rand::{Rng, RngCore, SeedableRng, TryRngCore};
+use tokio::time::Instant;
+
+/// The time of this machine's wall clock.
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// The time of the wall clock in milliseconds since the Unix epoch.
+pub(crate) fn now_unix_millis() -> i64 {
+    now().timestamp_millis()
+}
+
+/// The time of the monotonic clock, for durations within this process.
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// A random integer of this range.
+pub(crate) fn draw(range: Range<u64>) -> u64 {
+    rand::rng().random_range(range)
+}
+
+/// `duration` times a random factor of this range: `jitter(d, 0.5..1.5)` is `d` on average.
+pub(crate) fn jitter(duration: Duration, factor: Range<f64>) -> Duration {
+    duration.mul_f64(rand::rng().random_range(factor))
+}
+
+/// Draws version 4 UUIDs, for one client or server.
+///
+/// Each owner has a generator of its own, seeded by the operating system. A generator that a whole
+/// thread or process shares would continue identically in both halves of a fork, and two tasks
+/// would get the same id. Connections do not survive a fork, so neither does a client.
+#[derive(Debug)]
+pub(crate) struct Uuids(Mutex<StdRng>);
+
+impl Uuids {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(StdRng::from_os_rng()))
+    }
+
+    pub(crate) fn next(&self) -> String {
+        let mut bytes = [0; 16];
+        let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        generator.fill_bytes(&mut bytes);
+        drop(generator);
+        uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string()
+    }
+}
+
+/// A short name that is unique among all processes: 64 random bits of the operating system, in
+/// hexadecimal.
+pub(crate) fn unique_name() -> String {
+    format!("{:x}", OsRng.unwrap_err().next_u64())
+}

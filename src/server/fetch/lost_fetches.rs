@@ -1,0 +1,117 @@
+//! Fetches whose reply was lost: the tasks that they moved to *active* run nowhere.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::background::Service;
+use crate::broker::{Broker, Str};
+use crate::clock;
+use crate::wire::QueueKeys;
+
+/// A fetch without a reply.
+pub(in crate::server) struct LostFetch {
+    pub(in crate::server) queue: QueueKeys,
+    /// Its owner token.
+    pub(in crate::server) owner: Str,
+    pub(in crate::server) sent_at: Instant,
+}
+
+/// The pauses before the searches for the tasks of a lost fetch. There are several, because the call
+/// may still be on its way to Redis while the first search finds nothing.
+const PAUSES: [Duration; 6] = [
+    Duration::ZERO,
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(12),
+    Duration::from_secs(25),
+];
+/// The pause before a search that failed is repeated.
+const FAILED_PAUSE: Duration = Duration::from_secs(1);
+/// An older fetch is left to the recoverers. A recoverer passes a task on 60 s after the fetch at the
+/// earliest: 30 s of lease and 30 s of grace. Only then can a Go worker have the task, which would
+/// leave our owner token in place.
+const MAX_AGE: Duration = Duration::from_secs(55);
+
+/// Searches *active* for the tasks of lost fetches and returns them to *pending*.
+pub(in crate::server) struct LostFetches {
+    pub(in crate::server) broker: Broker,
+    pub(in crate::server) lost: mpsc::UnboundedReceiver<LostFetch>,
+}
+
+/// The search for the tasks of one fetch.
+struct Search {
+    fetch: LostFetch,
+    /// How many searches were made.
+    made: usize,
+    next_at: Instant,
+}
+
+impl Service for LostFetches {
+    const NAME: &'static str = "lost fetches";
+
+    /// At the stop, each fetch that is left is searched for once more.
+    async fn run(mut self, stop: CancellationToken) {
+        let mut searches: Vec<Search> = Vec::new();
+        loop {
+            let next_at = searches.iter().map(|search| search.next_at).min();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(fetch) = self.lost.recv() => searches.push(Search::of(fetch)),
+                () = tokio::time::sleep_until(next_at.unwrap_or_else(clock::monotonic)), if next_at.is_some() => {
+                    searches.retain(Search::is_recent);
+                    let now = clock::monotonic();
+                    let due = searches.iter_mut().filter(|search| search.next_at <= now);
+                    join_all(due.map(|search| search.make(&self.broker))).await;
+                    searches.retain(|search| search.made < PAUSES.len());
+                }
+            }
+        }
+        while let Ok(fetch) = self.lost.try_recv() {
+            searches.push(Search::of(fetch));
+        }
+        searches.retain(Search::is_recent);
+        join_all(searches.iter_mut().map(|search| search.make(&self.broker))).await;
+    }
+}
+
+impl Search {
+    fn of(fetch: LostFetch) -> Self {
+        Self {
+            fetch,
+            made: 0,
+            next_at: clock::monotonic(),
+        }
+    }
+
+    fn is_recent(&self) -> bool {
+        self.fetch.sent_at.elapsed() < MAX_AGE
+    }
+
+    /// Searches once, and sets the time of the next search.
+    async fn make(&mut self, broker: &Broker) {
+        let queue = &self.fetch.queue;
+        let pause = match broker.restore_fetch(queue, &self.fetch.owner).await {
+            Ok(tasks) => {
+                if tasks > 0 {
+                    tracing::info!(
+                        queue = queue.queue(),
+                        tasks,
+                        "restored the tasks of a fetch whose reply was lost"
+                    );
+                }
+                self.made += 1;
+                PAUSES.get(self.made).copied().unwrap_or_default()
+            }
+            Err(error) => {
+                tracing::debug!(queue = queue.queue(), %error, "the search for the tasks of a lost fetch failed");
+                FAILED_PAUSE
+            }
+        };
+        self.next_at = clock::monotonic() + pause;
+    }
+}

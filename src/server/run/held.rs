@@ -1,0 +1,306 @@
+//! The tasks that a server holds: each from its fetch until Redis has confirmed its acknowledgement.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::deadline;
+use crate::broker::{ActiveRange, Broker, Claim, LEASE, Str};
+use crate::clock;
+use crate::run::{ResultSink, RunSeed, Slot, TaskContext};
+use crate::server::fetch::Gates;
+use crate::server::queues::ServedQueue;
+use crate::wire::{self, DecodeError, TaskMessage};
+
+/// Reading a range of *active* this long costs Redis little.
+const SHORT_RANGE: usize = 256;
+
+/// A task that a fetch has brought, and the permit of the slot that it was fetched for.
+pub(in crate::server) struct FetchedTask {
+    pub(in crate::server) queue: ServedQueue,
+    pub(in crate::server) id: Str,
+    pub(in crate::server) owner: Str,
+    pub(in crate::server) raw: Bytes,
+    /// When the fetch was sent.
+    pub(in crate::server) sent_at: Instant,
+    pub(in crate::server) permit: OwnedSemaphorePermit,
+}
+
+/// One task that this server holds.
+pub(in crate::server) struct HeldRun {
+    /// Its number, in the order of the fetches.
+    pub(in crate::server) number: u64,
+    pub(in crate::server) queue: ServedQueue,
+    pub(in crate::server) id: Str,
+    /// The owner token of the fetch that brought it.
+    pub(in crate::server) owner: Str,
+    /// The message as it was fetched.
+    raw: Bytes,
+    /// The decoded message. If it does not decode, it has the id and the queue alone.
+    pub(in crate::server) message: Arc<TaskMessage>,
+    pub(in crate::server) undecodable: Option<DecodeError>,
+    started: OnceLock<Started>,
+    /// What the handler sees of the run, and by which the run is ended.
+    pub(in crate::server) context: TaskContext,
+    pub(super) slot: Arc<Slot>,
+    lease: Lease,
+    /// The handler has finished, or will not be called.
+    finished: AtomicBool,
+    /// Redis has refused the acknowledgement.
+    refused: AtomicBool,
+}
+
+/// When a run started, and by when it must have ended.
+#[derive(Clone, Copy)]
+pub(in crate::server) struct Started {
+    pub(in crate::server) at: DateTime<Utc>,
+    pub(in crate::server) deadline: DateTime<Utc>,
+}
+
+/// How long a lease is certainly valid. It is counted from before the call to Redis was sent, so that
+/// this server never believes in a lease for longer than Redis does.
+struct Lease {
+    granted_at: Instant,
+    valid_ms: AtomicU64,
+}
+
+impl Lease {
+    fn granted(sent_at: Instant) -> Self {
+        Self {
+            granted_at: sent_at,
+            valid_ms: AtomicU64::new(LEASE.as_millis() as u64),
+        }
+    }
+
+    fn renewed(&self, sent_at: Instant) {
+        let valid = sent_at.saturating_duration_since(self.granted_at) + LEASE;
+        self.valid_ms
+            .fetch_max(valid.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn is_valid(&self, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.granted_at);
+        age < Duration::from_millis(self.valid_ms.load(Ordering::Relaxed))
+    }
+}
+
+impl HeldRun {
+    fn new(broker: &Broker, number: u64, task: FetchedTask) -> Self {
+        let (message, undecodable) = match wire::decode_task(task.raw.clone()) {
+            Ok(message) => (message, None),
+            Err(error) => {
+                let known = TaskMessage {
+                    id: task.id.to_string(),
+                    queue: task.queue.name().to_owned(),
+                    ..TaskMessage::default()
+                };
+                (known, Some(error))
+            }
+        };
+        let message = Arc::new(message);
+        let slot = Slot::new(Some(task.permit));
+        let context = TaskContext::new(RunSeed {
+            message: Arc::clone(&message),
+            cancellation: CancellationToken::new(),
+            results: ResultSink::Broker {
+                broker: broker.clone(),
+                owner: task.owner.clone(),
+            },
+            slot: Arc::clone(&slot),
+        });
+        Self {
+            number,
+            queue: task.queue,
+            id: task.id,
+            owner: task.owner,
+            raw: task.raw,
+            message,
+            finished: AtomicBool::new(undecodable.is_some()),
+            refused: AtomicBool::new(false),
+            undecodable,
+            started: OnceLock::new(),
+            context,
+            slot,
+            lease: Lease::granted(task.sent_at),
+        }
+    }
+
+    /// Starts the run. Its timeout counts from here.
+    pub(super) fn start(&self) -> Started {
+        let at = clock::now();
+        let deadline = deadline::of_run(&self.message, at);
+        self.context.set_deadline(deadline);
+        *self.started.get_or_init(|| Started { at, deadline })
+    }
+
+    /// `None`: the task was prefetched and waits for a permit to run.
+    pub(in crate::server) fn started(&self) -> Option<Started> {
+        self.started.get().copied()
+    }
+
+    /// Whether the lease is certainly valid, so that no other server can have the task.
+    pub(in crate::server) fn has_lease(&self) -> bool {
+        self.lease.is_valid(clock::monotonic())
+    }
+
+    /// The lease was renewed by a call that was sent at this time.
+    pub(in crate::server) fn lease_renewed(&self, sent_at: Instant) {
+        self.lease.renewed(sent_at);
+    }
+
+    /// Whether the handler has finished, or will not be called.
+    pub(in crate::server) fn has_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_finished(&self) {
+        self.finished.store(true, Ordering::Release);
+    }
+
+    /// The claim on the task. If the lease may have expired, Redis compares the message as well.
+    pub(in crate::server) fn claim(&self) -> Claim {
+        Claim {
+            id: self.id.clone(),
+            owner: self.owner.clone(),
+            original: (!self.has_lease()).then(|| self.raw.clone()),
+        }
+    }
+}
+
+/// All tasks that a server holds.
+pub(in crate::server) struct HeldRuns {
+    gates: Arc<Gates>,
+    state: Mutex<Held>,
+    /// A run is no longer held, or no longer counts.
+    released: Notify,
+}
+
+#[derive(Default)]
+struct Held {
+    /// By number, and so in the order of the fetches.
+    runs: BTreeMap<u64, Arc<HeldRun>>,
+    /// How many of them have a refused acknowledgement.
+    refused: usize,
+    next_number: u64,
+}
+
+impl HeldRuns {
+    pub(in crate::server) fn new(gates: Arc<Gates>) -> Self {
+        Self {
+            gates,
+            state: Mutex::default(),
+            released: Notify::new(),
+        }
+    }
+
+    /// Holds tasks, in the order of their fetch.
+    pub(in crate::server) fn hold(
+        &self,
+        broker: &Broker,
+        tasks: Vec<FetchedTask>,
+    ) -> Vec<Arc<HeldRun>> {
+        let mut state = self.lock();
+        let mut held = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let run = Arc::new(HeldRun::new(broker, state.next_number, task));
+            state.next_number += 1;
+            state.runs.insert(run.number, Arc::clone(&run));
+            held.push(run);
+        }
+        held
+    }
+
+    /// Holds these runs no longer: they are acknowledged, or lost.
+    pub(in crate::server) fn release<'r>(&self, runs: impl IntoIterator<Item = &'r Arc<HeldRun>>) {
+        let mut state = self.lock();
+        for run in runs {
+            state.runs.remove(&run.number);
+            if run.refused.load(Ordering::Relaxed) {
+                state.refused -= 1;
+                self.gates.one_refused_less(run.queue.index);
+            }
+        }
+        drop(state);
+        self.released.notify_one();
+    }
+
+    /// Redis has refused the acknowledgement of this run. From here it does not count against the
+    /// fetches from other queues. Its own queue is closed once there are many.
+    pub(in crate::server) fn set_refused(&self, run: &HeldRun) {
+        let mut state = self.lock();
+        if !run.refused.swap(true, Ordering::Relaxed) {
+            state.refused += 1;
+            self.gates.one_refused_more(run.queue.index);
+        }
+        drop(state);
+        self.released.notify_one();
+    }
+
+    /// How many tasks are held, without those whose acknowledgement was refused.
+    pub(in crate::server) fn counted(&self) -> usize {
+        let state = self.lock();
+        state.runs.len() - state.refused
+    }
+
+    /// All tasks that are held now, in the order of the fetches.
+    pub(in crate::server) fn all(&self) -> Vec<Arc<HeldRun>> {
+        self.lock().runs.values().cloned().collect()
+    }
+
+    /// Where in *active* these runs are expected. It is computed from the runs of this server in all
+    /// queues, so the range may be too short (other servers share the list) or too long.
+    pub(in crate::server) fn active_range(&self, runs: &[Arc<HeldRun>]) -> ActiveRange {
+        let numbers = || runs.iter().map(|run| run.number);
+        let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else {
+            return ActiveRange::Oldest(1);
+        };
+        // A longer range is not worth reading.
+        let longest = 4 * runs.len() + SHORT_RANGE;
+        let state = self.lock();
+        let from_oldest = state.runs.range(..=last).take(longest).count();
+        let from_newest = state.runs.range(first..).take(longest).count();
+        drop(state);
+        if from_oldest < longest {
+            ActiveRange::Oldest(from_oldest)
+        } else {
+            // Fetches in flight push more tasks in front of these.
+            ActiveRange::Newest(from_newest + SHORT_RANGE)
+        }
+    }
+
+    /// Waits until a run is released. Cancel-safe: one that was released since the last call counts.
+    pub(in crate::server) async fn one_released(&self) {
+        self.released.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_lasts_from_before_the_call_that_granted_or_renewed_it() {
+        let sent_at = clock::monotonic();
+        let second = Duration::from_secs(1);
+        let lease = Lease::granted(sent_at);
+        assert!(lease.is_valid(sent_at + LEASE - second));
+        assert!(!lease.is_valid(sent_at + LEASE));
+        lease.renewed(sent_at + 5 * second);
+        assert!(lease.is_valid(sent_at + LEASE + 4 * second));
+        assert!(!lease.is_valid(sent_at + LEASE + 5 * second));
+        // A renewal whose reply comes late does not shorten the lease.
+        lease.renewed(sent_at + 2 * second);
+        assert!(lease.is_valid(sent_at + LEASE + 4 * second));
+    }
+}

@@ -1,0 +1,69 @@
+//! Ends the runs of tasks that are cancelled. asynq: `subscriber`.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::background::{Backoff, Service};
+use crate::broker::{Broker, Subscription};
+use crate::error::Error;
+use crate::run::RunEnded;
+use crate::server::run::HeldRuns;
+
+pub(in crate::server) struct Subscriber {
+    pub(in crate::server) broker: Broker,
+    pub(in crate::server) held: Arc<HeldRuns>,
+}
+
+impl Service for Subscriber {
+    const NAME: &'static str = "subscriber";
+
+    async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.subscribe_forever()).await;
+    }
+}
+
+impl Subscriber {
+    async fn subscribe_forever(&self) {
+        let mut backoff = Backoff::new();
+        loop {
+            let error = match self.broker.subscribe_cancellations().await {
+                Ok(mut subscription) => {
+                    backoff.reset();
+                    self.cancel_until_an_error(&mut subscription, &mut backoff)
+                        .await
+                }
+                Err(error) => error,
+            };
+            tracing::warn!(%error, "not subscribed to cancellations, will subscribe again");
+            tokio::time::sleep(backoff.pause()).await;
+        }
+    }
+
+    async fn cancel_until_an_error(
+        &self,
+        subscription: &mut Subscription,
+        backoff: &mut Backoff,
+    ) -> Error {
+        loop {
+            match subscription.next().await {
+                Ok(id) => {
+                    backoff.reset();
+                    self.cancel(&id);
+                }
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Ends the runs of tasks with this id. The same id may run in several queues, and the message
+    /// does not name one.
+    fn cancel(&self, id: &str) {
+        for run in self.held.all() {
+            if &*run.id == id && !run.has_finished() {
+                tracing::info!(task_id = id, queue = run.queue.name(), "cancelled");
+                run.context.end(RunEnded::Canceled);
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What wakes the parts of a server: notifications of Redis, or a polling interval as the fallback.
+//!
+//! The [`Watcher`] writes what Redis notifies it of. The processor waits for an open gate, the
+//! forwarder for the first due time, the janitor looks at expiry times. While Redis cannot notify,
+//! they ask it at their intervals, as asynq does.
+
+mod watcher;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use tokio::sync::{Notify, mpsc};
+pub(super) use watcher::Watcher;
+
+use super::fetch::Gates;
+use crate::broker::Report;
+
+/// The time of a queue without a task that is due or that expires.
+const NEVER: i64 = i64::MAX;
+
+/// The times by which the parts of a server are woken, for each queue by its index.
+pub(super) struct Wakeups {
+    gates: Arc<Gates>,
+    times: Vec<QueueTimes>,
+    /// Redis notifies this server of changes.
+    tracking: AtomicBool,
+    /// The first due time may have changed, or tracking has begun or ended.
+    due_changed: Notify,
+    /// To the watcher.
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+/// Times in unix milliseconds of our clock.
+struct QueueTimes {
+    /// When the first scheduled or retried task is due.
+    due_ms: AtomicI64,
+    /// When the first completed task expires. 0: perhaps now.
+    expiry_ms: AtomicI64,
+}
+
+impl Wakeups {
+    /// For this many queues. The second part is for the watcher.
+    pub(super) fn new(
+        queues: usize,
+        gates: Arc<Gates>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Report>) {
+        let (reports, receiver) = mpsc::unbounded_channel();
+        let times = (0..queues).map(|_| QueueTimes {
+            due_ms: AtomicI64::new(NEVER),
+            expiry_ms: AtomicI64::new(0),
+        });
+        let wakeups = Self {
+            gates,
+            times: times.collect(),
+            tracking: AtomicBool::new(false),
+            due_changed: Notify::new(),
+            reports,
+        };
+        (Arc::new(wakeups), receiver)
+    }
+
+    /// Whether Redis notifies this server, so that it need not poll.
+    pub(super) fn is_tracking(&self) -> bool {
+        self.tracking.load(Ordering::Acquire)
+    }
+
+    /// Tracking begins or ends. In both cases every queue must be asked once.
+    fn set_tracking(&self, tracking: bool) {
+        self.tracking.store(tracking, Ordering::Release);
+        self.gates.open_all();
+        self.due_changed.notify_one();
+    }
+
+    /// A fetch got fewer tasks than it asked for. The queue stays closed until a notification.
+    ///
+    /// Without tracking there is none: then a queue that still had some tasks is asked again at
+    /// once, and an empty one at the next poll.
+    pub(super) fn drained(&self, queue: usize, paused: bool, empty_poll: bool) {
+        if self.is_tracking() || empty_poll {
+            self.gates.close_drained(queue);
+        }
+        self.report(Report::Drained {
+            queue,
+            paused,
+            empty_poll,
+        });
+    }
+
+    /// The due tasks of a queue were forwarded. The next due time will come from the watcher.
+    pub(super) fn forwarded(&self, queue: usize) {
+        self.set_due(queue, None);
+        self.report(Report::Forwarded { queue });
+    }
+
+    /// The expired tasks of a queue were deleted. The next expiry time will come from the watcher.
+    pub(super) fn cleaned(&self, queue: usize) {
+        self.set_expiry(queue, None);
+        self.report(Report::Cleaned { queue });
+    }
+
+    fn report(&self, report: Report) {
+        // Without tracking the report is not needed: when tracking begins, everything is read.
+        if self.is_tracking() {
+            let _ = self.reports.send(report);
+        }
+    }
+
+    pub(super) fn set_due(&self, queue: usize, at_ms: Option<i64>) {
+        let due = &self.times[queue].due_ms;
+        due.store(at_ms.unwrap_or(NEVER), Ordering::Release);
+        self.due_changed.notify_one();
+    }
+
+    fn set_expiry(&self, queue: usize, at_ms: Option<i64>) {
+        let expiry = &self.times[queue].expiry_ms;
+        expiry.store(at_ms.unwrap_or(NEVER), Ordering::Release);
+    }
+
+    /// The queue whose next task is due first, and the time.
+    pub(super) fn first_due(&self) -> Option<(usize, i64)> {
+        let times = self.times.iter().enumerate();
+        times
+            .map(|(queue, times)| (queue, times.due_ms.load(Ordering::Acquire)))
+            .min_by_key(|(_, at_ms)| *at_ms)
+            .filter(|(_, at_ms)| *at_ms != NEVER)
+    }
+
+    /// Waits until the first due time may have changed, or tracking has begun or ended.
+    pub(super) async fn due_changed(&self) {
+        self.due_changed.notified().await;
+    }
+
+    /// Whether completed tasks of a queue may have expired.
+    pub(super) fn may_have_expired(&self, queue: usize, now_ms: i64) -> bool {
+        !self.is_tracking() || self.times[queue].expiry_ms.load(Ordering::Acquire) <= now_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wakeups(queues: usize) -> (Arc<Wakeups>, mpsc::UnboundedReceiver<Report>) {
+        Wakeups::new(queues, Arc::new(Gates::new(queues)))
+    }
+
+    #[test]
+    fn the_first_due_time_of_all_queues_counts() {
+        let (wakeups, _reports) = wakeups(3);
+        assert_eq!(wakeups.first_due(), None);
+        wakeups.set_due(0, Some(300));
+        wakeups.set_due(2, Some(200));
+        assert_eq!(wakeups.first_due(), Some((2, 200)));
+        wakeups.forwarded(2);
+        assert_eq!(wakeups.first_due(), Some((0, 300)));
+    }
+
+    #[test]
+    fn without_tracking_everything_may_have_expired_and_nothing_is_reported() {
+        let (wakeups, mut reports) = wakeups(1);
+        wakeups.cleaned(0);
+        assert!(wakeups.may_have_expired(0, 0));
+        assert!(reports.try_recv().is_err());
+        wakeups.set_tracking(true);
+        wakeups.cleaned(0);
+        assert!(!wakeups.may_have_expired(0, i64::MAX - 1));
+        assert_eq!(reports.try_recv(), Ok(Report::Cleaned { queue: 0 }));
+        wakeups.set_expiry(0, Some(5));
+        assert!(!wakeups.may_have_expired(0, 4));
+        assert!(wakeups.may_have_expired(0, 5));
+    }
+}
