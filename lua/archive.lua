@@ -1,4 +1,4 @@
--- Archives active tasks of one queue, then trims the archive, a bounded number at a time.
+-- Archives active tasks of one queue, then trims the archive.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease
@@ -8,61 +8,64 @@
 -- KEYS[6] asynq:{q}:failed:<day>
 -- KEYS[7] asynq:{q}:failed
 -- ARGV[1] prefix of task keys
--- ARGV[2] end of life of the day's counters (unix s)
--- ARGV[3] "" for a task's own worker; a recoverer: for how long (s) a lease must have ended
--- ARGV[4] the most that the archive holds
--- ARGV[5] how long it holds them (s)
--- ARGV[6…] per task 5: id, owner, original message or "", message to store or "" to leave it,
---          "1" if it counts as a failure
--- Touches the tasks' hashes, and those of the tasks that are trimmed. The lock stays until its TTL.
--- Replies per task: 1 archived | 0 not held (any more).
--- use: now, field, owned, take_held, take_lapsed, take, count, count_failed
+-- ARGV[2] when the day's counters expire (unix s)
+-- ARGV[3] "" if the caller is the run that owns the tasks; a recoverer passes how long ago (s) a lease
+--         must have expired
+-- ARGV[4] most tasks the archive keeps
+-- ARGV[5] how long it keeps them (s)
+-- ARGV[6…] 5 per task: id owner original msg counts
+--   owner     owner token; a recoverer's is ignored
+--   original  the message that must still be stored; "" skips this check (not for a recoverer)
+--   msg       message to store; "" leaves the stored one
+--   counts    "1" to count a processed and failed task, "0" to count nothing
+-- Touches the tasks' hashes, and deletes those of trimmed tasks. A unique lock stays until its TTL.
+-- Replies per task
+--   1  archived
+--   0  not archived: the caller may no longer write about the task
+-- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
+local first_task = 6
+-- A key of a wrong type fails here, before the first write.
 redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)
-local cutoff = ARGV[3] ~= '' and now_secs - tonumber(ARGV[3])
-local replies, stored, failed = {}, {}, 0
-for i = 6, #ARGV, 5 do
-  local id, owner, original, msg, counts = unpack(ARGV, i, i + 4)
-  local key = ARGV[1] .. id
-  if take(key, id, owner, original, active, lease, cutoff) then
-    redis.call('ZREM', lease, id)
-    redis.call('ZADD', archived, now_secs, id)
-    redis.call('HSET', key, 'state', 'archived')
-    if msg ~= '' then redis.call('HSET', key, 'msg', msg) end
-    redis.call('HDEL', key, 'rasynq_owner')
-    stored[#stored + 1] = id
-    stored[id] = true
-    if counts == '1' then failed = failed + 1 end
-    replies[#replies + 1] = 1
-  else
-    replies[#replies + 1] = 0
-  end
-end
+local ids, failed = {}, 0
+local replies = for_each_task(ARGV[1], first_task, 5, function(key, id, owner, original, msg, counts)
+  if not take(key, id, owner, original, active, lease, ARGV[3]) then return false end
+  move_to_set(key, id, lease, archived, now_secs, 'archived', msg)
+  ids[#ids + 1] = id
+  ids[id] = true
+  if counts == '1' then failed = failed + 1 end
+  return true
+end)
 count_failed(KEYS[4], KEYS[5], KEYS[6], KEYS[7], failed, ARGV[2])
 
--- An archive far over its limits shrinks by 1,000 with each call rather than stop Redis for all.
-local function drop(ids)
-  if #ids == 0 then return end
-  redis.call('ZREM', archived, unpack(ids))
-  for _, id in ipairs(ids) do redis.call('DEL', ARGV[1] .. id) end
+-- One call deletes at most this many tasks for each limit, so that trimming never blocks Redis for long.
+local MOST_TRIMMED = 1000
+
+local function delete_archived(trimmed)
+  if #trimmed == 0 then return end
+  redis.call('ZREM', archived, unpack(trimmed))
+  for _, id in ipairs(trimmed) do redis.call('DEL', ARGV[1] .. id) end
 end
--- The oldest of an archive that holds too many. Scores are seconds: within one, what this call
--- archived is younger than the rest, and among its own the order of the call decides.
-local function surplus()
-  local excess = math.min(redis.call('ZCARD', archived) - tonumber(ARGV[4]), 1000)
-  local ids = {}
-  if excess <= 0 then return ids end
-  for _, id in ipairs(redis.call('ZRANGE', archived, 0, excess + #stored - 1)) do
-    if #ids < excess and not stored[id] then ids[#ids + 1] = id end
+
+-- The oldest tasks of an archive that holds too many. Scores are whole seconds. Within a second, the tasks
+-- of this call count as the youngest, in the order in which the call names them.
+local function excess_ids()
+  local excess = math.min(redis.call('ZCARD', archived) - tonumber(ARGV[4]), MOST_TRIMMED)
+  local oldest = {}
+  if excess <= 0 then return oldest end
+  for _, id in ipairs(redis.call('ZRANGE', archived, 0, excess + #ids - 1)) do
+    if #oldest < excess and not ids[id] then oldest[#oldest + 1] = id end
   end
-  for _, id in ipairs(stored) do
-    if #ids < excess then ids[#ids + 1] = id end
+  for _, id in ipairs(ids) do
+    if #oldest < excess then oldest[#oldest + 1] = id end
   end
-  return ids
+  return oldest
 end
-if #stored > 0 then
-  drop(redis.call('ZRANGEBYSCORE', archived, '-inf', now_secs - tonumber(ARGV[5]), 'LIMIT', 0, 1000))
-  drop(surplus())
+
+if #ids > 0 then
+  local cutoff = now_secs - tonumber(ARGV[5])
+  delete_archived(redis.call('ZRANGEBYSCORE', archived, '-inf', cutoff, 'LIMIT', 0, MOST_TRIMMED))
+  delete_archived(excess_ids())
 end
 return replies

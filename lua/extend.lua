@@ -1,24 +1,24 @@
--- Renews the leases that a server holds in one queue.
+-- Renews the leases of active tasks of one queue.
 --
 -- KEYS[1] asynq:{q}:lease
 -- ARGV[1] prefix of task keys
 -- ARGV[2] length of a lease (s)
--- ARGV[3…] per task 2: id, owner
+-- ARGV[3…] 2 per task: id owner
+--   owner  owner token
 -- Reads the tasks' hashes.
--- Replies per task: 1 renewed | 0 lost: another has it, or it is gone.
--- use: now, field, owned
+-- Replies per task
+--   1  renewed
+--   0  lost: another fetch owns the task, or it is no longer active
+-- use: now, field, owned, for_each_task
+local lease = KEYS[1]
+local first_task = 3
 local expires_at = string.format('%d', now_secs + tonumber(ARGV[2]))
-local replies = {}
--- changes nothing; but after its first write a script is not refused for want of memory, and leases
--- must live on
-redis.call('ZREM', KEYS[1], '')
-for i = 3, #ARGV, 2 do
-  local id, owner = ARGV[i], ARGV[i + 1]
-  if redis.call('ZSCORE', KEYS[1], id) and owned(ARGV[1] .. id, owner, '') then
-    redis.call('ZADD', KEYS[1], 'XX', expires_at, id)
-    replies[#replies + 1] = 1
-  else
-    replies[#replies + 1] = 0
-  end
-end
-return replies
+-- Removes nothing. Out of memory, Redis refuses a script only before its first write, and leases must be
+-- renewed even then.
+redis.call('ZREM', lease, '')
+-- In parentheses, as a script replies with one value.
+return (for_each_task(ARGV[1], first_task, 2, function(key, id, owner)
+  if not redis.call('ZSCORE', lease, id) or not owned(key, owner, '') then return false end
+  redis.call('ZADD', lease, 'XX', expires_at, id)
+  return true
+end))

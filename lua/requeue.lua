@@ -1,28 +1,25 @@
--- Gives active tasks of one queue back to pending, next in line, uncounted.
+-- Returns active tasks of one queue to pending, uncounted, next in line.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease
 -- KEYS[3] asynq:{q}:pending
 -- ARGV[1] prefix of task keys
--- ARGV[2…] per task 3: id, owner, original message or ""; the last one is next in line
+-- ARGV[2…] 3 per task: id owner original; the last task is fetched first
+--   owner     owner token
+--   original  the message that must still be stored; "" skips this check
 -- Touches the tasks' hashes.
--- Replies per task: 1 given back | 0 no longer held by this run.
--- use: now, nanos, field, owned, take_held
+-- Replies per task
+--   1  requeued
+--   0  not requeued: the task is no longer this run's
+-- use: now, nanos, field, owned, take_owned, return_to_pending, for_each_task
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
+local first_task = 2
+-- A key of a wrong type fails here, before the first write.
 redis.call('ZCARD', lease)
 redis.call('LLEN', pending)
-local replies = {}
-for i = 2, #ARGV, 3 do
-  local id, owner, original = unpack(ARGV, i, i + 2)
-  local key = ARGV[1] .. id
-  if take_held(key, id, owner, original, active) then
-    redis.call('ZREM', lease, id)
-    redis.call('RPUSH', pending, id)
-    redis.call('HSET', key, 'state', 'pending', 'pending_since', now_nanos)
-    redis.call('HDEL', key, 'rasynq_owner')
-    replies[#replies + 1] = 1
-  else
-    replies[#replies + 1] = 0
-  end
-end
-return replies
+-- In parentheses, as a script replies with one value.
+return (for_each_task(ARGV[1], first_task, 3, function(key, id, owner, original)
+  if not take_owned(key, id, owner, original, active) then return false end
+  return_to_pending(key, id, lease, pending)
+  return true
+end))

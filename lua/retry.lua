@@ -1,4 +1,4 @@
--- Puts active tasks of one queue off until later: after a failure, uncounted, or given back.
+-- Moves active tasks of one queue to retry or scheduled, to be processed later.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease
@@ -8,33 +8,32 @@
 -- KEYS[6] asynq:{q}:failed:<day>
 -- KEYS[7] asynq:{q}:failed
 -- ARGV[1] prefix of task keys
--- ARGV[2] end of life of the day's counters (unix s)
--- ARGV[3] "" for a task's own worker; a recoverer: for how long (s) a lease must have ended
--- ARGV[4] their new state, that of KEYS[3]: retry | scheduled
--- ARGV[5…] per task 6: id, owner, original message or "", at (unix s), message to store or "" to
---          leave it, "1" if it counts as a failure
--- Touches the tasks' hashes. The lock stays.
--- Replies per task: 1 put off | 0 not held (any more).
--- use: now, field, owned, take_held, take_lapsed, take, count, count_failed
+-- ARGV[2] when the day's counters expire (unix s)
+-- ARGV[3] "" if the caller is the run that owns the tasks; a recoverer passes how long ago (s) a lease
+--         must have expired
+-- ARGV[4] state of the tasks in KEYS[3]: retry | scheduled
+-- ARGV[5…] 6 per task: id owner original at msg counts
+--   owner     owner token; a recoverer's is ignored
+--   original  the message that must still be stored; "" skips this check (not for a recoverer)
+--   at        when to process the task (unix s)
+--   msg       message to store; "" leaves the stored one
+--   counts    "1" to count a processed and failed task, "0" to count nothing (snoozed or deferred)
+-- Touches the tasks' hashes. A unique lock stays until its TTL.
+-- Replies per task
+--   1  moved
+--   0  not moved: the caller may no longer write about the task
+-- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
 local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
+local first_task = 5
+-- A key of a wrong type fails here, before the first write.
 redis.call('ZCARD', lease)
 redis.call('ZCARD', target)
-local cutoff = ARGV[3] ~= '' and now_secs - tonumber(ARGV[3])
-local replies, failed = {}, 0
-for i = 5, #ARGV, 6 do
-  local id, owner, original, at, msg, counts = unpack(ARGV, i, i + 5)
-  local key = ARGV[1] .. id
-  if take(key, id, owner, original, active, lease, cutoff) then
-    redis.call('ZREM', lease, id)
-    redis.call('ZADD', target, at, id)
-    redis.call('HSET', key, 'state', ARGV[4])
-    if msg ~= '' then redis.call('HSET', key, 'msg', msg) end
-    redis.call('HDEL', key, 'rasynq_owner')
-    if counts == '1' then failed = failed + 1 end
-    replies[#replies + 1] = 1
-  else
-    replies[#replies + 1] = 0
-  end
-end
+local failed = 0
+local replies = for_each_task(ARGV[1], first_task, 6, function(key, id, owner, original, at, msg, counts)
+  if not take(key, id, owner, original, active, lease, ARGV[3]) then return false end
+  move_to_set(key, id, lease, target, at, ARGV[4], msg)
+  if counts == '1' then failed = failed + 1 end
+  return true
+end)
 count_failed(KEYS[4], KEYS[5], KEYS[6], KEYS[7], failed, ARGV[2])
 return replies

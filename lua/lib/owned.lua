@@ -1,6 +1,8 @@
--- owned(key, owner, original): whether the caller still holds this task, by what its hash says: who
--- fetched it last; with `original` not '' its stored message must also be that one, which tells a
--- task that a Go worker has taken meanwhile (Go leaves the owner as it was).
+-- owned(key, owner, original): whether the task whose hash is `key` still belongs to the caller's run. Its
+-- hash must hold the caller's owner token and, unless `original` is '', the message `original`.
+--
+-- Callers pass `original` when the lease may have expired. A Go worker that fetches the task after that
+-- leaves the owner token unchanged, but the Go recoverer before it has changed the message.
 local function owned(key, owner, original)
   if field(key, 'rasynq_owner') ~= owner then return false end
   return original == '' or field(key, 'msg') == original

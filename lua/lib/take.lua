@@ -1,7 +1,18 @@
--- take(key, id, owner, original, active, lease, cutoff): takes task `id` out of `active` by the right
--- that the caller has: with a `cutoff` (s) a recoverer's, otherwise its own worker's. Returns whether
--- it could.
-local function take(key, id, owner, original, active, lease, cutoff)
-  if cutoff then return take_lapsed(key, id, original, active, lease, cutoff) end
-  return take_held(key, id, owner, original, active)
+-- take(key, id, owner, original, active, lease, expired_secs): removes task `id` from active if the caller
+-- may; otherwise writes nothing. Returns whether it may.
+--
+--   expired_secs ''       the caller is the run that owns the task: see take_owned.lua
+--   expired_secs seconds  the caller is a recoverer: the lease must have expired at least that long ago, and
+--                         the stored message must still be `original`
+--
+-- A recoverer listed the task in an earlier call. Checking again keeps it from removing a task that another
+-- recoverer has meanwhile passed on to a new worker.
+-- As in take_owned.lua, the removal must stay the first write of a script.
+local function take(key, id, owner, original, active, lease, expired_secs)
+  if expired_secs == '' then return take_owned(key, id, owner, original, active) end
+  local expires_at = redis.call('ZSCORE', lease, id)
+  if not expires_at or tonumber(expires_at) > now_secs - tonumber(expired_secs) then return false end
+  if field(key, 'msg') ~= original then return false end
+  redis.call('LREM', active, 0, id)
+  return true
 end

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
 use super::acknowledge::{day_counters_expiry, processed_keys, push_done, range};
-use super::script::{DEQUEUE, EXCHANGE, RECLAIM, number};
+use super::script::{DEQUEUE, EXCHANGE, RESTORE, number};
 use super::{Broker, reply};
 use crate::broker::{Acknowledgement, ActiveRange, Fetched, LEASE, Str};
 use crate::connection::map_error_reply;
@@ -68,8 +68,8 @@ impl Broker {
             let args: Vec<Value> = vec![queue.task_prefix().into(), owner.clone().into()];
             (keys, args)
         };
-        let reply = RECLAIM.call(self.client()?, build).await?;
-        reply::integer(&reply, RECLAIM.name).map(i64::unsigned_abs)
+        let reply = RESTORE.call(self.client()?, build).await?;
+        reply::integer(&reply, RESTORE.name).map(i64::unsigned_abs)
     }
 }
 

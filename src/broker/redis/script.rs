@@ -83,20 +83,20 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_held", "take_lapsed", "take", "count", "count_failed"];
-    COMPLETE = "complete" (5 keys) uses ["field", "owned", "take_held", "count"];
+    ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
+    COMPLETE = "complete" (5 keys) uses ["field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
     DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count", "done"];
     ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "field"];
     EXCHANGE = "exchange" (6 keys) uses ["field", "owned", "withdraw", "count", "done", "dequeue"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
-    EXTEND = "extend" (1 keys) uses ["now", "field", "owned"];
+    EXTEND = "extend" (1 keys) uses ["now", "field", "owned", "for_each_task"];
     FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
     HEARTBEAT = "heartbeat" (2 keys) uses [];
-    RECLAIM = "reclaim" (3 keys) uses ["now", "nanos", "field", "owned"];
-    REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_held"];
-    RETRY = "retry" (7 keys) uses ["now", "field", "owned", "take_held", "take_lapsed", "take", "count", "count_failed"];
+    REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
+    RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
+    RETRY = "retry" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
     WRITE_RESULT = "write_result" (1 keys) uses ["field", "owned"];
 }
 
@@ -143,7 +143,8 @@ mod tests {
                     || header.contains(&format!("ARGV[{n}…]"));
                 let used = body.contains(&format!("ARGV[{n}]"))
                     || body.contains(&format!("for i = {n}, #ARGV"))
-                    || body.contains(&format!("local i = {n}\n"));
+                    || body.contains(&format!("local i = {n}\n"))
+                    || body.contains(&format!("local first_task = {n}\n"));
                 assert_eq!(
                     stated, used,
                     "{name}: ARGV[{n}] stated {stated}, used {used}"
