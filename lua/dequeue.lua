@@ -1,4 +1,4 @@
--- Moves up to `want` of the oldest pending tasks of one queue to active, under a lease.
+-- Moves up to `want` of the oldest pending tasks of one queue to active, each with a lease.
 --
 -- KEYS[1] asynq:{q}:pending
 -- KEYS[2] asynq:{q}:active
@@ -6,9 +6,11 @@
 -- KEYS[4] asynq:{q}:paused
 -- ARGV[1] prefix of task keys
 -- ARGV[2] want
--- ARGV[3] length of the lease (s)
--- ARGV[4] owner: names this fetch
--- Touches the tasks' hashes. Drops ids whose hash is gone, and such as are active already.
--- Replies {"paused"} | {"ok", number of ids dropped, id, msg, id, msg …}, oldest first.
+-- ARGV[3] length of a lease (s)
+-- ARGV[4] owner token of this fetch
+-- Touches the tasks' hashes. Drops an id from pending if its hash is gone or if it is already active.
+-- Replies one of
+--   {"paused"}                            the queue is paused
+--   {"ok", dropped, id, msg, id, msg, …}  the number of ids dropped, and the tasks, oldest first
 -- use: field, dequeue
 return dequeue(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4])

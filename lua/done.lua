@@ -1,18 +1,25 @@
--- Ends and removes tasks of one queue that succeeded (or were revoked) and are not kept.
+-- Deletes active tasks of one queue that succeeded or were revoked, and have no retention.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease
 -- KEYS[3] asynq:{q}:processed:<day>
 -- KEYS[4] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
--- ARGV[2] end of life of the day's counter (unix s)
--- ARGV[3] where in active to look for them first: among so many at its head, or minus so many at its
---         tail; not 0
--- ARGV[4…] the tasks, at most 1,000, in parts. A part begins with the owner of all its tasks. Then,
---          for tasks without a lock whose lease is valid: how many they are, and their ids. Or
---          "more" and a single task: id, original message or "", lock's key or ""
--- Touches the tasks' hashes and their locks.
--- Replies how many they are, if all were held. Otherwise per task: 1 done | 0 no longer held by this run.
--- use: field, owned, withdraw, count, done
-local i = 4
-return done(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], i)
+-- ARGV[2] when the day's counter expires (unix s)
+-- ARGV[3] the range of active in which the tasks are expected, not 0: n for the n youngest (the head of the
+--         list), -n for the n oldest (the tail). A hint for speed: outside it, tasks are found too.
+-- ARGV[4…] the tasks, at most 1,000, as a sequence of parts of these two forms:
+--   owner n (id)×n                  tasks of one owner without a unique lock, whose lease is certainly valid
+--   owner "more" id original lock   one task
+--     owner     owner token
+--     original  the message that must still be stored; "" skips this check
+--     lock      key of the unique lock; "" for none
+-- Touches the tasks' hashes. Releases their unique locks.
+-- Replies the number of tasks if all were done; otherwise per task
+--   1  done
+--   0  not done: the task is no longer this run's
+-- use: field, owned, remove_active, count, done
+local first_task = 4
+local replies, n = done(KEYS[1], KEYS[2], ARGV[1], ARGV[3], first_task)
+count(KEYS[3], KEYS[4], n, ARGV[2])
+return replies

@@ -1,6 +1,8 @@
--- Takes tasks as dequeue.lua does, and ends others of the same queue as done.lua does: for a few at a time
--- a call costs more than what it does. Each part has its own answer. The first is the one that Redis
--- refuses when it is out of memory: after a write it refuses nothing for that.
+-- Fetches tasks like dequeue.lua, and acknowledges others of the same queue like done.lua, in one call.
+--
+-- For a few tasks the fixed cost of a call exceeds that of its tasks, so one call is cheaper than two. Each
+-- half fails or succeeds for itself. The fetch comes first: out of memory, Redis refuses a script only before
+-- its first write, so it refuses the fetch and lets the acknowledgements pass.
 --
 -- KEYS[1] asynq:{q}:pending
 -- KEYS[2] asynq:{q}:active
@@ -9,21 +11,31 @@
 -- KEYS[5] asynq:{q}:processed:<day>
 -- KEYS[6] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
--- ARGV[2] want
--- ARGV[3] length of the lease (s)
--- ARGV[4] owner: names this fetch
--- ARGV[5] end of life of the day's counter (unix s)
--- ARGV[6] where in active to look first for those that end, as ARGV[3] of done.lua
--- ARGV[7…] the tasks that end, as ARGV[4…] of done.lua
--- Touches the tasks' hashes and their locks.
--- Replies {as dequeue.lua, as done.lua}, or {"refused", error} in the place of a part that Redis refuses.
--- use: field, owned, withdraw, count, done, dequeue
+-- ARGV[2] want: how many tasks to fetch at most
+-- ARGV[3] length of a lease (s)
+-- ARGV[4] owner token of this fetch
+-- ARGV[5] when the day's counter expires (unix s)
+-- ARGV[6] the range of active in which the done tasks are expected: ARGV[3] of done.lua
+-- ARGV[7…] the done tasks: ARGV[4…] of done.lua
+-- Touches the hashes of both kinds of tasks. Releases the unique locks of the done ones.
+-- Replies {reply of dequeue.lua, reply of done.lua}. In the place of either
+--   {"refused", error}  Redis refused this half
+-- use: field, owned, remove_active, count, done, dequeue
 local active, lease, prefix = KEYS[2], KEYS[3], ARGV[1]
-local i = 7
-local function answer(ok, said)
-  -- as it is returned, or as it is raised: a table, or text before Redis 7
-  local refusal = not ok and type(said) ~= 'table' and tostring(said) or type(said) == 'table' and said.err
-  return refusal and { 'refused', refusal } or said
+local first_task = 7
+
+local function acknowledge()
+  local replies, n = done(active, lease, prefix, ARGV[6], first_task)
+  count(KEYS[5], KEYS[6], n, ARGV[5])
+  return replies
 end
-local taken = answer(pcall(dequeue, KEYS[1], active, lease, KEYS[4], prefix, ARGV[2], ARGV[3], ARGV[4]))
-return { taken, answer(pcall(done, active, lease, KEYS[5], KEYS[6], prefix, ARGV[5], ARGV[6], i)) }
+
+-- An error is returned or raised as a table; before Redis 7 it is raised as text.
+local function reply_of(ok, result)
+  local err = type(result) == 'table' and result.err
+  if not ok and not err then err = tostring(result) end
+  return err and { 'refused', err } or result
+end
+
+local fetched = reply_of(pcall(dequeue, KEYS[1], active, lease, KEYS[4], prefix, ARGV[2], ARGV[3], ARGV[4]))
+return { fetched, reply_of(pcall(acknowledge)) }

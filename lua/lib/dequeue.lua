@@ -1,77 +1,79 @@
--- dequeue(pending, active, lease, paused, prefix, most, lease_secs, owner): moves up to `most` of the
--- oldest pending tasks to active, under leases of so many seconds in the name of `owner`. Drops ids whose
--- hash is gone, and such as are active already. Returns {"paused"} | {"ok", number of ids dropped, id,
--- msg, id, msg …}, oldest first.
-local function dequeue(pending, active, lease, paused, prefix, most, lease_secs, owner)
-  local call, try, LONG = redis.call, redis.pcall, string.rep('-', 65)
+-- dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner): moves up to `want` of the oldest
+-- pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Returns the reply of
+-- dequeue.lua.
+
+-- Adds `n` leases, given as a list of score, id, score, id, … Returns how many of the ids had none before.
+-- This is the first write. Redis refuses it as a whole if it is out of memory or the key has a wrong type.
+local function add_leases(lease, expires_at, leases, n)
+  if n < 16 then return redis.call('ZADD', lease, unpack(leases)) end
+  -- Redis keeps a sorted set of up to 128 short members as one block, and walks it twice for each new member.
+  -- A member of 65 bytes turns the set into a tree, which it stays until it is empty.
+  local long_member = string.rep('-', 65)
+  local added = redis.call('ZADD', lease, expires_at, long_member, unpack(leases)) - 1
+  redis.call('ZREM', lease, long_member)
+  return added
+end
+
+-- Keeps in the three lists only those ids that are not active yet, and each of them once. Returns how many.
+local function drop_active(active, ids, keys, msgs)
+  local seen, n, kept = {}, #ids, 0
+  for i = 1, n do
+    local id = ids[i]
+    if not seen[id] and not redis.call('LPOS', active, id) then
+      kept = kept + 1
+      seen[id], ids[kept], keys[kept], msgs[kept] = true, id, keys[i], msgs[i]
+    end
+  end
+  for i = kept + 1, n do ids[i] = nil end
+  return kept
+end
+
+local function dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner)
+  local call, try = redis.call, redis.pcall
   if call('EXISTS', paused) == 1 then return { 'paused' } end
 
-  local want, dropped = tonumber(most), 0
-  local reply, n = { 'ok', 0 }, 2
-  -- numbers as text: Redis would print them as floats, which takes as long as a small command
+  want = tonumber(want)
+  local dropped, reply, n = 0, { 'ok', 0 }, 2
+  -- Integers are passed as text: Redis would print them as floats, at the cost of a small command.
   local format = string.format
   local expires_at
   while want > 0 do
-    local ids = call('LRANGE', pending, format('%d', -want), '-1')
-    if #ids == 0 then break end
-    -- Redis' own time, asked for only where there is something to lease
+    local pending_ids = call('LRANGE', pending, format('%d', -want), '-1')
+    if #pending_ids == 0 then break end
+    -- Read the time only if there is something to lease.
     expires_at = expires_at or format('%d', call('TIME')[1] + lease_secs)
-    local taken, keys, msgs, leases, t = {}, {}, {}, {}, 0
-    for i = #ids, 1, -1 do
-      local id, key = ids[i], prefix .. ids[i]
-      -- field(), without a call for each task
+    local ids, keys, msgs, leases, taken = {}, {}, {}, {}, 0
+    for i = #pending_ids, 1, -1 do
+      local id, key = pending_ids[i], prefix .. pending_ids[i]
+      -- field() is inlined for the case without an error, to save a function call per task.
       local msg = try('HGET', key, 'msg')
       if msg and msg.err then msg = field(key, 'msg') end
       if msg then
-        t = t + 1
-        taken[t], keys[t], msgs[t] = id, key, msg
-        leases[2 * t - 1], leases[2 * t] = expires_at, id
-      else
-        dropped = dropped + 1
+        taken = taken + 1
+        ids[taken], keys[taken], msgs[taken] = id, key, msg
+        leases[2 * taken - 1], leases[2 * taken] = expires_at, id
       end
     end
-    if t > 0 then
-      -- the first write: refused as a whole when Redis is out of memory, or the key is of a wrong type
-      local added
-      if t < 16 then
-        added = call('ZADD', lease, unpack(leases))
-      else
-        -- Redis keeps a sorted set of up to 128 short members as one block, and goes through it twice
-        -- for each new one. A long member makes it a tree, which it stays until it is empty.
-        added = call('ZADD', lease, expires_at, LONG, unpack(leases)) - 1
-        call('ZREM', lease, LONG)
-      end
-      if added < t then
-        -- An id that has a lease already is active, or twice in the list: it is run once.
-        local once, all = {}, t
-        t = 0
-        for i = 1, all do
-          local id = taken[i]
-          if once[id] or call('LPOS', active, id) then
-            dropped = dropped + 1
-          else
-            t = t + 1
-            once[id], taken[t], keys[t], msgs[t] = true, id, keys[i], msgs[i]
-          end
-        end
-        for i = t + 1, all do taken[i] = nil end
-      end
+    -- An id that has a lease already is active, or listed twice in pending. It must run once only.
+    if taken > 0 and add_leases(lease, expires_at, leases, taken) < taken then
+      taken = drop_active(active, ids, keys, msgs)
     end
-    if t > 0 then
-      local pushed = try('LPUSH', active, unpack(taken))
+    if taken > 0 then
+      local pushed = try('LPUSH', active, unpack(ids))
       if type(pushed) == 'table' then
-        call('ZREM', lease, unpack(taken))
+        call('ZREM', lease, unpack(ids))
         return pushed
       end
     end
-    call('LTRIM', pending, '0', format('%d', -#ids - 1))
-    for i = 1, t do
+    call('LTRIM', pending, '0', format('%d', -#pending_ids - 1))
+    for i = 1, taken do
       call('HSET', keys[i], 'state', 'active', 'rasynq_owner', owner)
       call('HDEL', keys[i], 'pending_since')
-      reply[n + 1], reply[n + 2] = taken[i], msgs[i]
+      reply[n + 1], reply[n + 2] = ids[i], msgs[i]
       n = n + 2
     end
-    want = want - t
+    dropped = dropped + #pending_ids - taken
+    want = want - taken
   end
   reply[2] = dropped
   return reply

@@ -1,33 +1,49 @@
--- done(active, lease, day, total, prefix, day_ends, stretch, from): ends and removes the tasks that ARGV
--- lists from there on, as lua/done.lua has it, and counts them. Returns how many they are, if all were
--- held; otherwise for each 1, or 0 if it was not.
-local function done(active, lease, day, total, prefix, day_ends, stretch, from)
+-- done(active, lease, prefix, range, first): deletes the tasks that ARGV lists from index `first` on, which
+-- has the form of ARGV[4…] of done.lua; `range` is ARGV[3] of done.lua. Returns the reply of done.lua, and
+-- the number of tasks deleted. Does not count them.
+
+-- Drops from the lists the `left` tasks that were not in active, and marks them in `lost`: they were not this
+-- run's, and keep their hashes. If the call names an id twice, its last mention is the missing one.
+local function drop_missing(ids, keys, indexes, lost, left, missing)
+  for k = #ids, 1, -1 do
+    if left == 0 then return end
+    local id = ids[k]
+    if missing[id] > 0 then
+      missing[id], left, lost[indexes[k]] = missing[id] - 1, left - 1, true
+      table.remove(ids, k)
+      table.remove(keys, k)
+    end
+  end
+end
+
+local function done(active, lease, prefix, range, first)
   local call, try = redis.call, redis.pcall
+  -- A key of a wrong type fails here, before the first write.
   call('ZCARD', lease)
 
-  -- what is still owned: ids, their keys, their places among all, and locks
-  local ids, keys, places, locks, mine = {}, {}, {}, {}, 0
+  -- The tasks that are still owned: ids, hash keys, index among all tasks, and locks by id.
+  local ids, keys, indexes, locks, mine = {}, {}, {}, {}, 0
   local n, lost = 0, {}
-  local i = from
+  local i = first
   while i <= #ARGV do
-    local owner, many = ARGV[i], ARGV[i + 1]
-    local first, last, original, lock = i + 2, i + 1, '', ''
-    if many == 'more' then
-      last, original, lock = i + 2, ARGV[i + 3], ARGV[i + 4]
+    -- `size` is the number of ids in this part, or "more".
+    local owner, size = ARGV[i], ARGV[i + 1]
+    local from, to, original, lock = i + 2, nil, '', ''
+    if size == 'more' then
+      to, original, lock = i + 2, ARGV[i + 3], ARGV[i + 4]
       i = i + 5
     else
-      last = i + 1 + many
-      i = last + 1
+      to = i + 1 + size
+      i = to + 1
     end
-    for j = first, last do
+    for j = from, to do
       local id = ARGV[j]
       local key = prefix .. id
       n = n + 1
-      -- The same question as in owned(), without a call for each task, as this is the way of most; what
-      -- fails it is asked in full.
+      -- The check of owned() is inlined for the most common case, to save a function call per task.
       if original == '' and try('HGET', key, 'rasynq_owner') == owner or owned(key, owner, original) then
         mine = mine + 1
-        ids[mine], keys[mine], places[mine] = id, key, n
+        ids[mine], keys[mine], indexes[mine] = id, key, n
         if lock ~= '' then locks[id] = lock end
       else
         lost[n] = true
@@ -35,28 +51,20 @@ local function done(active, lease, day, total, prefix, day_ends, stretch, from)
     end
   end
 
-  local left, missing = withdraw(active, ids, tonumber(stretch))
-  -- what was not in active was not held, and keeps its hash; of an id that came twice, the last
-  for k = mine, 1, -1 do
-    if left == 0 then break end
-    local id = ids[k]
-    if missing[id] > 0 then
-      missing[id], left, lost[places[k]] = missing[id] - 1, left - 1, true
-      table.remove(ids, k)
-      table.remove(keys, k)
+  local left, missing = remove_active(active, ids, tonumber(range))
+  if left > 0 then drop_missing(ids, keys, indexes, lost, left, missing) end
+  if next(locks) then
+    for _, id in ipairs(ids) do
+      local lock = locks[id]
+      if lock and try('GET', lock) == id then call('DEL', lock) end
     end
-  end
-  for _, id in ipairs(next(locks) and ids or {}) do
-    local lock = locks[id]
-    if lock and try('GET', lock) == id then call('DEL', lock) end
   end
   if #ids > 0 then
     call('ZREM', lease, unpack(ids))
     call('DEL', unpack(keys))
   end
-  count(day, total, #ids, day_ends)
-  if #ids == n then return n end
-  local held = {}
-  for place = 1, n do held[place] = lost[place] and 0 or 1 end
-  return held
+  if #ids == n then return n, n end
+  local replies = {}
+  for index = 1, n do replies[index] = lost[index] and 0 or 1 end
+  return replies, #ids
 end

@@ -86,9 +86,9 @@ scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
     COMPLETE = "complete" (5 keys) uses ["field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
-    DONE = "done" (4 keys) uses ["field", "owned", "withdraw", "count", "done"];
+    DONE = "done" (4 keys) uses ["field", "owned", "remove_active", "count", "done"];
     ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "field"];
-    EXCHANGE = "exchange" (6 keys) uses ["field", "owned", "withdraw", "count", "done", "dequeue"];
+    EXCHANGE = "exchange" (6 keys) uses ["field", "owned", "remove_active", "count", "done", "dequeue"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
     EXTEND = "extend" (1 keys) uses ["now", "field", "owned", "for_each_task"];

@@ -1,0 +1,45 @@
+-- remove_active(active, ids, range): removes the tasks `ids` from active. `range` says where they are
+-- expected: among the n youngest (n, the head of the list) or the n oldest (-n, the tail). Tasks that are not
+-- there are searched for in the whole list, from that end. Returns how many were not found at all, and a
+-- table of how often each id was not found.
+--
+-- LREM walks the list once for each id. Instead, the range is read once and written back without the ids. It
+-- is not read if it exceeds 4,000 tasks, or for fewer than 16 ids unless these are at least 3 and more than
+-- half of it.
+local function remove_active(active, ids, range)
+  local missing, left, at_head, size = {}, #ids, range > 0, math.abs(range)
+  for i = 1, left do missing[ids[i]] = (missing[ids[i]] or 0) + 1 end
+  if (left >= 16 or left >= 3 and left * 2 > size) and size > 0 and size <= 4000 then
+    local first, last = string.format('%d', range), '-1'
+    if at_head then first, last = '0', string.format('%d', range - 1) end
+    local found = redis.call('LRANGE', active, first, last)
+    local n, others, kept = #found, {}, 0
+    for i = 1, n do
+      -- LPUSH reverses what it is given, RPUSH does not.
+      local id = found[at_head and n + 1 - i or i]
+      local wanted = missing[id] or 0
+      if wanted > 0 then
+        missing[id], left = wanted - 1, left - 1
+      else
+        kept = kept + 1
+        others[kept] = id
+      end
+    end
+    if kept < n then
+      -- A removal is the first write: out of memory, Redis refuses a script only before that.
+      if at_head then
+        redis.call('LTRIM', active, string.format('%d', n), '-1')
+      else
+        redis.call('LTRIM', active, '0', string.format('%d', -n - 1))
+      end
+      if kept > 0 then redis.call(at_head and 'LPUSH' or 'RPUSH', active, unpack(others)) end
+    end
+  end
+  for i = 1, left > 0 and #ids or 0 do
+    local id = ids[i]
+    if missing[id] > 0 and redis.call('LREM', active, at_head and '1' or '-1', id) == 1 then
+      missing[id], left = missing[id] - 1, left - 1
+    end
+  end
+  return left, missing
+end
