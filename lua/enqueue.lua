@@ -3,72 +3,85 @@
 -- KEYS[1] asynq:{q}:pending
 -- KEYS[2] asynq:{q}:scheduled
 -- KEYS[3] asynq:{q}:groups
--- KEYS[4] asynq:queues; not given in a cluster, where it lies elsewhere
+-- KEYS[4] asynq:queues; omitted where it may lie in another slot (in a cluster)
 -- ARGV[1] prefix of task keys
 -- ARGV[2] prefix of group keys
--- ARGV[3] the queue's name
--- ARGV[4] "1" if these may have been stored by an earlier call whose reply was lost
--- ARGV[5…] the tasks, at most 1,000, in parts. "new" or "pending", how many they are, and id and msg of
---          each: pending tasks of which nothing more is to be known; "new" if nobody else can have
---          their ids, which come once each in either case. Or "more" and a single task: id, msg,
---          state (pending | scheduled | aggregating), process-at (s), group or "", lock's key or "",
---          lock's TTL (s)
--- Touches the tasks' hashes, their locks, asynq:{q}:g:<group>.
--- Replies an error, with nothing stored, if asynq:queues cannot be written. How many tasks there are, if
--- all are stored. Otherwise per task: 1 stored | 0 its id is taken | {-1, holder} a duplicate
--- | {-2, error} refused by Redis | {-3, msg} in an earlier call's wake: there is a task of this id, with
--- this message.
+-- ARGV[3] name of the queue
+-- ARGV[4] "1" if an earlier call, whose reply was lost, may have stored these tasks; otherwise "0"
+-- ARGV[5…] the tasks, at most 1,000, as a sequence of parts of these three forms:
+--   "new" n (id msg)×n        pending tasks with generated ids, which no other task can have
+--   "pending" n (id msg)×n    pending tasks with the caller's ids
+--   "more" id msg state at group lock ttl   one task with options
+--     state  pending | scheduled | aggregating
+--     at     when to process the task (unix s); only for scheduled
+--     group  for aggregating, and for scheduled if the task joins a group when it is due; otherwise ""
+--     lock   key of the unique lock; "" for none
+--     ttl    of the lock (s)
+--   The ids in one part of the first two forms are distinct.
+-- Touches the tasks' hashes, their unique locks, asynq:{q}:g:<group>.
+-- Replies one of
+--   an error           asynq:queues cannot be written: no task is stored
+--   number of tasks    all are stored
+--   a list, per task:
+--     1             stored
+--     0             not stored: another task has this id
+--     {-1, holder}  not stored: the task with the id `holder` has the unique lock; "" if unknown, as the
+--                   lock's key has a wrong type
+--     {-2, error}   not stored: refused by Redis
+--     {-3, msg}     only if ARGV[4] is "1": a task with this id and this message exists already
 -- use: now, nanos, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
-local prefix, again = ARGV[1], ARGV[4] == '1'
+local prefix, repeated = ARGV[1], ARGV[4] == '1'
+local first_task = 5
 local call, try = redis.call, redis.pcall
--- every time, for it may have been deleted a moment ago; refused, nothing is stored
-local known = KEYS[4] and try('SADD', KEYS[4], ARGV[3])
-if type(known) == 'table' then
-  known.err = known.err .. ': SADD ' .. KEYS[4]
-  return known
+-- Register the queue with every call, as it may just have been deleted.
+local registered = KEYS[4] and try('SADD', KEYS[4], ARGV[3])
+if type(registered) == 'table' then
+  registered.err = registered.err .. ': SADD ' .. KEYS[4]
+  return registered
 end
 
--- the ids of pending tasks, which are all pushed at once in the end
-local list, listed = {}, 0
--- answers other than 1, and which tasks are stored elsewhere, by place
-local replies, elsewhere, all_stored = {}, {}, true
--- what this call has stored, or an earlier one for it, by key: an id may come twice
+-- The ids of stored pending tasks. All of them are pushed at once, after the loop.
+local pending_ids, pending_count = {}, 0
+-- By index of the task: replies other than 1, and whether the task is stored in a state other than pending.
+local replies, not_pending, all_stored = {}, {}, true
+-- By hash key: whether this call, or an earlier one for it, has stored the task. An id may come twice.
 local stored = {}
--- a loop without functions: to make those would take as long as to store a task
-local n, plain, all_new = 0, 0, false
-local i = 5
+-- `remaining`: how many tasks of the current part follow. `all_new`: none of its ids exists in Redis.
+local n, remaining, all_new = 0, 0, false
+local i = first_task
+-- One long loop, for speed: as a rule it calls no Lua function per task.
 while i <= #ARGV do
   local id, msg, key, state, at, group, lock, ttl
-  if plain == 0 and ARGV[i] == 'more' then
+  if remaining == 0 and ARGV[i] == 'more' then
     id, msg, state, at, group, lock, ttl = unpack(ARGV, i + 1, i + 7)
     key = prefix .. id
     if lock == '' then lock = nil end
     all_new = false
     i = i + 8
   else
-    if plain == 0 then
-      all_new = not again and ARGV[i] == 'new'
-      plain = tonumber(ARGV[i + 1])
+    if remaining == 0 then
+      all_new = not repeated and ARGV[i] == 'new'
+      remaining = tonumber(ARGV[i + 1])
       i = i + 2
-      if not again and not all_new then
-        -- mostly all of them are new, which one question tells
+      if not repeated and not all_new then
+        -- Usually all ids are new. One EXISTS for all of them replaces one for each.
         local keys = {}
-        for k = 1, plain do keys[k] = prefix .. ARGV[i + 2 * k - 2] end
+        for k = 1, remaining do keys[k] = prefix .. ARGV[i + 2 * k - 2] end
         all_new = call('EXISTS', unpack(keys)) == 0
       end
     end
     id, msg, state = ARGV[i], ARGV[i + 1], 'pending'
     key = prefix .. id
-    plain = plain - 1
+    remaining = remaining - 1
     i = i + 2
   end
   n = n + 1
 
-  -- may it be stored?
+  -- Check whether the task may be stored, and acquire its lock.
   local reply
   if not all_new then
-    local found = again and field(key, 'msg')
+    local found = repeated and field(key, 'msg')
     local holder = not found and lock and try('GET', lock)
     if stored[key] then
       reply = 0
@@ -82,13 +95,13 @@ while i <= #ARGV do
       reply = 0
     end
     if not reply and lock then
-      local taken = try('SET', lock, id, 'EX', ttl)
-      if taken.err then reply = { -2, taken.err } end
+      local acquired = try('SET', lock, id, 'EX', ttl)
+      if acquired.err then reply = { -2, acquired.err } end
     end
   end
 
-  -- Stored. What Redis may refuse comes before the task's other fields; the lock is given back here.
-  -- Pending tasks get their hash now and their place in the list below, where a refusal undoes both.
+  -- Store the task. The write that Redis may refuse comes first; if it is refused, only the lock must be
+  -- released. A pending task gets its hash now and is pushed below; if the push is refused, both are deleted.
   if not reply then
     local written
     if state == 'pending' then
@@ -104,25 +117,27 @@ while i <= #ARGV do
       end
     end
     if written ~= 3 and type(written) == 'table' then
-      reply = { -2, written.err .. ': ' .. (state == 'pending' and key or state == 'scheduled' and scheduled or groups) }
+      local refused_key = state == 'pending' and key or state == 'scheduled' and scheduled or groups
+      reply = { -2, written.err .. ': ' .. refused_key }
       if lock then call('DEL', lock) end
     elseif all_new then
-      listed = listed + 1
-      list[listed] = id
+      pending_count = pending_count + 1
+      pending_ids[pending_count] = id
     else
       stored[key] = true
       if state == 'pending' then
-        listed = listed + 1
-        list[listed] = id
+        pending_count = pending_count + 1
+        pending_ids[pending_count] = id
       else
-        elsewhere[n] = true
+        not_pending[n] = true
         call('HSET', key, 'msg', msg, 'state', state)
       end
       if lock then call('HSET', key, 'unique_key', lock) end
       if state == 'aggregating' then
         call('HSET', key, 'group', group)
       elseif state == 'scheduled' and group ~= '' then
-        -- not in `group`: a Go forwarder would strand the task in a group that nobody lists
+        -- Not in the field `group`: a Go forwarder would then add the task to a group that asynq:{q}:groups
+        -- does not list, where no aggregator finds it.
         call('HSET', key, 'rasynq_group', group)
       end
     end
@@ -130,21 +145,21 @@ while i <= #ARGV do
   if reply then replies[n], all_stored = reply, false end
 end
 
-local pushed = listed > 0 and try('LPUSH', pending, unpack(list))
+local pushed = pending_count > 0 and try('LPUSH', pending, unpack(pending_ids))
 if type(pushed) == 'table' then
-  -- refused: nothing of these tasks stays
+  -- Redis refused the push: delete what was stored of the pending tasks.
   local k = 1
-  for place = 1, n do
-    if not replies[place] and not elsewhere[place] then
-      local key = prefix .. list[k]
+  for index = 1, n do
+    if not replies[index] and not not_pending[index] then
+      local key = prefix .. pending_ids[k]
       local lock = field(key, 'unique_key')
       if lock then call('DEL', lock) end
       call('DEL', key)
-      replies[place], all_stored = { -2, pushed.err .. ': ' .. pending }, false
+      replies[index], all_stored = { -2, pushed.err .. ': ' .. pending }, false
       k = k + 1
     end
   end
 end
 if all_stored then return n end
-for place = 1, n do replies[place] = replies[place] or 1 end
+for index = 1, n do replies[index] = replies[index] or 1 end
 return replies

@@ -1,10 +1,10 @@
--- Deletes completed tasks of one queue whose retention has ended.
+-- Deletes completed tasks of one queue whose retention has expired.
 --
 -- KEYS[1] asynq:{q}:completed
 -- ARGV[1] prefix of task keys
--- ARGV[2] the most to delete
+-- ARGV[2] most tasks to delete
 -- Touches the tasks' hashes.
--- Replies the number deleted.
+-- Replies the number of tasks deleted.
 -- use: now
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_secs, 'LIMIT', 0, ARGV[2])
 for _, id in ipairs(ids) do

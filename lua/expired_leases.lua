@@ -1,17 +1,17 @@
--- Lists tasks of one queue whose lease ended some time ago; an id whose hash is gone is dropped.
+-- Lists tasks of one queue whose lease expired at least a given time ago.
 --
 -- KEYS[1] asynq:{q}:lease
 -- KEYS[2] asynq:{q}:active
 -- ARGV[1] prefix of task keys
--- ARGV[2] for how long (s) the lease must have ended
--- ARGV[3] the most to list
--- Touches nothing but dropped ids.
--- Replies {number of ids dropped, id, msg, id, msg …}.
+-- ARGV[2] how long ago (s) the lease must have expired
+-- ARGV[3] most ids to read
+-- Touches nothing, except that it drops an id whose hash is gone from lease and active.
+-- Replies {dropped, id, msg, id, msg, …}: the number of ids dropped, and the tasks, oldest lease first
 -- use: now, field
-local reply, dropped = {}, {}
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_secs - tonumber(ARGV[2]), 'LIMIT', 0, ARGV[3])
-reply[1] = 0
-for _, id in ipairs(ids) do
+local lease, active = KEYS[1], KEYS[2]
+local cutoff = now_secs - tonumber(ARGV[2])
+local reply, dropped = { 0 }, {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', lease, '-inf', cutoff, 'LIMIT', 0, ARGV[3])) do
   local msg = field(ARGV[1] .. id, 'msg')
   if msg then
     reply[#reply + 1] = id
@@ -20,10 +20,11 @@ for _, id in ipairs(ids) do
     dropped[#dropped + 1] = id
   end
 end
-redis.call('LLEN', KEYS[2])
+-- A key of a wrong type fails here, before the first write.
+redis.call('LLEN', active)
 for _, id in ipairs(dropped) do
-  redis.call('LREM', KEYS[2], 0, id)
-  redis.call('ZREM', KEYS[1], id)
+  redis.call('LREM', active, 0, id)
+  redis.call('ZREM', lease, id)
 end
 reply[1] = #dropped
 return reply

@@ -1,11 +1,13 @@
--- count(day, total, n, expire_at): adds `n` to the day's and the total counter; a day's counter
--- that begins gets its end of life (s). A total that would pass the largest int64 begins anew, and
--- that is what is returned. A counter of a wrong type never fails the tasks that are counted.
-local function count(day, total, n, expire_at)
+-- count(day, total, n, expires_at): adds `n` to the counter of the day and to the total. Returns whether the
+-- total started again from `n`, because the sum would exceed the largest int64.
+--
+-- `expires_at` (unix s) is set on a day's counter when it is new. A counter of a wrong type is left alone: it
+-- must not fail the tasks that are counted.
+local function count(day, total, n, expires_at)
   if n == 0 then return false end
-  local more = string.format('%d', n)
-  if redis.pcall('INCRBY', day, more) == n then redis.call('EXPIREAT', day, expire_at) end
-  local sum = redis.pcall('INCRBY', total, more)
+  local digits = string.format('%d', n)
+  if redis.pcall('INCRBY', day, digits) == n then redis.call('EXPIREAT', day, expires_at) end
+  local sum = redis.pcall('INCRBY', total, digits)
   local overflow = type(sum) == 'table' and string.find(sum.err, 'overflow', 1, true)
   if overflow then redis.call('SET', total, n) end
   return overflow

@@ -1,7 +1,7 @@
--- count_failed(processed_day, processed, failed_day, failed, n, expire_at): counts `n` tasks as
--- processed and as failed. When the total of the processed begins anew, that of the failed does too.
-local function count_failed(processed_day, processed, failed_day, failed, n, expire_at)
-  local anew = count(processed_day, processed, n, expire_at)
-  count(failed_day, failed, n, expire_at)
-  if anew then redis.call('SET', failed, n) end
+-- count_failed(processed_day, processed, failed_day, failed, n, expires_at): counts `n` tasks as processed
+-- and as failed. If the total of processed tasks starts again, so does the total of failed ones.
+local function count_failed(processed_day, processed, failed_day, failed, n, expires_at)
+  local restarted = count(processed_day, processed, n, expires_at)
+  count(failed_day, failed, n, expires_at)
+  if restarted then redis.call('SET', failed, n) end
 end

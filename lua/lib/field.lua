@@ -1,5 +1,5 @@
--- field(key, name): a field of a task's hash; false if there is no such field, no such key, or
--- something that is no hash. Any other refusal is raised, so that no task is taken for gone.
+-- field(key, name): a field of a task's hash; false if the field or the key does not exist, or if the key is
+-- not a hash. Raises any other error, so that a task is never taken for deleted by mistake.
 local function field(key, name)
   local value = redis.pcall('HGET', key, name)
   if type(value) ~= 'table' then return value end

@@ -1,2 +1,2 @@
--- now_nanos: the time of now.lua in nanoseconds, as text.
+-- now_nanos: the time of now.lua (unix ns), as text.
 local now_nanos = string.format('%s%06d000', time[1], time[2])

@@ -1,4 +1,6 @@
-//! The scripts of `lua/`, by name, and how they are called.
+//! The scripts of `lua/`: a table of them by name, and how to call one.
+//!
+//! Each script is sent with the parts of `lua/lib` that it uses in front of it.
 
 use std::sync::LazyLock;
 
@@ -10,10 +12,10 @@ use crate::broker::Str;
 use crate::connection::map_redis_error;
 use crate::error::Result;
 
-/// A script of `lua/`, with the parts of `lua/lib` that it uses in front.
+/// A script of `lua/`, behind the parts of `lua/lib` that it uses.
 pub(super) struct Script {
     pub(super) name: &'static str,
-    /// How many keys it takes at the most.
+    /// The most keys that the script takes.
     pub(super) keys: usize,
     source: Str,
     sha1: Str,
@@ -31,8 +33,10 @@ impl Script {
         }
     }
 
-    /// Runs the script, once, with the keys and arguments that `build` makes. Where Redis does not
-    /// know it yet nothing has been run: they are made again and it is sent whole.
+    /// Runs the script once, with the keys and arguments that `build` makes.
+    ///
+    /// The script is called by its SHA-1. If Redis does not know it yet, nothing has run: `build` is
+    /// called again, and the whole source is sent.
     pub(super) async fn call(
         &self,
         client: &Client,
@@ -56,14 +60,14 @@ pub(super) fn word(text: &'static str) -> Value {
     Value::String(Str::from_static(text))
 }
 
-/// A number as an argument. Always as text: the digits of a large integer are miscounted on the way
-/// by redis-protocol 6.0, which then waits for a byte that never comes.
+/// A number as an argument, always as text: redis-protocol 6.0 miscounts the digits of a large integer
+/// when it encodes one, and Redis then waits for a byte that never comes.
 pub(super) fn number(n: impl TryInto<i64>) -> Value {
     let n = n.try_into().unwrap_or(i64::MAX);
     Value::String(n.to_string().into())
 }
 
-/// `scripts! { CONST = "file" (the most keys) uses ["lib", …]; }`
+/// `scripts! { CONST = "file" (the most keys) uses ["lib", …]; }`, in the order of the files' names.
 macro_rules! scripts {
     ($($constant:ident = $name:literal ($keys:literal keys) uses [$($lib:literal),*];)*) => {
         $(
@@ -76,8 +80,13 @@ macro_rules! scripts {
         )*
 
         #[cfg(test)]
-        const TABLE: &[(&str, usize, &[&str], &str)] = &[
-            $(($name, $keys, &[$($lib),*], include_str!(concat!("../../../lua/", $name, ".lua"))),)*
+        const TABLE: &[tests::Row] = &[
+            $(tests::Row {
+                name: $name,
+                keys: $keys,
+                parts: &[$(($lib, include_str!(concat!("../../../lua/lib/", $lib, ".lua")))),*],
+                source: include_str!(concat!("../../../lua/", $name, ".lua")),
+            },)*
         ];
     };
 }
@@ -102,78 +111,149 @@ scripts! {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::TABLE;
 
-    /// The comment block that a script begins with.
-    fn header(source: &str) -> Vec<&str> {
-        source
-            .lines()
-            .take_while(|line| line.starts_with("--"))
-            .collect()
+    /// A line of the table above.
+    pub(super) struct Row {
+        pub(super) name: &'static str,
+        pub(super) keys: usize,
+        /// The parts of `lua/lib`: name and source.
+        pub(super) parts: &'static [(&'static str, &'static str)],
+        pub(super) source: &'static str,
     }
 
-    fn body(source: &str) -> String {
-        source
-            .lines()
-            .skip_while(|line| line.starts_with("--"))
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
+    impl Row {
+        /// The comment block that the script begins with.
+        fn header(&self) -> impl Iterator<Item = &'static str> {
+            let is_comment = |line: &&str| line.starts_with("--");
+            self.source.lines().take_while(is_comment)
+        }
 
-    #[test]
-    fn every_script_states_its_keys_arguments_and_reply_and_uses_them() {
-        for (name, keys, _, source) in TABLE {
-            let header = header(source).join("\n");
-            let body = body(source);
-            for n in 1..=*keys {
-                assert!(header.contains(&format!("KEYS[{n}]")), "{name}: KEYS[{n}]");
-                assert!(
-                    body.contains(&format!("KEYS[{n}]")),
-                    "{name}: KEYS[{n}] is stated and not used"
-                );
-            }
-            let beyond = format!("KEYS[{}]", keys + 1);
-            assert!(
-                !header.contains(&beyond) && !body.contains(&beyond),
-                "{name}: {beyond}"
-            );
-            assert!(header.contains("-- Replies"), "{name}: no reply stated");
-            for n in 1..20 {
-                let stated = header.contains(&format!("ARGV[{n}]"))
-                    || header.contains(&format!("ARGV[{n}…]"));
-                let used = body.contains(&format!("ARGV[{n}]"))
-                    || body.contains(&format!("for i = {n}, #ARGV"))
-                    || body.contains(&format!("local i = {n}\n"))
-                    || body.contains(&format!("local first_task = {n}\n"));
-                assert_eq!(
-                    stated, used,
-                    "{name}: ARGV[{n}] stated {stated}, used {used}"
-                );
-            }
+        fn body(&self) -> String {
+            let is_comment = |line: &&str| line.starts_with("--");
+            let lines: Vec<&str> = self.source.lines().skip_while(is_comment).collect();
+            lines.join("\n")
+        }
+
+        /// Whether a line of the header describes this.
+        fn states(&self, what: &str) -> bool {
+            let prefix = format!("-- {what} ");
+            self.header().any(|line| line.starts_with(&prefix))
         }
     }
 
-    #[test]
-    fn every_script_names_the_library_parts_that_it_is_given() {
-        for (name, _, libs, source) in TABLE {
-            let stated = header(source)
-                .iter()
-                .find_map(|line| line.strip_prefix("-- use: "))
-                .map_or(Vec::new(), |libs| libs.split(", ").collect());
-            assert_eq!(&stated, libs, "{name}");
-        }
-    }
-
-    #[test]
-    fn every_file_of_the_script_directory_is_in_the_table() {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/lua");
+    /// The names of the Lua files in a directory, sorted.
+    fn lua_files(dir: &str) -> Vec<String> {
+        let dir = format!("{}/{dir}", env!("CARGO_MANIFEST_DIR"));
         let mut files: Vec<String> = std::fs::read_dir(dir)
             .expect("the directory is there")
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter_map(|name| name.strip_suffix(".lua").map(str::to_owned))
             .collect();
         files.sort();
-        let table: Vec<&str> = TABLE.iter().map(|row| row.0).collect();
-        assert_eq!(files, table);
+        files
+    }
+
+    #[test]
+    fn every_script_states_its_keys_arguments_and_reply_and_uses_them() {
+        for row in TABLE {
+            let (name, body) = (row.name, row.body());
+            for n in 1..20 {
+                let key = format!("KEYS[{n}]");
+                let takes = n <= row.keys;
+                assert_eq!(row.states(&key), takes, "{name}: {key} is stated");
+                assert_eq!(body.contains(&key), takes, "{name}: {key} is used");
+
+                let single = format!("ARGV[{n}]");
+                let used = body.contains(&single);
+                assert_eq!(row.states(&single), used, "{name}: {single} used {used}");
+
+                let repeated = format!("ARGV[{n}…]");
+                let used = body.contains(&format!("local first_task = {n}\n"));
+                assert_eq!(
+                    row.states(&repeated),
+                    used,
+                    "{name}: {repeated} used {used}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_header_begins_with_a_sentence_and_keeps_the_order_of_its_sections() {
+        const SECTIONS: &[&[&str]] = &[
+            &["-- KEYS["],
+            &["-- ARGV["],
+            &["-- Touches ", "-- Reads "],
+            &["-- Replies "],
+            &["-- use: "],
+        ];
+        for row in TABLE {
+            let name = row.name;
+            let first = row.header().next().expect("a script has a header");
+            assert!(first.ends_with('.'), "{name}: {first}");
+            let sections: Vec<usize> = row
+                .header()
+                .filter_map(|line| {
+                    let starts = |prefix: &&str| line.starts_with(prefix);
+                    SECTIONS
+                        .iter()
+                        .position(|section| section.iter().any(starts))
+                })
+                .collect();
+            assert!(sections.is_sorted(), "{name}: {sections:?}");
+            let replies = sections.iter().filter(|section| **section == 3).count();
+            assert_eq!(replies, 1, "{name}: the reply is stated once");
+        }
+    }
+
+    #[test]
+    fn every_script_names_the_library_parts_that_it_is_given() {
+        for row in TABLE {
+            let stated: Vec<&str> = row
+                .header()
+                .find_map(|line| line.strip_prefix("-- use: "))
+                .map_or(Vec::new(), |parts| parts.split(", ").collect());
+            let given: Vec<&str> = row.parts.iter().map(|part| part.0).collect();
+            assert_eq!(stated, given, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn every_library_part_begins_with_what_it_defines_and_is_used_behind() {
+        for row in TABLE {
+            for (i, (part, source)) in row.parts.iter().enumerate() {
+                let names: Vec<&str> = source
+                    .strip_prefix("-- ")
+                    .and_then(|text| text.split(['(', ':']).next())
+                    .map_or(Vec::new(), |names| names.split(", ").collect());
+                assert!(!names.is_empty(), "{part}: no name stated");
+                for name in &names {
+                    let defined = source.contains(&format!("local function {name}("))
+                        || source.contains(&format!("local {name} ="));
+                    assert!(defined, "{part}: {name} is stated and not defined");
+                }
+                let behind = row.parts[i + 1..].iter().map(|part| part.1);
+                let used = behind
+                    .chain([row.source])
+                    .flat_map(str::lines)
+                    .filter(|line| !line.trim_start().starts_with("--"))
+                    .any(|line| names.iter().any(|name| line.contains(name)));
+                assert!(used, "{}: {part} is given and not used", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_script_directories_is_in_the_table() {
+        let scripts: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
+        assert_eq!(lua_files("lua"), scripts);
+        let parts: BTreeSet<&str> = TABLE
+            .iter()
+            .flat_map(|row| row.parts.iter().map(|part| part.0))
+            .collect();
+        assert_eq!(lua_files("lua/lib"), Vec::from_iter(parts));
     }
 }
