@@ -1,4 +1,4 @@
-//! What can go wrong, sorted by whose matter it is.
+//! The error type of the crate: a kind to match on, a text for people, and the source.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,58 +6,60 @@ use std::fmt;
 /// The result of everything that can fail in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error: a [`kind`](Error::kind) to match on, a text that says what and where, and the
-/// [`source`](StdError::source) it came from.
+/// An error of this crate.
 ///
-/// Texts name the queue or the task id that is concerned, never a payload or a password.
-pub struct Error(Box<Inner>);
+/// It has a [`kind`](Error::kind) to match on, a text that says what failed and why, and often the
+/// [`source`](StdError::source) that caused it. The text may name a queue or a task id. It never
+/// contains a payload or a password.
+pub struct Error(Box<ErrorData>);
 
-struct Inner {
+struct ErrorData {
     kind: ErrorKind,
     message: String,
     task_id: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// Whose matter an [`Error`] is.
+/// What kind of failure an [`Error`] is.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The caller's: an argument or a setting that is refused before Redis is asked.
+    /// The caller's mistake: an argument or a setting was refused before Redis was asked.
     Invalid,
-    /// The queue's: another task holds the unique lock; [`Error::task_id`] says which.
+    /// Another task holds the unique lock. [`Error::task_id`] is the id of that task.
     ///
     /// asynq: `ErrDuplicateTask`.
     DuplicateTask,
-    /// The queue's: a task of this id is there already; [`Error::task_id`] repeats the id.
+    /// The queue already has a task with this id. [`Error::task_id`] is the id.
     ///
     /// asynq: `ErrTaskIDConflict`.
     TaskIdConflict,
-    /// The queue's: no queue of this name. asynq: `ErrQueueNotFound`.
+    /// There is no queue of this name. asynq: `ErrQueueNotFound`.
     QueueNotFound,
-    /// The queue's: no task of this id, or it is gone. asynq: `ErrTaskNotFound`.
+    /// The queue has no task with this id, or no longer has it. asynq: `ErrTaskNotFound`.
     TaskNotFound,
-    /// The queue's: it is not in a state that allows this (paused already, not paused, …).
+    /// The state of the queue does not allow the operation: for example, it is already paused.
     WrongState,
-    /// The data's: something in Redis does not decode.
+    /// Data read from Redis could not be decoded.
     Undecodable,
-    /// Redis': it cannot be reached, does not answer in time, is loading or read-only.
+    /// Redis cannot be reached, does not answer in time, is loading its data, is read-only, or
+    /// cannot serve the command for another reason that passes.
     ///
-    /// Whether a write has had its effect is unknown unless the method says otherwise.
+    /// Unless the method says otherwise, a write may or may not have taken effect.
     Unavailable,
-    /// Redis': it answered with an error (out of memory, no permission, wrong key type, …).
+    /// Redis answered with an error: out of memory, no permission, a key of the wrong type, …
     Redis,
-    /// Redis': its version is below the oldest that is supported.
+    /// Redis is older than the oldest version that this crate supports.
     UnsupportedRedis,
-    /// The server or client was shut down already.
+    /// The server or client was already shut down.
     Closed,
-    /// Ours: a defect of this crate. Please report it.
+    /// A defect of this crate. Please report it.
     Internal,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
+        Self(Box::new(ErrorData {
             kind,
             message: message.into(),
             task_id: None,
@@ -82,19 +84,21 @@ impl Error {
         self
     }
 
-    /// Whose matter this is.
+    /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The task that is concerned, where one is: for [`ErrorKind::DuplicateTask`] the holder of
-    /// the lock, for [`ErrorKind::TaskIdConflict`] the task that is there already.
+    /// The id of the task that the error is about, if it is about one.
+    ///
+    /// For [`ErrorKind::DuplicateTask`] this is the task that holds the unique lock. For
+    /// [`ErrorKind::TaskIdConflict`] it is the id that is already in use.
     pub fn task_id(&self) -> Option<&str> {
         self.0.task_id.as_deref()
     }
 
-    /// Whether the same call may succeed later without anyone changing anything: Redis was not
-    /// there, or did not take it.
+    /// Whether the same call may succeed later although nobody changes anything: true for
+    /// [`ErrorKind::Unavailable`], false for all other kinds.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind(), ErrorKind::Unavailable)
     }
