@@ -1,10 +1,10 @@
-//! fred's errors as ours, in one place.
+//! Maps fred's errors to this crate's [`Error`].
 
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 
 use crate::error::{Error, ErrorKind};
 
-/// Replies that will be other ones after a while, without anyone changing anything.
+/// The codes of error replies that pass: the same command may succeed later.
 const TRANSIENT_REPLIES: [&str; 8] = [
     "LOADING",
     "BUSY",
@@ -16,82 +16,75 @@ const TRANSIENT_REPLIES: [&str; 8] = [
     "MISCONF",
 ];
 
-/// What to say of a failure with `what` (“enqueue task `id` in queue `q`”): whose matter it is,
-/// and the reason.
+/// The error for an operation that failed. `what` names the operation: "enqueue task `id` in queue
+/// `q`".
 ///
-/// [`ErrorKind::Unavailable`] also where it is unknown whether a write has had its effect.
+/// The kind is [`ErrorKind::Unavailable`] also when it is unknown whether a write took effect.
 pub(crate) fn map_redis_error(error: FredError, what: &str) -> Error {
     let (kind, reason) = classify(&error);
     Error::new(kind, format!("{what}: {reason}")).with_source(error)
 }
 
-/// The same for an error that a script caught and handed on as text.
+/// The error for an operation whose script caught an error reply and returned its text.
 pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
     map_redis_error(FredError::new(FredKind::Unknown, text.to_owned()), what)
 }
 
-/// Whether Redis has refused a script because its keys are of several slots.
+/// Whether Redis refused a script because its keys belong to several slots of the cluster.
 pub(crate) fn crosses_slots(error: &Error) -> bool {
     std::error::Error::source(error)
         .and_then(|source| source.downcast_ref::<FredError>())
         .is_some_and(|source| reply_code(source.details()) == Some("CROSSSLOT"))
 }
 
-/// What Redis said within a script: version 6 puts the place in front, and a dash.
-fn innermost(details: &str) -> &str {
+/// The error reply of a command within a script, without the prefix that Redis 6 adds: the script's
+/// name, the line and a dash.
+fn strip_script_position(details: &str) -> &str {
     let details = details.trim_end();
     details
         .rsplit_once("@user_script: ")
         .and_then(|(_, rest)| rest.split_once(": "))
-        .map_or(details, |(_line, said)| said.trim_start_matches('-'))
+        .map_or(details, |(_line, reply)| reply.trim_start_matches('-'))
 }
 
 fn classify(error: &FredError) -> (ErrorKind, String) {
-    let details = innermost(error.details());
-    // of a command within a script, with ERR in front as of Redis 7
+    let details = strip_script_position(error.details());
+    // Redis answers this for a command within a script; since Redis 7 with the code ERR in front.
     if details.contains("The user executing the script can't") {
-        let reason = format!("Redis does not permit this to the user: {details}");
-        return (ErrorKind::Redis, reason);
+        return (ErrorKind::Redis, no_permission(details));
     }
     match reply_code(details) {
-        Some("LOADING") => {
-            let reason = "Redis is still loading its data".to_owned();
-            return (ErrorKind::Unavailable, reason);
-        }
-        Some("READONLY") => {
-            let reason = format!("this Redis is a read-only replica: {details}");
-            return (ErrorKind::Unavailable, reason);
-        }
-        Some(code) if TRANSIENT_REPLIES.contains(&code) => {
-            return (
-                ErrorKind::Unavailable,
-                format!("Redis cannot serve this now: {details}"),
-            );
-        }
-        Some("NOAUTH") => {
-            let reason = "Redis asks for a password, and none is set".to_owned();
-            return (ErrorKind::Redis, reason);
-        }
-        Some("WRONGPASS") => {
-            let reason = "Redis refuses the password, or knows no such user".to_owned();
-            return (ErrorKind::Redis, reason);
-        }
-        Some("NOPERM") => {
-            let reason = format!("Redis does not permit this to the user: {details}");
-            return (ErrorKind::Redis, reason);
-        }
-        Some("OOM") => {
-            let reason = format!("Redis is out of memory: {details}");
-            return (ErrorKind::Redis, reason);
-        }
-        Some("WRONGTYPE") => {
-            let reason = format!("a key holds another type of value: {details}");
-            return (ErrorKind::Redis, reason);
-        }
-        Some(_) => return (ErrorKind::Redis, format!("Redis answered {details}")),
-        None => {}
+        Some(code) => classify_reply(code, details),
+        None => classify_fred_error(error.kind(), details),
     }
-    match error.kind() {
+}
+
+/// What an error reply of Redis means.
+fn classify_reply(code: &str, details: &str) -> (ErrorKind, String) {
+    let reason = match code {
+        "LOADING" => "Redis is still loading its data".to_owned(),
+        "READONLY" => format!("this Redis is a read-only replica: {details}"),
+        code if TRANSIENT_REPLIES.contains(&code) => {
+            format!("Redis cannot serve the command now: {details}")
+        }
+        "NOAUTH" => "Redis asks for a password, and none is set".to_owned(),
+        "WRONGPASS" => "Redis refuses the password, or has no such user".to_owned(),
+        "NOPERM" => no_permission(details),
+        "OOM" => format!("Redis is out of memory: {details}"),
+        "WRONGTYPE" => format!("a key has a value of another type: {details}"),
+        _ => format!("Redis answered {details}"),
+    };
+    let kind = if TRANSIENT_REPLIES.contains(&code) {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Redis
+    };
+    (kind, reason)
+}
+
+/// What an error means that fred raised itself.
+fn classify_fred_error(kind: &FredKind, details: &str) -> (ErrorKind, String) {
+    match kind {
         FredKind::Timeout => (
             ErrorKind::Unavailable,
             "Redis does not answer in time".to_owned(),
@@ -102,7 +95,7 @@ fn classify(error: &FredError) -> (ErrorKind, String) {
         | FredKind::Cluster
         | FredKind::Sentinel
         | FredKind::Backpressure
-        // Among these, what fred says of a connection that is being made again.
+        // fred uses this kind, among others, while it reconnects.
         | FredKind::Unknown => (
             ErrorKind::Unavailable,
             format!("the connection to Redis failed: {details}"),
@@ -110,7 +103,7 @@ fn classify(error: &FredError) -> (ErrorKind, String) {
         #[cfg(feature = "tls")]
         FredKind::Tls => (
             ErrorKind::Unavailable,
-            format!("no TLS with this Redis: {details}"),
+            format!("TLS to Redis failed: {details}"),
         ),
         FredKind::Auth => (
             ErrorKind::Redis,
@@ -118,21 +111,25 @@ fn classify(error: &FredError) -> (ErrorKind, String) {
         ),
         FredKind::Protocol | FredKind::Parse | FredKind::NotFound => (
             ErrorKind::Redis,
-            format!("Redis answered something unexpected: {details}"),
+            format!("unexpected reply from Redis: {details}"),
         ),
         _ => (ErrorKind::Redis, details.to_owned()),
     }
 }
 
-/// The first word of an error reply. fred's own errors are sentences, Redis' begin with a word in
-/// capitals.
+fn no_permission(details: &str) -> String {
+    format!("the Redis user has no permission: {details}")
+}
+
+/// The code of an error reply: its first word, if it is all capitals. fred's own errors are
+/// sentences and have no code.
 fn reply_code(details: &str) -> Option<&str> {
     let code = details.split_whitespace().next()?;
     let is_code = code.len() > 1 && code.bytes().all(|b| b.is_ascii_uppercase());
     is_code.then_some(code)
 }
 
-/// Whether the server does not know the command `HELLO`, which is in every Redis since 6.0.
+/// Whether the server does not know the command `HELLO`, which every Redis since 6.0 has.
 pub(super) fn is_unknown_hello(error: &FredError) -> bool {
     let details = error.details().to_ascii_lowercase();
     details.contains("unknown command") && details.contains("hello")
@@ -140,28 +137,27 @@ pub(super) fn is_unknown_hello(error: &FredError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn what_redis_6_says_within_a_script_is_found_behind_the_place() {
-        use super::innermost;
+    fn the_script_position_that_redis_6_adds_to_an_error_is_removed() {
         assert_eq!(
-            innermost("@user_script: 35: -READONLY You can't write"),
+            strip_script_position("@user_script: 35: -READONLY You can't write"),
             "READONLY You can't write"
         );
         let raised =
             "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: WRONGTYPE no";
-        assert_eq!(innermost(raised), "WRONGTYPE no");
-        let of_seven = "OOM not allowed script: 1, on @user_script:40.";
-        assert_eq!(innermost(of_seven), of_seven);
+        assert_eq!(strip_script_position(raised), "WRONGTYPE no");
+        let redis_7 = "OOM not allowed script: 1, on @user_script:40.";
+        assert_eq!(strip_script_position(redis_7), redis_7);
     }
-
-    use super::*;
 
     fn mapped(kind: FredKind, details: &'static str) -> Error {
         map_redis_error(FredError::new(kind, details), "enqueue")
     }
 
     #[test]
-    fn replies_that_pass_are_unavailable_and_others_are_redis_errors() {
+    fn transient_replies_are_unavailable_and_others_are_redis_errors() {
         for (details, kind) in [
             (
                 "LOADING Redis is loading the dataset in memory",

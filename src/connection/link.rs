@@ -1,103 +1,104 @@
-//! What is open: the connections that one client or server has to Redis.
+//! The open connections of one client or server: some for commands, others for blocking commands
+//! and subscriptions.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use fred::clients::{Client as FredClient, SentinelClient, SubscriberClient};
+use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::interfaces::{ClientLike, SentinelInterface};
-use fred::types::RespVersion;
 use fred::types::config::{Config, SentinelConfig, ServerConfig};
+use fred::types::{RespVersion, Value};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::failure::{is_unknown_hello, map_redis_error};
+use super::keep_alive::KeepAlive;
 use super::settings::Settings;
 use super::version;
-use super::watch::Watch;
 use super::{Connection, Target};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long closing waits for what is under way on each connection.
+/// How long [`Link::close`] waits, on each connection, for the commands in flight.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The open connections of one client or server. Clones share them.
 ///
-/// Dropping the last clone ends what [`close`](Self::close) has not, without waiting.
+/// When the last clone is dropped, the connections that [`close`](Self::close) has not closed are
+/// aborted.
 #[derive(Clone)]
 pub(crate) struct Link {
-    inner: Arc<Inner>,
+    shared: Arc<LinkState>,
 }
 
-struct Inner {
-    commands: Commands,
+struct LinkState {
+    commands: CommandClients,
     settings: Settings,
-    place: String,
-    /// Everything made here that may still be open.
-    made: Mutex<Vec<Weak<Watch>>>,
+    /// The address of Redis, for messages.
+    address: String,
+    /// Every connection that this link opened and that may still be open.
+    opened: Mutex<Vec<Weak<KeepAlive>>>,
 }
 
-/// What carries the commands.
-enum Commands {
-    /// The caller's, not to be closed.
-    Theirs(FredClient),
-    Ours {
-        pool: Vec<Owned<FredClient>>,
+/// The clients that carry the commands.
+enum CommandClients {
+    /// The caller's own client. It is never closed here.
+    External(FredClient),
+    /// Clients that this link opened. `next` counts the calls, to use them in turn.
+    Pool {
+        clients: Vec<Owned<FredClient>>,
         next: AtomicUsize,
     },
 }
 
-/// A client with a connection of its own, which ends when this is dropped.
-///
-/// Derefs to the client. Clones of the client stop working at that moment.
+/// A fred client with a connection of its own. Dropping it closes the connection, also for clones
+/// of the client. Derefs to the client.
 pub(crate) struct Owned<C: ClientLike + 'static> {
     client: C,
-    watch: Arc<Watch>,
-    /// What subscribes again after a reconnection, if anything does.
-    companion: Option<JoinHandle<()>>,
+    keep_alive: Arc<KeepAlive>,
+    /// The task that subscribes again after a reconnection. Only a subscriber has one.
+    resubscribe: Option<JoinHandle<()>>,
 }
 
 impl Connection {
-    /// Connects, within the connect timeout, and checks that Redis is there, ready and new enough.
+    /// Connects within the connect timeout, and checks that Redis serves and is new enough.
     ///
-    /// Cancel-safe: dropped, nothing stays open.
+    /// Cancel-safe: if the future is dropped, no connection stays open.
     pub(crate) async fn open(&self) -> Result<Link> {
         self.validate()?;
         let settings = self.settings()?;
-        let place = self.to_string();
+        let address = self.to_string();
         let within = settings.connect_timeout;
-        match timeout(within, self.open_at(settings, place.clone())).await {
-            Ok(link) => link,
-            Err(_) => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("cannot connect to {place}: Redis does not answer within {within:?}"),
-            )),
-        }
+        let link = self.open_with(settings, address.clone());
+        timeout(within, link)
+            .await
+            .unwrap_or_else(|_| Err(connect_timed_out(&address, within)))
     }
 
-    async fn open_at(&self, settings: Settings, place: String) -> Result<Link> {
-        let mut made = Vec::new();
+    async fn open_with(&self, settings: Settings, address: String) -> Result<Link> {
+        let mut opened = Vec::new();
         let commands = match &self.target {
-            Target::Existing(client) => Commands::Theirs(client.clone()),
+            Target::Existing(client) => CommandClients::External(client.clone()),
             _ => {
-                let mut pool = Vec::with_capacity(self.pool_size);
+                let mut clients = Vec::with_capacity(self.pool_size);
                 for _ in 0..self.pool_size {
-                    let client = connect(settings.client(), &settings, &place).await?;
-                    made.push(Arc::downgrade(&client.watch));
-                    pool.push(client);
+                    let client = connect(settings.client(), &settings, &address).await?;
+                    opened.push(Arc::downgrade(&client.keep_alive));
+                    clients.push(client);
                 }
-                Commands::Ours {
-                    pool,
+                CommandClients::Pool {
+                    clients,
                     next: AtomicUsize::new(0),
                 }
             }
         };
         let link = Link {
-            inner: Arc::new(Inner {
+            shared: Arc::new(LinkState {
                 commands,
                 settings,
-                place,
-                made: Mutex::new(made),
+                address,
+                opened: Mutex::new(opened),
             }),
         };
         link.check().await?;
@@ -106,130 +107,120 @@ impl Connection {
 }
 
 impl Link {
-    /// The client for commands. With a pool, each call gives the next one in turn.
+    /// The client for commands. With a pool, successive calls return its clients in turn.
     ///
-    /// Never block its connection.
+    /// Never send it a command that blocks: all callers share its connection.
     pub(crate) fn commands(&self) -> &FredClient {
-        match &self.inner.commands {
-            Commands::Theirs(client) => client,
-            Commands::Ours { pool, next } => {
-                let turn = match pool.len() {
+        match &self.shared.commands {
+            CommandClients::External(client) => client,
+            CommandClients::Pool { clients, next } => {
+                let index = match clients.len() {
                     1 => 0,
                     several => next.fetch_add(1, Ordering::Relaxed) % several,
                 };
-                &pool[turn].client
+                &clients[index].client
             }
         }
     }
 
-    /// A connection of one's own, RESP3, for commands that block and for client-side caching.
+    /// A separate connection, RESP3, for commands that block and for client tracking.
     ///
-    /// fred gives the empty reply of a blocking list command as an error of its kind `Timeout`.
-    /// Such a command must come back by itself in less than the
-    /// [`command_timeout`](Self::command_timeout), or the connection counts as dead. What was
-    /// asked of the connection itself (`CLIENT TRACKING`) has to be asked again after each
-    /// reconnection: listen to fred's `reconnect_rx`.
+    /// A blocking command must return by itself in less than the
+    /// [`command_timeout`](Self::command_timeout); otherwise the connection counts as dead. fred
+    /// reports the empty reply of a blocking list command as an error of its kind `Timeout`.
+    ///
+    /// State of the connection itself (`CLIENT TRACKING`) is lost with each reconnection and must be
+    /// set again: listen to fred's `reconnect_rx`.
     pub(crate) async fn dedicated(&self) -> Result<Owned<FredClient>> {
-        self.make(self.inner.settings.client()).await
+        self.open_client(self.shared.settings.client()).await
     }
 
-    /// A connection for publish/subscribe that subscribes again by itself when it was lost.
+    /// A separate connection for publish/subscribe. It subscribes again after each reconnection.
     pub(crate) async fn subscriber(&self) -> Result<Owned<SubscriberClient>> {
-        let settings = &self.inner.settings;
+        let settings = &self.shared.settings;
         let client = SubscriberClient::new(
             settings.config.clone(),
             Some(settings.performance.clone()),
             Some(settings.connection.clone()),
             Some(settings.policy.clone()),
         );
-        let mut subscriber = self.make(client).await?;
-        subscriber.companion = Some(subscriber.client.manage_subscriptions());
+        let mut subscriber = self.open_client(client).await?;
+        subscriber.resubscribe = Some(subscriber.client.manage_subscriptions());
         Ok(subscriber)
     }
 
-    async fn make<C: ClientLike + 'static>(&self, client: C) -> Result<Owned<C>> {
-        let Inner {
-            settings, place, ..
-        } = &*self.inner;
-        let made = connect(client, settings, place).await?;
-        let mut all = lock(&self.inner.made);
-        all.retain(|watch| watch.strong_count() > 0);
-        all.push(Arc::downgrade(&made.watch));
-        Ok(made)
+    async fn open_client<C: ClientLike + 'static>(&self, client: C) -> Result<Owned<C>> {
+        let LinkState {
+            settings, address, ..
+        } = &*self.shared;
+        let client = connect(client, settings, address).await?;
+        let mut opened = lock(&self.shared.opened);
+        opened.retain(|connection| connection.strong_count() > 0);
+        opened.push(Arc::downgrade(&client.keep_alive));
+        Ok(client)
     }
 
-    /// Whether Redis is a cluster, where one script's keys must share a slot.
+    /// Whether Redis is a cluster. Then all keys of a script must be in the same slot.
     pub(crate) fn is_cluster(&self) -> bool {
-        self.inner.settings.config.server.is_clustered()
+        self.shared.settings.config.server.is_clustered()
     }
 
     /// How long a command waits for its reply.
     pub(crate) fn command_timeout(&self) -> Duration {
-        self.inner.settings.command_timeout
+        self.shared.settings.command_timeout
     }
 
-    /// Where Redis is, for messages.
-    pub(crate) fn place(&self) -> &str {
-        &self.inner.place
-    }
-
-    /// Closes every connection that was made here, after what is under way on them; the caller's
-    /// own client stays open. Later commands fail.
+    /// Closes every connection that this link opened, once the commands in flight on it are
+    /// answered. Later commands fail. The caller's own client stays open.
     ///
-    /// Idempotent. Takes no longer than 2 s, even when Redis is silent.
+    /// Idempotent. Takes at most 2 s, even if Redis does not answer.
     pub(crate) async fn close(&self) {
-        let made = std::mem::take(&mut *lock(&self.inner.made));
-        let open = made.iter().filter_map(Weak::upgrade);
-        let closing = open.map(|watch| async move { watch.close(CLOSE_TIMEOUT).await });
+        let opened = std::mem::take(&mut *lock(&self.shared.opened));
+        let open = opened.iter().filter_map(Weak::upgrade);
+        let closing = open.map(|connection| async move { connection.close(CLOSE_TIMEOUT).await });
         futures_util::future::join_all(closing).await;
     }
 
-    /// Whether Redis is new enough and serves.
+    /// Checks that Redis is new enough and serves.
     async fn check(&self) -> Result<()> {
-        let (client, place) = (self.commands(), self.place());
-        version::check(client, place).await?;
+        let (client, address) = (self.commands(), self.shared.address.as_str());
+        version::check(client, address).await?;
         match client.ping::<()>(None).await {
+            // A user without permission for PING may still use the queues.
             Err(error) if !error.details().starts_with("NOPERM") => {
-                Err(map_redis_error(error, &format!("cannot use {place}")))
+                Err(map_redis_error(error, &format!("cannot use {address}")))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Connects a client and watches over its connection from then on.
+/// Connects a client and keeps it connected until the result is dropped.
 async fn connect<C: ClientLike + 'static>(
     client: C,
     settings: &Settings,
-    place: &str,
+    address: &str,
 ) -> Result<Owned<C>> {
-    match timeout(
-        settings.connect_timeout,
-        Watch::start(&client, settings, place),
-    )
-    .await
-    {
-        Ok(Ok(watch)) => Ok(Owned {
+    let within = settings.connect_timeout;
+    match timeout(within, KeepAlive::start(&client, settings, address)).await {
+        Ok(Ok(keep_alive)) => Ok(Owned {
             client,
-            watch: Arc::new(watch),
-            companion: None,
+            keep_alive: Arc::new(keep_alive),
+            resubscribe: None,
         }),
-        Ok(Err(error)) if is_unknown_hello(&error) => Err(settings.too_old(place).await),
+        Ok(Err(error)) if is_unknown_hello(&error) => Err(settings.too_old(address).await),
         Ok(Err(error)) => {
-            let error = settings.reason(error).await;
-            Err(map_redis_error(
-                error,
-                &format!("cannot connect to {place}"),
-            ))
+            let error = settings.explain_sentinel_failure(error).await;
+            let what = format!("cannot connect to {address}");
+            Err(map_redis_error(error, &what))
         }
-        Err(_) => Err(Error::new(
-            ErrorKind::Unavailable,
-            format!(
-                "cannot connect to {place}: Redis does not answer within {:?}",
-                settings.connect_timeout
-            ),
-        )),
+        Err(_) => Err(connect_timed_out(address, within)),
     }
+}
+
+fn connect_timed_out(address: &str, within: Duration) -> Error {
+    let text = format!("cannot connect to {address}: Redis does not answer within {within:?}");
+    Error::new(ErrorKind::Unavailable, text)
 }
 
 impl Settings {
@@ -246,8 +237,8 @@ impl Settings {
         )
     }
 
-    /// The error about a Redis that has no `HELLO` yet, with its version if it tells it.
-    async fn too_old(&self, place: &str) -> Error {
+    /// The error for a Redis without `HELLO`. Connects again with RESP2, to read the version.
+    async fn too_old(&self, address: &str) -> Error {
         let client = self.client_with(Config {
             username: self.login.0.clone(),
             password: self.login.1.clone(),
@@ -255,17 +246,18 @@ impl Settings {
             ..self.config.clone()
         });
         let mut found = None;
-        if let Ok(watch) = Watch::start(&client, self, place).await {
+        if let Ok(keep_alive) = KeepAlive::start(&client, self, address).await {
             if let Ok(info) = client.info::<String>(None).await {
-                found = version::in_info(&info);
+                found = version::version_in_info(&info);
             }
-            watch.close(CLOSE_TIMEOUT).await;
+            keep_alive.close(CLOSE_TIMEOUT).await;
         }
-        version::too_old(found.as_deref().unwrap_or("5 or older"), place)
+        version::too_old(found.as_deref().unwrap_or("5 or older"), address)
     }
 
-    /// fred only says that no sentinel would do; this asks one after the other why.
-    async fn reason(&self, error: fred::error::Error) -> fred::error::Error {
+    /// Replaces `error` by one that says why the sentinels did not lead to a master: fred's own
+    /// error does not say it. Without sentinels, returns `error`.
+    async fn explain_sentinel_failure(&self, error: FredError) -> FredError {
         let ServerConfig::Sentinel {
             hosts,
             service_name,
@@ -277,7 +269,7 @@ impl Settings {
         };
         let mut reason = error;
         for host in hosts {
-            let config = SentinelConfig {
+            let sentinel = SentinelConfig {
                 host: host.host.to_string(),
                 port: host.port,
                 username: username.clone(),
@@ -285,32 +277,36 @@ impl Settings {
                 #[cfg(feature = "tls")]
                 tls: self.config.tls.clone(),
             };
-            let client = SentinelClient::new(
-                config,
-                Some(self.performance.clone()),
-                Some(self.connection.clone()),
-                None,
-            );
-            let task = match client.init().await {
-                Ok(task) => task,
+            match self.knows_master(sentinel, service_name).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let details = format!("sentinel {host} knows no master {service_name:?}");
+                    return FredError::new(FredKind::Sentinel, details);
+                }
                 Err(error) => {
                     let details = format!("sentinel {host}: {}", error.details());
-                    reason = fred::error::Error::new(error.kind().clone(), details);
-                    continue;
+                    reason = FredError::new(error.kind().clone(), details);
                 }
-            };
-            let master = client
-                .get_master_addr_by_name::<fred::types::Value, _>(service_name.clone())
-                .await;
-            task.abort();
-            if let Ok(master) = master
-                && master.is_null()
-            {
-                let details = format!("sentinel {host} knows no master {service_name:?}");
-                return fred::error::Error::new(fred::error::ErrorKind::Sentinel, details);
             }
         }
         reason
+    }
+
+    /// Asks one sentinel for its master `name`. Fails if the sentinel cannot be reached; if it was
+    /// reached but gave no answer, the result is `true`.
+    async fn knows_master(&self, sentinel: SentinelConfig, name: &str) -> Result<bool, FredError> {
+        let client = SentinelClient::new(
+            sentinel,
+            Some(self.performance.clone()),
+            Some(self.connection.clone()),
+            None,
+        );
+        let task = client.init().await?;
+        let master = client
+            .get_master_addr_by_name::<Value, _>(name.to_owned())
+            .await;
+        task.abort();
+        Ok(!master.is_ok_and(|master| master.is_null()))
     }
 }
 
@@ -324,10 +320,10 @@ impl<C: ClientLike + 'static> std::ops::Deref for Owned<C> {
 
 impl<C: ClientLike + 'static> Drop for Owned<C> {
     fn drop(&mut self) {
-        if let Some(companion) = &self.companion {
-            companion.abort();
+        if let Some(resubscribe) = &self.resubscribe {
+            resubscribe.abort();
         }
-        self.watch.abort();
+        self.keep_alive.abort();
     }
 }
 

@@ -1,19 +1,19 @@
-//! Where Redis is, and how it is reached.
+//! Where Redis is, how to reach it, and the open connections.
 //!
-//! [`Connection`] is the address with its settings: nothing is connected before a client or a
-//! server asks for it. What is then open is a [`Link`]: one connection (or a few) that carries
-//! every command, and further ones for those who wait or listen.
+//! A [`Connection`] is an address with settings; it opens nothing. Each client and each server opens
+//! a [`Link`] from it: a pool of connections that carry all commands, and further connections for
+//! blocking commands and subscriptions.
 //!
-//! The only place that makes fred clients. It owns no keys.
+//! No other module creates fred clients. This module owns no keys in Redis.
 
 mod failure;
+mod keep_alive;
 mod link;
 mod settings;
 #[cfg(feature = "tls")]
 mod tls;
 mod uri;
 mod version;
-mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -32,28 +32,28 @@ pub(crate) use link::{Link, Owned};
 #[cfg(feature = "tls")]
 pub use tls::TlsOptions;
 
-/// How long connecting may take in all, names, TLS and authentication included.
+/// How long connecting may take in all, with name resolution, TLS and authentication: 5 s.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a command waits for its reply, the time in which a lost connection is made again
-/// included.
+/// How long a command waits for its reply, with the time for a reconnection: 5 s.
 pub const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many connections share the commands.
+/// How many connections share the commands: 1.
 pub const DEFAULT_POOL_SIZE: usize = 1;
 
-/// The port of a Redis server that is named without one.
+/// The port of a Redis server in a URI without a port.
 const DEFAULT_PORT: u16 = 6379;
 
-/// The port of a sentinel that is named without one.
+/// The port of a sentinel in a URI without a port.
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
 
 /// Where Redis is and how to reach it: a single server, a unix socket, a master behind sentinels,
-/// a cluster, or a client that you have already.
+/// a cluster, or a fred client of your own.
 ///
-/// This only describes; connections are made by those who are given it, each its own. A connection
-/// that is lost is made again by itself, for as long as it takes. It never repeats a command that may
-/// have reached Redis; what is safe to repeat (an enqueue, marked as such) is repeated above it.
+/// This is a description and opens nothing. Each client and each server that you give it to opens its
+/// own connections. A lost connection reconnects by itself, for as long as it takes. It never repeats
+/// a command that may have reached Redis. An operation that is safe to repeat, such as an enqueue, is
+/// repeated by the client or server.
 ///
 /// asynq: `RedisConnOpt` and its three kinds.
 ///
@@ -108,17 +108,17 @@ impl Connection {
     /// redis-sentinel://[[user]:password@]host[:port][,host[:port]…][/database]?master=name
     /// ```
     ///
-    /// A port that is left out is 6379, a sentinel's 26379. Users, passwords and paths are
-    /// percent-decoded. As in asynq, user and password of a sentinel URI are those of the
-    /// sentinels; [`username`](Self::username) and [`password`](Self::password) set the ones of
-    /// the servers behind them, [`database`](Self::database) their database.
+    /// The default port is 6379, that of a sentinel 26379. Users, passwords and paths are
+    /// percent-decoded. As in asynq, the user and password of a sentinel URI are for the sentinels.
+    /// For the servers behind them, use [`username`](Self::username), [`password`](Self::password)
+    /// and [`database`](Self::database).
     ///
-    /// Unlike asynq, which drops it, the user name is kept.
+    /// The user name is used. asynq ignores it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) names the part that is wrong. It never
-    /// repeats a password.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a malformed URI. The text names the part
+    /// that is wrong and never contains a password.
     pub fn from_uri(uri: &str) -> Result<Self> {
         uri::parse(uri)
     }
@@ -133,8 +133,8 @@ impl Connection {
         Self::to(Target::Unix(path.into()))
     }
 
-    /// The master that sentinels know as `master`, found through the first sentinel that answers,
-    /// and found again whenever the connection is lost.
+    /// The master that sentinels know as `master`. The first sentinel that answers is asked for its
+    /// address, and again after each lost connection.
     pub fn sentinel<H: Into<String>>(
         master: impl Into<String>,
         sentinels: impl IntoIterator<Item = (H, u16)>,
@@ -145,28 +145,29 @@ impl Connection {
         })
     }
 
-    /// A cluster, found through the first of these nodes that answers.
+    /// A cluster. The first of these nodes that answers is asked for the others.
     pub fn cluster<H: Into<String>>(nodes: impl IntoIterator<Item = (H, u16)>) -> Self {
         Self::to(Target::Cluster(Host::list(nodes)))
     }
 
-    /// Your own fred client, connected already. It carries all commands and is never closed by
-    /// this crate; connections that have to be separate (for waiting and for listening) are made
-    /// after its example and closed again.
+    /// Your own fred client, already connected. It carries all commands, and this crate never closes
+    /// it. Blocking commands and subscriptions need separate connections: this crate opens them with
+    /// the settings of your client, and closes them.
     ///
-    /// Its settings decide how exact and how robust the queue is:
+    /// The settings of your client must be these:
     ///
-    /// - `ConnectionConfig::max_command_attempts` must be 1. With more, fred sends a script again
-    ///   whose reply was lost, and it runs twice. A client with more is refused when it is used.
-    /// - It needs a `ReconnectPolicy`, or it never connects again and its calls hang.
+    /// - `ConnectionConfig::max_command_attempts` is 1. With more, fred sends a script again after a
+    ///   lost reply, and the script runs twice. A fred client with
+    ///   another value is refused when you connect with it.
+    /// - There is a `ReconnectPolicy`. Without one, fred never reconnects and calls hang.
     /// - `PerformanceConfig::default_command_timeout` and
-    ///   `ConnectionConfig::unresponsive.max_timeout` must be set, or a server that has gone
-    ///   silent holds a call for ever.
-    /// - `ConnectionConfig::max_command_buffer_len` must be 0, its default.
+    ///   `ConnectionConfig::unresponsive.max_timeout` are set. Otherwise calls hang when the server
+    ///   does not answer.
+    /// - `ConnectionConfig::max_command_buffer_len` is 0, its default.
     ///
-    /// The last three are logged as warnings. Of the settings of this type,
-    /// [`connect_timeout`](Self::connect_timeout) and [`command_timeout`](Self::command_timeout)
-    /// apply to the separate connections; all others are refused.
+    /// If one of the last three is not met, a warning is logged. Of the settings of this type, only
+    /// [`connect_timeout`](Self::connect_timeout) and [`command_timeout`](Self::command_timeout) may
+    /// be set, and they apply to the separate connections. All others are refused.
     pub fn from_fred(client: FredClient) -> Self {
         Self::to(Target::Existing(client))
     }
@@ -187,7 +188,7 @@ impl Connection {
         }
     }
 
-    /// The ACL user to log in as. Default: Redis' user `default`.
+    /// The ACL user to log in as. Default: the user `default`.
     pub fn username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
         self
@@ -199,7 +200,7 @@ impl Connection {
         self
     }
 
-    /// The number of the database to use. Default: 0, the only one that a cluster has.
+    /// The number of the database. Default: 0. A cluster has no other.
     pub fn database(mut self, database: u8) -> Self {
         self.database = database;
         self
@@ -217,15 +218,16 @@ impl Connection {
         self
     }
 
-    /// Talks TLS, to sentinels as to servers. Default: only for `rediss://` URIs.
+    /// Uses TLS, for servers and for sentinels. Default: no TLS, except for `rediss://` URIs.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, options: TlsOptions) -> Self {
         self.tls = Some(options);
         self
     }
 
-    /// How long connecting may take in all: names, TLS and authentication included. Several
-    /// sentinels or cluster nodes share this time. Default: [`DEFAULT_CONNECT_TIMEOUT`], 5 s.
+    /// How long connecting may take in all, with name resolution, TLS and authentication. Several
+    /// sentinels or cluster nodes share this time. At least 1 ms. Default:
+    /// [`DEFAULT_CONNECT_TIMEOUT`], 5 s.
     ///
     /// asynq: `DialTimeout`.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
@@ -233,9 +235,9 @@ impl Connection {
         self
     }
 
-    /// How long a command waits for its reply, the time in which a lost connection is made again
-    /// included; also, how long a connection may leave commands unanswered before it is given up
-    /// and made anew. Default: [`DEFAULT_COMMAND_TIMEOUT`], 5 s.
+    /// How long a command waits for its reply, with the time for a reconnection. A connection that
+    /// leaves commands unanswered for so long is closed and opened again. At least 1 ms. Default:
+    /// [`DEFAULT_COMMAND_TIMEOUT`], 5 s.
     ///
     /// asynq: `ReadTimeout`, `WriteTimeout`.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
@@ -243,12 +245,12 @@ impl Connection {
         self
     }
 
-    /// How many connections share the commands. Default: [`DEFAULT_POOL_SIZE`], 1.
+    /// How many connections share the commands. At least 1. Default: [`DEFAULT_POOL_SIZE`], 1.
     ///
-    /// One connection carries the commands of many callers at once and is rarely the limit;
-    /// more help where single messages are so large that they delay each other.
+    /// One connection carries the commands of many callers at once and is rarely the limit. More
+    /// connections help if single messages are so large that they delay each other.
     ///
-    /// asynq: `PoolSize` (there, one connection carries one command at a time).
+    /// asynq: `PoolSize`, but there a connection carries one command at a time.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
         self
@@ -288,7 +290,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// The place, for people: no user, no password.
+/// The address, for messages. It has no user and no password.
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         #[cfg(feature = "tls")]
@@ -322,7 +324,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "…");
         f.debug_struct("Connection")
-            .field("place", &format_args!("{self}"))
+            .field("address", &format_args!("{self}"))
             .field("username", &self.username)
             .field("password", &hidden(&self.password))
             .field("sentinel_username", &self.sentinel_username)

@@ -1,4 +1,4 @@
-//! A [`Connection`] checked, and as fred's settings.
+//! Checks a [`Connection`], and translates it into fred's settings.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,56 +14,81 @@ use fred::types::config::{
 use super::{Connection, DEFAULT_POOL_SIZE, Host, Target};
 use crate::error::{Error, Result};
 
-/// A command is written once: the reply to a script that ran may be what was lost.
+/// fred writes a command once. It must not repeat one: a script may have run although its reply was
+/// lost.
 const COMMAND_ATTEMPTS: u32 = 1;
 
-/// The wait before the first attempt to connect again, doubled from one to the next.
+/// The delay before the first attempt to reconnect. It doubles with each attempt.
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 
-/// The longest wait before an attempt to connect again.
+/// The longest delay before an attempt to reconnect.
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 
-/// Up to so much is added to each of these waits, so that not all come back at once.
+/// The most that is added to each of these delays at random, so that clients do not all reconnect
+/// at the same moment.
 const RECONNECT_JITTER: Duration = Duration::from_millis(50);
 
-/// Everything that fred is told of one connection.
+/// The shortest timeout that can be set.
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+
+/// fred's settings for the connections of one [`Connection`].
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) config: Config,
     pub(super) performance: PerformanceConfig,
     pub(super) connection: ConnectionConfig,
     pub(super) policy: ReconnectPolicy,
-    /// User and password as they are; those of `config` are written for `HELLO`.
+    /// User and password as they were set. In `config` they are quoted for `HELLO`.
     pub(super) login: (Option<String>, Option<String>),
     pub(super) connect_timeout: Duration,
     pub(super) command_timeout: Duration,
 }
 
 impl Connection {
-    /// Refuses what cannot work, by the name of the setting.
+    /// Refuses settings that cannot work. The error names the setting.
     pub(super) fn validate(&self) -> Result<()> {
         for (name, timeout) in [
             ("connect_timeout", self.connect_timeout),
             ("command_timeout", self.command_timeout),
         ] {
-            if timeout < Duration::from_millis(1) {
-                return Err(wrong(format!("{name} is {timeout:?}: at least 1 ms")));
+            if timeout < TIMEOUT_MIN {
+                return Err(wrong(format!(
+                    "{name} is {timeout:?}, but must be at least 1 ms"
+                )));
             }
         }
         if self.pool_size == 0 {
-            return Err(wrong("pool_size is 0: at least 1"));
+            return Err(wrong("pool_size is 0, but must be at least 1"));
         }
+        self.validate_hosts()?;
+        self.validate_target()?;
+        let sentinel_login = self.sentinel_username.is_some() || self.sentinel_password.is_some();
+        if sentinel_login && !matches!(self.target, Target::Sentinel { .. }) {
+            return Err(wrong("a login for sentinels is set, but there are none"));
+        }
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() && matches!(self.target, Target::Unix(_)) {
+            return Err(wrong("TLS is not possible on a unix socket"));
+        }
+        Ok(())
+    }
+
+    fn validate_hosts(&self) -> Result<()> {
         let hosts = match &self.target {
             Target::Tcp(host) => std::slice::from_ref(host),
             Target::Sentinel { nodes, .. } | Target::Cluster(nodes) => nodes,
             Target::Unix(_) | Target::Existing(_) => &[],
         };
         if hosts.iter().any(|host| host.name.trim().is_empty()) {
-            return Err(wrong("a host has no name"));
+            return Err(wrong("the name of a host is empty"));
         }
         if hosts.iter().any(|host| host.port == 0) {
             return Err(wrong("a port is 0"));
         }
+        Ok(())
+    }
+
+    fn validate_target(&self) -> Result<()> {
         match &self.target {
             Target::Tcp(_) => {}
             Target::Unix(path) => {
@@ -89,25 +114,17 @@ impl Connection {
             }
             Target::Existing(client) => self.validate_existing(client)?,
         }
-        let sentinel_login = self.sentinel_username.is_some() || self.sentinel_password.is_some();
-        if sentinel_login && !matches!(self.target, Target::Sentinel { .. }) {
-            return Err(wrong("a login for sentinels is set, but there are none"));
-        }
-        #[cfg(feature = "tls")]
-        if self.tls.is_some() && matches!(self.target, Target::Unix(_)) {
-            return Err(wrong("there is no TLS on a unix socket"));
-        }
         Ok(())
     }
 
     fn validate_existing(&self, client: &FredClient) -> Result<()> {
-        let of_the_client = self.username.is_some()
+        let sets_the_clients_own = self.username.is_some()
             || self.password.is_some()
             || self.database != 0
             || self.pool_size != DEFAULT_POOL_SIZE;
         #[cfg(feature = "tls")]
-        let of_the_client = of_the_client || self.tls.is_some();
-        if of_the_client {
+        let sets_the_clients_own = sets_the_clients_own || self.tls.is_some();
+        if sets_the_clients_own {
             return Err(wrong(
                 "login, database, TLS and pool size are those of the fred client: set them there",
             ));
@@ -116,15 +133,15 @@ impl Connection {
         let attempts = settings.max_command_attempts;
         if attempts != COMMAND_ATTEMPTS {
             return Err(wrong(format!(
-                "the fred client has max_command_attempts = {attempts}: with anything but \
-                 {COMMAND_ATTEMPTS}, a script whose reply is lost is sent and run again"
+                "the fred client has max_command_attempts = {attempts}, but must have \
+                 {COMMAND_ATTEMPTS}: otherwise a script whose reply is lost runs again"
             )));
         }
         let id = client.id();
         if !client.has_reconnect_policy() {
             tracing::warn!(
                 client = id,
-                "the fred client has no reconnect policy: once its connection is lost, its calls hang"
+                "the fred client has no reconnect policy: calls hang once its connection is lost"
             );
         }
         if client.perf_config().default_command_timeout.is_zero()
@@ -133,7 +150,7 @@ impl Connection {
             tracing::warn!(
                 client = id,
                 "the fred client has no default_command_timeout or no unresponsive.max_timeout: \
-                 a silent server holds its calls for ever"
+                 calls hang when the server does not answer"
             );
         }
         if settings.max_command_buffer_len != 0 {
@@ -145,29 +162,20 @@ impl Connection {
         Ok(())
     }
 
-    /// What to tell fred. Call [`validate`](Self::validate) first.
+    /// fred's settings for these. Call [`validate`](Self::validate) first.
     pub(super) fn settings(&self) -> Result<Settings> {
-        let (mut config, nodes) = match &self.target {
-            Target::Existing(client) => {
-                let config = client.client_config();
-                let nodes = config.server.hosts().len();
-                (config, nodes)
-            }
-            target => {
-                let server = self.server_config(target)?;
-                let nodes = server.hosts().len();
-                let config = Config {
-                    server,
-                    username: self.username.clone(),
-                    password: password_for(&self.username, &self.password),
-                    version: RespVersion::RESP2,
-                    database: (self.database != 0).then_some(self.database),
-                    #[cfg(feature = "tls")]
-                    tls: self.tls.as_ref().map(|tls| tls.for_fred()).transpose()?,
-                    ..Config::default()
-                };
-                (config, nodes)
-            }
+        let mut config = match &self.target {
+            Target::Existing(client) => client.client_config(),
+            target => Config {
+                server: self.server_config(target)?,
+                username: self.username.clone(),
+                password: password_for(&self.username, &self.password),
+                version: RespVersion::RESP2,
+                database: (self.database != 0).then_some(self.database),
+                #[cfg(feature = "tls")]
+                tls: self.tls.as_ref().map(|tls| tls.for_fred()).transpose()?,
+                ..Config::default()
+            },
         };
         let login = (config.username.clone(), config.password.clone());
         if config.version == RespVersion::RESP2 {
@@ -176,18 +184,37 @@ impl Connection {
             config.version = RespVersion::RESP3;
         }
         config.fail_fast = true;
-        // Several nodes are asked one after the other, within the same time in all; a step more
-        // for the login, and for the server behind the sentinels. An attempt that fails must do
-        // so before the time is over, or nobody learns why.
-        let steps = nodes + if config.server.is_sentinel() { 2 } else { 1 };
-        let per_step = self.connect_timeout / u32::try_from(steps).unwrap_or(u32::MAX);
-        let performance = PerformanceConfig {
-            default_command_timeout: self.command_timeout,
-            ..PerformanceConfig::default()
-        };
-        let connection = ConnectionConfig {
-            connection_timeout: per_step,
-            internal_command_timeout: per_step,
+        let connection = self.connection_config(&config.server);
+        let mut policy = ReconnectPolicy::new_exponential(
+            0,
+            millis(RECONNECT_DELAY_MIN),
+            millis(RECONNECT_DELAY_MAX),
+            2,
+        );
+        policy.set_jitter(millis(RECONNECT_JITTER));
+        Ok(Settings {
+            config,
+            performance: PerformanceConfig {
+                default_command_timeout: self.command_timeout,
+                ..PerformanceConfig::default()
+            },
+            connection,
+            policy,
+            login,
+            connect_timeout: self.connect_timeout,
+            command_timeout: self.command_timeout,
+        })
+    }
+
+    fn connection_config(&self, server: &ServerConfig) -> ConnectionConfig {
+        // fred's timeouts are for one step. All steps together must fail within the connect
+        // timeout: if that elapses first, the cause is lost. The steps are one for each node (fred
+        // tries them one after the other), one for the login, and with sentinels one for the master.
+        let steps = server.hosts().len() + if server.is_sentinel() { 2 } else { 1 };
+        let step_timeout = self.connect_timeout / u32::try_from(steps).unwrap_or(u32::MAX);
+        ConnectionConfig {
+            connection_timeout: step_timeout,
+            internal_command_timeout: step_timeout,
             max_command_attempts: COMMAND_ATTEMPTS,
             unresponsive: UnresponsiveConfig {
                 max_timeout: Some(self.command_timeout),
@@ -198,23 +225,7 @@ impl Connection {
                 ..TcpConfig::default()
             },
             ..ConnectionConfig::default()
-        };
-        let mut policy = ReconnectPolicy::new_exponential(
-            0,
-            millis(RECONNECT_DELAY_MIN),
-            millis(RECONNECT_DELAY_MAX),
-            2,
-        );
-        policy.set_jitter(millis(RECONNECT_JITTER));
-        Ok(Settings {
-            config,
-            performance,
-            connection,
-            policy,
-            login,
-            connect_timeout: self.connect_timeout,
-            command_timeout: self.command_timeout,
-        })
+        }
     }
 
     fn server_config(&self, target: &Target) -> Result<ServerConfig> {
@@ -251,8 +262,11 @@ impl Connection {
     }
 }
 
-/// A word of fred's `HELLO`, which goes out as a line of plain text: what would not be one word
-/// there is put in quotes as Redis reads them. An unquoted line break would begin another command.
+/// A user name or password as an argument of fred's `HELLO`.
+///
+/// fred writes `HELLO` as an inline command: a line of plain text. So an argument that is empty or
+/// has other characters than plain ones is put in quotes, with Redis' escapes. Without them a line
+/// break would begin another command.
 fn for_hello(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
     if !word.is_empty() && word.bytes().all(is_plain) {
@@ -263,7 +277,7 @@ fn for_hello(word: &str) -> String {
         if is_plain(byte) {
             quoted.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(quoted, "\\x{byte:02x}");
         }
     }
@@ -271,8 +285,8 @@ fn for_hello(word: &str) -> String {
     quoted
 }
 
-/// fred leaves the user out where there is no password; a user who needs none may give any, an
-/// empty one too.
+/// The password to give to fred. Without a password, fred does not log in at all. So a user name
+/// without a password gets an empty one: Redis accepts any password for a user that has `nopass`.
 fn password_for(username: &Option<String>, password: &Option<String>) -> Option<String> {
     match (username, password) {
         (Some(_), None) => Some(String::new()),

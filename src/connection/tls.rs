@@ -1,4 +1,4 @@
-//! TLS to Redis, by rustls with the ring provider.
+//! The TLS settings of a connection, for rustls with the ring provider.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,9 +11,9 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Error, Result};
 
-/// How to talk TLS to Redis: whom to trust, and as whom. Needs the feature `tls`.
+/// TLS to Redis: which certificates to trust, and which to present. Needs the feature `tls`.
 ///
-/// Versions 1.2 and 1.3. There is no way to skip verification.
+/// TLS 1.2 and 1.3. Verification cannot be skipped.
 ///
 /// ```
 /// use rasynq::{Connection, TlsOptions};
@@ -30,18 +30,19 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
-    /// Trusts the authorities that the operating system trusts, and shows no certificate.
+    /// Trusts the authorities that the operating system trusts, and presents no certificate.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts these authorities, one or more certificates as PEM, instead of the system's.
+    /// Trusts these authorities instead of the operating system's: one or more certificates, PEM.
     pub fn ca_pem(mut self, certificates: impl Into<Vec<u8>>) -> Self {
         self.ca_pem = Some(certificates.into());
         self
     }
 
-    /// Shows this certificate (a chain as PEM, the client's own first) with its key (PEM).
+    /// Presents this certificate to the server: a chain as PEM, the client's own first, and its key
+    /// as PEM.
     pub fn client_certificate_pem(
         mut self,
         certificate: impl Into<Vec<u8>>,
@@ -51,9 +52,10 @@ impl TlsOptions {
         self
     }
 
-    /// The name that the server's certificate must be for. Default: the host that is connected to.
+    /// The name that the server's certificate must be for. Default: the host of the connection.
     ///
-    /// Not for masters behind sentinels, which are verified by the host that the sentinels tell.
+    /// It does not apply to masters behind sentinels: their certificates must be for the host that
+    /// the sentinels report.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
@@ -81,8 +83,8 @@ impl TlsOptions {
             }
         };
         let hostnames = match &self.server_name {
-            Some(name) => TlsHostMapping::Custom(Arc::new(OneName(name.clone()))),
-            // Nodes of a cluster are told by their addresses, certificates are for names.
+            Some(name) => TlsHostMapping::Custom(Arc::new(SameName(name.clone()))),
+            // A cluster reports its nodes by IP address, but certificates are for names.
             None => TlsHostMapping::DefaultHost,
         };
         Ok(TlsConfig {
@@ -103,13 +105,13 @@ impl TlsOptions {
         }
         let system = rustls_native_certs::load_native_certs();
         for error in &system.errors {
-            tracing::warn!(%error, "some certificates of the system cannot be read");
+            tracing::warn!(%error, "could not read some certificates of the operating system");
         }
-        // The system's store may hold relics that are not understood.
+        // The system's store may contain old certificates that rustls cannot parse.
         store.add_parsable_certificates(system.certs);
         if store.is_empty() {
             return Err(Error::invalid(
-                "TLS to Redis: the system has no trusted authorities; give them by `ca_pem`",
+                "TLS to Redis: the operating system has no trusted authorities; set them with `ca_pem`",
             ));
         }
         Ok(store)
@@ -126,11 +128,11 @@ impl fmt::Debug for TlsOptions {
     }
 }
 
-/// Every node of a cluster goes by the same name.
+/// Verifies every node of a cluster by the same name.
 #[derive(Debug)]
-struct OneName(String);
+struct SameName(String);
 
-impl HostMapping for OneName {
+impl HostMapping for SameName {
     fn map(&self, _: &IpAddr, _: &str) -> Option<String> {
         Some(self.0.clone())
     }

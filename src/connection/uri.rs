@@ -1,15 +1,15 @@
-//! asynq's Redis URIs.
+//! Parses asynq's Redis URIs.
 //!
-//! Read by hand: a list of hosts with ports is no URL to the crate `url`, and asynq takes apart
-//! what Go's `net/url` leaves, which differs in other places too.
+//! The crate `url` cannot parse them: a list of hosts with ports is not a URL, and asynq uses Go's
+//! `net/url`, which differs from it in other places too.
 
 use percent_encoding::percent_decode_str;
 
 use super::{Connection, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, Host};
 use crate::error::{Error, Result};
 
-/// A URI in its parts, nothing decoded but the query.
-struct Parts<'a> {
+/// The parts of a URI. Only the query is decoded.
+struct UriParts<'a> {
     scheme: String,
     userinfo: Option<&'a str>,
     hosts: &'a str,
@@ -26,7 +26,7 @@ pub(super) fn parse(uri: &str) -> Result<Connection> {
         "redis-socket" => parse_socket(&parts),
         "redis-sentinel" => parse_sentinel(&parts),
         other => Err(wrong(format!(
-            "unknown scheme {other:?}: it is redis, rediss, redis-socket or redis-sentinel"
+            "unknown scheme {other:?}; the schemes are redis, rediss, redis-socket and redis-sentinel"
         ))),
     }
 }
@@ -39,11 +39,11 @@ fn secure(connection: Connection) -> Result<Connection> {
 #[cfg(not(feature = "tls"))]
 fn secure(_: Connection) -> Result<Connection> {
     Err(wrong(
-        "rediss needs the feature `tls` of the crate rasynq, which this program is built without",
+        "rediss needs the feature `tls` of the crate rasynq, which this program does not enable",
     ))
 }
 
-fn parse_tcp(parts: &Parts<'_>) -> Result<Connection> {
+fn parse_tcp(parts: &UriParts<'_>) -> Result<Connection> {
     let host = match parts.hosts {
         "" => Host::new("localhost", DEFAULT_PORT),
         host => parse_host(host, DEFAULT_PORT)?,
@@ -54,16 +54,16 @@ fn parse_tcp(parts: &Parts<'_>) -> Result<Connection> {
     Ok(connection)
 }
 
-fn parse_socket(parts: &Parts<'_>) -> Result<Connection> {
+fn parse_socket(parts: &UriParts<'_>) -> Result<Connection> {
     if parts.path.is_empty() {
         return Err(wrong("the path of the socket is missing"));
     }
     if !matches!(parts.hosts, "" | "localhost") {
-        // COMPAT: asynq v0.26.0 drops what stands before the path.
+        // COMPAT: asynq v0.26.0 ignores the host, too.
         tracing::warn!(
             host = parts.hosts,
             path = parts.path,
-            "the host in a redis-socket URI is not used; an absolute path takes three slashes"
+            "ignored the host in a redis-socket URI; an absolute path needs three slashes"
         );
     }
     let path = decode(parts.path, "path")?;
@@ -77,7 +77,7 @@ fn parse_socket(parts: &Parts<'_>) -> Result<Connection> {
     Ok(connection)
 }
 
-fn parse_sentinel(parts: &Parts<'_>) -> Result<Connection> {
+fn parse_sentinel(parts: &UriParts<'_>) -> Result<Connection> {
     let mut nodes = Vec::new();
     for host in parts.hosts.split(',') {
         let host = parse_host(host, DEFAULT_SENTINEL_PORT)?;
@@ -97,7 +97,7 @@ fn parse_sentinel(parts: &Parts<'_>) -> Result<Connection> {
     Ok(connection)
 }
 
-fn split(uri: &str) -> Result<Parts<'_>> {
+fn split(uri: &str) -> Result<UriParts<'_>> {
     let Some((scheme, rest)) = uri.split_once("://") else {
         return Err(wrong("it does not begin with a scheme such as redis://"));
     };
@@ -106,10 +106,10 @@ fn split(uri: &str) -> Result<Parts<'_>> {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     if !scheme_ok {
-        return Err(wrong("what stands before :// is not a scheme"));
+        return Err(wrong("the text before :// is not a scheme"));
     }
     if uri.chars().any(|c| c.is_ascii_control()) {
-        return Err(wrong("it holds a control character"));
+        return Err(wrong("it contains a control character"));
     }
     let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -121,36 +121,45 @@ fn split(uri: &str) -> Result<Parts<'_>> {
         Some((userinfo, hosts)) => (Some(userinfo), hosts),
         None => (None, authority),
     };
-    // A login cut short by a character of its own leaves its @ behind.
-    let is_cut = userinfo.is_none() && !hosts.is_empty();
-    let looks_cut = is_cut && uri.contains('@');
-    if looks_cut {
+    // A / ? or # in the login ends the authority early: then the @ is behind it.
+    if userinfo.is_none() && !hosts.is_empty() && uri.contains('@') {
         return Err(wrong(
-            "the user or password holds a character that must be percent-encoded there \
+            "the user or password contains a character that must be percent-encoded there \
              (such as / ? # @)",
         ));
     }
-    let query = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
-    Ok(Parts {
+    Ok(UriParts {
         scheme: scheme.to_ascii_lowercase(),
         userinfo,
         hosts,
         path,
-        query,
+        query: parse_query(query),
     })
 }
 
-/// User and password. A user without password is one that Redis asks none of.
-fn credentials(parts: &Parts<'_>) -> Result<(Option<String>, Option<String>)> {
+/// The parameters of a query, as `application/x-www-form-urlencoded`.
+fn parse_query(query: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
+    query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
+}
+
+/// User and password. An empty one counts as none.
+fn credentials(parts: &UriParts<'_>) -> Result<(Option<String>, Option<String>)> {
     let Some(userinfo) = parts.userinfo else {
         return Ok((None, None));
     };
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let given = |text: String| (!text.is_empty()).then_some(text);
-    let user = given(decode(user, "user")?);
-    let password = given(decode(password, "password")?);
+    let non_empty = |text: String| (!text.is_empty()).then_some(text);
+    let user = non_empty(decode(user, "user")?);
+    let password = non_empty(decode(password, "password")?);
     Ok((user, password))
 }
 
@@ -158,13 +167,17 @@ fn parse_host(text: &str, default_port: u16) -> Result<Host> {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let Some((name, port)) = rest.split_once(']') else {
-                return Err(wrong(format!("the host {text:?} lacks its closing ]")));
+                return Err(wrong(format!("the host {text:?} has no closing ]")));
             };
             match port {
                 "" => (name, ""),
                 port => match port.strip_prefix(':') {
                     Some(port) => (name, port),
-                    None => return Err(wrong(format!("the host {text:?} goes on after its ]"))),
+                    None => {
+                        return Err(wrong(format!(
+                            "the host {text:?} has other text than a port after its ]"
+                        )));
+                    }
                 },
             }
         }
@@ -172,7 +185,7 @@ fn parse_host(text: &str, default_port: u16) -> Result<Host> {
     };
     let name = decode(name, "host")?;
     if name.chars().any(|c| c.is_whitespace() || c == '/') {
-        return Err(wrong(format!("the host {name:?} is not a name")));
+        return Err(wrong(format!("{name:?} is not the name of a host")));
     }
     let name = match name.as_str() {
         "" if port.is_empty() => return Err(wrong("a host is missing")),
@@ -193,8 +206,8 @@ fn parse_host(text: &str, default_port: u16) -> Result<Host> {
     Ok(Host { name, port })
 }
 
-/// The database in the first segment of the path; further segments mean nothing, as in asynq.
-fn path_database(parts: &Parts<'_>) -> Result<u8> {
+/// The database in the first segment of the path. As in asynq, further segments are ignored.
+fn path_database(parts: &UriParts<'_>) -> Result<u8> {
     let path = decode(parts.path, "path")?;
     match path.trim_matches('/').split('/').next() {
         None | Some("") => Ok(0),
@@ -205,12 +218,12 @@ fn path_database(parts: &Parts<'_>) -> Result<u8> {
 fn database(text: &str, what: &str) -> Result<u8> {
     text.parse().map_err(|_| {
         wrong(format!(
-            "{what} is the number of a database, 0 to 255, and not {text:?}"
+            "{what} is {text:?}, but must be the number of a database, 0 to 255"
         ))
     })
 }
 
-fn query_value<'a>(parts: &'a Parts<'_>, name: &str) -> Option<&'a str> {
+fn query_value<'a>(parts: &'a UriParts<'_>, name: &str) -> Option<&'a str> {
     parts
         .query
         .iter()
@@ -218,15 +231,15 @@ fn query_value<'a>(parts: &'a Parts<'_>, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
-/// asynq ignores parameters that it does not know; so do we, but not in silence.
-fn warn_of_unused(parts: &Parts<'_>, used: &str) {
+/// As asynq, this crate ignores unknown parameters; it logs a warning for each.
+fn warn_of_unused(parts: &UriParts<'_>, used: &str) {
     for (name, _) in &parts.query {
         if name != used {
             let scheme = parts.scheme.as_str();
             tracing::warn!(
                 parameter = name,
                 scheme,
-                "parameter in a Redis URI is not used"
+                "ignored an unknown parameter of a Redis URI"
             );
         }
     }
@@ -238,14 +251,14 @@ fn decode(text: &str, what: &str) -> Result<String> {
         let digits = bytes.get(at + 1..at + 3).unwrap_or_default();
         if digits.len() != 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
             return Err(wrong(format!(
-                "a % in the {what} is not followed by two hexadecimal digits (a percent sign \
-                 itself is written %25)"
+                "a % in the {what} is not followed by two hexadecimal digits (write %25 for a \
+                 percent sign)"
             )));
         }
     }
     match percent_decode_str(text).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(wrong(format!("the {what} is not UTF-8 once decoded"))),
+        Err(_) => Err(wrong(format!("the {what} is not UTF-8 after decoding"))),
     }
 }
 

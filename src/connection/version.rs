@@ -1,4 +1,4 @@
-//! Which Redis this is, and whether it is new enough.
+//! Checks that the version of Redis is supported.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use fred::types::{ClusterHash, CustomCommand, InfoKind, Value};
 use super::failure::map_redis_error;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The oldest Redis that has all that is used here.
+/// The oldest Redis that has every command and option that this crate uses.
 pub(super) const OLDEST: RedisVersion = RedisVersion { major: 6, minor: 2 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,24 +25,25 @@ impl fmt::Display for RedisVersion {
     }
 }
 
-/// Refuses a server that is too old. One whose version cannot be learnt is taken as it is.
-pub(super) async fn check(client: &FredClient, place: &str) -> Result<()> {
-    let what = || format!("cannot learn the version of Redis at {place}");
+/// Refuses a server that is too old. A server whose version cannot be determined is accepted, with a
+/// warning in the log.
+pub(super) async fn check(client: &FredClient, address: &str) -> Result<()> {
+    let what = || format!("cannot determine the version of Redis at {address}");
     let found = match client.info::<String>(Some(InfoKind::Server)).await {
-        Ok(info) => in_info(&info),
-        // A user may be forbidden INFO, but nobody is HELLO.
+        Ok(info) => version_in_info(&info),
+        // A user may lack permission for INFO; HELLO is permitted to everyone.
         Err(error) if is_forbidden(&error) => match hello(client).await {
-            Ok(reply) => in_hello(&reply),
+            Ok(reply) => version_in_hello(&reply),
             Err(error) => return Err(map_redis_error(error, &what())),
         },
         Err(error) => return Err(map_redis_error(error, &what())),
     };
     match found {
-        Some(text) => judge(&text, place),
+        Some(version) => check_version(&version, address),
         None => {
             tracing::warn!(
-                place,
-                "this Redis does not tell its version; {OLDEST} or newer is needed"
+                address,
+                "cannot determine the version of Redis; {OLDEST} or newer is needed"
             );
             Ok(())
         }
@@ -58,28 +59,29 @@ async fn hello(client: &FredClient) -> Result<Value, FredError> {
     client.custom(command, Vec::<Value>::new()).await
 }
 
-fn judge(text: &str, place: &str) -> Result<()> {
-    match parse(text) {
-        Some(version) if version < OLDEST => Err(too_old(text, place)),
+fn check_version(found: &str, address: &str) -> Result<()> {
+    match parse(found) {
+        Some(version) if version < OLDEST => Err(too_old(found, address)),
         _ => Ok(()),
     }
 }
 
-pub(super) fn too_old(found: &str, place: &str) -> Error {
+pub(super) fn too_old(found: &str, address: &str) -> Error {
     Error::new(
         ErrorKind::UnsupportedRedis,
-        format!("the Redis at {place} is version {found}; {OLDEST} or newer is needed"),
+        format!("the Redis at {address} is version {found}; {OLDEST} or newer is needed"),
     )
 }
 
-/// Valkey says here which Redis it is compatible with.
-pub(super) fn in_info(info: &str) -> Option<String> {
+/// The version in the reply to `INFO`. Valkey puts there the version of the Redis that it is
+/// compatible with.
+pub(super) fn version_in_info(info: &str) -> Option<String> {
     info.lines()
         .find_map(|line| line.strip_prefix("redis_version:"))
         .map(|version| version.trim().to_owned())
 }
 
-fn in_hello(reply: &Value) -> Option<String> {
+fn version_in_hello(reply: &Value) -> Option<String> {
     let reply = reply.clone().into_map().ok()?;
     reply.get(&"version".into())?.as_string()
 }
@@ -107,13 +109,13 @@ mod tests {
             ("255.255.255", true),
             ("unstable", true),
         ] {
-            assert_eq!(judge(text, "here").is_ok(), supported, "{text}");
+            assert_eq!(check_version(text, "here").is_ok(), supported, "{text}");
         }
     }
 
     #[test]
     fn the_error_names_the_version_found_and_the_one_needed() {
-        let error = judge("6.0.16", "redis://localhost:6379/0").expect_err("too old");
+        let error = check_version("6.0.16", "redis://localhost:6379/0").expect_err("too old");
         assert_eq!(error.kind(), ErrorKind::UnsupportedRedis);
         let text = error.to_string();
         assert!(
@@ -127,6 +129,6 @@ mod tests {
     fn valkey_is_judged_by_the_redis_it_is_compatible_with() {
         let info =
             "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n";
-        assert_eq!(in_info(info).as_deref(), Some("7.2.4"));
+        assert_eq!(version_in_info(info).as_deref(), Some("7.2.4"));
     }
 }

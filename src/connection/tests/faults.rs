@@ -1,4 +1,4 @@
-//! Connections that break, servers that go silent, replies that are lost.
+//! Connections that break, servers that stop answering, replies that are lost.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::open;
 use super::support::{DEADLINE, Proxy, RedisServer, eventually};
 use crate::error::ErrorKind;
 
-/// A command timeout for tests, in which a machine under load still answers.
+/// A command timeout for tests: short, but long enough for a machine under load to answer.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 const COUNT: &str = "return redis.call('INCR', KEYS[1])";
@@ -69,7 +69,7 @@ async fn a_command_fails_in_bounded_time_while_redis_is_down() {
 }
 
 #[tokio::test]
-async fn a_command_to_a_silent_redis_fails_in_bounded_time_and_works_again_later() {
+async fn a_command_fails_in_bounded_time_while_redis_does_not_answer_and_works_again_later() {
     let server = RedisServer::start().await;
     let link = Connection::from_uri(&server.uri())
         .expect("a good URI")
@@ -81,7 +81,7 @@ async fn a_command_to_a_silent_redis_fails_in_bounded_time_and_works_again_later
     for _ in 0..3 {
         let started = Instant::now();
         let error = link.commands().get::<Option<i64>, _>("a").await;
-        let error = map_redis_error(error.expect_err("silent"), "get");
+        let error = map_redis_error(error.expect_err("no answer"), "get");
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert!(started.elapsed() < PATIENCE * 4, "{:?}", started.elapsed());
     }
@@ -119,7 +119,7 @@ async fn a_script_whose_reply_is_lost_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_connection_gone_silent_is_replaced_though_commands_keep_being_written() {
+async fn a_connection_without_answers_is_replaced_although_commands_are_still_written() {
     let server = RedisServer::builder().tcp().start().await;
     let proxy = Proxy::start(server.port()).await;
     let link = Connection::tcp("127.0.0.1", proxy.port())
@@ -131,8 +131,8 @@ async fn a_connection_gone_silent_is_replaced_though_commands_keep_being_written
     let writer = link.commands().clone();
     let writing = tokio::spawn(async move {
         loop {
-            let one = writer.clone();
-            tokio::spawn(async move { one.get::<Option<i64>, _>("a").await });
+            let writer = writer.clone();
+            tokio::spawn(async move { writer.get::<Option<i64>, _>("a").await });
             tokio::time::sleep(PATIENCE / 20).await;
         }
     });
@@ -144,7 +144,7 @@ async fn a_connection_gone_silent_is_replaced_though_commands_keep_being_written
 }
 
 #[tokio::test]
-async fn a_listener_gone_silent_is_replaced_and_subscribes_again() {
+async fn a_subscriber_without_answers_is_replaced_and_subscribes_again() {
     let server = RedisServer::builder().tcp().start().await;
     let proxy = Proxy::start(server.port()).await;
     let link = Connection::tcp("127.0.0.1", proxy.port())
@@ -152,9 +152,9 @@ async fn a_listener_gone_silent_is_replaced_and_subscribes_again() {
         .open()
         .await
         .expect("open");
-    let listener = link.subscriber().await.expect("a listener");
-    let mut messages = listener.message_rx();
-    listener
+    let subscriber = link.subscriber().await.expect("a subscriber");
+    let mut messages = subscriber.message_rx();
+    subscriber
         .subscribe("asynq:cancel")
         .await
         .expect("subscribed");
@@ -172,15 +172,15 @@ async fn a_listener_gone_silent_is_replaced_and_subscribes_again() {
     proxy.silence();
     eventually("a message arrives again", DEADLINE, || async {
         published().await;
-        tokio::time::timeout(PATIENCE / 10, messages_of(&listener))
+        tokio::time::timeout(PATIENCE / 10, messages_of(&subscriber))
             .await
             .is_ok()
     })
     .await;
 }
 
-async fn messages_of(listener: &fred::clients::SubscriberClient) {
-    let mut messages = listener.message_rx();
+async fn messages_of(subscriber: &fred::clients::SubscriberClient) {
+    let mut messages = subscriber.message_rx();
     while let Ok(message) = messages.recv().await {
         if &*message.channel == "asynq:cancel" {
             return;
@@ -189,18 +189,18 @@ async fn messages_of(listener: &fred::clients::SubscriberClient) {
 }
 
 #[tokio::test]
-async fn a_listener_subscribes_again_after_a_restart() {
+async fn a_subscriber_subscribes_again_after_a_restart() {
     let mut server = RedisServer::start().await;
     let link = open(&server.uri()).await;
-    let listener = link.subscriber().await.expect("a listener");
-    listener
+    let subscriber = link.subscriber().await.expect("a subscriber");
+    subscriber
         .subscribe("asynq:cancel")
         .await
         .expect("subscribed");
     server.stop().await;
     server.restart().await;
     let publisher = server.client().await;
-    eventually("the listener is subscribed again", DEADLINE, || async {
+    eventually("the subscriber is subscribed again", DEADLINE, || async {
         publisher
             .publish::<i64, _, _>("asynq:cancel", "id")
             .await
@@ -211,7 +211,7 @@ async fn a_listener_subscribes_again_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_blocking_command_shorter_than_the_timeout_is_not_taken_for_silence() {
+async fn a_blocking_command_shorter_than_the_timeout_does_not_count_as_no_answer() {
     let server = RedisServer::builder().tcp().start().await;
     let proxy = Proxy::start(server.port()).await;
     let link = Connection::tcp("127.0.0.1", proxy.port())
@@ -231,7 +231,7 @@ async fn a_blocking_command_shorter_than_the_timeout_is_not_taken_for_silence() 
                 PATIENCE.as_secs_f64() / 5.0,
             )
             .await;
-        // That is what fred makes of an empty reply.
+        // fred turns an empty reply into this error.
         assert_eq!(
             nothing.map_err(|error| error.kind().clone()),
             Err(FredKind::Timeout)
@@ -241,7 +241,7 @@ async fn a_blocking_command_shorter_than_the_timeout_is_not_taken_for_silence() 
 }
 
 #[tokio::test]
-async fn closing_a_link_to_a_silent_redis_takes_bounded_time() {
+async fn closing_a_link_takes_bounded_time_while_redis_does_not_answer() {
     let server = RedisServer::start().await;
     let link = open(&server.uri()).await;
     server.pause();

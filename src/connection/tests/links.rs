@@ -1,4 +1,4 @@
-//! What a link is made of, and how it ends.
+//! Which connections a link has, and how it closes them.
 
 use fred::interfaces::ClientLike;
 use fred::types::InfoKind;
@@ -8,7 +8,7 @@ use super::open;
 use super::support::{DEADLINE, RedisCluster, RedisServer, eventually};
 
 #[tokio::test]
-async fn a_pool_has_that_many_connections_and_uses_all() {
+async fn a_pool_has_as_many_connections_as_set_and_uses_all() {
     let server = RedisServer::start().await;
     let observer = server.client().await;
     let link = Connection::from_uri(&server.uri())
@@ -54,14 +54,14 @@ async fn closing_and_dropping_leave_no_connection() {
     for close in [true, false] {
         let link = open(&server.uri()).await;
         let own = link.dedicated().await.expect("a connection");
-        let listener = link.subscriber().await.expect("a listener");
+        let subscriber = link.subscriber().await.expect("a subscriber");
         assert!(!connected().await);
         if close {
             link.close().await;
             link.close().await;
             link.commands().ping::<()>(None).await.expect_err("closed");
         } else {
-            drop((link, own, listener));
+            drop((link, own, subscriber));
         }
         eventually("all connections are closed", DEADLINE, &connected).await;
     }

@@ -1,4 +1,4 @@
-//! Of the link, which no public call shows, against real servers.
+//! Tests of [`Link`] against real servers. Its behaviour is not visible through the public API.
 
 mod faults;
 mod links;
@@ -7,7 +7,7 @@ mod uris;
 use super::{Connection, Link};
 use crate::test_support as support;
 
-/// The link to a server that is expected to take it.
+/// Opens a link to a server that must accept it.
 async fn open(uri: &str) -> Link {
     let connection = Connection::from_uri(uri).expect("a good URI");
     connection.open().await.expect("an open link")

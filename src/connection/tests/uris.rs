@@ -1,4 +1,4 @@
-//! What asynq's URIs mean here.
+//! How Redis URIs are parsed.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ fn parsed(uri: &str) -> Connection {
 
 fn refused(uri: &str) -> String {
     let error = match Connection::from_uri(uri) {
-        Ok(connection) => panic!("{uri} is read as {connection:?}"),
+        Ok(connection) => panic!("{uri} is parsed as {connection:?}"),
         Err(error) => error,
     };
     assert_eq!(error.kind(), ErrorKind::Invalid);
     error.to_string()
 }
 
-/// What asynq reads, read in the same way. asynq: `ParseRedisURI`.
+/// asynq: `ParseRedisURI`.
 #[test]
-fn the_forms_of_asynqs_uris_are_understood() {
-    for (uri, place, password) in [
+fn every_form_of_uri_that_asynq_parses_is_parsed_alike() {
+    for (uri, address, password) in [
         (
             "redis://queue.example:7301",
             "redis://queue.example:7301/0",
@@ -72,7 +72,7 @@ fn the_forms_of_asynqs_uris_are_understood() {
         ),
     ] {
         let connection = parsed(uri);
-        assert_eq!(connection.to_string(), place);
+        assert_eq!(connection.to_string(), address);
         assert_eq!(connection.password.as_deref(), password, "{uri}");
         assert_eq!(connection.username, None, "{uri}");
     }
@@ -88,7 +88,7 @@ fn the_login_of_a_sentinel_uri_is_the_sentinels() {
     assert_eq!(connection.username, None);
 }
 
-/// Unreleased in asynq after v0.26.0.
+/// In asynq this is not released yet: it came after v0.26.0.
 #[test]
 fn a_sentinel_uri_may_name_a_database() {
     let connection = parsed("redis-sentinel://a:1,b:2/9?master=m");
@@ -98,10 +98,10 @@ fn a_sentinel_uri_may_name_a_database() {
     );
 }
 
-/// asynq hands a host without a port on to a dialler that refuses it.
+/// asynq accepts a host without a port, and then fails to connect to it.
 #[test]
-fn a_missing_port_is_the_usual_one() {
-    for (uri, place) in [
+fn a_missing_port_is_the_default_port() {
+    for (uri, address) in [
         ("redis://localhost", "redis://localhost:6379/0"),
         ("redis://", "redis://localhost:6379/0"),
         ("redis://:7000", "redis://localhost:7000/0"),
@@ -113,13 +113,13 @@ fn a_missing_port_is_the_usual_one() {
             "redis-sentinel://a:26379,b:7000/0?master=m",
         ),
     ] {
-        assert_eq!(parsed(uri).to_string(), place, "{uri}");
+        assert_eq!(parsed(uri).to_string(), address, "{uri}");
     }
 }
 
 #[test]
 fn the_database_is_the_first_segment_of_the_path() {
-    for (uri, place) in [
+    for (uri, address) in [
         ("redis://h:1/", "redis://h:1/0"),
         ("redis://h:1/5/", "redis://h:1/5"),
         ("redis://h:1//5", "redis://h:1/5"),
@@ -127,7 +127,7 @@ fn the_database_is_the_first_segment_of_the_path() {
         ("REDIS://h:1/5", "redis://h:1/5"),
         ("redis://h:1/5?x=y#z", "redis://h:1/5"),
     ] {
-        assert_eq!(parsed(uri).to_string(), place, "{uri}");
+        assert_eq!(parsed(uri).to_string(), address, "{uri}");
     }
 }
 
@@ -136,7 +136,7 @@ fn logins_and_paths_are_percent_decoded() {
     let connection = parsed("redis://a%40b:c%3Ad%2F%25:e@h");
     assert_eq!(connection.username.as_deref(), Some("a@b"));
     assert_eq!(connection.password.as_deref(), Some("c:d/%:e"));
-    for (uri, place) in [
+    for (uri, address) in [
         (
             "redis-socket:///tmp/a%20b.sock",
             "redis-socket:///tmp/a b.sock?db=0",
@@ -146,12 +146,26 @@ fn logins_and_paths_are_percent_decoded() {
             "redis-socket:///tmp/a@b.sock?db=0",
         ),
     ] {
-        assert_eq!(parsed(uri).to_string(), place);
+        assert_eq!(parsed(uri).to_string(), address);
     }
 }
 
 #[test]
-fn an_empty_login_is_none() {
+fn parameters_are_form_decoded() {
+    for (query, master) in [
+        ("master=a+b%2Bc%20d", "a b+c d"),
+        ("&&x&master=m&master=n", "m"),
+        ("m%61ster=%zz=1", "%zz=1"),
+        ("master=%ff", "\u{fffd}"),
+    ] {
+        let connection = parsed(&format!("redis-sentinel://h?{query}"));
+        let address = format!("redis-sentinel://h:26379/0?master={master}");
+        assert_eq!(connection.to_string(), address, "{query}");
+    }
+}
+
+#[test]
+fn an_empty_login_counts_as_no_login() {
     for uri in ["redis://@h", "redis://:@h"] {
         let connection = parsed(uri);
         assert_eq!((connection.username, connection.password), (None, None));
@@ -159,7 +173,7 @@ fn an_empty_login_is_none() {
 }
 
 #[test]
-fn malformed_uris_are_refused_with_the_part_that_is_wrong() {
+fn a_malformed_uri_is_refused_and_the_error_names_the_wrong_part() {
     for (uri, part) in [
         ("", "scheme"),
         ("queue.example:7301", "scheme"),
@@ -195,7 +209,7 @@ fn malformed_uris_are_refused_with_the_part_that_is_wrong() {
 }
 
 #[test]
-fn a_password_that_is_not_encoded_is_pointed_at_and_not_repeated() {
+fn the_error_for_a_password_that_is_not_encoded_does_not_contain_it() {
     for uri in [
         "redis://u:hun/ter2@h:6379",
         "redis://u:hun?ter2@h:6379",
@@ -216,7 +230,7 @@ fn a_password_that_is_not_encoded_is_pointed_at_and_not_repeated() {
 }
 
 #[test]
-fn neither_form_for_people_shows_a_password() {
+fn display_and_debug_show_no_password() {
     let connection = parsed("redis-sentinel://u:hunter2@h?master=m")
         .password("hunter2")
         .connect_timeout(Duration::from_secs(1));
@@ -235,6 +249,6 @@ fn rediss_is_redis_with_tls() {
 
 #[cfg(not(feature = "tls"))]
 #[test]
-fn rediss_without_the_feature_says_what_is_missing() {
+fn rediss_without_the_feature_tls_is_refused_and_the_error_names_the_feature() {
     assert!(refused("rediss://localhost").contains("feature `tls`"));
 }

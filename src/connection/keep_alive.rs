@@ -1,9 +1,13 @@
 //! Keeps one connection alive.
 //!
-//! fred connects again when a connection breaks. Two things it does not see: a connection that
-//! has gone silent while commands are written to it all the time, or while nothing is written at
-//! all (a listener's); and the end of its own task. This watch asks for a sign of life now and
-//! then, and has the connection made anew where none comes.
+//! fred reconnects when a connection breaks. It does not notice two other failures:
+//!
+//! - The server stops answering, while commands are written to the connection all the time, or
+//!   while nothing is written at all (a subscriber's connection).
+//! - fred's own connection task ends.
+//!
+//! [`KeepAlive`] sends a `PING` at intervals and makes fred reconnect when no reply comes. It starts
+//! the connection task again when that ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,44 +22,47 @@ use tokio::time::{sleep, timeout};
 
 use super::settings::Settings;
 
-/// A sign of life is asked for so much later than the last one, at the least.
+/// The shortest interval between two pings. Otherwise the interval is the command timeout.
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
-/// The pause before a connection task that has ended is started again.
+/// The pause before a connection task that ended is started again.
 const RESTART_DELAY: Duration = Duration::from_millis(500);
 
-/// A connected client's connection task, and the task that watches over it.
-pub(super) struct Watch {
+/// The task that keeps a client connected. The task owns fred's connection task: when it ends, the
+/// connection is closed.
+pub(super) struct KeepAlive {
     task: Mutex<Option<JoinHandle<()>>>,
     abort: AbortHandle,
     closing: Arc<AtomicBool>,
     quit: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
-/// fred's connection task: aborted when dropped, which closes the connection.
-struct Connected(ConnectHandle);
+/// fred's connection task. Dropping it aborts the task, which closes the connection.
+struct ConnectionTask(ConnectHandle);
 
-impl Drop for Connected {
+impl Drop for ConnectionTask {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Watch {
-    /// Connects `client`. Cancel-safe: dropped, nothing stays open.
+impl KeepAlive {
+    /// Connects `client` and keeps it connected until this is closed or aborted.
+    ///
+    /// Cancel-safe: if the future is dropped, no connection stays open.
     pub(super) async fn start<C: ClientLike + 'static>(
         client: &C,
         settings: &Settings,
-        place: &str,
+        address: &str,
     ) -> Result<Self, FredError> {
-        let mut waiting = std::pin::pin!(client.wait_for_connect());
-        // Polled once, it listens: what happens right after is not missed.
-        let early = futures_util::poll!(&mut waiting);
-        let mut connected = Connected(client.connect());
+        let mut connected = std::pin::pin!(client.wait_for_connect());
+        // The first poll subscribes to fred's events, so the one sent by `connect` is not missed.
+        let early = futures_util::poll!(&mut connected);
+        let mut connection = ConnectionTask(client.connect());
         if early.is_pending() {
             tokio::select! {
-                result = &mut waiting => result?,
-                ended = &mut connected.0 => {
+                result = &mut connected => result?,
+                ended = &mut connection.0 => {
                     return Err(match ended {
                         Ok(Err(error)) => error,
                         _ => FredError::new(FredKind::Canceled, "The connection task has ended."),
@@ -64,14 +71,13 @@ impl Watch {
             }
         }
         let closing = Arc::new(AtomicBool::new(false));
-        let watching = watch(
+        let task = tokio::spawn(keep_alive(
             client.clone(),
-            connected,
+            connection,
             settings.command_timeout,
-            place.to_owned(),
+            address.to_owned(),
             closing.clone(),
-        );
-        let task = tokio::spawn(watching);
+        ));
         let client = client.clone();
         Ok(Self {
             abort: task.abort_handle(),
@@ -81,14 +87,14 @@ impl Watch {
                 let client = client.clone();
                 Box::pin(async move {
                     if let Err(error) = client.quit().await {
-                        tracing::debug!(%error, "the connection to Redis was not closed politely");
+                        tracing::debug!(%error, "could not close the connection to Redis with QUIT");
                     }
                 })
             }),
         })
     }
 
-    /// Closes the connection after what is under way on it, or when `within` is over.
+    /// Closes the connection once the commands in flight are answered, or when `within` has passed.
     pub(super) async fn close(&self, within: Duration) {
         self.closing.store(true, Ordering::Relaxed);
         let task = self
@@ -99,34 +105,34 @@ impl Watch {
         let Some(mut task) = task else {
             return;
         };
-        let politely = async {
+        let quit = async {
             (self.quit)().await;
-            // Its only failure is that it was aborted.
+            // The task can only fail by being aborted.
             let _ = (&mut task).await;
         };
-        if timeout(within, politely).await.is_err() {
+        if timeout(within, quit).await.is_err() {
             self.abort();
         }
     }
 
-    /// Closes the connection at once.
+    /// Closes the connection without waiting.
     pub(super) fn abort(&self) {
         self.closing.store(true, Ordering::Relaxed);
         self.abort.abort();
     }
 }
 
-async fn watch<C: ClientLike>(
+async fn keep_alive<C: ClientLike>(
     client: C,
-    mut connected: Connected,
+    mut connection: ConnectionTask,
     command_timeout: Duration,
-    place: String,
+    address: String,
     closing: Arc<AtomicBool>,
 ) {
     let interval = command_timeout.max(PING_INTERVAL_MIN);
     loop {
         tokio::select! {
-            ended = &mut connected.0 => {
+            ended = &mut connection.0 => {
                 if closing.load(Ordering::Relaxed) {
                     return;
                 }
@@ -135,30 +141,30 @@ async fn watch<C: ClientLike>(
                     Ok(Err(error)) => error.to_string(),
                     Err(error) => error.to_string(),
                 };
-                tracing::warn!(place, error = reason, "connection to Redis given up; starting over");
+                tracing::warn!(address, error = reason, "the connection to Redis ended, will connect again");
                 sleep(RESTART_DELAY).await;
-                connected = Connected(client.connect());
+                connection = ConnectionTask(client.connect());
             }
             () = sleep(interval) => {
                 if closing.load(Ordering::Relaxed) || is_alive(&client, command_timeout).await {
                     continue;
                 }
-                tracing::warn!(place, "Redis is silent; connecting anew");
-                // Gives up waiting, not connecting, when this takes longer.
+                tracing::warn!(address, "Redis does not answer, reconnecting");
+                // The timeout ends this wait only: fred goes on reconnecting.
                 let _ = timeout(interval, client.force_reconnection()).await;
             }
         }
     }
 }
 
-/// Whether the connection answers, or is being made again already.
+/// Whether the connection answers, or fred is already reconnecting.
 async fn is_alive<C: ClientLike>(client: &C, within: Duration) -> bool {
     if client.state() != ClientState::Connected {
         return true;
     }
     let silent = match timeout(within, client.ping::<()>(None)).await {
         Ok(Ok(())) => false,
-        // An error that came back is an answer, or fred knows already.
+        // Any other error is an answer of Redis, or a failure that fred has noticed itself.
         Ok(Err(error)) => *error.kind() == FredKind::Timeout,
         Err(_) => true,
     };
