@@ -73,11 +73,6 @@ mod task;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod test_support;
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the wire is whole and tested; its messages and printed forms for schedulers wait for their readers"
-)]
 mod wire;
 
 pub use client::{Client, Enqueue};

@@ -112,8 +112,7 @@ async fn every_option_is_stored_in_the_message() {
 }
 
 fn md5_hex(bytes: &[u8]) -> String {
-    use md5::Digest;
-    format!("{:x}", md5::Md5::digest(bytes))
+    format!("{:x}", md5::compute(bytes))
 }
 
 #[tokio::test]

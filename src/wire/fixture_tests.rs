@@ -1,7 +1,7 @@
-//! What real asynq wrote and printed, held against what we read and print.
+//! Compares this module with bytes and texts that real asynq wrote.
 //!
-//! `compat/fixtures/` is made by `compat/cmd/fixtures` with the pinned asynq and Go. Each field of
-//! each case is looked at: one that is not known here fails.
+//! `compat/cmd/fixtures` generates `compat/fixtures/` with the pinned versions of asynq and Go. The
+//! tests read every field of every case: an unknown field is an error.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,21 +9,22 @@ use std::fs;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::go_duration::GoDuration;
-use super::go_quote::{UnquoteError, quote, unquote};
+use super::go_quote::quote;
 use super::go_time::{format_unix_date, format_unix_date_in, parse_unix_date};
+use super::go_unquote::{UnquoteError, unquote};
 use super::keys::QueueKeys;
 use super::messages::*;
 use super::options::PrintedOption;
 use super::state::TaskState;
 
-/// `go_forms.json`, a section for each kind of text.
+/// `go_forms.json`: a section for each kind of text.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Forms {
@@ -41,7 +42,7 @@ struct Forms {
     task_hashes: Vec<TaskHashCase>,
 }
 
-/// One of `messages.json`: raw bytes and what asynq's own decoder sees in them.
+/// A case of `messages.json`: raw bytes, and what asynq's own decoder reads from them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MessageCase {
@@ -55,7 +56,7 @@ struct MessageCase {
 #[serde(deny_unknown_fields)]
 struct DurationCase {
     text: String,
-    /// `None` where Go refuses the text.
+    /// `None` if Go refuses the text.
     nanos: Option<i64>,
 }
 
@@ -63,7 +64,7 @@ struct DurationCase {
 #[serde(deny_unknown_fields)]
 struct QuoteCase {
     text: String,
-    /// `None` where Go refuses the text.
+    /// `None` if Go refuses the text.
     b64: Option<String>,
 }
 
@@ -73,7 +74,7 @@ struct UnixDateCase {
     unix: i64,
     zone: String,
     text: String,
-    /// What a Go process in UTC reads, in Unix seconds; `None` where it refuses the text.
+    /// What a Go process in UTC reads, in Unix seconds. `None` if it refuses the text.
     read: Option<i64>,
 }
 
@@ -81,7 +82,7 @@ struct UnixDateCase {
 #[serde(deny_unknown_fields)]
 struct ParsedUnixDateCase {
     text: String,
-    /// `None` where Go refuses the text.
+    /// `None` if Go refuses the text.
     unix: Option<i64>,
 }
 
@@ -96,7 +97,7 @@ struct OptionCase {
 #[serde(deny_unknown_fields)]
 struct ReadOptionCase {
     text: String,
-    /// The option that asynq's inspector makes of it, printed; `None` where it leaves it out.
+    /// The option that asynq's inspector reads, printed. `None` if it skips the text.
     read: Option<String>,
 }
 
@@ -158,27 +159,30 @@ fn every_message_reads_as_asynq_reads_it() {
     } in cases
     {
         let raw = unbase64(&b64);
-        let (seen, written) = match message.as_str() {
-            "TaskMessage" => see(decode_task, raw.clone(), task_json),
-            "ServerInfo" => see(decode_server_info, raw.clone(), server_json),
-            "WorkerInfo" => see(decode_worker_info, raw.clone(), worker_json),
-            "SchedulerEntry" => see(decode_scheduler_entry, raw.clone(), entry_json),
-            "SchedulerEnqueueEvent" => see(decode_scheduler_enqueue_event, raw.clone(), event_json),
+        let (content, written) = match message.as_str() {
+            "TaskMessage" => decode_and_encode(decode_task, raw.clone(), task_json),
+            "ServerInfo" => decode_and_encode(decode_server_info, raw.clone(), server_json),
+            "WorkerInfo" => decode_and_encode(decode_worker_info, raw.clone(), worker_json),
+            "SchedulerEntry" => decode_and_encode(decode_scheduler_entry, raw.clone(), entry_json),
+            "SchedulerEnqueueEvent" => {
+                decode_and_encode(decode_scheduler_enqueue_event, raw.clone(), event_json)
+            }
             unknown => panic!("{name}: unknown message {unknown}"),
         };
-        assert_eq!(seen, expect, "{name}");
-        // Go writes the entries of a map in any order, and of each also the empty parts.
+        assert_eq!(content, expect, "{name}");
+        // Go writes the entries of a map in any order, and also empty keys and values.
         let entries = ["headers", "queues"]
             .iter()
-            .filter_map(|map| seen.get(map)?.as_object());
+            .filter_map(|map| content.get(map)?.as_object());
         if entries.map(Map::len).sum::<usize>() <= 1 {
             assert_eq!(written, raw, "{name}");
         }
     }
 }
 
-/// What a message holds, and the bytes that we write for it, which must hold the same.
-fn see<M: prost::Message + PartialEq + std::fmt::Debug>(
+/// The content of a message, and the bytes that this crate encodes it to. The bytes must decode to
+/// the same message.
+fn decode_and_encode<M: prost::Message + PartialEq + std::fmt::Debug>(
     decode: impl Fn(Bytes) -> Result<M, DecodeError>,
     raw: Bytes,
     to_json: impl Fn(&M) -> Value,
@@ -237,7 +241,7 @@ fn time_json(time: Option<Timestamp>) -> Value {
         assert_eq!(
             Timestamp::from_moment(moment),
             time,
-            "timestamps survive the way through chrono"
+            "a timestamp is the same after conversion to chrono and back"
         );
         json!({ "seconds": time.seconds, "nanos": time.nanos })
     })
@@ -352,7 +356,7 @@ fn every_text_is_quoted_and_read_as_in_go() {
                 assert_eq!(quote(plain), text);
                 assert_eq!(unquote(&text).as_deref(), Ok(plain));
             }
-            // Only Go has such strings; what it prints of them is refused.
+            // A Rust string cannot have these bytes, so the quoted text is refused.
             Err(_) => assert_eq!(unquote(&text), Err(UnquoteError::NotUtf8), "{text}"),
         }
     }
@@ -366,22 +370,22 @@ fn every_text_is_quoted_and_read_as_in_go() {
 }
 
 #[test]
-fn the_same_characters_are_escaped_as_in_go_but_those_newer_than_its_tables() {
-    // What Unicode 15.1 and 16 added as characters to print: Go's tables are those of 15.0.
+fn the_same_characters_are_escaped_as_by_go_except_those_newer_than_its_tables() {
+    // The printable characters that Unicode 15.1 and 16 added. Go's tables are those of 15.0.
     const NEWER: usize = 627 + 5185;
-    let mut hidden_in_go = vec![false; 0x11_0000];
+    let mut escaped_by_go = vec![false; 0x11_0000];
     for (first, last) in forms().not_printable {
-        hidden_in_go[first as usize..=last as usize].fill(true);
+        escaped_by_go[first as usize..=last as usize].fill(true);
     }
     let mut newer = 0;
     for c in '\0'..=char::MAX {
         let code = u32::from(c);
-        let hidden = hidden_in_go[code as usize];
-        let escaped =
+        let by_go = escaped_by_go[code as usize];
+        let by_us =
             quote(c.encode_utf8(&mut [0; 4])).starts_with("\"\\") && !matches!(c, '"' | '\\');
-        match (hidden, escaped) {
+        match (by_go, by_us) {
             (true, false) => newer += 1,
-            (false, true) => panic!("U+{code:04X} is printed in Go and escaped here"),
+            (false, true) => panic!("U+{code:04X} is escaped here and not by Go"),
             _ => {}
         }
     }
@@ -396,7 +400,7 @@ fn every_date_prints_and_reads_as_in_go() {
         ..
     } = forms();
     let read = |text: &str| {
-        parse_unix_date(text, Tz::UTC)
+        parse_unix_date(text, &Utc)
             .ok()
             .map(|moment| moment.timestamp())
     };
@@ -433,7 +437,7 @@ fn every_option_prints_as_in_go_and_reads_back() {
             "queue" => PrintedOption::Queue(name()),
             "task_id" => PrintedOption::TaskId(name()),
             "group" => PrintedOption::Group(name()),
-            // asynq takes a negative count for zero.
+            // asynq turns a negative count into zero.
             "max_retry" => PrintedOption::MaxRetry(value.as_u64().unwrap_or(0)),
             "timeout" => PrintedOption::Timeout(duration()),
             "unique" => PrintedOption::Unique(duration()),
@@ -449,9 +453,9 @@ fn every_option_prints_as_in_go_and_reads_back() {
 }
 
 #[test]
-fn every_option_that_asynq_reads_reads_alike() {
-    // What asynq v0.26.0 leaves out although it, or the version after, prints it.
-    const BETTER: [&str; 4] = [
+fn every_option_that_asynq_reads_is_read_alike() {
+    // Options that asynq v0.26.0 cannot read, although it or the next version prints them.
+    const ONLY_WE_READ: [&str; 4] = [
         r#"Queue("a)b")"#,
         r#"TaskID("x")"#,
         r#"Group("g")"#,
@@ -459,12 +463,13 @@ fn every_option_that_asynq_reads_reads_alike() {
     ];
     for ReadOptionCase { text, read } in forms().read_options {
         let option = text.parse::<PrintedOption>().ok();
-        if BETTER.contains(&text.as_str()) {
+        if ONLY_WE_READ.contains(&text.as_str()) {
             assert_eq!(read, None);
             assert_eq!(option.map(|option| option.to_string()), Some(text));
             continue;
         }
-        // As options, not as texts: Go prints a date in the zone that it was read in, we in UTC.
+        // Options are compared, not texts: Go prints a date in the zone in which it was read, this
+        // crate in UTC.
         let read = read.map(|read| read.parse().expect("what asynq prints is readable"));
         assert_eq!(option, read, "{text}");
     }

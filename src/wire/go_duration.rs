@@ -1,4 +1,4 @@
-//! Go's `time.Duration` as text, both ways: `1h30m0s`, `1.5s`, `300ms`.
+//! Go's `time.Duration`, printed and read as text: `1h30m0s`, `1.5s`, `300ms`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,21 +10,21 @@ const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
-/// The magnitude of the most negative duration, one more than that of the longest, in nanoseconds.
+/// The magnitude of the most negative duration, in nanoseconds. The longest duration is one less.
 const LIMIT: u64 = 1 << 63;
 
-/// A Go duration: nanoseconds in 64 bits with a sign, so at most some 292 years either way.
+/// A Go duration: nanoseconds in a signed 64-bit integer, so at most about 292 years.
 ///
-/// [`Display`](fmt::Display) prints as Go's `Duration.String`, [`FromStr`] reads as Go's
-/// `ParseDuration`: a sign, then numbers with an optional fraction and a unit each (`ns`, `us`, `µs`,
-/// `ms`, `s`, `m`, `h`); a bare `0` needs no unit. Fractions of a nanosecond are cut.
+/// [`Display`](fmt::Display) prints as Go's `Duration.String`. [`FromStr`] reads as Go's
+/// `ParseDuration`: an optional sign, then numbers with an optional fraction and a unit each (`ns`,
+/// `us`, `µs`, `ms`, `s`, `m`, `h`). A single `0` needs no unit. Fractions of a nanosecond are cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct GoDuration {
     nanos: i64,
 }
 
 impl GoDuration {
-    /// A duration of so many nanoseconds.
+    /// The duration of this number of nanoseconds.
     pub(crate) const fn from_nanos(nanos: i64) -> Self {
         GoDuration { nanos }
     }
@@ -32,16 +32,6 @@ impl GoDuration {
     /// The duration in nanoseconds.
     pub(crate) const fn as_nanos(self) -> i64 {
         self.nanos
-    }
-
-    /// The nearest Go duration: what is longer than 292 years becomes Go's longest.
-    pub(crate) fn saturating_from(duration: Duration) -> Self {
-        Self::try_from(duration).unwrap_or(GoDuration { nanos: i64::MAX })
-    }
-
-    /// The duration as the standard library has it; a negative one becomes zero.
-    pub(crate) fn to_std_or_zero(self) -> Duration {
-        Duration::try_from(self).unwrap_or_default()
     }
 }
 
@@ -72,8 +62,8 @@ impl fmt::Display for GoDuration {
         match nanos {
             0 => f.write_str("0s"),
             1..MICROSECOND => write!(f, "{nanos}ns"),
-            MICROSECOND..MILLISECOND => write!(f, "{}µs", Decimal(nanos, MICROSECOND)),
-            MILLISECOND..SECOND => write!(f, "{}ms", Decimal(nanos, MILLISECOND)),
+            MICROSECOND..MILLISECOND => write!(f, "{}µs", DecimalUnits(nanos, MICROSECOND)),
+            MILLISECOND..SECOND => write!(f, "{}ms", DecimalUnits(nanos, MILLISECOND)),
             SECOND.. => {
                 let (hours, minutes) = (nanos / HOUR, nanos / MINUTE % 60);
                 if hours > 0 {
@@ -82,24 +72,25 @@ impl fmt::Display for GoDuration {
                 if nanos >= MINUTE {
                     write!(f, "{minutes}m")?;
                 }
-                write!(f, "{}s", Decimal(nanos % MINUTE, SECOND))
+                write!(f, "{}s", DecimalUnits(nanos % MINUTE, SECOND))
             }
         }
     }
 }
 
-/// A count of nanoseconds in a unit of so many, without trailing zeros.
-struct Decimal(u64, u64);
+/// Nanoseconds as a decimal number of a unit, without trailing zeros. The second field is the unit in
+/// nanoseconds.
+struct DecimalUnits(u64, u64);
 
-impl fmt::Display for Decimal {
+impl fmt::Display for DecimalUnits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Decimal(nanos, unit) = *self;
+        let DecimalUnits(nanos, unit) = *self;
         write!(f, "{}", nanos / unit)?;
         let fraction = nanos % unit;
         if fraction == 0 {
             return Ok(());
         }
-        // The unit is a power of ten: as many digits as it has zeros.
+        // The unit is a power of ten. The fraction has as many digits as the unit has zeros.
         let digits = format!("{fraction:0width$}", width = unit.ilog10() as usize);
         write!(f, ".{}", digits.trim_end_matches('0'))
     }
@@ -138,7 +129,7 @@ impl FromStr for GoDuration {
                 text: text.to_owned(),
             })?;
             let nanos = part_nanos(whole, fraction, unit).ok_or_else(invalid)?;
-            // COMPAT(go1.26): two parts of exactly 2^63 ns each wrap round to zero, as in Go.
+            // COMPAT(go1.26): two parts of exactly 2^63 ns each wrap to zero.
             total = total.wrapping_add(nanos);
             if total > LIMIT {
                 return Err(invalid());
@@ -154,26 +145,26 @@ impl FromStr for GoDuration {
     }
 }
 
-/// A text that Go's `ParseDuration` refuses; the words are Go's.
+/// A text that Go's `ParseDuration` refuses. The error texts are Go's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseDurationError {
-    /// Not of the form, or beyond 64 bits of nanoseconds.
+    /// The text has not the form of a duration, or needs more than 64 bits of nanoseconds.
     #[error("invalid duration {0:?}")]
     Invalid(String),
-    /// A number without a unit.
+    /// A number has no unit.
     #[error("missing unit in duration {0:?}")]
     MissingUnit(String),
-    /// A number with a unit that there is not.
+    /// A number has a unit that does not exist.
     #[error("unknown unit {unit:?} in duration {text:?}")]
     UnknownUnit {
-        /// What stands in the unit's place.
+        /// The text in the position of the unit.
         unit: String,
         /// The whole text.
         text: String,
     },
 }
 
-/// A duration that the other kind cannot hold: negative, or longer than some 292 years.
+/// A duration that the other type cannot represent: it is negative, or longer than about 292 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("duration is out of range")]
 pub(crate) struct DurationOutOfRange;
@@ -196,7 +187,7 @@ fn unit_nanos(name: &str) -> Option<u64> {
     })
 }
 
-/// `whole.fraction` units in nanoseconds; `None` beyond [`LIMIT`].
+/// `whole.fraction` units in nanoseconds. `None` if they exceed [`LIMIT`].
 fn part_nanos(whole: &str, fraction: &str, unit: u64) -> Option<u64> {
     let whole: u64 = if whole.is_empty() {
         0
@@ -205,13 +196,13 @@ fn part_nanos(whole: &str, fraction: &str, unit: u64) -> Option<u64> {
     };
     let whole = whole.checked_mul(unit).filter(|&nanos| nanos <= LIMIT)?;
     let (digits, scale) = leading_fraction(fraction);
-    // In floating point as in Go, so that both cut at the same nanosecond.
+    // Go uses floating point here. So does this code, to cut at the same nanosecond.
     let part = (digits as f64 * (unit as f64 / scale)) as u64;
     Some(whole + part).filter(|&nanos| nanos <= LIMIT)
 }
 
-/// The digits after the point as an integer, and what it is to be divided by. Digits beyond 64 bits
-/// are dropped, as in Go.
+/// The digits after the point as an integer, and its divisor. As in Go, digits beyond 64 bits are
+/// dropped.
 fn leading_fraction(digits: &str) -> (u64, f64) {
     let (mut value, mut scale) = (0_u64, 1_f64);
     for digit in digits.bytes().map(|digit| u64::from(digit - b'0')) {
@@ -237,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_print_as_in_go() {
+    fn durations_print_as_by_go() {
         for (nanos, text) in [
             (0, "0s"),
             (1, "1ns"),
@@ -261,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_in_go() {
+    fn durations_are_read_as_by_go() {
         for (text, nanos) in [
             ("0", 0),
             ("+0", 0),
@@ -292,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused_with_its_words() {
+    fn durations_that_go_refuses_are_refused_with_its_error_text() {
         for (text, error) in [
             ("", "invalid duration \"\""),
             ("3", "missing unit in duration \"3\""),
@@ -329,17 +320,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_kind_cannot_hold_is_refused_or_cut() {
+    fn durations_that_the_other_type_cannot_represent_are_refused() {
         let longest = GoDuration::from_nanos(i64::MAX);
         assert_eq!(GoDuration::try_from(Duration::MAX), Err(DurationOutOfRange));
-        assert_eq!(GoDuration::saturating_from(Duration::MAX), longest);
         assert_eq!(
             Duration::try_from(longest),
             Ok(Duration::from_nanos(i64::MAX as u64))
         );
         let negative = GoDuration::from_nanos(-1);
         assert_eq!(Duration::try_from(negative), Err(DurationOutOfRange));
-        assert_eq!(negative.to_std_or_zero(), Duration::ZERO);
     }
 
     proptest! {

@@ -1,40 +1,41 @@
-//! Go's `time.UnixDate` layout, `Mon Jan _2 15:04:05 MST 2006`, both ways.
+//! Times in Go's layout `time.UnixDate`, `Mon Jan _2 15:04:05 MST 2006`, printed and read.
 //!
-//! The layout names a time zone only by its abbreviation, and abbreviations are not unique. Go reads
-//! one so, and [`parse_unix_date`] does as well:
+//! The layout has only the abbreviation of a time zone, and abbreviations are not unique. Go, and so
+//! [`parse_unix_date`], reads an abbreviation by these rules:
 //!
 //! 1. `UTC` is UTC.
-//! 2. An abbreviation of the reader's own zone stands for the offset it has there.
-//! 3. Any other is kept as a name only: the clock's reading is taken as UTC. `JST`, `GMT+3` and `-07`
-//!    are all read as if `UTC` stood there (although Go *shows* `GMT+3` three hours later).
+//! 2. An abbreviation of the reader's own zone has its offset in that zone.
+//! 3. Any other abbreviation has the offset zero: `JST`, `GMT+3` and `-07` are read like `UTC`.
+//!    (When Go prints the time again, it shows `GMT+3` three hours later.)
 //!
-//! What we print is always in UTC and so reads back to the second, by anybody.
+//! This crate prints times in UTC only, so every reader gets the same second.
+
+use std::fmt::Display;
 
 use chrono::{
     DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone,
     Timelike, Utc,
 };
-use chrono_tz::Tz;
 
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// The moment in Go's `UnixDate` layout, in UTC; fractions of a second are cut.
+/// The time in UTC. Fractions of a second are cut.
 pub(crate) fn format_unix_date(moment: DateTime<Utc>) -> String {
     format_with_zone(moment.naive_utc(), "UTC")
 }
 
-/// The moment as a Go process prints that holds it in this zone; fractions of a second are cut.
-pub(crate) fn format_unix_date_in(moment: DateTime<Utc>, zone: Tz) -> String {
+/// The time as a Go process prints it in this zone. Fractions of a second are cut.
+pub(crate) fn format_unix_date_in(moment: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
     let local = moment.with_timezone(&zone);
     format_with_zone(local.naive_local(), &local.offset().to_string())
 }
 
 fn format_with_zone(clock: NaiveDateTime, zone: &str) -> String {
     let (date, time) = (clock.date(), clock.time());
-    // Unlike Rust's, Go's width does not count the sign.
+    // In Go, unlike in Rust, the width does not count the sign.
     let (sign, year) = (
         if date.year() < 0 { "-" } else { "" },
         date.year().unsigned_abs(),
@@ -48,12 +49,16 @@ fn format_with_zone(clock: NaiveDateTime, zone: &str) -> String {
     )
 }
 
-/// Reads a moment in Go's `UnixDate` layout, as a Go process would whose own zone is `local`. How an
-/// abbreviation becomes an offset is told [above](self). Go: `time.Parse(time.UnixDate, text)`.
+/// Reads a time as a Go process in the zone `local` does; for abbreviations of zones see the
+/// [module](self). `Display` of the zone's offset must be the abbreviation: UTC and the zones of
+/// chrono-tz are such zones. Go: `time.Parse(time.UnixDate, text)`.
 ///
-/// As Go, it takes any number of spaces between the fields, names in any case, any day of the week,
-/// an hour of one digit, and a fraction after the seconds.
-pub(crate) fn parse_unix_date(text: &str, local: Tz) -> Result<DateTime<Utc>, ParseUnixDateError> {
+/// As Go, it accepts any number of spaces between the fields, names in upper and lower case, any day
+/// of the week, an hour of one digit, and a fraction after the seconds.
+pub(crate) fn parse_unix_date<Z>(text: &str, local: &Z) -> Result<DateTime<Utc>, ParseUnixDateError>
+where
+    Z: TimeZone<Offset: Display>,
+{
     let error = |field| ParseUnixDateError {
         text: text.to_owned(),
         field,
@@ -85,7 +90,7 @@ pub(crate) fn parse_unix_date(text: &str, local: Tz) -> Result<DateTime<Utc>, Pa
     if !rest.is_empty() {
         return Err(error("end"));
     }
-    // A second is at most 59 here, so the nanoseconds never say "leap second".
+    // `nanos` is below one second, so chrono never takes it for a leap second.
     let clock = NaiveDate::from_ymd_opt(year, month as u32 + 1, day)
         .ok_or_else(|| error("day"))?
         .and_hms_nano_opt(hour, minute, second, nanos)
@@ -98,7 +103,7 @@ pub(crate) fn parse_unix_date(text: &str, local: Tz) -> Result<DateTime<Utc>, Pa
     Ok((clock - offset.unwrap_or_default()).and_utc())
 }
 
-/// A text that is not in Go's `UnixDate` layout.
+/// A text that is not in Go's layout `UnixDate`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a date like \"Mon Jan  2 15:04:05 UTC 2006\": bad {field}")]
 pub(crate) struct ParseUnixDateError {
@@ -106,11 +111,14 @@ pub(crate) struct ParseUnixDateError {
     field: &'static str,
 }
 
-/// What an abbreviation stands for in a zone, at this reading of its clock: the offset in effect then
-/// if that is its name, otherwise the first offset of that name that the zone ever had. Go:
+/// The offset of an abbreviation in a zone, at this local time. This is the offset in effect, if it
+/// has that name; otherwise the first offset with that name that the zone ever had. Go:
 /// `Location.lookupName`.
-fn offset_of_name(zone: Tz, name: &str, clock: NaiveDateTime) -> Option<TimeDelta> {
-    let named = |offset: <Tz as TimeZone>::Offset| {
+fn offset_of_name<Z>(zone: &Z, name: &str, clock: NaiveDateTime) -> Option<TimeDelta>
+where
+    Z: TimeZone<Offset: Display>,
+{
+    let named = |offset: Z::Offset| {
         let matches = offset.to_string() == name;
         matches.then(|| TimeDelta::seconds(offset.fix().local_minus_utc().into()))
     };
@@ -120,8 +128,8 @@ fn offset_of_name(zone: Tz, name: &str, clock: NaiveDateTime) -> Option<TimeDelt
         LocalResult::None => None,
     };
     in_effect.or_else(|| {
-        // A zone does not list its offsets; a look at each month from 1900 on finds them all but
-        // those that lasted for less.
+        // A zone does not list its offsets. Reading one day of each month since 1900 finds all that
+        // were in effect for a month or longer.
         (1900..2038)
             .flat_map(|year| {
                 (1..=12).filter_map(move |month| NaiveDate::from_ymd_opt(year, month, 1))
@@ -130,7 +138,7 @@ fn offset_of_name(zone: Tz, name: &str, clock: NaiveDateTime) -> Option<TimeDelt
     })
 }
 
-/// The names' index; they are three letters each, in any case.
+/// Reads one of these names, of three letters each, in upper or lower case. The result is its index.
 fn name(rest: &mut &[u8], names: &[&str]) -> Option<usize> {
     let (word, after) = rest.split_at_checked(3)?;
     let index = names
@@ -140,7 +148,7 @@ fn name(rest: &mut &[u8], names: &[&str]) -> Option<usize> {
     Some(index)
 }
 
-/// One space or more.
+/// Reads one or more spaces.
 fn space(rest: &mut &[u8]) -> Option<()> {
     let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
     *rest = &rest[spaces..];
@@ -152,7 +160,7 @@ fn colon(rest: &mut &[u8]) -> Option<()> {
     Some(())
 }
 
-/// A number of two digits, or of one where `min_digits` is 1.
+/// Reads a number of two digits, or of one digit if `min_digits` is 1.
 fn number(rest: &mut &[u8], min_digits: usize) -> Option<u32> {
     let digits = rest
         .iter()
@@ -164,7 +172,8 @@ fn number(rest: &mut &[u8], min_digits: usize) -> Option<u32> {
     (digits >= min_digits).then(|| decimal(number))
 }
 
-/// The nanoseconds of a fraction, which Go takes wherever seconds stand; its first nine digits count.
+/// Reads an optional fraction of a second, in nanoseconds. Digits after the ninth are ignored. Go
+/// accepts a fraction after seconds in every layout.
 fn fraction(rest: &mut &[u8]) -> u32 {
     let [b'.' | b',', digits @ ..] = *rest else {
         return 0;
@@ -196,8 +205,12 @@ fn decimal(digits: &[u8]) -> u32 {
         .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
 }
 
-/// What Go takes for the abbreviation of a zone: three capitals, four or five that end in `T`, a few
-/// exceptions, `GMT` with hours or not, or signed hours alone. Go: `parseTimeZone`.
+/// Reads the abbreviation of a zone. Go accepts (`parseTimeZone`):
+///
+/// - three capitals, or four or five that end in `T`,
+/// - `ChST`, `MeST` and `WITA`,
+/// - `GMT`, also with signed hours,
+/// - signed hours alone.
 fn zone<'t>(rest: &mut &'t [u8]) -> Option<&'t str> {
     let capitals = rest
         .iter()
@@ -219,7 +232,7 @@ fn zone<'t>(rest: &mut &'t [u8]) -> Option<&'t str> {
     std::str::from_utf8(zone).ok()
 }
 
-/// The length of a sign and the digits after it, if they are at most 23.
+/// The length of a sign and the digits after it, if their value is at most 23.
 fn signed_hours(text: &[u8]) -> Option<usize> {
     let [b'+' | b'-', digits @ ..] = text else {
         return None;
@@ -237,6 +250,7 @@ fn signed_hours(text: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use chrono_tz::Tz;
     use proptest::prelude::*;
 
     use super::*;
@@ -246,11 +260,11 @@ mod tests {
     }
 
     fn parse(text: &str) -> Option<DateTime<Utc>> {
-        parse_unix_date(text, Tz::UTC).ok()
+        parse_unix_date(text, &Utc).ok()
     }
 
     #[test]
-    fn dates_print_as_in_go() {
+    fn dates_print_as_by_go() {
         for (moment, text) in [
             ("2006-01-02T15:04:05Z", "Mon Jan  2 15:04:05 UTC 2006"),
             ("2024-02-29T23:59:59.999Z", "Thu Feb 29 23:59:59 UTC 2024"),
@@ -268,7 +282,7 @@ mod tests {
             (Tz::UTC, "Wed Jul  1 12:00:00 UTC 2026"),
         ] {
             assert_eq!(format_unix_date_in(moment, zone), text);
-            assert_eq!(parse_unix_date(text, zone), Ok(moment), "{text}");
+            assert_eq!(parse_unix_date(text, &zone), Ok(moment), "{text}");
         }
     }
 
@@ -283,11 +297,11 @@ mod tests {
     }
 
     #[test]
-    fn an_abbreviation_of_the_local_zone_has_its_offset_there() {
+    fn an_abbreviation_of_the_local_zone_has_its_offset_in_that_zone() {
         for (zone, name, moment) in [
             (Tz::Asia__Tokyo, "JST", "2026-01-05T06:00:00Z"),
             (Tz::America__New_York, "EST", "2026-01-05T20:00:00Z"),
-            // Not in effect in January, but a name that the zone has.
+            // The name of another offset of the zone, not in effect in January.
             (Tz::America__New_York, "EDT", "2026-01-05T19:00:00Z"),
             (Tz::America__New_York, "JST", "2026-01-05T15:00:00Z"),
             (Tz::Europe__London, "GMT", "2026-01-05T15:00:00Z"),
@@ -295,19 +309,19 @@ mod tests {
         ] {
             let text = format!("Mon Jan  5 15:00:00 {name} 2026");
             assert_eq!(
-                parse_unix_date(&text, zone),
+                parse_unix_date(&text, &zone),
                 Ok(at(moment)),
                 "{zone} {name}"
             );
         }
-        // The hour that a clock shows twice is told apart by the name.
+        // In the hour that occurs twice, the name decides.
         for (name, moment) in [
             ("EDT", "2026-11-01T05:30:00Z"),
             ("EST", "2026-11-01T06:30:00Z"),
         ] {
             let text = format!("Sun Nov  1 01:30:00 {name} 2026");
             assert_eq!(
-                parse_unix_date(&text, Tz::America__New_York),
+                parse_unix_date(&text, &Tz::America__New_York),
                 Ok(at(moment)),
                 "{name}"
             );
@@ -315,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_is_lenient_about_is_taken() {
+    fn variants_that_go_accepts_are_accepted() {
         for text in [
             "Mon Jan 2 15:04:05 UTC 2006",
             "mON jAN   2   15:04:05   UTC   2006",
@@ -336,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused() {
+    fn texts_that_go_refuses_are_refused() {
         for text in [
             "",
             "Mon",

@@ -1,17 +1,16 @@
-//! Every Redis key of asynq, and the only place in the crate that spells one.
+//! The names of all Redis keys of asynq. No other module of the crate contains one.
 //!
-//! All keys of a queue carry the hash tag `{queue}`, so a script that works on one queue stays in
-//! one slot of a Redis Cluster. The global keys carry none: on a cluster they lie in other slots. So only
-//! `lua/enqueue.lua` takes one (`asynq:queues`, as its last key), and only where slots are not apart;
-//! otherwise they are touched by commands of their own.
+//! All keys of a queue have the hash tag `{queue}`, so on a Redis Cluster a script for one queue stays
+//! in one slot. The global keys have no such tag and are in other slots. So scripts take no global
+//! key: separate commands read and write them. The exception is `lua/enqueue.lua`, which takes
+//! `asynq:queues` as its last key where there are no slots to cross.
 
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use md5::{Digest, Md5};
 
-/// SET of the names of all queues ever enqueued to. asynq: `AllQueues`.
+/// SET of the names of all queues to which a task was ever enqueued. asynq: `AllQueues`.
 pub(crate) const QUEUES: &str = "asynq:queues";
 /// ZSET of server keys, score: expiry in Unix seconds. asynq: `AllServers`.
 pub(crate) const SERVERS: &str = "asynq:servers";
@@ -19,16 +18,15 @@ pub(crate) const SERVERS: &str = "asynq:servers";
 pub(crate) const WORKERS: &str = "asynq:workers";
 /// ZSET of scheduler keys, score: expiry in Unix seconds. asynq: `AllSchedulers`.
 pub(crate) const SCHEDULERS: &str = "asynq:schedulers";
-/// Pub/Sub channel; a message is the id of the task to cancel. asynq: `CancelChannel`.
+/// Pub/Sub channel. A message is the id of a task to cancel. asynq: `CancelChannel`.
 pub(crate) const CANCEL_CHANNEL: &str = "asynq:cancel";
 
-/// The keys of one queue, built once; a clone shares them.
+/// The keys of one queue, built once. Clones share them.
 #[derive(Clone)]
 pub(crate) struct QueueKeys(Arc<Keys>);
 
 struct Keys {
     queue: String,
-    prefix: String,
     task_prefix: String,
     unique_prefix: String,
     group_prefix: String,
@@ -47,7 +45,7 @@ struct Keys {
 }
 
 impl QueueKeys {
-    /// The keys of the queue with this name. The name is taken as it is; see [`validate_queue_name`].
+    /// The keys of the queue with this name. The name is not checked: see [`validate_queue_name`].
     pub(crate) fn new(queue: &str) -> Self {
         let prefix = format!("asynq:{{{queue}}}:");
         let key = |rest: &str| format!("{prefix}{rest}");
@@ -68,7 +66,6 @@ impl QueueKeys {
             aggregation_sets: key("aggregation_sets"),
             processed: key("processed"),
             failed: key("failed"),
-            prefix,
         }))
     }
 
@@ -77,17 +74,12 @@ impl QueueKeys {
         &self.0.queue
     }
 
-    /// What all keys of the queue begin with: `asynq:{queue}:`. asynq: `QueueKeyPrefix`.
-    pub(crate) fn prefix(&self) -> &str {
-        &self.0.prefix
-    }
-
-    /// LIST of ids; pushed on the left, taken from the right. asynq: `PendingKey`.
+    /// LIST of task ids. They are pushed on the left and popped on the right. asynq: `PendingKey`.
     pub(crate) fn pending(&self) -> &str {
         &self.0.pending
     }
 
-    /// LIST of the ids that are being run. asynq: `ActiveKey`.
+    /// LIST of the ids of active tasks. asynq: `ActiveKey`.
     pub(crate) fn active(&self) -> &str {
         &self.0.active
     }
@@ -97,27 +89,28 @@ impl QueueKeys {
         &self.0.lease
     }
 
-    /// ZSET of ids, score: when to run, in Unix seconds. asynq: `ScheduledKey`.
+    /// ZSET of ids, score: when the task is due, in Unix seconds. asynq: `ScheduledKey`.
     pub(crate) fn scheduled(&self) -> &str {
         &self.0.scheduled
     }
 
-    /// ZSET of ids, score: when to try again, in Unix seconds. asynq: `RetryKey`.
+    /// ZSET of ids, score: when the retry is due, in Unix seconds. asynq: `RetryKey`.
     pub(crate) fn retry(&self) -> &str {
         &self.0.retry
     }
 
-    /// ZSET of ids, score: when archived, in Unix seconds. asynq: `ArchivedKey`.
+    /// ZSET of ids, score: when the task was archived, in Unix seconds. asynq: `ArchivedKey`.
     pub(crate) fn archived(&self) -> &str {
         &self.0.archived
     }
 
-    /// ZSET of ids, score: when to forget them, in Unix seconds. asynq: `CompletedKey`.
+    /// ZSET of ids, score: when to delete the task, in Unix seconds. asynq: `CompletedKey`.
     pub(crate) fn completed(&self) -> &str {
         &self.0.completed
     }
 
-    /// STRING that exists while the queue is paused; since when, in Unix seconds. asynq: `PausedKey`.
+    /// STRING that exists while the queue is paused. Its value is when it was paused, in Unix
+    /// seconds. asynq: `PausedKey`.
     pub(crate) fn paused(&self) -> &str {
         &self.0.paused
     }
@@ -128,11 +121,12 @@ impl QueueKeys {
     }
 
     /// ZSET of aggregation set keys, score: deadline in Unix seconds. asynq: `AllAggregationSets`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn aggregation_sets(&self) -> &str {
         &self.0.aggregation_sets
     }
 
-    /// Counter of all runs, successes and failures. asynq: `ProcessedTotalKey`.
+    /// Counter of all runs, succeeded or failed. asynq: `ProcessedTotalKey`.
     pub(crate) fn processed(&self) -> &str {
         &self.0.processed
     }
@@ -142,17 +136,17 @@ impl QueueKeys {
         &self.0.failed
     }
 
-    /// Counter of the runs of one UTC day. asynq: `ProcessedKey`.
+    /// Counter of all runs on one day in UTC. asynq: `ProcessedKey`.
     pub(crate) fn processed_on(&self, utc_day: NaiveDate) -> String {
         format!("{}:{utc_day}", self.0.processed)
     }
 
-    /// Counter of the failed runs of one UTC day. asynq: `FailedKey`.
+    /// Counter of the failed runs on one day in UTC. asynq: `FailedKey`.
     pub(crate) fn failed_on(&self, utc_day: NaiveDate) -> String {
         format!("{}:{utc_day}", self.0.failed)
     }
 
-    /// What the keys of task hashes begin with; the id follows. asynq: `TaskKeyPrefix`.
+    /// The prefix of the keys of task hashes. The id follows it. asynq: `TaskKeyPrefix`.
     pub(crate) fn task_prefix(&self) -> &str {
         &self.0.task_prefix
     }
@@ -162,19 +156,14 @@ impl QueueKeys {
         format!("{}{id}", self.0.task_prefix)
     }
 
-    /// What the keys of uniqueness locks begin with.
-    pub(crate) fn unique_prefix(&self) -> &str {
-        &self.0.unique_prefix
-    }
-
-    /// STRING, the lock for tasks of this type and payload; its value is the holder's id.
-    /// asynq: `UniqueKey`.
+    /// STRING, the unique lock for tasks of this type and payload. Its value is the id of the task
+    /// that holds it. asynq: `UniqueKey`.
     ///
-    /// `None` is Go's nil payload: the key then ends after the type. It is another lock than that of
-    /// an empty payload, although both are stored alike, so a stored message does not tell which
-    /// one its task took; the message's own `unique_key` does.
+    /// `None` is Go's nil payload: then the key ends after the type. A nil payload and an empty one
+    /// have different locks, but are the same in a stored message. So the lock of a stored task is
+    /// the one in its field `unique_key`.
     pub(crate) fn unique(&self, task_type: &str, payload: Option<&[u8]>) -> String {
-        let digest = payload.map(|payload| format!("{:x}", Md5::digest(payload)));
+        let digest = payload.map(|payload| format!("{:x}", md5::compute(payload)));
         format!(
             "{}{task_type}:{}",
             self.0.unique_prefix,
@@ -182,23 +171,26 @@ impl QueueKeys {
         )
     }
 
-    /// What the keys of groups begin with; the group's name follows. asynq: `GroupKeyPrefix`.
+    /// The prefix of the keys of groups. The name of the group follows it. asynq: `GroupKeyPrefix`.
     pub(crate) fn group_prefix(&self) -> &str {
         &self.0.group_prefix
     }
 
-    /// ZSET of the ids waiting in a group, score: when added, in Unix seconds. asynq: `GroupKey`.
+    /// ZSET of the ids that wait in a group, score: when added, in Unix seconds. asynq: `GroupKey`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn group(&self, group: &str) -> String {
         format!("{}{group}", self.0.group_prefix)
     }
 
     /// ZSET of the ids of a group that are being aggregated. asynq: `AggregationSetKey`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn aggregation_set(&self, group: &str, set_id: &str) -> String {
         format!("{}{group}:{set_id}", self.0.group_prefix)
     }
 
-    /// The name of the group that an aggregation set was made from: what stands in the set's key
-    /// before its last colon. `None` if the key is no aggregation set of this queue.
+    /// The name of the group of an aggregation set: the part of the set's key before its last colon.
+    /// `None` if the key is not an aggregation set of this queue.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn group_of_set<'k>(&self, set_key: &'k str) -> Option<&'k str> {
         let (group, _set_id) = set_key
             .strip_prefix(self.group_prefix())?
@@ -213,36 +205,44 @@ impl fmt::Debug for QueueKeys {
     }
 }
 
-/// STRING with a running server's ServerInfo. asynq: `ServerInfoKey`.
+/// STRING with the `ServerInfo` of a running server. asynq: `ServerInfoKey`.
 pub(crate) fn server(host: &str, pid: u32, server_id: &str) -> String {
     format!("{SERVERS}:{{{host}:{pid}:{server_id}}}")
 }
 
-/// HASH of a running server's WorkerInfo by task id. asynq: `WorkersKey`.
+/// HASH from task id to `WorkerInfo`, for a running server. asynq: `WorkersKey`.
 pub(crate) fn workers(host: &str, pid: u32, server_id: &str) -> String {
     format!("{WORKERS}:{{{host}:{pid}:{server_id}}}")
 }
 
-/// LIST of a scheduler's SchedulerEntry. asynq: `SchedulerEntriesKey`; the id is
-/// `host:pid:uuid`.
+/// LIST of the `SchedulerEntry`s of a scheduler, whose id is `host:pid:uuid`. asynq:
+/// `SchedulerEntriesKey`.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the scheduler"))]
 pub(crate) fn scheduler_entries(scheduler_id: &str) -> String {
     format!("{SCHEDULERS}:{{{scheduler_id}}}")
 }
 
-/// ZSET of an entry's SchedulerEnqueueEvent, score: when enqueued, in Unix seconds.
-/// asynq: `SchedulerHistoryKey`.
+/// ZSET of the `SchedulerEnqueueEvent`s of an entry, score: when enqueued, in Unix seconds. asynq:
+/// `SchedulerHistoryKey`.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the scheduler"))]
 pub(crate) fn scheduler_history(entry_id: &str) -> String {
     format!("asynq:scheduler_history:{entry_id}")
 }
 
-/// ZSET of the ids that hold a token, score: the task's deadline in Unix seconds.
-/// asynq: x/rate `semaphoreKey`.
+/// ZSET of the ids of the tasks that hold a token, score: the deadline of the task in Unix seconds.
+/// asynq: `semaphoreKey` in `x/rate`.
+#[cfg_attr(not(test), expect(dead_code, reason = "for concurrency limits"))]
 pub(crate) fn semaphore(scope: &str) -> String {
     format!("asynq:sema:{scope}")
 }
 
-/// A queue's name must hold a character that is not blank; nothing else is asked.
-/// asynq: `ValidateQueueName`.
+/// Refuses the name of a queue if it is empty or all white space. asynq: `ValidateQueueName`.
+///
+/// COMPAT(v0.26.0): no other name is refused, not even one that begins with `}`, which cannot work on
+/// a cluster. Redis hashes the part of a key between its first `{` and the first `}` after it, unless
+/// this part is empty. With such a name it is empty: the keys of the queue are in different slots,
+/// and Redis refuses every script. A brace further on in a name is harmless: `a}b` has the slot of
+/// `a`.
 pub(crate) fn validate_queue_name(queue: &str) -> Result<(), BlankQueueName> {
     if is_blank(queue) {
         Err(BlankQueueName)
@@ -251,24 +251,14 @@ pub(crate) fn validate_queue_name(queue: &str) -> Result<(), BlankQueueName> {
     }
 }
 
-/// A queue's name that is empty or all blanks.
+/// A name of a queue that is empty or all white space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("queue name must contain one or more characters")]
 pub(crate) struct BlankQueueName;
 
-/// Whether a name is empty or all blanks, by Unicode's white space. asynq: `isBlank`.
+/// Whether a name is empty or all white space, by Unicode's definition. asynq: `isBlank`.
 pub(crate) fn is_blank(name: &str) -> bool {
     name.trim().is_empty()
-}
-
-/// Whether the keys of this queue do *not* share a slot in a Redis Cluster.
-///
-/// Redis hashes what stands between the first `{` of a key and the first `}` after it, if that is
-/// not empty. A brace further on in a name is therefore harmless (`a}b` shares its slot with `a`),
-/// but a name that begins with `}` makes the tag empty: each key goes to a slot of its own, and
-/// every script is refused. asynq accepts such a name as well.
-pub(crate) fn is_split_in_cluster(queue: &str) -> bool {
-    queue.starts_with('}')
 }
 
 #[cfg(test)]
@@ -283,7 +273,6 @@ mod tests {
     fn keys_of_a_queue_are_those_of_asynq() {
         let keys = keys();
         for (ours, asynq) in [
-            (keys.prefix(), "asynq:{custom}:"),
             (keys.pending(), "asynq:{custom}:pending"),
             (keys.active(), "asynq:{custom}:active"),
             (keys.lease(), "asynq:{custom}:lease"),
@@ -297,7 +286,6 @@ mod tests {
             (keys.processed(), "asynq:{custom}:processed"),
             (keys.failed(), "asynq:{custom}:failed"),
             (keys.task_prefix(), "asynq:{custom}:t:"),
-            (keys.unique_prefix(), "asynq:{custom}:unique:"),
             (keys.group_prefix(), "asynq:{custom}:g:"),
         ] {
             assert_eq!(ours, asynq);
@@ -312,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_of_a_day_carry_its_date() {
+    fn counters_of_a_day_contain_its_date() {
         let day = NaiveDate::from_ymd_opt(2020, 2, 3).expect("a day");
         assert_eq!(
             keys().processed_on(day),
@@ -322,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn no_payload_and_an_empty_payload_take_different_locks() {
+    fn no_payload_and_an_empty_payload_have_different_locks() {
         let keys = keys();
         assert_eq!(
             keys.unique("reindex", None),
@@ -339,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_knows_its_group_even_when_the_name_has_colons() {
+    fn the_group_of_a_set_is_found_even_if_its_name_has_colons() {
         let keys = keys();
         let set = keys.aggregation_set("user:42", "0b1c");
         assert_eq!(keys.group_of_set(&set), Some("user:42"));
@@ -373,22 +361,12 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_name_needs_a_character_that_is_not_blank() {
+    fn a_queue_name_needs_a_character_that_is_not_white_space() {
         for name in ["default", " a ", "a/b", "{", "}", "ä", "\u{200b}"] {
             assert_eq!(validate_queue_name(name), Ok(()), "{name:?}");
         }
         for name in ["", " ", "\t\n\r\u{b}\u{c}", "\u{85}\u{a0}\u{3000}\u{2028}"] {
             assert_eq!(validate_queue_name(name), Err(BlankQueueName), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn only_a_name_that_begins_with_a_closing_brace_is_split_in_a_cluster() {
-        for queue in ["}", "}a", "}a{b"] {
-            assert!(is_split_in_cluster(queue), "{queue:?}");
-        }
-        for queue in ["default", "a}b", "{a}", "{"] {
-            assert!(!is_split_in_cluster(queue), "{queue:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The stored messages: made by prost from `proto/asynq.proto`, read and written here.
+//! Encodes and decodes the stored messages, which prost generates from `proto/asynq.proto`.
 //!
-//! Byte fields are [`Bytes`]: decoding from [`Bytes`] shares the buffer and copies no payload. As in
-//! all of proto3, a field at its default value is not written, so an empty payload and no payload are
-//! the same once stored.
+//! Byte fields are [`Bytes`], so decoding shares the buffer and copies no payload. As always in
+//! proto3, a field with its default value is not written: an empty payload and no payload are the
+//! same in Redis.
 
 use bytes::Bytes;
 use prost::Message;
@@ -12,44 +12,48 @@ pub(crate) use super::generated::asynq::{
 };
 pub(crate) use super::generated::google::protobuf::Timestamp;
 
-/// A stored message that does not decode.
+/// A stored message that could not be decoded.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message} of {len} bytes is not readable: {cause}")]
 pub(crate) struct DecodeError {
     message: &'static str,
     len: usize,
-    // Not a `source`: its text, which names message and field, is already part of ours.
+    // Not a `source`: its text, with message and field, is already part of this error's text.
     cause: prost::DecodeError,
 }
 
-/// Reads the field `msg` of a task's hash. asynq: `DecodeMessage`.
+/// Decodes the field `msg` of a task's hash. asynq: `DecodeMessage`.
 pub(crate) fn decode_task(raw: Bytes) -> Result<TaskMessage, DecodeError> {
     decode("TaskMessage", raw)
 }
 
-/// Reads the value of a server's key. asynq: `DecodeServerInfo`.
+/// Decodes the value of a server's key. asynq: `DecodeServerInfo`.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the inspector"))]
 pub(crate) fn decode_server_info(raw: Bytes) -> Result<ServerInfo, DecodeError> {
     decode("ServerInfo", raw)
 }
 
-/// Reads one value of a workers hash. asynq: `DecodeWorkerInfo`.
+/// Decodes one value of a workers hash. asynq: `DecodeWorkerInfo`.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the inspector"))]
 pub(crate) fn decode_worker_info(raw: Bytes) -> Result<WorkerInfo, DecodeError> {
     decode("WorkerInfo", raw)
 }
 
-/// Reads one element of a scheduler's list. asynq: `DecodeSchedulerEntry`.
+/// Decodes one element of a scheduler's list. asynq: `DecodeSchedulerEntry`.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the inspector"))]
 pub(crate) fn decode_scheduler_entry(raw: Bytes) -> Result<SchedulerEntry, DecodeError> {
     decode("SchedulerEntry", raw)
 }
 
-/// Reads one member of an entry's history. asynq: `DecodeSchedulerEnqueueEvent`.
+/// Decodes one member of an entry's history. asynq: `DecodeSchedulerEnqueueEvent`.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the inspector"))]
 pub(crate) fn decode_scheduler_enqueue_event(
     raw: Bytes,
 ) -> Result<SchedulerEnqueueEvent, DecodeError> {
     decode("SchedulerEnqueueEvent", raw)
 }
 
-/// The bytes to store for any of the messages. asynq: `EncodeMessage` and its siblings.
+/// Encodes any of the messages. asynq: `EncodeMessage`, `EncodeServerInfo`, ….
 pub(crate) fn encode(message: &impl Message) -> Bytes {
     message.encode_to_vec().into()
 }
@@ -96,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_decode_error_names_the_message_the_field_and_the_cause() {
-        // Field 3 (id), length 1, a byte that is no UTF-8.
+        // Field 3 (id), length 1, a byte that is not UTF-8.
         let error = decode_task(Bytes::from_static(&[0x1a, 1, 0xff]))
             .expect_err("unreadable")
             .to_string();
@@ -106,7 +110,7 @@ mod tests {
         );
         assert!(error.contains("TaskMessage.id"), "{error}");
         assert!(error.contains("UTF-8"), "{error}");
-        // Field 8 (start_time), a message of 4 bytes, of which none follow.
+        // Field 8 (start_time), a message of 4 bytes, but none follow.
         let error = decode_worker_info(Bytes::from_static(&[0x42, 4]))
             .expect_err("unreadable")
             .to_string();
@@ -114,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_never_holds_the_payload() {
+    fn an_error_never_contains_the_payload() {
         let mut raw = encode(&task()).to_vec();
         raw.extend([0x1a, 1, 0xff]);
         let error = decode_task(raw.into()).expect_err("unreadable");

@@ -1,42 +1,46 @@
-//! The enqueue options of a periodic task, as Go prints them into `SchedulerEntry.enqueue_options`.
+//! The options of a periodic task, in the form in which Go prints them into
+//! `SchedulerEntry.enqueue_options`.
 
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, TimeZone, Utc};
 
 use super::go_duration::{GoDuration, ParseDurationError};
-use super::go_quote::{UnquoteError, quote, unquote};
+use super::go_quote::quote;
 use super::go_time::{ParseUnixDateError, format_unix_date, parse_unix_date};
+use super::go_unquote::{UnquoteError, unquote};
 
-/// One enqueue option in its printed form, such as `Queue("critical")` or `Timeout(1h30m0s)`.
+/// One option of a task in its printed form, such as `Queue("critical")` or `Timeout(1h30m0s)`.
 ///
-/// [`Display`](fmt::Display) prints it as Go does; moments are printed in UTC, to the second.
-/// [`FromStr`] reads it; see [`PrintedOption::parse_in`].
+/// [`Display`](fmt::Display) prints it as Go does, with times in UTC, to the second. [`FromStr`] reads
+/// it; see [`PrintedOption::parse_in`].
 ///
-/// COMPAT(v0.26.0): a Go reader ends the argument at the first `)`, even in quotes, and leaves out an
-/// option that it cannot read: so `Queue("a)b")`. It does not read `TaskID`, `Group` and (before the
-/// version after) `Header` at all. A string without `(` would make it panic; none of ours is.
+/// COMPAT(v0.26.0): asynq reads these options with some limits.
+///
+/// - For asynq the argument ends at the first `)`, even in quotes.
+/// - asynq skips options that it cannot read: `Queue("a)b")`, every `TaskID` and `Group`, and up to
+///   v0.26.0 every `Header`.
+/// - asynq panics on a text without `(`. This type never prints one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PrintedOption {
     /// The queue's name.
     Queue(String),
-    /// How many times to retry.
+    /// The maximum number of retries.
     MaxRetry(u64),
     /// The task's id.
     TaskId(String),
-    /// How long one run may take.
+    /// The longest duration of one run.
     Timeout(GoDuration),
-    /// When a run must have ended.
+    /// The time at which every run must have ended.
     Deadline(DateTime<Utc>),
-    /// How long the uniqueness lock is held.
+    /// How long the unique lock is kept.
     Unique(GoDuration),
-    /// When to run.
+    /// The time at which the task is due.
     ProcessAt(DateTime<Utc>),
-    /// How long after enqueueing to run.
+    /// How long after it is enqueued the task is due.
     ProcessIn(GoDuration),
-    /// How long to keep the task after it succeeded.
+    /// How long to keep the task after it completed.
     Retention(GoDuration),
     /// The group's name.
     Group(String),
@@ -45,14 +49,17 @@ pub(crate) enum PrintedOption {
 }
 
 impl PrintedOption {
-    /// Reads a printed option, as a Go process would whose own time zone is `local`; the zone matters
-    /// for `Deadline` and `ProcessAt` that were printed elsewhere than in UTC, see
-    /// [`parse_unix_date`].
+    /// Reads a printed option as a Go process in the time zone `local` does. The zone matters for
+    /// `Deadline` and `ProcessAt` if they were not printed in UTC; see [`parse_unix_date`]. asynq:
+    /// `parseOption`.
     ///
-    /// Unlike asynq it reads all that are printed, and the argument up to the `)` at the end. What
-    /// asynq reads, it reads alike: a negative `MaxRetry` as zero, and an argument that ends before
-    /// the text does. asynq: `parseOption`.
-    pub(crate) fn parse_in(text: &str, local: Tz) -> Result<Self, ParseOptionError> {
+    /// Unlike asynq, it reads every option that asynq prints, and takes the argument up to a `)` at
+    /// the end of the text. Options that asynq can read have the same meaning here: a negative
+    /// `MaxRetry` is zero, and if the text does not end with `)`, the argument ends at the first `)`.
+    pub(crate) fn parse_in<Z>(text: &str, local: &Z) -> Result<Self, ParseOptionError>
+    where
+        Z: TimeZone<Offset: fmt::Display>,
+    {
         let unknown = || ParseOptionError::Unknown(text.to_owned());
         let (name, rest) = text.split_once('(').ok_or_else(unknown)?;
         let whole = rest.strip_suffix(')');
@@ -90,7 +97,7 @@ impl FromStr for PrintedOption {
 
     /// [`PrintedOption::parse_in`] for a reader in UTC.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse_in(text, Tz::UTC)
+        Self::parse_in(text, &Utc)
     }
 }
 
@@ -114,33 +121,33 @@ impl fmt::Display for PrintedOption {
     }
 }
 
-/// A text that is no option that we know, or one with a bad argument.
+/// A text that is not a printed option, or one with an invalid argument.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseOptionError {
-    /// Not of the form `Name(argument)`, or no such name.
+    /// The text is not of the form `Name(argument)`, or there is no option of this name.
     #[error("{0:?} is not an enqueue option")]
     Unknown(String),
-    /// A count that is no number.
+    /// The count is not a number.
     #[error("{0:?} is not a number")]
     Number(String),
-    /// A name or an id that is not quoted as in Go.
+    /// The name or id is not a quoted Go string.
     #[error(transparent)]
     Text(#[from] UnquoteError),
-    /// A duration that Go could not read.
+    /// The duration is not one that Go can read.
     #[error(transparent)]
     Duration(#[from] ParseDurationError),
-    /// A moment that Go could not read.
+    /// The time is not one that Go can read.
     #[error(transparent)]
     Moment(#[from] ParseUnixDateError),
-    /// A header that is no pair of JSON strings.
+    /// The header is not a pair of JSON strings.
     #[error("header is not a pair of JSON strings")]
     Header,
 }
 
-/// The text as a JSON string of Go's encoding/json, which also escapes what HTML and JavaScript
-/// would take amiss.
+/// The text as a JSON string in the form of Go's `encoding/json`, which also escapes the characters
+/// that are unsafe in HTML and JavaScript.
 fn json_string(text: &str) -> String {
-    // None of these occurs in JSON's own syntax or escapes.
+    // None of these characters is part of JSON's own syntax or escapes.
     serde_json::Value::from(text)
         .to_string()
         .replace('<', "\\u003c")
@@ -152,6 +159,7 @@ fn json_string(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use chrono_tz::Tz;
     use proptest::prelude::*;
 
     use super::*;
@@ -163,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn options_print_as_in_go_and_read_back() {
+    fn options_print_as_by_go_and_read_back() {
         let moment = DateTime::from_timestamp(1_136_214_245, 0).expect("a moment");
         for (option, text) in [
             (
@@ -213,13 +221,13 @@ mod tests {
         let text = "Deadline(Tue Jan  3 00:04:05 JST 2006)";
         let moment = DateTime::from_timestamp(1_136_214_245, 0).expect("a moment");
         assert_eq!(
-            PrintedOption::parse_in(text, Tz::Asia__Tokyo),
+            PrintedOption::parse_in(text, &Tz::Asia__Tokyo),
             Ok(PrintedOption::Deadline(moment))
         );
     }
 
     #[test]
-    fn what_is_no_option_is_refused_with_the_reason() {
+    fn a_text_that_is_not_an_option_is_refused_with_the_reason() {
         for (text, error) in [
             ("", "\"\" is not an enqueue option"),
             ("Queue", "\"Queue\" is not an enqueue option"),

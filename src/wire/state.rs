@@ -3,26 +3,27 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Where in its life a task is. asynq: `TaskState`.
+/// The state of a task. asynq: `TaskState`.
 ///
-/// The words that [`Display`](fmt::Display) prints are those of the field `state` in Redis;
-/// [`FromStr`] reads exactly these, in lower case.
+/// [`Display`](fmt::Display) prints the word that the field `state` has in Redis, such as `pending`.
+/// [`FromStr`] reads exactly these words, in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TaskState {
-    /// A server is running it.
+    /// A server is running the task.
     Active,
-    /// It waits for a free worker.
+    /// The task can be run and waits for a server.
     Pending,
-    /// It waits for its time to come.
+    /// The task waits until the time at which it is due.
     Scheduled,
-    /// It failed and waits to be tried again.
+    /// The task failed and waits for its next run.
     Retry,
-    /// It failed for good, or was put aside; kept for a while to be looked at.
+    /// The task will not be run again: it failed finally, or was archived by hand. It is kept for a
+    /// while, to be inspected.
     Archived,
-    /// It succeeded and is kept for its retention time.
+    /// The task succeeded and is kept for its retention time.
     Completed,
-    /// It waits in a group to be aggregated with others.
+    /// The task waits in a group, to be aggregated with others.
     Aggregating,
 }
 
@@ -38,7 +39,7 @@ impl TaskState {
         TaskState::Aggregating,
     ];
 
-    /// The state's word, as it is stored in Redis.
+    /// The word for the state in Redis, such as `pending`.
     pub const fn as_str(self) -> &'static str {
         match self {
             TaskState::Active => "active",
@@ -71,7 +72,7 @@ impl FromStr for TaskState {
     }
 }
 
-/// A word that is none of the seven states.
+/// A word that is not one of the seven task states.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?} is not a task state")]
 pub struct ParseTaskStateError {

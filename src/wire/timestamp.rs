@@ -1,33 +1,32 @@
-//! Moments in stored messages: protobuf's `Timestamp` and Go's zero time.
+//! Times in stored messages: protobuf's `Timestamp`, and Go's zero time.
 
 use chrono::{DateTime, Utc};
 
 use super::messages::Timestamp;
 
-/// Go's zero time, 0001-01-01T00:00:00Z, in Unix seconds. It is how asynq stores "never".
-pub(crate) const GO_ZERO_TIME_UNIX_SECS: i64 = -62_135_596_800;
+/// Go's zero time, 0001-01-01T00:00:00Z, in Unix seconds. asynq stores it for "never".
+const GO_ZERO_TIME_UNIX_SECS: i64 = -62_135_596_800;
 
 const NANOS_PER_SECOND: i32 = 1_000_000_000;
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for the inspector and the scheduler")
+)]
 impl Timestamp {
-    /// "Never": Go's zero time. asynq writes it where a Rust program would leave the field out.
+    /// "Never": Go's zero time. asynq writes it and does not leave the field out.
     pub(crate) const NEVER: Timestamp = Timestamp {
         seconds: GO_ZERO_TIME_UNIX_SECS,
         nanos: 0,
     };
 
-    /// The moment so many seconds after 1970-01-01T00:00:00Z.
-    pub(crate) const fn from_unix_secs(seconds: i64) -> Self {
-        Timestamp { seconds, nanos: 0 }
-    }
-
-    /// The moment, or [`Timestamp::NEVER`] for `None`.
+    /// The timestamp of a time, or [`Timestamp::NEVER`] for `None`.
     pub(crate) fn from_moment(moment: Option<DateTime<Utc>>) -> Self {
         moment.map_or(Timestamp::NEVER, Timestamp::from)
     }
 
-    /// The moment it stands for: `None` for [`Timestamp::NEVER`], and for what lies some 262,000 years
-    /// off, where `DateTime` ends. Nanoseconds beyond a second are carried over, as in Go.
+    /// The time of the timestamp. `None` for [`Timestamp::NEVER`], and for times beyond the range of
+    /// `DateTime`, about 262,000 years. As in Go, nanoseconds beyond a second are carried over.
     pub(crate) fn to_moment(self) -> Option<DateTime<Utc>> {
         let carried = self.nanos.div_euclid(NANOS_PER_SECOND);
         let seconds = self.seconds.checked_add(carried.into())?;
@@ -38,19 +37,19 @@ impl Timestamp {
         DateTime::from_timestamp(seconds, nanos.try_into().ok()?)
     }
 
-    /// The moment of a message's field. Go reads an absent field as 1970-01-01T00:00:00Z.
+    /// The time in a field of a message. As in Go, an absent field is 1970-01-01T00:00:00Z.
     pub(crate) fn field_to_moment(field: Option<Timestamp>) -> Option<DateTime<Utc>> {
         field.unwrap_or_default().to_moment()
     }
 }
 
 impl From<DateTime<Utc>> for Timestamp {
-    /// Within a leap second, chrono counts nanoseconds beyond 999,999,999; these are cut.
+    /// In a leap second, chrono counts nanoseconds beyond 999,999,999. They are cut to 999,999,999.
     fn from(moment: DateTime<Utc>) -> Self {
         let nanos = moment.timestamp_subsec_nanos().min(999_999_999);
-        // At most 999,999,999, so it fits.
         Timestamp {
             seconds: moment.timestamp(),
+            // At most 999,999,999, so it fits.
             nanos: nanos as i32,
         }
     }

@@ -15,7 +15,8 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use wire::{GoDuration, QueueKeys, TaskMessage};
+use wire::go_duration::GoDuration;
+use wire::{QueueKeys, TaskMessage};
 
 fn message(payload: usize) -> TaskMessage {
     TaskMessage {
