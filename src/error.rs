@@ -38,7 +38,8 @@ pub enum ErrorKind {
     QueueNotFound,
     /// The queue has no task with this id, or no longer has it. asynq: `ErrTaskNotFound`.
     TaskNotFound,
-    /// The state of the queue does not allow the operation: for example, it is already paused.
+    /// The operation is not possible in this state: for example, the queue is already paused, or the
+    /// run already has a result.
     WrongState,
     /// Data read from Redis could not be decoded.
     Undecodable,
