@@ -15,7 +15,10 @@ const PARTS: [(&str, &str); 6] = [
     ("done", include_str!("../../../lua/lib/done.lua")),
     ("field", include_str!("../../../lua/lib/field.lua")),
     ("owned", include_str!("../../../lua/lib/owned.lua")),
-    ("remove_active", include_str!("../../../lua/lib/remove_active.lua")),
+    (
+        "remove_active",
+        include_str!("../../../lua/lib/remove_active.lua"),
+    ),
 ];
 
 /// Makes Redis know a script. Returns its SHA-1.
