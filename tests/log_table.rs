@@ -66,7 +66,7 @@ fn every_log_message_is_in_the_table_and_no_other() {
 }
 
 #[test]
-fn the_reader_understands_how_the_sources_log() {
+fn the_reader_understands_the_log_macros() {
     let source = r#"
         /// tracing::info!("an example");
         fn f() {

@@ -10,7 +10,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 // row 7
 #[tokio::test]
-async fn a_task_that_is_given_back_has_waited_since_then() {
+async fn a_requeued_task_is_pending_since_it_was_requeued() {
     let world = World::new().await;
     let handler = Scripted::new();
     let server = world
@@ -33,7 +33,7 @@ async fn a_task_that_is_given_back_has_waited_since_then() {
 
 // row 14
 #[tokio::test]
-async fn what_ended_while_redis_was_away_is_acknowledged_and_not_run_again() {
+async fn runs_that_finish_while_redis_is_down_are_acknowledged_later_and_not_run_again() {
     let mut world = World::new().await;
     let connection = world
         .connection()
@@ -73,7 +73,7 @@ async fn what_ended_while_redis_was_away_is_acknowledged_and_not_run_again() {
 
 // row 14
 #[tokio::test]
-async fn the_lease_of_a_task_that_cannot_be_acknowledged_yet_is_kept_alive() {
+async fn the_lease_of_a_task_that_cannot_be_acknowledged_yet_is_renewed() {
     let world = World::new().await;
     let _: String = world.run(&["SET", &key("completed"), "no set"]).await;
     let handler = Scripted::new();
@@ -97,7 +97,7 @@ async fn the_lease_of_a_task_that_cannot_be_acknowledged_yet_is_kept_alive() {
 
 // row 14
 #[tokio::test]
-async fn a_lost_reply_of_an_acknowledgement_counts_nothing_twice() {
+async fn an_acknowledgement_whose_reply_is_lost_is_counted_once() {
     let (world, proxy, connection) = World::behind_proxy().await;
     let handler = Scripted::new();
     let client = world.client().await;
@@ -140,7 +140,7 @@ async fn a_lost_reply_of_an_acknowledgement_counts_nothing_twice() {
 
 // row 18
 #[tokio::test]
-async fn the_acknowledgement_of_a_task_that_another_has_taken_changes_nothing() {
+async fn the_acknowledgement_of_a_task_claimed_by_another_server_changes_nothing() {
     let world = World::new().await;
     let handler = Scripted::new();
     let client = world.client().await;
@@ -170,7 +170,7 @@ async fn the_acknowledgement_of_a_task_that_another_has_taken_changes_nothing() 
 
 // row 18
 #[tokio::test]
-async fn a_run_that_has_lost_its_lease_ends() {
+async fn a_run_that_has_lost_its_lease_is_stopped() {
     let world = World::new().await;
     let handler = Scripted::new();
     let client = world.client().await;
@@ -203,7 +203,7 @@ async fn a_run_that_has_lost_its_lease_ends() {
 
 // row 18: a result is a write as well
 #[tokio::test]
-async fn a_result_is_not_written_to_a_task_that_is_anothers_or_gone() {
+async fn a_result_is_not_written_to_a_task_claimed_by_another_server_or_deleted() {
     let world = World::new().await;
     let client = world.client().await;
     let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();

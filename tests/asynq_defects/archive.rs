@@ -33,7 +33,7 @@ async fn hashes(world: &World) -> usize {
 
 // row 9
 #[tokio::test]
-async fn an_archive_holds_exactly_its_limit_the_newest() {
+async fn an_archive_keeps_the_newest_tasks_up_to_its_exact_limit() {
     let world = World::new().await;
     let client = world.client().await;
     let server = server(&world, 3).await;
@@ -49,7 +49,7 @@ async fn an_archive_holds_exactly_its_limit_the_newest() {
 
 // row 9
 #[tokio::test]
-async fn an_archive_of_one_keeps_what_was_just_archived() {
+async fn an_archive_with_limit_one_keeps_the_task_archived_last() {
     let world = World::new().await;
     let client = world.client().await;
     let server = server(&world, 1).await;
@@ -65,7 +65,7 @@ async fn an_archive_of_one_keeps_what_was_just_archived() {
 
 // row 8
 #[tokio::test]
-async fn an_archive_far_over_its_limit_is_trimmed_bit_by_bit_and_takes_new_tasks() {
+async fn an_archive_far_over_its_limit_is_trimmed_in_steps_and_accepts_new_tasks() {
     let world = World::new().await;
     let client = world.client().await;
     let fill = "for i = 1, 22000 do local id = 'old' .. i \
@@ -93,7 +93,7 @@ async fn an_archive_far_over_its_limit_is_trimmed_bit_by_bit_and_takes_new_tasks
 
 // row 9: limit and age are settings
 #[tokio::test]
-async fn archived_tasks_beyond_their_age_go_with_their_hashes() {
+async fn archived_tasks_past_the_maximum_age_are_deleted_with_their_hashes() {
     let world = World::new().await;
     let client = world.client().await;
     let server = world

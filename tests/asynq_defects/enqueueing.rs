@@ -35,7 +35,7 @@ async fn an_id_conflict_of_a_unique_task_leaves_the_lock_free() {
 
 // row 12
 #[tokio::test]
-async fn a_queue_that_another_process_deleted_is_seen_again_with_the_next_task() {
+async fn a_queue_deleted_by_another_process_is_registered_again_by_the_next_enqueue() {
     let world = World::new().await;
     let client = world.client().await;
     for _ in 0..2 {
@@ -141,7 +141,7 @@ async fn each_task_of_a_batch_whose_reply_is_lost_keeps_its_own_result() {
 
 // rows 16, 31
 #[tokio::test]
-async fn of_two_tasks_of_a_batch_with_one_id_one_is_stored_though_replies_are_lost() {
+async fn only_one_of_two_tasks_of_a_batch_with_the_same_id_is_stored_when_replies_are_lost() {
     let (world, proxy, connection) = World::behind_proxy().await;
     let client = Client::connect(&connection).await.unwrap();
     let warm_up = Task::new("any", "").queue("other");
@@ -164,7 +164,7 @@ async fn of_two_tasks_of_a_batch_with_one_id_one_is_stored_though_replies_are_lo
 
 // row 16
 #[tokio::test]
-async fn a_lost_reply_is_no_conflict_when_the_task_ran_and_failed_meanwhile() {
+async fn an_enqueue_whose_reply_is_lost_succeeds_when_the_task_has_already_run_and_failed() {
     let (world, proxy, connection) = World::behind_proxy().await;
     let client = Client::connect(&connection).await.unwrap();
     client
@@ -185,7 +185,7 @@ async fn a_lost_reply_is_no_conflict_when_the_task_ran_and_failed_meanwhile() {
 
 // row 31
 #[tokio::test]
-async fn a_batch_takes_unique_and_grouped_tasks_and_headers_and_tells_the_truth() {
+async fn a_batch_accepts_unique_and_grouped_tasks_and_headers_and_reports_each_result() {
     let world = World::new().await;
     let client = world.client().await;
     let batch = || {
@@ -220,7 +220,7 @@ async fn a_batch_takes_unique_and_grouped_tasks_and_headers_and_tells_the_truth(
 
 // row 16, the other way round: what never arrived is stored by the second attempt
 #[tokio::test]
-async fn an_enqueue_that_met_a_dead_connection_is_made_again() {
+async fn an_enqueue_on_a_dead_connection_is_sent_again() {
     let (world, proxy, connection) = World::behind_proxy().await;
     let client = Client::connect(&connection).await.unwrap();
     proxy.silence();

@@ -8,7 +8,7 @@ use crate::common::{Log, Scripted, World, key, queue_key, task_key};
 
 // row 15
 #[tokio::test]
-async fn tasks_of_a_fetch_whose_reply_is_lost_run_once_and_uncounted() {
+async fn tasks_of_a_fetch_whose_reply_is_lost_run_once_and_count_no_failure() {
     let (world, proxy, connection) = World::behind_proxy().await;
     let client = world.client().await;
     let handler = Scripted::new();
@@ -44,7 +44,7 @@ async fn tasks_of_a_fetch_whose_reply_is_lost_run_once_and_uncounted() {
 
 // row 15
 #[tokio::test]
-async fn a_whole_lost_fetch_is_given_back() {
+async fn all_tasks_of_a_lost_fetch_are_restored() {
     let (world, proxy, connection) = World::behind_proxy().await;
     let client = world.client().await;
     let handler = Scripted::new();
@@ -72,7 +72,7 @@ async fn a_whole_lost_fetch_is_given_back() {
 
 // row 15
 #[tokio::test]
-async fn a_fetch_that_is_lost_at_a_shutdown_is_given_back() {
+async fn a_fetch_lost_during_shutdown_is_restored() {
     let (world, proxy, connection) = World::behind_proxy().await;
     let client = world.client().await;
     let log = Log::capture();
@@ -95,7 +95,7 @@ async fn a_fetch_that_is_lost_at_a_shutdown_is_given_back() {
 
 // row 19: the lease is counted by Redis' clock
 #[tokio::test]
-async fn a_lease_lasts_thirty_seconds_of_redis_own_time() {
+async fn a_lease_lasts_30_seconds_by_the_clock_of_redis() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
@@ -113,7 +113,7 @@ async fn a_lease_lasts_thirty_seconds_of_redis_own_time() {
 
 // row 20
 #[tokio::test]
-async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_taken() {
+async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_fetched() {
     let world = World::new().await;
     let client = world.client().await;
     let log = Log::capture();
@@ -143,7 +143,7 @@ async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_taken() {
 
 // row 20
 #[tokio::test]
-async fn an_id_that_lies_twice_in_pending_runs_once_and_leaves_nothing() {
+async fn a_task_id_that_is_twice_in_pending_runs_once_and_leaves_no_keys() {
     for (concurrency, tasks) in [(1, 1), (4, 1), (100, 40)] {
         let world = World::new().await;
         let client = world.client().await;
@@ -175,7 +175,7 @@ async fn an_id_that_lies_twice_in_pending_runs_once_and_leaves_nothing() {
 
 // row 27
 #[tokio::test]
-async fn fetches_that_fail_are_made_more_and_more_rarely_and_a_shutdown_does_not_wait() {
+async fn failing_fetches_back_off_and_a_shutdown_does_not_wait_for_the_pause() {
     let world = World::new().await;
     let _: i64 = world.run(&["SADD", &key("active"), "no list"]).await;
     let client = world.client().await;
@@ -230,7 +230,7 @@ async fn a_server_without_redis_backs_off_and_shuts_down_in_time() {
 
 // row 27
 #[tokio::test]
-async fn a_queue_that_cannot_be_fetched_from_does_not_slow_the_others() {
+async fn a_queue_whose_fetches_fail_does_not_slow_the_others() {
     let world = World::new().await;
     let client = world.client().await;
     let broken = queue_key("broken", "active");

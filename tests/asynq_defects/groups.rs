@@ -10,7 +10,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 // row 4
 #[tokio::test]
-async fn a_scheduled_task_keeps_its_group_out_of_the_field_that_go_forwards_by() {
+async fn the_group_of_a_scheduled_task_is_not_in_the_hash_field_that_go_forwards_by() {
     let world = World::new().await;
     let client = world.client().await;
     client
@@ -28,7 +28,7 @@ async fn a_scheduled_task_keeps_its_group_out_of_the_field_that_go_forwards_by()
 
 // rows 3 and 4
 #[tokio::test]
-async fn a_due_task_joins_its_group_and_the_group_is_known() {
+async fn a_due_task_joins_its_group_and_the_group_is_registered() {
     let world = World::new().await;
     let client = world.client().await;
     client

@@ -10,7 +10,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 // row 17
 #[tokio::test]
-async fn of_two_recoverers_one_takes_an_expired_lease_and_its_new_worker_keeps_it() {
+async fn only_one_of_several_recoverers_takes_an_expired_lease_and_the_task_runs_once() {
     let world = World::new().await;
     for n in 0..150 {
         let id = n.to_string();
@@ -69,7 +69,7 @@ async fn an_expired_lease_whose_task_is_gone_is_dropped() {
 
 // row 22
 #[tokio::test]
-async fn a_message_that_does_not_decode_is_put_aside_and_the_others_are_recovered() {
+async fn a_message_that_does_not_decode_is_archived_and_the_others_are_recovered() {
     let world = World::new().await;
     let log = Log::capture();
     let garbage: &[u8] = b"\xff\xff garbage";
@@ -119,7 +119,7 @@ async fn a_message_that_does_not_decode_is_put_aside_and_the_others_are_recovere
 
 // row 23
 #[tokio::test]
-async fn a_lost_lease_gives_back_a_task_without_retries_if_so_set() {
+async fn a_task_without_retries_is_requeued_after_its_lease_expired_if_configured() {
     let world = World::new().await;
     let message = |id: &str| TaskMessage {
         retry: 0,

@@ -61,7 +61,7 @@ async fn a_blocking_handler_keeps_its_slot_after_its_timeout() {
 
 // row 24
 #[tokio::test]
-async fn a_run_out_of_time_is_dropped_before_the_next_begins() {
+async fn a_run_past_its_timeout_is_dropped_before_the_next_begins() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
@@ -109,7 +109,7 @@ async fn cancel(world: &World, payload: &str, policy: CancelPolicy) -> rasynq::R
 
 // row 25
 #[tokio::test]
-async fn a_cancelled_handler_that_answers_well_in_time_is_done() {
+async fn a_cancelled_handler_that_succeeds_within_the_grace_period_is_done() {
     let world = World::new().await;
     let server = cancel(&world, "until cancelled done", CancelPolicy::Archive).await;
     world.task_is("task", "").await;
@@ -119,7 +119,7 @@ async fn a_cancelled_handler_that_answers_well_in_time_is_done() {
 
 // row 25
 #[tokio::test]
-async fn a_cancelled_handler_that_fails_in_time_fails_with_its_own_error() {
+async fn a_cancelled_handler_that_fails_within_the_grace_period_fails_with_its_own_error() {
     let world = World::new().await;
     let server = cancel(&world, "until cancelled half-way", CancelPolicy::Archive).await;
     world.task_is("task", "retry").await;
@@ -129,7 +129,7 @@ async fn a_cancelled_handler_that_fails_in_time_fails_with_its_own_error() {
 
 // row 28
 #[tokio::test]
-async fn a_task_of_an_unknown_type_is_given_back_uncounted_if_so_set() {
+async fn a_task_of_an_unknown_type_is_deferred_without_counting_if_configured() {
     let world = World::new().await;
     let client = world.client().await;
     let task = Task::new("unknown", "ok").task_id("task").max_retry(0);

@@ -17,7 +17,7 @@ async fn ok_task(world: &World, id: &str) {
 }
 
 #[tokio::test]
-async fn a_pending_message_that_does_not_decode_is_archived_as_it_is() {
+async fn a_pending_message_that_does_not_decode_is_archived_unchanged() {
     let world = World::new().await;
     let log = Log::capture();
     ok_task(&world, "before").await;
@@ -51,7 +51,7 @@ async fn a_pending_message_that_does_not_decode_is_archived_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_due_message_that_does_not_decode_is_archived_as_it_is() {
+async fn a_due_message_that_does_not_decode_is_archived_unchanged() {
     let world = World::new().await;
     let log = Log::capture();
     for (id, state) in [("late", "scheduled"), ("again", "retry")] {
@@ -68,7 +68,7 @@ async fn a_due_message_that_does_not_decode_is_archived_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_id_without_a_hash_is_dropped_wherever_it_is() {
+async fn an_id_without_a_hash_is_dropped_from_every_list() {
     let world = World::new().await;
     let _: i64 = world.run(&["LPUSH", &key("pending"), "p"]).await;
     let _: i64 = world.run(&["ZADD", &key("scheduled"), "1", "s"]).await;
@@ -103,7 +103,7 @@ async fn an_id_without_a_hash_is_dropped_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn an_empty_message_is_a_task_of_no_type() {
+async fn an_empty_message_is_a_task_without_a_type() {
     let world = World::new().await;
     world.store_pending("default", "empty", "").await;
     let server = world
@@ -121,7 +121,7 @@ async fn an_empty_message_is_a_task_of_no_type() {
 }
 
 #[tokio::test]
-async fn numbers_out_of_range_in_a_message_are_taken_as_far_as_they_go() {
+async fn numbers_out_of_range_in_a_message_are_clamped() {
     let world = World::new().await;
     for (id, message) in [
         (
@@ -178,7 +178,7 @@ async fn numbers_out_of_range_in_a_message_are_taken_as_far_as_they_go() {
 }
 
 #[tokio::test]
-async fn the_longest_delay_of_a_retry_can_be_read_by_everyone() {
+async fn the_longest_retry_delay_has_a_score_that_asynqmon_can_read() {
     let world = World::new().await;
     let client = world.client().await;
     for (id, payload) in [
@@ -207,7 +207,7 @@ async fn the_longest_delay_of_a_retry_can_be_read_by_everyone() {
 }
 
 #[tokio::test]
-async fn the_inspector_says_which_message_does_not_decode() {
+async fn the_inspector_names_the_message_that_does_not_decode() {
     let world = World::new().await;
     ok_task(&world, "good").await;
     world.store_pending("default", "bad", GARBAGE).await;
@@ -225,7 +225,7 @@ async fn the_inspector_says_which_message_does_not_decode() {
 }
 
 #[tokio::test]
-async fn a_state_that_no_one_knows_does_not_keep_a_task_from_running() {
+async fn a_pending_task_with_an_unknown_state_still_runs() {
     let world = World::new().await;
     let message = TaskMessage::of("odd", "ok").bytes();
     world
@@ -241,7 +241,7 @@ async fn a_state_that_no_one_knows_does_not_keep_a_task_from_running() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_written_for_another_id_is_settled_under_its_own() {
+async fn a_message_with_another_id_is_acknowledged_under_the_id_of_its_hash() {
     let world = World::new().await;
     let message = TaskMessage::of("another", "ok").bytes();
     world.store_pending("default", "task", message).await;

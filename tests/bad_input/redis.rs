@@ -26,7 +26,7 @@ async fn refused(connection: &Connection) -> rasynq::Error {
 }
 
 #[tokio::test]
-async fn that_is_down_at_the_start_is_unavailable_and_named() {
+async fn a_redis_that_is_down_at_the_start_is_unavailable_and_named() {
     let mut world = World::new().await;
     world.redis.kill();
     let error = refused(&world.connection()).await;
@@ -36,7 +36,7 @@ async fn that_is_down_at_the_start_is_unavailable_and_named() {
 }
 
 #[tokio::test]
-async fn with_another_password_is_an_error_that_does_not_repeat_it() {
+async fn a_wrong_password_is_an_error_that_does_not_repeat_it() {
     let world = World::on(RedisServer::builder().password("right")).await;
     for userinfo in ["", ":wrong-secret@"] {
         let connection = Connection::from_uri(&world.redis.uri_with(userinfo)).unwrap();
@@ -48,7 +48,7 @@ async fn with_another_password_is_an_error_that_does_not_repeat_it() {
 }
 
 #[tokio::test]
-async fn that_is_too_old_is_an_error_with_both_versions() {
+async fn a_redis_that_is_too_old_is_an_error_with_both_versions() {
     let fake = FakeRedis::start(|words| match words[0].to_uppercase().as_str() {
         "INFO" => bulk("# Server\r\nredis_version:6.0.16\r\n"),
         "HELLO" => "*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n6.0.16\r\n\
@@ -67,7 +67,7 @@ async fn that_is_too_old_is_an_error_with_both_versions() {
 }
 
 #[tokio::test]
-async fn that_is_a_read_only_replica_refuses_new_tasks_and_keeps_the_others() {
+async fn a_read_only_replica_refuses_new_tasks_and_loses_no_others() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
@@ -104,7 +104,7 @@ async fn that_is_a_read_only_replica_refuses_new_tasks_and_keeps_the_others() {
 }
 
 #[tokio::test]
-async fn that_is_out_of_memory_refuses_new_tasks_by_name_and_stores_nothing_of_them() {
+async fn a_redis_out_of_memory_refuses_new_tasks_by_name_and_stores_no_part_of_them() {
     let world = World::new().await;
     let client = world.client().await;
     client
@@ -134,7 +134,7 @@ async fn that_is_out_of_memory_refuses_new_tasks_by_name_and_stores_nothing_of_t
 }
 
 #[tokio::test]
-async fn that_is_out_of_memory_still_takes_what_ended_and_keeps_leases_alive() {
+async fn a_redis_out_of_memory_still_accepts_acknowledgements_and_renews_leases() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
@@ -184,7 +184,7 @@ async fn that_is_out_of_memory_still_takes_what_ended_and_keeps_leases_alive() {
 }
 
 #[tokio::test]
-async fn that_is_out_of_memory_leaves_waiting_tasks_where_they_are() {
+async fn a_redis_out_of_memory_leaves_waiting_tasks_where_they_are() {
     let world = World::new().await;
     let client = world.client().await;
     let log = Log::capture();
@@ -225,7 +225,7 @@ async fn that_is_out_of_memory_leaves_waiting_tasks_where_they_are() {
 }
 
 #[tokio::test]
-async fn that_stands_still_and_goes_on_costs_no_task() {
+async fn a_redis_that_hangs_and_resumes_loses_no_task() {
     let world = World::new().await;
     let connection = world
         .connection()
@@ -262,7 +262,7 @@ async fn that_stands_still_and_goes_on_costs_no_task() {
 }
 
 #[tokio::test]
-async fn that_forgot_everything_starts_anew() {
+async fn a_flushed_redis_is_used_again() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
@@ -290,7 +290,7 @@ async fn that_forgot_everything_starts_anew() {
 }
 
 #[tokio::test]
-async fn a_lock_that_the_user_may_not_touch_refuses_its_task_alone() {
+async fn a_lock_without_permission_refuses_only_its_own_task() {
     let rules = "on nopass &* +@all ~asynq:queues ~asynq:{default}:t:* ~asynq:{default}:g* \
          ~asynq:{default}:pending ~asynq:{default}:scheduled";
     let world = World::on(RedisServer::builder().user_with_rules("bob", rules)).await;

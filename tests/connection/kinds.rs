@@ -83,7 +83,7 @@ async fn a_user_without_a_password_is_logged_in() {
 }
 
 #[tokio::test]
-async fn a_login_may_hold_any_character() {
+async fn a_login_may_contain_any_character() {
     let server = RedisServer::start().await;
     let observer = server.client().await;
     let (name, password) = ("zoë\"'\\", "a b\"c'd\\e\r\nPING ö");
@@ -101,7 +101,7 @@ async fn a_login_may_hold_any_character() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_ask_for_the_version_is_served() {
+async fn a_user_without_permission_to_read_the_version_is_served() {
     let server = RedisServer::builder()
         .user_with_rules("carol", "on >secret ~* &* +@all -info")
         .start()
@@ -134,7 +134,7 @@ mod tls {
     }
 
     #[tokio::test]
-    async fn a_client_certificate_is_shown() {
+    async fn a_client_certificate_is_presented() {
         if !RedisServer::supports_tls() {
             eprintln!("skipped: this redis-server is built without TLS");
             return;
@@ -196,7 +196,7 @@ mod tls {
     }
 
     #[tokio::test]
-    async fn what_is_no_certificate_is_an_error_that_says_which() {
+    async fn an_invalid_certificate_is_an_error_that_names_it() {
         let connection = Connection::tcp("localhost", 1);
         for (options, word) in [
             (TlsOptions::new().ca_pem("no PEM"), "authorities"),
@@ -225,7 +225,7 @@ async fn the_master_behind_a_sentinel_is_reached() {
 }
 
 #[tokio::test]
-async fn a_sentinel_that_is_down_is_passed_over() {
+async fn a_sentinel_that_is_down_is_skipped() {
     let master = RedisServer::builder().tcp().start().await;
     let mut dead = RedisSentinel::start(&master).await;
     let alive = RedisSentinel::start(&master).await;
@@ -287,7 +287,7 @@ async fn a_cluster_is_reached_through_any_of_its_nodes() {
 }
 
 #[tokio::test]
-async fn a_pool_has_that_many_connections() {
+async fn a_pool_has_as_many_connections_as_configured() {
     let server = RedisServer::start().await;
     let connection = Connection::unix(server.socket()).pool_size(3);
     let client = Client::connect(&connection).await.expect("connected");

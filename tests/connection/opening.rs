@@ -40,14 +40,14 @@ async fn a_server_that_is_down_is_unavailable_and_named() {
 }
 
 #[tokio::test]
-async fn a_unix_socket_that_is_not_there_is_unavailable_and_named() {
+async fn a_missing_unix_socket_is_unavailable_and_named() {
     let error = refused(Connection::unix("/nowhere/redis.sock")).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("/nowhere/redis.sock"), "{error}");
 }
 
 #[tokio::test]
-async fn a_silent_server_is_given_up_after_the_connect_timeout() {
+async fn connecting_to_a_silent_server_fails_after_the_connect_timeout() {
     for server in [
         RedisServer::start().await,
         RedisServer::builder().tcp().start().await,
@@ -60,7 +60,7 @@ async fn a_silent_server_is_given_up_after_the_connect_timeout() {
 }
 
 #[tokio::test]
-async fn a_missing_and_a_wrong_password_are_told_apart() {
+async fn a_missing_password_and_a_wrong_password_have_different_errors() {
     let server = RedisServer::builder().password("secret").start().await;
     let missing = refused(at(&server.uri_with(""))).await;
     assert_eq!(missing.kind(), ErrorKind::Redis);
@@ -168,7 +168,7 @@ async fn a_callers_own_client_is_used_and_not_closed() {
 }
 
 #[tokio::test]
-async fn a_callers_client_that_would_repeat_commands_is_refused() {
+async fn a_callers_client_that_repeats_commands_is_refused() {
     let server = RedisServer::start().await;
     let config = Config {
         server: ServerConfig::new_unix_socket(server.socket()),
@@ -188,7 +188,7 @@ async fn a_callers_client_that_would_repeat_commands_is_refused() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_refused_by_name() {
+async fn invalid_settings_are_refused_by_name() {
     let tcp = || Connection::tcp("localhost", 6379);
     let none: [(&str, u16); 0] = [];
     for (connection, word) in [

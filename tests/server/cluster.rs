@@ -30,7 +30,7 @@ async fn idle(connection: &Connection, handler: &Scripted) -> RunningServer {
 }
 
 #[tokio::test]
-async fn an_idle_server_is_told_of_tasks_on_all_nodes_of_a_cluster() {
+async fn an_idle_server_is_notified_of_tasks_on_all_nodes_of_a_cluster() {
     let cluster = RedisCluster::start().await;
     let connection = Connection::cluster(cluster.addresses());
     let client = Client::connect(&connection).await.unwrap();
@@ -72,7 +72,7 @@ async fn an_idle_server_is_told_of_tasks_on_all_nodes_of_a_cluster() {
 
 /// asynq: `redis.UniversalClient` of one address is a plain client, whatever the server is.
 #[tokio::test]
-async fn a_node_that_holds_all_slots_is_served_like_a_single_server() {
+async fn a_node_that_owns_all_slots_is_served_like_a_single_server() {
     let world = World::on(RedisServer::builder().cluster()).await;
     let slots: Vec<String> = (0..16_384).map(|slot| slot.to_string()).collect();
     let words: Vec<&str> = ["CLUSTER", "ADDSLOTS"]

@@ -28,7 +28,7 @@ async fn one_worker(world: &World, handler: &Scripted) -> RunningServer {
 }
 
 #[tokio::test]
-async fn a_run_that_ends_is_told_by_the_fetch_that_its_slot_sets_off() {
+async fn a_finished_run_is_acknowledged_by_the_fetch_that_fills_its_slot() {
     let world = World::new().await;
     let handler = Scripted::new();
     let ids: Vec<String> = (0..40).map(|n| n.to_string()).collect();
@@ -54,7 +54,7 @@ async fn a_run_that_ends_is_told_by_the_fetch_that_its_slot_sets_off() {
 }
 
 #[tokio::test]
-async fn a_run_of_a_queue_that_is_not_fetched_from_is_told_at_once() {
+async fn a_finished_run_is_acknowledged_at_once_when_the_next_fetch_is_from_another_queue() {
     let world = World::new().await;
     let handler = Scripted::new();
     let client = world.client().await;
@@ -91,7 +91,7 @@ async fn a_run_of_a_queue_that_is_not_fetched_from_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_redis_without_memory_is_told_of_ends_and_fetched_from_no_more() {
+async fn acknowledgements_succeed_and_fetches_fail_while_redis_is_out_of_memory() {
     let world = World::new().await;
     let log = Log::capture();
     let handler = Scripted::new();
@@ -110,7 +110,7 @@ async fn a_redis_without_memory_is_told_of_ends_and_fetched_from_no_more() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_redis_refuses_does_not_undo_what_it_has_told() {
+async fn a_refused_fetch_does_not_undo_the_acknowledgements_it_carried() {
     let world = World::new().await;
     let log = Log::capture();
     let handler = Scripted::new();
@@ -140,7 +140,7 @@ async fn a_fetch_that_redis_refuses_does_not_undo_what_it_has_told() {
 }
 
 #[tokio::test]
-async fn a_lost_reply_runs_nothing_twice_and_loses_nothing() {
+async fn a_lost_reply_runs_no_task_twice_and_loses_none() {
     let (world, proxy, connection) = World::behind_proxy().await;
     let handler = Scripted::new();
     enqueue(&world, &["warm 1", "warm 2", "first", "second"]).await;
@@ -164,7 +164,7 @@ async fn a_lost_reply_runs_nothing_twice_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_slot_is_not_free_yet_waits_for_no_fetch() {
+async fn a_run_whose_slot_is_still_taken_is_acknowledged_without_a_fetch() {
     let world = World::new().await;
     let (on_thread, handler) = OnThread::new();
     enqueue(&world, &["1", "2", "3"]).await;

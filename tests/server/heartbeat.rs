@@ -24,7 +24,7 @@ async fn info_of(world: &World, server_key: &str) -> ServerInfo {
 }
 
 #[tokio::test]
-async fn a_server_is_seen_from_its_start_to_its_end() {
+async fn a_server_has_its_entry_in_redis_from_start_to_shutdown() {
     let world = World::new().await;
     let before = Utc::now().timestamp();
     let server = world
@@ -60,7 +60,7 @@ async fn a_server_is_seen_from_its_start_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_beat_shows_the_running_tasks_renews_leases_and_tells_that_fetching_stopped() {
+async fn a_heartbeat_reports_the_runs_and_the_stopped_status_and_renews_leases() {
     let world = World::new().await;
     let handler = Scripted::new();
     let client = world.client().await;
@@ -116,7 +116,7 @@ async fn a_beat_shows_the_running_tasks_renews_leases_and_tells_that_fetching_st
 }
 
 #[tokio::test]
-async fn two_servers_of_one_process_are_told_apart() {
+async fn two_servers_of_one_process_have_separate_entries() {
     let world = World::new().await;
     let first = world.server().start(Scripted::new()).await.unwrap();
     let second = world.server().start(Scripted::new()).await.unwrap();
@@ -129,7 +129,7 @@ async fn two_servers_of_one_process_are_told_apart() {
 }
 
 #[tokio::test]
-async fn the_health_check_tells_of_redis_that_is_gone_and_of_redis_that_is_back() {
+async fn the_health_check_reports_when_redis_is_down_and_when_it_is_back() {
     let mut world = World::new().await;
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let connection = world

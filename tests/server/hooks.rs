@@ -37,7 +37,7 @@ fn with_hooks(server: rasynq::Server, told: &Told) -> rasynq::Server {
 }
 
 #[tokio::test]
-async fn the_hooks_are_told_of_every_error_and_of_every_task_that_is_given_up() {
+async fn the_hooks_receive_every_error_and_every_task_that_is_archived() {
     let world = World::new().await;
     let client = world.client().await;
     let told = Told::default();
@@ -75,7 +75,7 @@ async fn the_hooks_are_told_of_every_error_and_of_every_task_that_is_given_up() 
 }
 
 #[tokio::test]
-async fn the_error_hook_can_tell_panics_and_missing_handlers() {
+async fn the_error_hook_can_recognize_panics_and_missing_handlers() {
     let world = World::new().await;
     let client = world.client().await;
     let told = Told::default();
@@ -102,7 +102,7 @@ async fn the_error_hook_can_tell_panics_and_missing_handlers() {
 }
 
 #[tokio::test]
-async fn a_task_that_a_policy_archives_is_given_up_too() {
+async fn the_hooks_receive_tasks_that_a_policy_archives() {
     let world = World::new().await;
     let client = world.client().await;
     let told = Told::default();
@@ -144,7 +144,7 @@ async fn a_task_that_a_policy_archives_is_given_up_too() {
 }
 
 #[tokio::test]
-async fn the_retry_delay_is_told_the_count_the_error_and_the_task() {
+async fn the_retry_delay_receives_the_count_the_error_and_the_task() {
     let world = World::new().await;
     let client = world.client().await;
     let told = Told::default();

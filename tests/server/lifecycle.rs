@@ -18,7 +18,7 @@ async fn enqueue(world: &World, ids: impl IntoIterator<Item = u32>, payload: &st
 }
 
 #[tokio::test]
-async fn a_stopped_server_fetches_no_more_and_finishes_what_runs() {
+async fn a_stopped_server_fetches_no_more_and_finishes_its_runs() {
     let world = World::new().await;
     let handler = Scripted::new();
     let server = world.server().start(handler.clone()).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_stopped_server_fetches_no_more_and_finishes_what_runs() {
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_for_handlers_and_acknowledges_them() {
+async fn a_shutdown_waits_for_handlers_and_acknowledges_their_outcomes() {
     let world = World::new().await;
     let handler = Scripted::new();
     let server = world
@@ -60,7 +60,7 @@ async fn a_shutdown_waits_for_handlers_and_acknowledges_them() {
 }
 
 #[tokio::test]
-async fn a_shutdown_gives_unfinished_tasks_back_as_next_in_their_order() {
+async fn a_shutdown_requeues_unfinished_tasks_at_the_front_in_their_order() {
     let world = World::new().await;
     let handler = Scripted::new();
     let timeout = Duration::from_millis(300);
@@ -121,7 +121,7 @@ async fn an_idle_server_shuts_down_at_once() {
 }
 
 #[tokio::test]
-async fn a_shutdown_leaves_no_connection_and_no_trace() {
+async fn a_shutdown_leaves_no_connection_and_no_key() {
     let world = World::new().await;
     let clients = || async {
         let list: String = world.run(&["CLIENT", "LIST"]).await;
@@ -138,7 +138,26 @@ async fn a_shutdown_leaves_no_connection_and_no_trace() {
 }
 
 #[tokio::test]
-async fn serve_until_ends_with_the_future() {
+async fn a_dropped_server_stops_at_once_and_its_tasks_stay_until_their_leases_expire() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = world.server().start(handler.clone()).await.unwrap();
+    enqueue(&world, 1..=2, "hold").await;
+    handler.has_begun(2).await;
+    drop(server);
+    handler.is_idle().await;
+    eventually("its connections end", DEADLINE, || async {
+        let list: String = world.run(&["CLIENT", "LIST"]).await;
+        list.lines().count() == 1
+    })
+    .await;
+    assert_eq!(world.list("active").await.len(), 2);
+    assert_eq!(world.scores("lease").await.len(), 2);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn serve_until_returns_after_its_future() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, [1], "ok").await;
@@ -178,7 +197,7 @@ async fn several_servers_in_one_process_run_each_task_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_work_says_why_before_it_starts() {
+async fn a_server_with_an_invalid_setting_names_it_and_does_not_start() {
     let world = World::new().await;
     let ok = |_: TaskContext, _: Task| async { anyhow::Ok(()) };
     let server = || world.server();
@@ -211,7 +230,7 @@ async fn a_server_does_not_start_without_redis() {
 }
 
 #[tokio::test]
-async fn a_server_works_on_through_a_restart_of_redis() {
+async fn a_server_keeps_working_after_a_restart_of_redis() {
     let mut world = World::new().await;
     let handler = Scripted::new();
     let server = world.server().start(handler.clone()).await.unwrap();

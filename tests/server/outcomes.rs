@@ -67,7 +67,7 @@ async fn a_done_task_is_deleted_and_counted_and_frees_its_lock() {
 }
 
 #[tokio::test]
-async fn a_done_task_leaves_a_lock_that_is_another_ones() {
+async fn a_done_task_leaves_the_lock_of_another_task() {
     let world = World::new().await;
     let handler = Scripted::new();
     let client = world.client().await;
@@ -117,7 +117,7 @@ async fn a_task_with_retention_is_kept_as_completed_with_its_result() {
 }
 
 #[tokio::test]
-async fn a_failed_task_waits_for_its_retry_with_text_and_counts() {
+async fn a_failed_task_waits_for_its_retry_with_its_error_and_is_counted() {
     let world = World::new().await;
     let before = Utc::now().timestamp();
     after_one_run(&world, task("fail out of luck").unique(HOUR), "retry").await;
@@ -179,7 +179,7 @@ async fn skip_retry_archives_at_once() {
 }
 
 #[tokio::test]
-async fn a_revoked_task_is_done_with() {
+async fn a_revoked_task_is_deleted_and_counted_as_processed() {
     let world = World::new().await;
     after_one_run(&world, task("revoke gone").unique(HOUR).max_retry(0), "").await;
     assert_eq!(counted(&world).await, [1, 1, 0, 0]);
@@ -188,7 +188,7 @@ async fn a_revoked_task_is_done_with() {
 }
 
 #[tokio::test]
-async fn retry_after_sets_the_delay_and_counts() {
+async fn retry_after_sets_the_delay_and_counts_a_retry() {
     let world = World::new().await;
     after_one_run(&world, task("after 77"), "retry").await;
     let message = world.message("task").await;
@@ -219,7 +219,7 @@ async fn a_snoozed_task_is_scheduled_again_and_nothing_is_counted() {
 }
 
 #[tokio::test]
-async fn what_is_no_failure_is_retried_without_counting() {
+async fn an_error_that_is_not_a_failure_is_retried_without_counting() {
     let world = World::new().await;
     let client = world.client().await;
     let limit = task("fail busy").max_retry(1);
@@ -245,7 +245,7 @@ async fn what_is_no_failure_is_retried_without_counting() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_error_with_its_place_and_stops_nobody_else() {
+async fn a_panic_is_an_error_with_its_location_and_stops_no_other_task() {
     let world = World::new().await;
     let handler = after_one_run(&world, task("panic out of range"), "retry").await;
     let text = world.message("task").await.error_msg;
@@ -285,7 +285,7 @@ async fn a_task_without_a_handler_fails_as_in_asynq() {
 }
 
 #[tokio::test]
-async fn a_task_without_a_handler_is_archived_if_so_set() {
+async fn a_task_without_a_handler_is_archived_if_configured() {
     let world = World::new().await;
     let client = world.client().await;
     client.enqueue(task("x").task_id("task")).await.unwrap();
@@ -304,7 +304,7 @@ async fn a_task_without_a_handler_is_archived_if_so_set() {
 }
 
 #[tokio::test]
-async fn a_total_at_its_largest_begins_anew() {
+async fn a_total_at_its_maximum_starts_again_at_one() {
     let world = World::new().await;
     let largest = i64::MAX.to_string();
     for total in ["processed", "failed"] {
@@ -315,7 +315,7 @@ async fn a_total_at_its_largest_begins_anew() {
 }
 
 #[tokio::test]
-async fn tasks_that_end_together_leave_the_others_active_in_their_order() {
+async fn tasks_acknowledged_together_leave_the_others_active_in_their_order() {
     const TASKS: usize = 200;
     let world = World::new().await;
     let client = world.client().await;

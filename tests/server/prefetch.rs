@@ -51,7 +51,7 @@ async fn shown(world: &World) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_tasks_are_held_than_run_and_they_begin_in_their_order() {
+async fn prefetched_tasks_are_leased_and_begin_in_their_order() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, &["1", "2", "3", "4", "5", "6"], "hold").await;
@@ -87,7 +87,7 @@ async fn more_tasks_are_held_than_run_and_they_begin_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_shutdown_gives_back_what_has_not_begun_and_waits_for_the_rest() {
+async fn a_shutdown_requeues_prefetched_tasks_and_waits_for_running_handlers() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, &["1", "2", "3", "4"], "hold").await;
@@ -117,7 +117,7 @@ async fn a_shutdown_gives_back_what_has_not_begun_and_waits_for_the_rest() {
 }
 
 #[tokio::test]
-async fn what_was_fetched_ahead_is_run_by_a_server_that_only_stops() {
+async fn prefetched_tasks_still_run_after_a_stop() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, &["1", "2"], "hold").await;
@@ -130,7 +130,7 @@ async fn what_was_fetched_ahead_is_run_by_a_server_that_only_stops() {
 }
 
 #[tokio::test]
-async fn a_task_that_is_cancelled_before_its_turn_never_begins() {
+async fn a_prefetched_task_that_is_cancelled_never_begins() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, &["1", "2"], "hold").await;
@@ -147,7 +147,7 @@ async fn a_task_that_is_cancelled_before_its_turn_never_begins() {
 }
 
 #[tokio::test]
-async fn the_timeout_counts_from_the_beginning_of_the_run() {
+async fn the_timeout_of_a_prefetched_task_counts_from_the_start_of_its_run() {
     let world = World::new().await;
     let handler = Scripted::new();
     enqueue(&world, &["1"], "hold").await;
@@ -169,7 +169,7 @@ async fn the_timeout_counts_from_the_beginning_of_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_blocking_handler_keeps_its_turn_until_it_returns() {
+async fn a_blocking_handler_keeps_its_permit_until_it_returns() {
     let world = World::new().await;
     let (on_thread, handler) = OnThread::new();
     enqueue(&world, &["1", "2"], "any").await;
@@ -197,7 +197,7 @@ async fn a_blocking_handler_keeps_its_turn_until_it_returns() {
 }
 
 #[tokio::test]
-async fn too_many_are_refused() {
+async fn a_prefetch_above_the_limit_is_refused() {
     let world = World::new().await;
     let error = world
         .server()

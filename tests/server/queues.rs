@@ -66,7 +66,7 @@ async fn a_weighted_server_serves_queues_in_proportion_to_their_weights() {
 }
 
 #[tokio::test]
-async fn a_free_worker_is_never_kept_from_the_only_queue_with_tasks() {
+async fn free_workers_serve_the_only_queue_with_tasks_whatever_its_weight() {
     let world = World::new().await;
     enqueue(&world, "small", 10, "hold").await;
     let handler = Scripted::new();
@@ -88,7 +88,7 @@ async fn a_free_worker_is_never_kept_from_the_only_queue_with_tasks() {
 }
 
 #[tokio::test]
-async fn a_queue_of_weight_zero_and_one_that_is_not_named_are_not_served() {
+async fn queues_of_weight_zero_and_queues_not_named_are_not_served() {
     let world = World::new().await;
     for queue in ["default", "zero", "served"] {
         enqueue(&world, queue, 1, "ok").await;
@@ -123,7 +123,7 @@ async fn no_more_tasks_run_at_once_than_there_are_workers_and_none_is_idle() {
 }
 
 #[tokio::test]
-async fn tasks_of_a_queue_begin_in_the_order_in_which_they_came() {
+async fn tasks_of_a_queue_begin_in_the_order_they_were_enqueued() {
     let world = World::new().await;
     enqueue(&world, "default", 300, "ok").await;
     let begun = serve(world.server().concurrency(1), 300).await;

@@ -116,7 +116,7 @@ async fn a_cancelled_task_fails_and_its_future_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_cancelled_task_is_archived_if_so_set() {
+async fn a_cancelled_task_is_archived_if_configured() {
     let world = World::new().await;
     let (_, server) = cancelled(&world, "hold", |server| {
         server
@@ -130,7 +130,7 @@ async fn a_cancelled_task_is_archived_if_so_set() {
 }
 
 #[tokio::test]
-async fn a_cancelled_task_is_done_with_if_so_set() {
+async fn a_cancelled_task_is_revoked_if_configured() {
     let world = World::new().await;
     let (_, server) = cancelled(&world, "hold", |server| {
         server
@@ -146,7 +146,7 @@ async fn a_cancelled_task_is_done_with_if_so_set() {
 }
 
 #[tokio::test]
-async fn a_cancellation_of_another_task_ends_nothing() {
+async fn a_cancellation_of_another_task_stops_no_run() {
     let world = World::new().await;
     let client = world.client().await;
     client.enqueue(task("hold")).await.unwrap();
@@ -165,7 +165,7 @@ async fn a_cancellation_of_another_task_ends_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_due_runs_and_the_rest_waits() {
+async fn due_tasks_run_and_later_tasks_wait() {
     let world = World::new().await;
     let client = world.client().await;
     let later = Task::new("any", "ok").process_in(HOUR);
@@ -192,7 +192,7 @@ async fn what_is_due_runs_and_the_rest_waits() {
 }
 
 #[tokio::test]
-async fn many_due_tasks_are_forwarded_at_once_oldest_first() {
+async fn many_due_tasks_are_forwarded_together_oldest_first() {
     let world = World::new().await;
     let client = world.client().await;
     let tasks = (0..250).map(|n| {
@@ -224,7 +224,7 @@ async fn many_due_tasks_are_forwarded_at_once_oldest_first() {
 }
 
 #[tokio::test]
-async fn completed_tasks_go_when_their_retention_has_ended() {
+async fn completed_tasks_are_deleted_when_their_retention_has_passed() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();

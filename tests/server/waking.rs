@@ -30,7 +30,7 @@ async fn first_task(world: &World, handler: &Scripted) {
 }
 
 #[tokio::test]
-async fn an_idle_server_is_told_of_new_tasks_in_any_of_its_queues() {
+async fn an_idle_server_is_notified_of_new_tasks_in_any_of_its_queues() {
     let world = World::new().await;
     let handler = Scripted::new();
     let server = (0..20).fold(world.server(), |server, n| server.queue(format!("q{n}"), 1));
@@ -46,7 +46,7 @@ async fn an_idle_server_is_told_of_new_tasks_in_any_of_its_queues() {
 }
 
 #[tokio::test]
-async fn a_due_task_is_forwarded_though_nobody_asks_for_it() {
+async fn an_idle_server_forwards_a_due_task() {
     let world = World::new().await;
     let handler = Scripted::new();
     let server = idle(world.server(), &handler).await;
@@ -58,7 +58,7 @@ async fn a_due_task_is_forwarded_though_nobody_asks_for_it() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_resumed_goes_on_at_once() {
+async fn an_idle_server_serves_a_resumed_queue_at_once() {
     let world = World::new().await;
     let handler = Scripted::new();
     let server = idle(world.server(), &handler).await;
@@ -73,7 +73,7 @@ async fn a_queue_that_is_resumed_goes_on_at_once() {
 }
 
 #[tokio::test]
-async fn an_expired_result_is_deleted_though_nobody_asks_for_it() {
+async fn an_idle_server_deletes_an_expired_completed_task() {
     let world = World::new().await;
     let handler = Scripted::new();
     let server = idle(world.server(), &handler).await;
@@ -86,7 +86,7 @@ async fn an_expired_result_is_deleted_though_nobody_asks_for_it() {
 }
 
 #[tokio::test]
-async fn a_server_wakes_again_after_its_connections_were_cut() {
+async fn an_idle_server_is_notified_again_after_its_connections_were_closed() {
     let world = World::new().await;
     let handler = Scripted::new();
     let server = idle(world.server(), &handler).await;
@@ -101,7 +101,7 @@ async fn a_server_wakes_again_after_its_connections_were_cut() {
 }
 
 #[tokio::test]
-async fn where_watching_is_forbidden_queues_are_asked_at_the_interval() {
+async fn queues_are_polled_where_client_tracking_is_forbidden() {
     let rules = "on >secret ~* &* +@all -client +client|id +client|setname";
     let world = World::on(RedisServer::builder().user_with_rules("bob", rules)).await;
     let handler = Scripted::new();
@@ -136,7 +136,7 @@ async fn fetches(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn an_idle_server_that_is_woken_in_vain_fetches_once() {
+async fn an_idle_server_fetches_once_for_each_notification() {
     const TAKEN_AT_ONCE: &str = "redis.call('LPUSH', KEYS[1], 'x') redis.call('RPOP', KEYS[1])";
     let world = World::new().await;
     let handler = Scripted::new();

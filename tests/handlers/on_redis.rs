@@ -96,7 +96,7 @@ async fn a_payload_that_does_not_decode_is_retried_with_a_clear_error() {
 }
 
 #[tokio::test]
-async fn a_payload_that_does_not_decode_is_archived_if_so_set() {
+async fn a_payload_that_does_not_decode_is_archived_without_a_retry_if_configured() {
     let world = World::new().await;
     let client = world.client().await;
     let task = Task::new("email:welcome", "{").task_id("task");
@@ -135,7 +135,7 @@ async fn the_exact_type_comes_before_the_longest_prefix() {
 }
 
 #[tokio::test]
-async fn a_handler_can_read_all_that_belongs_to_its_run() {
+async fn a_handler_can_read_everything_about_its_run() {
     let world = World::new().await;
     let client = world.client().await;
     let deadline = Utc::now() + TimeDelta::minutes(3);
@@ -177,7 +177,7 @@ async fn a_handler_can_read_all_that_belongs_to_its_run() {
 }
 
 #[tokio::test]
-async fn progress_is_seen_while_the_task_runs_and_the_result_after_it() {
+async fn progress_is_visible_during_the_run_and_the_result_after_it() {
     let world = World::new().await;
     let client = world.client().await;
     let go_on = Arc::new(Semaphore::new(0));
@@ -234,7 +234,7 @@ async fn a_context_that_outlives_its_run_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_result_survives_a_retry_until_it_is_written_anew() {
+async fn a_result_survives_a_retry_until_it_is_overwritten() {
     let world = World::new().await;
     let client = world.client().await;
     let server = world
@@ -321,7 +321,7 @@ async fn a_layer_limits_one_pattern_below_the_concurrency_of_the_server() {
 }
 
 #[tokio::test]
-async fn a_blocking_handler_runs_and_its_panic_is_a_failure_with_its_place() {
+async fn a_blocking_handler_runs_and_its_panic_is_a_failure_with_its_location() {
     let world = World::new().await;
     let client = world.client().await;
     let mux = Mux::new()

@@ -1,0 +1,83 @@
+//! Many callers of one client.
+
+use rasynq::{ErrorKind, Task};
+
+use crate::common::World;
+
+#[tokio::test]
+async fn concurrent_callers_each_get_their_own_result() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let calls = (0..600).map(|n| {
+        let client = client.clone();
+        async move {
+            // every third id is taken by the one before
+            let id = format!("{}", if n % 3 == 1 { n - 1 } else { n });
+            (n, client.enqueue(Task::new("any", "")).task_id(id).await)
+        }
+    });
+    let mut winners = std::collections::BTreeSet::new();
+    for (n, result) in futures_util::future::join_all(calls).await {
+        let id = if n % 3 == 1 { n - 1 } else { n };
+        match result {
+            Ok(info) => {
+                assert_eq!(info.id, id.to_string());
+                assert!(winners.insert(id), "two callers got {id}");
+            }
+            Err(error) => {
+                assert_ne!(n % 3, 2, "{error}");
+                assert_eq!(error.kind(), ErrorKind::TaskIdConflict);
+                assert_eq!(error.task_id(), Some(id.to_string().as_str()));
+            }
+        }
+    }
+    // of two callers with one id, one has it
+    assert_eq!(winners.len(), 400);
+    assert_eq!(world.list("pending").await.len(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_on_runtimes_of_their_own_are_all_served() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let client = client.clone();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                // between two calls the runtime rests, and whatever was left on it
+                for _ in 0..50 {
+                    let task = client.enqueue(Task::new("any", ""));
+                    runtime.block_on(async { task.await.unwrap() });
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        tokio::task::spawn_blocking(move || caller.join().unwrap())
+            .await
+            .unwrap();
+    }
+    assert_eq!(world.list("pending").await.len(), 400);
+}
+
+#[tokio::test]
+async fn callers_that_are_cancelled_do_not_affect_others() {
+    let world = World::new().await;
+    let client = world.client().await;
+    for round in 0..50 {
+        let mut given_up = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let client = client.clone();
+            given_up.spawn(async move { client.enqueue(Task::new("any", "")).await });
+        }
+        tokio::task::yield_now().await;
+        given_up.abort_all();
+        let task = Task::new("any", "").task_id(format!("stays {round}"));
+        client.enqueue(task).await.unwrap();
+        assert_eq!(world.state(&format!("stays {round}")).await, "pending");
+    }
+}

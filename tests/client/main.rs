@@ -1,0 +1,23 @@
+//! Enqueueing, and what it writes to Redis.
+
+#![expect(clippy::unwrap_used, reason = "what a test expects")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod batches;
+mod callers;
+mod conflicts;
+mod lifecycle;
+mod options;
+
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn md5_hex(bytes: &[u8]) -> String {
+    use md5::Digest;
+    format!("{:x}", md5::Md5::digest(bytes))
+}
