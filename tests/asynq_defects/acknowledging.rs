@@ -1,12 +1,10 @@
-//! Rows 7, 14 and 18.
+//! Acknowledgements: rows 7, 14 and 18.
 
 use std::time::Duration;
 
-use rasynq::{RetryDelay, Task};
+use rasynq::Task;
 
-use crate::common::{DEADLINE, Log, Scripted, World, eventually, key, task_key};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::common::{DEADLINE, HOUR, Log, Scripted, World, eventually, key, logged, task_key};
 
 // row 7
 #[tokio::test]
@@ -20,7 +18,7 @@ async fn a_requeued_task_is_pending_since_it_was_requeued() {
         .await
         .unwrap();
     let client = world.client().await;
-    let task = Task::new("any", "hold").task_id("task");
+    let task = Task::new("any", "wait").task_id("task");
     client.enqueue(task).await.unwrap();
     handler.has_begun(1).await;
     let before = world.now().await;
@@ -40,13 +38,16 @@ async fn runs_that_finish_while_redis_is_down_are_acknowledged_later_and_not_run
         .command_timeout(Duration::from_millis(500));
     let handler = Scripted::new();
     let client = world.client().await;
-    for (id, payload) in [("done", "hold"), ("failed", "late x"), ("last", "late y")] {
+    for (id, payload) in [
+        ("done", "wait"),
+        ("failed", "wait_then_fail x"),
+        ("last", "wait_then_fail y"),
+    ] {
         let retries = if id == "failed" { 5 } else { 0 };
         let task = Task::new("any", payload).task_id(id).max_retry(retries);
         client.enqueue(task).await.unwrap();
     }
     let server = World::server_on(&connection)
-        .retry_delay(RetryDelay::constant(HOUR))
         .start(handler.clone())
         .await
         .unwrap();
@@ -54,9 +55,9 @@ async fn runs_that_finish_while_redis_is_down_are_acknowledged_later_and_not_run
     let log = Log::capture();
     world.redis.kill();
     handler.release(3);
-    log.line_with(&["could not acknowledge tasks"]).await;
+    log.line_with(&[logged::ACKNOWLEDGEMENT_FAILED]).await;
     world.redis.restart().await;
-    eventually("all are told", DEADLINE, || async {
+    eventually("all outcomes are acknowledged", DEADLINE, || async {
         let left = world.try_run(&["LLEN", &key("active")]).await;
         left.is_ok_and(|left| left.as_u64() == Some(0))
     })
@@ -80,15 +81,11 @@ async fn the_lease_of_a_task_that_cannot_be_acknowledged_yet_is_renewed() {
     let client = world.client().await;
     let task = Task::new("any", "ok").task_id("task").retention(HOUR);
     client.enqueue(task).await.unwrap();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     handler.has_begun(1).await;
     handler.is_idle().await;
-    let soon = (world.now().await + 20).to_string();
-    let _: i64 = world.run(&["ZADD", &key("lease"), &soon, "task"]).await;
-    eventually("the lease is renewed", DEADLINE, || async {
-        world.scores("lease").await["task"] as i64 > world.now().await + 25
-    })
-    .await;
+    world.shorten_lease("task").await;
+    world.lease_is_renewed("task").await;
     let _: i64 = world.run(&["DEL", &key("completed")]).await;
     world.task_is("task", "completed").await;
     assert_eq!(handler.runs_of("task"), 1);
@@ -102,11 +99,10 @@ async fn an_acknowledgement_whose_reply_is_lost_is_counted_once() {
     let handler = Scripted::new();
     let client = world.client().await;
     let server = World::server_on(&connection)
-        .retry_delay(RetryDelay::constant(HOUR))
         .start(handler.clone())
         .await
         .unwrap();
-    // so that Redis knows the scripts
+    // warm up: afterwards Redis knows the scripts, and one request carries the marked payload
     for (id, payload) in [("warm 1", "ok"), ("warm 2", "fail warm 2")] {
         client
             .enqueue(Task::new("any", payload).task_id(id))
@@ -122,7 +118,7 @@ async fn an_acknowledgement_whose_reply_is_lost_is_counted_once() {
         .unwrap();
     world.task_is("task", "retry").await;
     assert_eq!(world.message("task").await.retried, 1);
-    eventually("the server goes on", DEADLINE, || async {
+    eventually("the server connects again", DEADLINE, || async {
         proxy.accepted() > 3
     })
     .await;
@@ -145,25 +141,24 @@ async fn the_acknowledgement_of_a_task_claimed_by_another_server_changes_nothing
     let handler = Scripted::new();
     let client = world.client().await;
     let log = Log::capture();
-    let server = world.server().start(handler.clone()).await.unwrap();
-    for (n, (id, payload)) in [("done", "hold"), ("failed", "late x")]
+    let server = world.start(handler.clone()).await;
+    for (n, (id, payload)) in [("done", "wait"), ("failed", "wait_then_fail x")]
         .into_iter()
         .enumerate()
     {
         let task = Task::new("any", payload).task_id(id).unique(HOUR);
         client.enqueue(task).await.unwrap();
         handler.has_begun(n + 1).await;
-        let owner = ["HSET", &task_key(id), "rasynq_owner", "another"];
-        let _: i64 = world.run(&owner).await;
+        world.claim_for_another_server(id).await;
         let before = world.hash(id).await;
         handler.release(1);
-        log.line_with(&["acknowledgement had no effect", id]).await;
+        log.line_with(&[logged::CLAIM_LOST, id]).await;
         assert_eq!(world.hash(id).await, before);
     }
     assert_eq!(world.list("active").await, ["failed", "done"]);
     assert_eq!(world.scores("lease").await.len(), 2);
     assert_eq!(world.counter("processed").await, 0);
-    let locks: Vec<String> = world.run(&["KEYS", &key("unique:*")]).await;
+    let locks = world.locks().await;
     assert_eq!(locks.len(), 2);
     server.shutdown().await;
 }
@@ -175,22 +170,21 @@ async fn a_run_that_has_lost_its_lease_is_stopped() {
     let handler = Scripted::new();
     let client = world.client().await;
     let log = Log::capture();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     for id in ["taken", "gone", "deleted", "kept"] {
-        let task = Task::new("any", "hold").task_id(id);
+        let task = Task::new("any", "wait").task_id(id);
         client.enqueue(task).await.unwrap();
     }
     handler.has_begun(4).await;
-    let taken = ["HSET", &task_key("taken"), "rasynq_owner", "another"];
-    let _: i64 = world.run(&taken).await;
+    world.claim_for_another_server("taken").await;
     let _: i64 = world.run(&["ZREM", &key("lease"), "gone"]).await;
     let _: i64 = world.run(&["DEL", &task_key("deleted")]).await;
-    eventually("three runs end", DEADLINE, || async {
+    eventually("three runs are stopped", DEADLINE, || async {
         handler.running() == 1
     })
     .await;
     for id in ["taken", "gone", "deleted"] {
-        log.line_with(&["lease was lost", id]).await;
+        log.line_with(&[logged::LEASE_LOST, id]).await;
     }
     assert_eq!(world.state("taken").await, "active");
     assert_eq!(world.state("deleted").await, "");
@@ -201,24 +195,24 @@ async fn a_run_that_has_lost_its_lease_is_stopped() {
     server.shutdown().await;
 }
 
-// row 18: a result is a write as well
+// row 18: a result is written only with the run's own claim, too
 #[tokio::test]
 async fn a_result_is_not_written_to_a_task_claimed_by_another_server_or_deleted() {
     let world = World::new().await;
     let client = world.client().await;
-    let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
-    let (told, mut tell) = tokio::sync::mpsc::unbounded_channel();
+    let (begins, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let (results, mut written) = tokio::sync::mpsc::unbounded_channel();
     let go_on = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let gate = go_on.clone();
     let server = world
         .server()
         .start(move |cx: rasynq::TaskContext, _: Task| {
-            let (begun, told, gate) = (begun.clone(), told.clone(), gate.clone());
+            let (begins, results, gate) = (begins.clone(), results.clone(), gate.clone());
             async move {
-                begun.send(()).unwrap();
+                begins.send(()).unwrap();
                 gate.acquire().await.unwrap().forget();
-                let written = cx.write_result("mine").await;
-                told.send(written.map_err(|error| error.kind())).unwrap();
+                let result = cx.write_result("mine").await;
+                results.send(result.map_err(|error| error.kind())).unwrap();
                 anyhow::Ok(())
             }
         })
@@ -227,16 +221,15 @@ async fn a_result_is_not_written_to_a_task_claimed_by_another_server_or_deleted(
     let task = Task::new("any", "").retention(HOUR);
     for id in ["taken", "deleted"] {
         client.enqueue(task.clone()).task_id(id).await.unwrap();
-        has_begun.recv().await.unwrap();
+        begun.recv().await.unwrap();
         if id == "taken" {
-            let taken = ["HSET", &task_key(id), "rasynq_owner", "another"];
-            let _: i64 = world.run(&taken).await;
+            world.claim_for_another_server(id).await;
         } else {
             let _: i64 = world.run(&["DEL", &task_key(id)]).await;
         }
         go_on.add_permits(1);
         assert_eq!(
-            tell.recv().await.unwrap(),
+            written.recv().await.unwrap(),
             Err(rasynq::ErrorKind::TaskNotFound)
         );
     }

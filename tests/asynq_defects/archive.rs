@@ -1,19 +1,19 @@
-//! Rows 8 and 9: how an archive is trimmed.
+//! Trimming the archive: rows 8 and 9.
 
 use std::time::Duration;
 
 use rasynq::{RunningServer, Task};
 
-use crate::common::{Scripted, World, key, task_key};
+use crate::common::{DEADLINE, Scripted, World, eventually, key, task_key};
 
-/// Archives a task of this id, alone in its call.
+/// Archives one task, and waits until it is acknowledged: no other task shares the call.
 async fn archive(world: &World, client: &rasynq::Client, id: &str) {
     client
         .enqueue(Task::new("any", "skip x").task_id(id))
         .await
         .unwrap();
     let active = key("active");
-    crate::common::eventually("it is archived", crate::common::DEADLINE, || async {
+    eventually("the task is archived", DEADLINE, || async {
         let waiting: i64 = world.run(&["LLEN", &key("pending")]).await;
         let running: i64 = world.run(&["LLEN", &active]).await;
         waiting + running == 0
@@ -27,7 +27,7 @@ async fn server(world: &World, size: u64) -> RunningServer {
 }
 
 async fn hashes(world: &World) -> usize {
-    let hashes: Vec<String> = world.run(&["KEYS", &task_key("*")]).await;
+    let hashes = world.task_hashes().await;
     hashes.len()
 }
 
@@ -53,7 +53,7 @@ async fn an_archive_with_limit_one_keeps_the_task_archived_last() {
     let world = World::new().await;
     let client = world.client().await;
     let server = server(&world, 1).await;
-    // within one second, too, where the order of the ids is the reverse
+    // Within one second the scores are equal, and Redis orders by id: the newest id comes first.
     for id in ["c", "b", "a"] {
         archive(&world, &client, id).await;
         let kept: Vec<String> = world.scores("archived").await.into_keys().collect();
@@ -78,7 +78,7 @@ async fn an_archive_far_over_its_limit_is_trimmed_in_steps_and_accepts_new_tasks
     let server = server(&world, 10_000).await;
     let mut n = 0;
     while world.scores("archived").await.len() > 10_000 {
-        assert!(n < 30, "it does not shrink");
+        assert!(n < 30, "the archive does not shrink");
         archive(&world, &client, &format!("new{n}")).await;
         n += 1;
         assert_eq!(world.counter("failed").await, n);
@@ -91,7 +91,7 @@ async fn an_archive_far_over_its_limit_is_trimmed_in_steps_and_accepts_new_tasks
     server.shutdown().await;
 }
 
-// row 9: limit and age are settings
+// row 9: the limit and the age are settings
 #[tokio::test]
 async fn archived_tasks_past_the_maximum_age_are_deleted_with_their_hashes() {
     let world = World::new().await;

@@ -1,10 +1,10 @@
-//! Rows 15, 19, 20 and 27.
+//! Fetching: rows 15, 19, 20 and 27.
 
 use std::time::{Duration, Instant};
 
 use rasynq::Task;
 
-use crate::common::{Log, Scripted, World, key, queue_key, task_key};
+use crate::common::{DEADLINE, Log, Scripted, World, eventually, key, logged, queue_key, task_key};
 
 // row 15
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn tasks_of_a_fetch_whose_reply_is_lost_run_once_and_count_no_failure() {
         world.task_is(id, "").await;
     }
     assert_eq!(proxy.lost(), 1);
-    // a later one may have been fetched before the lost one was back
+    // a later task may have been fetched before the lost task was restored
     let mut begun = handler.begun()[1..].to_vec();
     begun.sort();
     assert_eq!(begun, ids);
@@ -81,27 +81,27 @@ async fn a_fetch_lost_during_shutdown_is_restored() {
         .await
         .unwrap();
     proxy.lose_reply_with("marked");
-    let task = Task::new("any", "marked hold").task_id("task").max_retry(0);
+    let task = Task::new("any", "marked").task_id("task").max_retry(0);
     client.enqueue(task).await.unwrap();
-    log.line_with(&["could not fetch"]).await;
+    log.line_with(&[logged::FETCH_FAILED]).await;
     server.shutdown().await;
     match world.state("task").await.as_str() {
-        // the server may have fetched and finished it before it was shut down
+        // the server may have restored, fetched and finished the task before the shutdown
         "" => assert_eq!(world.counter("processed").await, 1),
         state => assert_eq!(state, "pending"),
     }
     assert_eq!(world.list("active").await.len(), 0);
 }
 
-// row 19: the lease is counted by Redis' clock
+// row 19: leases use the clock of Redis
 #[tokio::test]
 async fn a_lease_lasts_30_seconds_by_the_clock_of_redis() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     let before = world.now().await;
-    let task = Task::new("any", "hold").task_id("task");
+    let task = Task::new("any", "wait").task_id("task");
     client.enqueue(task).await.unwrap();
     handler.has_begun(1).await;
     let until = world.scores("lease").await["task"] as i64;
@@ -133,12 +133,11 @@ async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_fetched() {
         .unwrap();
     world.task_is("two", "").await;
     assert_eq!(handler.begun(), ["one", "two"]);
-    log.line_with(&["task is gone", "default"]).await;
+    log.line_with(&[logged::TASK_GONE, "default"]).await;
     server.shutdown().await;
-    let hashes: Vec<String> = world.run(&["KEYS", &task_key("*")]).await;
-    assert_eq!(hashes.len(), 0, "no ghost: {hashes:?}");
-    assert_eq!(world.list("active").await.len(), 0);
-    assert_eq!(world.scores("lease").await.len(), 0);
+    let hashes = world.task_hashes().await;
+    assert_eq!(hashes.len(), 0, "no hash is left: {hashes:?}");
+    world.assert_none_active().await;
 }
 
 // row 20
@@ -148,7 +147,7 @@ async fn a_task_id_that_is_twice_in_pending_runs_once_and_leaves_no_keys() {
         let world = World::new().await;
         let client = world.client().await;
         for n in 0..tasks {
-            let task = Task::new("any", "hold").task_id(n.to_string());
+            let task = Task::new("any", "wait").task_id(n.to_string());
             client.enqueue(task).await.unwrap();
         }
         for n in 0..tasks {
@@ -160,15 +159,15 @@ async fn a_task_id_that_is_twice_in_pending_runs_once_and_leaves_no_keys() {
         let server = server.start(handler.clone()).await.unwrap();
         handler.has_begun(tasks).await;
         handler.release(2 * tasks);
-        crate::common::eventually("all are told", crate::common::DEADLINE, || async {
+        eventually("no task is pending or active", DEADLINE, || async {
             world.list("pending").await.is_empty() && world.list("active").await.is_empty()
         })
         .await;
         server.shutdown().await;
         assert_eq!(handler.begun().len(), tasks);
         assert_eq!(world.counter("processed").await, tasks as i64);
-        let hashes: Vec<String> = world.run(&["KEYS", &task_key("*")]).await;
-        assert_eq!(hashes.len(), 0, "no ghost: {hashes:?}");
+        let hashes = world.task_hashes().await;
+        assert_eq!(hashes.len(), 0, "no hash is left: {hashes:?}");
         assert_eq!(world.scores("lease").await.len(), 0);
     }
 }
@@ -181,21 +180,18 @@ async fn failing_fetches_back_off_and_a_shutdown_does_not_wait_for_the_pause() {
     let client = world.client().await;
     client.enqueue(Task::new("any", "ok")).await.unwrap();
     let log = Log::capture();
-    // one worker, so that no two fetches fail together
+    // with one worker there is one fetch at a time
     let server = world.server().concurrency(1);
     let server = server.start(Scripted::new()).await.unwrap();
-    let failures = || log.lines_with(&["could not fetch", "default"]).len();
-    crate::common::eventually("a fetch fails", crate::common::DEADLINE, || async {
-        failures() > 0
-    })
-    .await;
+    let failures = || log.lines_with(&[logged::FETCH_FAILED, "default"]).len();
+    eventually("a fetch fails", DEADLINE, || async { failures() > 0 }).await;
     let started = Instant::now();
     let already = failures();
-    crate::common::eventually("five more fail", crate::common::DEADLINE, || async {
+    eventually("five more fetches fail", DEADLINE, || async {
         failures() >= already + 5
     })
     .await;
-    // 0.1 + 0.2 + 0.4 + 0.8 + 1.6 s, each at least three quarters of it
+    // the pauses are 0.1 + 0.2 + 0.4 + 0.8 + 1.6 s, each with a jitter of at most a quarter
     assert!(started.elapsed() > Duration::from_secs(1));
     let started = Instant::now();
     server.shutdown().await;
@@ -215,12 +211,9 @@ async fn a_server_without_redis_backs_off_and_shuts_down_in_time() {
         .await
         .unwrap();
     world.redis.kill();
-    let failures = || log.lines_with(&["could not fetch"]).len();
+    let failures = || log.lines_with(&[logged::FETCH_FAILED]).len();
     let started = Instant::now();
-    crate::common::eventually("six fetches fail", crate::common::DEADLINE, || async {
-        failures() >= 6
-    })
-    .await;
+    eventually("six fetches fail", DEADLINE, || async { failures() >= 6 }).await;
     assert!(started.elapsed() > Duration::from_millis(500));
     let started = Instant::now();
     server.shutdown().await;
@@ -246,8 +239,8 @@ async fn a_queue_whose_fetches_fail_does_not_slow_the_others() {
         .start(handler.clone())
         .await
         .unwrap();
-    crate::common::eventually("several fetches fail", crate::common::DEADLINE, || async {
-        log.lines_with(&["could not fetch", "broken"]).len() >= 6
+    eventually("several fetches fail", DEADLINE, || async {
+        log.lines_with(&[logged::FETCH_FAILED, "broken"]).len() >= 6
     })
     .await;
     let started = Instant::now();

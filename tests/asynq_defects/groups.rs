@@ -1,12 +1,8 @@
-//! Rows 3 and 4.
-
-use std::time::Duration;
+//! Groups: rows 3 and 4.
 
 use rasynq::Task;
 
-use crate::common::{Scripted, TaskMessage, World, key};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::common::{HOUR, Scripted, TaskMessage, World, key, task_key};
 
 // row 4
 #[tokio::test]
@@ -36,7 +32,7 @@ async fn a_due_task_joins_its_group_and_the_group_is_registered() {
         .task_id("ours")
         .await
         .unwrap();
-    // as Go writes it
+    // a task as Go writes it
     let theirs = TaskMessage {
         group_key: "h".into(),
         ..TaskMessage::of("theirs", "")
@@ -44,13 +40,13 @@ async fn a_due_task_joins_its_group_and_the_group_is_registered() {
     world
         .store("default", "theirs", "scheduled", theirs.bytes())
         .await;
-    let hash = crate::common::task_key("theirs");
+    let hash = task_key("theirs");
     let _: i64 = world.run(&["HSET", &hash, "group", "h"]).await;
     for id in ["ours", "theirs"] {
-        let _: i64 = world.run(&["ZADD", &key("scheduled"), "1", id]).await;
+        world.make_due("scheduled", id).await;
     }
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     for (id, group) in [("ours", "g"), ("theirs", "h")] {
         world.task_is(id, "aggregating").await;
         assert_eq!(world.fields(id).await, ["group", "msg", "state"]);

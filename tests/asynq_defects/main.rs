@@ -1,9 +1,9 @@
-//! What asynq v0.26.0 gets wrong and we do not: the rows of `docs/asynq-defects.md`, one
-//! test or more for each that concerns clients and servers.
+//! Defects of asynq v0.26.0 that rasynq does not have. Each row of `docs/asynq-defects.md` that
+//! concerns clients or servers has at least one test here, marked with the number of the row.
 //!
-//! Row 33 (user names in URIs) is tested where URIs are, in `src/connection/tests`.
+//! The tests of row 33 (user names in URIs) are in `src/connection/tests`.
 
-#![expect(clippy::unwrap_used, reason = "what a test expects")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 #[path = "../common/mod.rs"]
 mod common;

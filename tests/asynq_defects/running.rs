@@ -1,15 +1,14 @@
-//! Rows 24, 25, 26 and 28. (What the workers hash shows of a payload, row 26, is tested with the
-//! heartbeat, in `tests/server`.)
+//! Running handlers: rows 24, 25 and 28.
+//!
+//! Row 26 (the size of payloads in the workers hash) is tested in `tests/server/heartbeat.rs`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use rasynq::{CancelPolicy, Mux, RetryDelay, Task, TaskContext, UnknownType, blocking};
+use rasynq::{CancelPolicy, Mux, Task, TaskContext, UnknownType, blocking};
 
-use crate::common::{DEADLINE, Scripted, World, eventually};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::common::{DEADLINE, Scripted, World, eventually, key};
 
 // row 24
 #[tokio::test]
@@ -31,7 +30,6 @@ async fn a_blocking_handler_keeps_its_slot_after_its_timeout() {
     let server = world
         .server()
         .concurrency(1)
-        .retry_delay(RetryDelay::constant(HOUR))
         .health_check(move |_| {
             clock.fetch_add(1, Ordering::SeqCst);
         })
@@ -44,7 +42,8 @@ async fn a_blocking_handler_keeps_its_slot_after_its_timeout() {
         client.enqueue(task.clone()).task_id(id).await.unwrap();
     }
     world.task_is("first", "retry").await;
-    // the first is over for Redis, and its thread goes on: time for many fetches passes
+    // The first task is acknowledged, and its thread still runs. Ten health checks later another
+    // fetch would have happened.
     let then = ticks.load(Ordering::SeqCst);
     eventually("ten health checks", DEADLINE, || async {
         ticks.load(Ordering::SeqCst) >= then + 10
@@ -65,14 +64,13 @@ async fn a_run_past_its_timeout_is_dropped_before_the_next_begins() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
-    let task = Task::new("any", "hold").timeout(Duration::from_secs(1));
+    let task = Task::new("any", "wait").timeout(Duration::from_secs(1));
     for id in ["first", "second"] {
         client.enqueue(task.clone()).task_id(id).await.unwrap();
     }
     let server = world
         .server()
         .concurrency(1)
-        .retry_delay(RetryDelay::constant(HOUR))
         .start(handler.clone())
         .await
         .unwrap();
@@ -83,14 +81,13 @@ async fn a_run_past_its_timeout_is_dropped_before_the_next_begins() {
     server.shutdown().await;
 }
 
-/// Runs one task `task` with this payload and cancels it.
+/// Runs a task `task` with this payload, and cancels it.
 async fn cancel(world: &World, payload: &str, policy: CancelPolicy) -> rasynq::RunningServer {
     let client = world.client().await;
     let inspector = world.inspector().await;
     let handler = Scripted::new();
     let server = world
         .server()
-        .retry_delay(RetryDelay::constant(HOUR))
         .after_cancel(policy)
         .cancel_grace(DEADLINE)
         .start(handler.clone())
@@ -99,7 +96,7 @@ async fn cancel(world: &World, payload: &str, policy: CancelPolicy) -> rasynq::R
     let task = Task::new("any", payload.to_owned()).task_id("task");
     client.enqueue(task).await.unwrap();
     handler.has_begun(1).await;
-    eventually("the cancellation is heard", DEADLINE, || async {
+    eventually("the handler sees its cancellation", DEADLINE, || async {
         inspector.cancel_processing("task").await.unwrap();
         handler.running() == 0
     })
@@ -111,7 +108,7 @@ async fn cancel(world: &World, payload: &str, policy: CancelPolicy) -> rasynq::R
 #[tokio::test]
 async fn a_cancelled_handler_that_succeeds_within_the_grace_period_is_done() {
     let world = World::new().await;
-    let server = cancel(&world, "until cancelled done", CancelPolicy::Archive).await;
+    let server = cancel(&world, "until_cancelled", CancelPolicy::Archive).await;
     world.task_is("task", "").await;
     assert_eq!(world.counter("failed").await, 0);
     server.shutdown().await;
@@ -121,7 +118,7 @@ async fn a_cancelled_handler_that_succeeds_within_the_grace_period_is_done() {
 #[tokio::test]
 async fn a_cancelled_handler_that_fails_within_the_grace_period_fails_with_its_own_error() {
     let world = World::new().await;
-    let server = cancel(&world, "until cancelled half-way", CancelPolicy::Archive).await;
+    let server = cancel(&world, "until_cancelled half-way", CancelPolicy::Archive).await;
     world.task_is("task", "retry").await;
     assert_eq!(world.message("task").await.error_msg, "half-way");
     server.shutdown().await;
@@ -148,8 +145,8 @@ async fn a_task_of_an_unknown_type_is_deferred_without_counting_if_configured() 
     let wait = world.scores("scheduled").await["task"] as i64 - world.now().await;
     assert!((50..=60).contains(&wait), "{wait}");
     assert_eq!(world.counter("processed").await, 0);
-    let server = world.server().start(Scripted::new()).await.unwrap();
-    let due = crate::common::key("scheduled");
+    let server = world.start(Scripted::new()).await;
+    let due = key("scheduled");
     let _: i64 = world.run(&["ZADD", &due, "1", "task"]).await;
     world.task_is("task", "").await;
     server.shutdown().await;

@@ -1,7 +1,7 @@
-//! Bad data in Redis, and a Redis that is not well: each gives an error or a line in the log that
-//! says what and where; nothing is lost, and nothing else stops.
+//! Invalid data in Redis, and a Redis with problems. Each case causes an error or a log line that
+//! names the problem and the key; no task is lost, and everything else keeps working.
 
-#![expect(clippy::unwrap_used, reason = "what a test expects")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 #[path = "../common/mod.rs"]
 mod common;

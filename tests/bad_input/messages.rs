@@ -1,10 +1,10 @@
-//! Messages that do not decode, and hashes that are gone.
+//! Messages that do not decode, and ids whose hash is gone.
 
 use std::time::Duration;
 
 use rasynq::{ErrorKind, RetryDelay, Task, TaskState};
 
-use crate::common::{Log, Scripted, TaskMessage, World, key, task_key};
+use crate::common::{DEADLINE, Log, Scripted, TaskMessage, World, eventually, key, logged};
 
 const GARBAGE: &[u8] = b"\x0a\xff\xff\xff\xff not a message";
 
@@ -37,7 +37,7 @@ async fn a_pending_message_that_does_not_decode_is_archived_unchanged() {
         world.task_is(id, "archived").await;
         assert_eq!(world.hash(id).await["msg"], GARBAGE);
         let named = format!("task_id=\"{id}\"");
-        log.line_with(&["does not decode", &named, "queue=\"default\""])
+        log.line_with(&[logged::UNDECODABLE, &named, "queue=\"default\""])
             .await;
     }
     assert_eq!(handler.begun(), ["before", "after"]);
@@ -46,7 +46,7 @@ async fn a_pending_message_that_does_not_decode_is_archived_unchanged() {
     assert_eq!(world.counter("failed").await, 0);
     assert_eq!(world.list("active").await.len(), 0);
     world.assert_consistent().await;
-    // the payload is nobody's business
+    // the log does not contain payloads
     assert_eq!(log.lines_with(&["not a message"]).len(), 0);
 }
 
@@ -56,13 +56,13 @@ async fn a_due_message_that_does_not_decode_is_archived_unchanged() {
     let log = Log::capture();
     for (id, state) in [("late", "scheduled"), ("again", "retry")] {
         world.store("default", id, state, GARBAGE).await;
-        let _: i64 = world.run(&["ZADD", &key(state), "1", id]).await;
+        world.make_due(state, id).await;
     }
-    let server = world.server().start(Scripted::new()).await.unwrap();
+    let server = world.start(Scripted::new()).await;
     for id in ["late", "again"] {
         world.task_is(id, "archived").await;
         assert_eq!(world.hash(id).await["msg"], GARBAGE);
-        log.line_with(&["does not decode", id]).await;
+        log.line_with(&[logged::UNDECODABLE, id]).await;
     }
     server.shutdown().await;
 }
@@ -71,16 +71,16 @@ async fn a_due_message_that_does_not_decode_is_archived_unchanged() {
 async fn an_id_without_a_hash_is_dropped_from_every_list() {
     let world = World::new().await;
     let _: i64 = world.run(&["LPUSH", &key("pending"), "p"]).await;
-    let _: i64 = world.run(&["ZADD", &key("scheduled"), "1", "s"]).await;
-    let _: i64 = world.run(&["ZADD", &key("retry"), "1", "r"]).await;
-    let _: i64 = world.run(&["ZADD", &key("completed"), "1", "c"]).await;
+    world.make_due("scheduled", "s").await;
+    world.make_due("retry", "r").await;
+    world.make_due("completed", "c").await;
     let _: i64 = world.run(&["LPUSH", &key("active"), "l"]).await;
-    let _: i64 = world.run(&["ZADD", &key("lease"), "1", "l"]).await;
+    world.make_due("lease", "l").await;
     ok_task(&world, "good").await;
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     world.task_is("good", "").await;
-    crate::common::eventually("nothing is left", crate::common::DEADLINE, || async {
+    eventually("no list has an entry", DEADLINE, || async {
         let mut left = Vec::new();
         for rest in [
             "pending",
@@ -98,8 +98,8 @@ async fn an_id_without_a_hash_is_dropped_from_every_list() {
     .await;
     server.shutdown().await;
     assert_eq!(handler.begun(), ["good"]);
-    let ghosts: Vec<String> = world.run(&["KEYS", &task_key("*")]).await;
-    assert_eq!(ghosts.len(), 0);
+    let hashes = world.task_hashes().await;
+    assert_eq!(hashes.len(), 0);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn an_empty_message_is_a_task_without_a_type() {
         .start(rasynq::Mux::new().route("any", Scripted::new()))
         .await
         .unwrap();
-    // max retry 0
+    // the message has a maximum of 0 retries
     world.task_is("empty", "archived").await;
     server.shutdown().await;
     assert_eq!(
@@ -172,7 +172,7 @@ async fn numbers_out_of_range_in_a_message_are_clamped() {
     world.task_is("negative", "").await;
     world.task_is("most", "archived").await;
     world.task_is("past", "archived").await;
-    // asynqmon cannot read scores from 1e17 on
+    // asynqmon cannot read scores of 1e17 and above
     assert!(world.scores("completed").await["far"] < 1e17);
     server.shutdown().await;
 }
@@ -235,7 +235,7 @@ async fn a_pending_task_with_an_unknown_state_still_runs() {
     let inspector = world.inspector().await;
     let error = inspector.task_info("default", "odd").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Undecodable);
-    let server = world.server().start(Scripted::new()).await.unwrap();
+    let server = world.start(Scripted::new()).await;
     world.task_is("odd", "").await;
     server.shutdown().await;
 }
@@ -245,9 +245,8 @@ async fn a_message_with_another_id_is_acknowledged_under_the_id_of_its_hash() {
     let world = World::new().await;
     let message = TaskMessage::of("another", "ok").bytes();
     world.store_pending("default", "task", message).await;
-    let server = world.server().start(Scripted::new()).await.unwrap();
+    let server = world.start(Scripted::new()).await;
     world.task_is("task", "").await;
     server.shutdown().await;
-    assert_eq!(world.list("active").await.len(), 0);
-    assert_eq!(world.scores("lease").await.len(), 0);
+    world.assert_none_active().await;
 }

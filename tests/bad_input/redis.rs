@@ -1,16 +1,14 @@
-//! A Redis that is down, read-only, out of memory, or refuses us.
+//! A Redis that is down, read-only, out of memory, or that refuses the connection.
 
 use std::time::Duration;
 
-use rasynq::{Client, Connection, ErrorKind, Inspector, RetryDelay, Server, Task};
+use rasynq::{Client, Connection, ErrorKind, Inspector, Server, Task};
 
 use crate::common::{
-    DEADLINE, FakeRedis, Log, RedisServer, Scripted, World, bulk, eventually, key,
+    DEADLINE, FakeRedis, HOUR, Log, RedisServer, Scripted, World, bulk, eventually, key, logged,
 };
 
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// The error that a client, an inspector and a server get alike when they connect.
+/// The error with which a client, an inspector and a server fail to connect; all have the same kind.
 async fn refused(connection: &Connection) -> rasynq::Error {
     let server = Server::new(connection);
     let errors = [
@@ -75,11 +73,14 @@ async fn a_read_only_replica_refuses_new_tasks_and_loses_no_others() {
     let server = world
         .server()
         .concurrency(2)
-        .retry_delay(RetryDelay::constant(HOUR))
         .start(handler.clone())
         .await
         .unwrap();
-    for (id, payload) in [("done", "hold"), ("failed", "late x"), ("waits", "ok")] {
+    for (id, payload) in [
+        ("done", "wait"),
+        ("failed", "wait_then_fail x"),
+        ("waits", "ok"),
+    ] {
         let task = Task::new("any", payload).task_id(id);
         client.enqueue(task).await.unwrap();
     }
@@ -90,9 +91,9 @@ async fn a_read_only_replica_refuses_new_tasks_and_loses_no_others() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("read-only"), "{error}");
     handler.release(2);
-    log.line_with(&["could not acknowledge tasks", "read-only"])
+    log.line_with(&[logged::ACKNOWLEDGEMENT_FAILED, "read-only"])
         .await;
-    log.line_with(&["could not fetch", "read-only"]).await;
+    log.line_with(&[logged::FETCH_FAILED, "read-only"]).await;
     let _: String = world.run(&["REPLICAOF", "NO", "ONE"]).await;
     world.task_is("done", "").await;
     world.task_is("failed", "retry").await;
@@ -112,7 +113,7 @@ async fn a_redis_out_of_memory_refuses_new_tasks_by_name_and_stores_no_part_of_t
         .await
         .unwrap();
     let keys = world.keys().await;
-    let _: String = world.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    world.set_out_of_memory(true).await;
     let task = || Task::new("any", "x").task_id("task");
     for task in [
         task(),
@@ -129,7 +130,7 @@ async fn a_redis_out_of_memory_refuses_new_tasks_by_name_and_stores_no_part_of_t
         assert!(batch[0].is_err());
     }
     assert_eq!(world.keys().await, keys);
-    let _: String = world.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    world.set_out_of_memory(false).await;
     client.enqueue(task().unique(HOUR)).await.unwrap();
 }
 
@@ -141,15 +142,14 @@ async fn a_redis_out_of_memory_still_accepts_acknowledgements_and_renews_leases(
     let server = world
         .server()
         .concurrency(5)
-        .retry_delay(RetryDelay::constant(HOUR))
         .start(handler.clone())
         .await
         .unwrap();
     for (id, payload) in [
-        ("done", "hold"),
-        ("failed", "late x"),
-        ("kept", "hold"),
-        ("long", "hold"),
+        ("done", "wait"),
+        ("failed", "wait_then_fail x"),
+        ("kept", "wait"),
+        ("long", "wait"),
     ] {
         let task = Task::new("any", payload).task_id(id);
         let keep = if id == "kept" { HOUR } else { Duration::ZERO };
@@ -162,20 +162,17 @@ async fn a_redis_out_of_memory_still_accepts_acknowledgements_and_renews_leases(
         .await
         .unwrap();
     world.task_is("waits", "").await;
-    let _: String = world.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    world.set_out_of_memory(true).await;
     handler.release(3);
     world.task_is("done", "").await;
     world.task_is("failed", "retry").await;
     world.task_is("kept", "completed").await;
     let soon = (world.now().await + 20).to_string();
-    let _: String = world.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    world.set_out_of_memory(false).await;
     let _: i64 = world.run(&["ZADD", &key("lease"), &soon, "long"]).await;
-    let _: String = world.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    eventually("the lease is renewed", DEADLINE, || async {
-        world.scores("lease").await["long"] as i64 > world.now().await + 25
-    })
-    .await;
-    let _: String = world.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    world.set_out_of_memory(true).await;
+    world.lease_is_renewed("long").await;
+    world.set_out_of_memory(false).await;
     handler.release(1);
     world.task_is("long", "").await;
     server.shutdown().await;
@@ -197,7 +194,7 @@ async fn a_redis_out_of_memory_leaves_waiting_tasks_where_they_are() {
         .task_id("due")
         .await
         .unwrap();
-    let _: i64 = world.run(&["ZADD", &key("scheduled"), "1", "due"]).await;
+    world.make_due("scheduled", "due").await;
     let handler = Scripted::new();
     let inspector = world.inspector().await;
     inspector.pause_queue("default").await.unwrap();
@@ -207,16 +204,17 @@ async fn a_redis_out_of_memory_leaves_waiting_tasks_where_they_are() {
         .start(handler.clone())
         .await
         .unwrap();
-    eventually("the due one is forwarded", DEADLINE, || async {
+    eventually("the due task is forwarded", DEADLINE, || async {
         world.state("due").await == "pending"
     })
     .await;
-    let _: String = world.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    world.set_out_of_memory(true).await;
     inspector.unpause_queue("default").await.unwrap();
-    log.line_with(&["could not fetch", "default", "OOM"]).await;
+    log.line_with(&[logged::FETCH_FAILED, "default", "OOM"])
+        .await;
     assert_eq!(world.list("pending").await, ["due", "pending"]);
     world.assert_consistent().await;
-    let _: String = world.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    world.set_out_of_memory(false).await;
     for id in ["pending", "due"] {
         world.task_is(id, "").await;
     }
@@ -238,14 +236,14 @@ async fn a_redis_that_hangs_and_resumes_loses_no_task() {
         .await
         .unwrap();
     for n in 0..4 {
-        let task = Task::new("any", "hold").task_id(n.to_string()).max_retry(0);
+        let task = Task::new("any", "wait").task_id(n.to_string()).max_retry(0);
         client.enqueue(task).await.unwrap();
     }
     handler.has_begun(4).await;
     world.redis.pause();
     handler.release(4);
-    log.line_with(&["could not acknowledge tasks"]).await;
-    log.line_with(&["could not fetch"]).await;
+    log.line_with(&[logged::ACKNOWLEDGEMENT_FAILED]).await;
+    log.line_with(&[logged::FETCH_FAILED]).await;
     world.redis.resume();
     for n in 0..4 {
         world.task_is(&n.to_string(), "").await;
@@ -266,13 +264,13 @@ async fn a_flushed_redis_is_used_again() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     client
-        .enqueue(Task::new("any", "hold").task_id("forgotten"))
+        .enqueue(Task::new("any", "wait").task_id("forgotten"))
         .await
         .unwrap();
     handler.has_begun(1).await;
-    // the scripts as well
+    // Redis forgets the scripts, too
     let _: String = world.run(&["FLUSHALL"]).await;
     let _: String = world.run(&["SCRIPT", "FLUSH"]).await;
     handler.release(1);
@@ -281,7 +279,7 @@ async fn a_flushed_redis_is_used_again() {
         .await
         .unwrap();
     world.task_is("next", "").await;
-    eventually("it is counted", DEADLINE, || async {
+    eventually("the new task is counted", DEADLINE, || async {
         world.counter("processed").await == 1
     })
     .await;

@@ -2,8 +2,7 @@
 
 use rasynq::{ErrorKind, Task, TaskState};
 
-use crate::HOUR;
-use crate::common::{World, queue_key};
+use crate::common::{HOUR, World, queue_key};
 
 #[tokio::test]
 async fn each_task_of_a_batch_has_its_own_result() {
@@ -28,7 +27,7 @@ async fn each_task_of_a_batch_has_its_own_result() {
             Task::new("any", "").task_id("last").header("h", "v"),
         ])
         .await;
-    let told: Vec<_> = results
+    let outcomes: Vec<_> = results
         .iter()
         .map(|result| match result {
             Ok(info) => (info.id.as_str(), Ok(info.state)),
@@ -36,7 +35,7 @@ async fn each_task_of_a_batch_has_its_own_result() {
         })
         .collect();
     assert_eq!(
-        told,
+        outcomes,
         [
             ("plain", Ok(TaskState::Pending)),
             ("old", Err(ErrorKind::TaskIdConflict)),

@@ -11,7 +11,7 @@ async fn concurrent_callers_each_get_their_own_result() {
     let calls = (0..600).map(|n| {
         let client = client.clone();
         async move {
-            // every third id is taken by the one before
+            // every third call uses the id of the call before
             let id = format!("{}", if n % 3 == 1 { n - 1 } else { n });
             (n, client.enqueue(Task::new("any", "")).task_id(id).await)
         }
@@ -31,7 +31,7 @@ async fn concurrent_callers_each_get_their_own_result() {
             }
         }
     }
-    // of two callers with one id, one has it
+    // one of two callers with the same id succeeds
     assert_eq!(winners.len(), 400);
     assert_eq!(world.list("pending").await.len(), 400);
 }
@@ -48,7 +48,7 @@ async fn callers_on_runtimes_of_their_own_are_all_served() {
                     .enable_all()
                     .build()
                     .unwrap();
-                // between two calls the runtime rests, and whatever was left on it
+                // between two calls nothing polls this runtime, nor any future left on it
                 for _ in 0..50 {
                     let task = client.enqueue(Task::new("any", ""));
                     runtime.block_on(async { task.await.unwrap() });
@@ -69,15 +69,15 @@ async fn callers_that_are_cancelled_do_not_affect_others() {
     let world = World::new().await;
     let client = world.client().await;
     for round in 0..50 {
-        let mut given_up = tokio::task::JoinSet::new();
+        let mut cancelled = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let client = client.clone();
-            given_up.spawn(async move { client.enqueue(Task::new("any", "")).await });
+            cancelled.spawn(async move { client.enqueue(Task::new("any", "")).await });
         }
         tokio::task::yield_now().await;
-        given_up.abort_all();
-        let task = Task::new("any", "").task_id(format!("stays {round}"));
+        cancelled.abort_all();
+        let task = Task::new("any", "").task_id(format!("kept {round}"));
         client.enqueue(task).await.unwrap();
-        assert_eq!(world.state(&format!("stays {round}")).await, "pending");
+        assert_eq!(world.state(&format!("kept {round}")).await, "pending");
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rasynq::{ErrorKind, Task};
 
-use crate::common::{World, key, task_key};
-use crate::{HOUR, md5_hex};
+use crate::common::{HOUR, World, key, task_key};
+use crate::md5_hex;
 
 #[tokio::test]
 async fn a_duplicate_names_the_holder_of_the_lock() {
@@ -22,7 +22,7 @@ async fn a_duplicate_names_the_holder_of_the_lock() {
     assert_eq!(error.task_id(), Some("first"));
     assert!(error.to_string().contains("task already exists"), "{error}");
     assert_eq!(world.state("second").await, "");
-    // another queue, type or payload is another lock, and so is no payload at all
+    // another queue, type or payload has another lock, and so has a task without a payload
     client.enqueue(task.clone()).queue("other").await.unwrap();
     for other in [
         Task::new("email2", "x"),
@@ -33,7 +33,10 @@ async fn a_duplicate_names_the_holder_of_the_lock() {
         client.enqueue(other).unique(HOUR).await.unwrap();
     }
     let exists: i64 = world.run(&["EXISTS", &key("unique:email:")]).await;
-    assert_eq!(exists, 1, "the lock without a payload ends after the type");
+    assert_eq!(
+        exists, 1,
+        "the key of a lock without a payload ends after the type"
+    );
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn an_enqueue_without_redis_fails_by_name_and_works_again_once_redis_is_ba
     assert!(client.ping().await.is_err());
 
     world.redis.restart().await;
-    common::eventually("the client works again", common::DEADLINE, || async {
+    eventually("the client works again", DEADLINE, || async {
         match client.enqueue(task.clone()).await {
             Ok(_) => true,
             Err(error) => {
@@ -52,7 +52,7 @@ async fn a_closed_client_refuses_further_tasks() {
     };
     let error = tokio::time::timeout(SECOND, calls)
         .await
-        .expect("nobody waits for a connection that will not come");
+        .expect("a closed client fails at once");
     assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}");
     assert_eq!(world.list("pending").await.len(), 0);
 }
@@ -69,7 +69,7 @@ async fn a_dropped_client_leaves_no_connection() {
     client.enqueue(Task::new("any", "")).await.unwrap();
     assert!(clients().await > before);
     drop(client);
-    common::eventually("its connection ends", common::DEADLINE, || async {
+    eventually("its connection ends", DEADLINE, || async {
         clients().await == before
     })
     .await;

@@ -1,6 +1,6 @@
 //! Enqueueing, and what it writes to Redis.
 
-#![expect(clippy::unwrap_used, reason = "what a test expects")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -14,8 +14,6 @@ mod options;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 fn md5_hex(bytes: &[u8]) -> String {
     use md5::Digest;

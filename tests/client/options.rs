@@ -7,8 +7,8 @@ use chrono::{TimeDelta, Utc};
 use rasynq::{ErrorKind, Task, TaskKind, TaskOption, TaskState};
 use serde::{Deserialize, Serialize};
 
-use crate::common::{TaskMessage, World, key, queue_key, task_key};
-use crate::{HOUR, SECOND, md5_hex};
+use crate::common::{HOUR, TaskMessage, World, key, queue_key, task_key};
+use crate::{SECOND, md5_hex};
 
 #[tokio::test]
 async fn a_task_without_options_is_pending_with_asynqs_defaults() {

@@ -1,4 +1,4 @@
-//! The lines that were logged on a test's thread.
+//! The log of one test.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,25 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{DEADLINE, eventually};
 
-/// Collects what is logged on this thread, which is where a test's whole runtime runs.
+/// Parts of log messages that tests look for. `docs/operations.md` has the complete messages.
+pub mod logged {
+    pub const ACKNOWLEDGEMENT_FAILED: &str = "could not tell Redis";
+    pub const CLAIM_LOST: &str = "no longer held";
+    pub const FETCH_FAILED: &str = "could not fetch tasks";
+    pub const FORWARD_FAILED: &str = "could not forward";
+    pub const GROUP_NOT_JOINED: &str = "cannot join their groups";
+    pub const LEASE_LOST: &str = "lease was lost";
+    pub const PENDING_IDS_DROPPED: &str = "dropped";
+    pub const SET_NOT_WATCHED: &str = "cannot watch a sorted set";
+    pub const TASK_GONE: &str = "task is gone";
+    pub const TRACKING_UNAVAILABLE: &str = "cannot watch the queues";
+    pub const UNDECODABLE: &str = "does not decode";
+}
+
+/// Collects the log lines of the current thread.
+///
+/// A test on a current-thread runtime runs completely on this thread. On a multi-thread runtime some
+/// lines would be missing.
 pub struct Log {
     lines: Lines,
     _guard: DefaultGuard,
@@ -18,7 +36,7 @@ pub struct Log {
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Collects from now on, until dropped.
+    /// Collects lines until the value is dropped.
     pub fn capture() -> Self {
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt()
@@ -32,7 +50,7 @@ impl Log {
         }
     }
 
-    /// The lines so far that contain all of these words.
+    /// The collected lines that contain all of these words.
     pub fn lines_with(&self, words: &[&str]) -> Vec<String> {
         let bytes = self.lines.0.lock().unwrap().clone();
         String::from_utf8_lossy(&bytes)
@@ -42,7 +60,7 @@ impl Log {
             .collect()
     }
 
-    /// Waits for a line that contains all of these words.
+    /// Waits until a line contains all of these words.
     #[track_caller]
     pub fn line_with<'a>(&'a self, words: &'a [&'a str]) -> impl Future<Output = ()> + 'a {
         let what = format!("a line is logged with {words:?}");

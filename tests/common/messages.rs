@@ -1,5 +1,5 @@
-//! The stored messages as `proto/` states them, written down a second time on purpose: the tests do
-//! not read with the code that they test.
+//! The stored messages of `proto/`, written a second time on purpose: the tests must not decode with
+//! the code that they test.
 
 use std::collections::BTreeMap;
 

@@ -1,27 +1,32 @@
-//! What the tests by the public API share: a private Redis seen raw, a handler that does what a
-//! task's payload says, and the lines that were logged.
+//! What the tests of the public API share: a private Redis server with direct access to its keys,
+//! handlers that the test controls, and the captured log.
 #![allow(
     dead_code,
     unused_imports,
     unreachable_pub,
-    reason = "each test program uses its own part of this"
+    reason = "no test program uses all of this"
 )]
 #![allow(
     clippy::unwrap_used,
-    reason = "a helper that fails should fail its test where it stands"
+    reason = "a helper that fails should fail its test at once"
 )]
 
+mod blocking;
 mod log;
 mod messages;
-mod on_thread;
 mod scripted;
 #[path = "../support/mod.rs"]
 pub mod support;
 mod world;
 
-pub use log::Log;
+use std::time::Duration;
+
+pub use blocking::BlockingHandler;
+pub use log::{Log, logged};
 pub use messages::{ServerInfo, TaskMessage, WorkerInfo};
-pub use on_thread::OnThread;
 pub use scripted::Scripted;
 pub use support::{DEADLINE, FakeRedis, Proxy, RedisServer, bulk, eventually, poll_until};
 pub use world::{World, key, queue_key, task_key};
+
+/// The delay of retries and of tasks that must not run during a test.
+pub const HOUR: Duration = Duration::from_secs(3600);

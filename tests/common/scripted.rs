@@ -1,4 +1,4 @@
-//! A handler that does what a task's payload says, and tells what it did.
+//! A handler that does what the payload of each task says, and records its runs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,22 +10,23 @@ use tokio::sync::Semaphore;
 
 use super::{DEADLINE, eventually};
 
-/// Does what the payload says:
+/// A handler whose payloads are commands:
 ///
-/// | payload | what it does |
+/// | payload | the handler |
 /// |---|---|
-/// | anything else | done |
-/// | `fail TEXT` | an error |
-/// | `skip TEXT`, `revoke TEXT` | that error |
-/// | `after SECONDS` | an error that sets its delay |
-/// | `snooze SECONDS` | that answer |
-/// | `panic TEXT` | a panic |
-/// | `result TEXT` | writes the result, done |
-/// | `hold` | waits for [`Scripted::release`], done; ends when it is dropped |
-/// | `late TEXT` | the same, then an error |
-/// | `until cancelled TEXT` | waits for its cancellation, then an error; `done` for no error |
+/// | `fail TEXT` | returns an error with this text |
+/// | `skip TEXT`, `revoke TEXT` | returns `SkipRetry`, `Revoke` with this text |
+/// | `after SECONDS` | returns `RetryAfter` with this delay |
+/// | `snooze SECONDS` | returns `Answer::Snooze` |
+/// | `panic TEXT` | panics with this text |
+/// | `result TEXT` | writes this result, then succeeds |
+/// | `wait` | waits for [`Scripted::release`], then succeeds |
+/// | `wait_then_fail TEXT` | waits for [`Scripted::release`], then returns an error |
+/// | `until_cancelled TEXT` | waits for its cancellation, then returns an error with this text |
+/// | `until_cancelled` | waits for its cancellation, then succeeds |
+/// | anything else | succeeds |
 ///
-/// Clones are the same handler.
+/// Clones share their state.
 #[derive(Clone)]
 pub struct Scripted(Arc<Inner>);
 
@@ -36,9 +37,10 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// Ids in the order in which their runs began.
+    /// Task ids in the order in which their runs began.
     begun: Vec<String>,
     running: HashMap<String, usize>,
+    /// The highest number of runs at the same time.
     most: usize,
 }
 
@@ -50,45 +52,47 @@ impl Scripted {
         }))
     }
 
-    /// The ids of all runs, in the order in which they began.
+    /// The task ids of all runs, in the order in which they began.
     pub fn begun(&self) -> Vec<String> {
         self.0.state.lock().unwrap().begun.clone()
     }
 
-    /// How many runs there were of this task.
+    /// How many runs of this task have begun.
     pub fn runs_of(&self, id: &str) -> usize {
         self.begun().iter().filter(|begun| *begun == id).count()
     }
 
-    /// How many runs are under way.
+    /// How many runs have begun and not ended.
     pub fn running(&self) -> usize {
         self.0.state.lock().unwrap().running.values().sum()
     }
 
-    /// How many runs were under way at most.
+    /// The highest number of runs at the same time.
     pub fn most_at_once(&self) -> usize {
         self.0.state.lock().unwrap().most
     }
 
-    /// Lets this many runs go on that hold, now or later.
+    /// Ends the wait of this many runs: of waiting runs, oldest first, and then of runs that wait later.
     pub fn release(&self, runs: usize) {
         self.0.releases.add_permits(runs);
     }
 
-    /// Waits until there were this many runs.
+    /// Waits until this many runs have begun.
     #[track_caller]
     pub fn has_begun(&self, runs: usize) -> impl Future<Output = ()> + '_ {
         eventually(
-            &format!("{runs} runs begin"),
+            &format!("{runs} runs have begun"),
             DEADLINE,
             move || async move { self.begun().len() >= runs },
         )
     }
 
-    /// Waits until no run is under way.
+    /// Waits until all runs have ended.
     #[track_caller]
     pub fn is_idle(&self) -> impl Future<Output = ()> + '_ {
-        eventually("all runs end", DEADLINE, || async { self.running() == 0 })
+        eventually("all runs have ended", DEADLINE, || async {
+            self.running() == 0
+        })
     }
 
     fn begin(&self, id: &str) -> Running {
@@ -103,7 +107,7 @@ impl Scripted {
     }
 }
 
-/// A run that is under way, until dropped.
+/// Counts a run as running until dropped.
 struct Running {
     handler: Scripted,
     id: String,
@@ -132,16 +136,15 @@ impl Handler for Scripted {
             "snooze" => return Ok(Answer::Snooze(seconds())),
             "panic" => panic!("{rest}"),
             "result" => cx.write_result(rest.to_owned()).await?,
-            "hold" => self.0.releases.acquire().await?.forget(),
-            "late" => {
+            "wait" => self.0.releases.acquire().await?.forget(),
+            "wait_then_fail" => {
                 self.0.releases.acquire().await?.forget();
                 return Err(anyhow!("{rest}"));
             }
-            "until" => {
+            "until_cancelled" => {
                 cx.cancellation().cancelled().await;
-                let text = rest.strip_prefix("cancelled ").unwrap_or(rest);
-                if text != "done" {
-                    return Err(anyhow!("{text}"));
+                if !rest.is_empty() {
+                    return Err(anyhow!("{rest}"));
                 }
             }
             _ => {}

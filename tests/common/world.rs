@@ -1,4 +1,4 @@
-//! A private Redis, seen through the library and raw.
+//! A private Redis server, with the library connected to it and direct access to its keys.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -10,17 +10,17 @@ use fred::error::Error as FredError;
 use fred::interfaces::{ClientLike, HashesInterface, SortedSetsInterface};
 use fred::types::{ClusterHash, CustomCommand, FromValue, Value};
 use prost::Message;
-use rasynq::{Client, Connection, Inspector, Server};
+use rasynq::{Client, Connection, Inspector, IntoHandler, RetryDelay, RunningServer, Server};
 
 use super::support::RedisServerBuilder;
-use super::{DEADLINE, Proxy, RedisServer, TaskMessage, eventually};
+use super::{DEADLINE, HOUR, Proxy, RedisServer, TaskMessage, eventually};
 
-/// The key of the queue `default` that ends so.
+/// The key of the queue `default` with this last part.
 pub fn key(rest: &str) -> String {
     queue_key("default", rest)
 }
 
-/// The key of a queue that ends so.
+/// The key of a queue with this last part.
 pub fn queue_key(queue: &str, rest: &str) -> String {
     format!("asynq:{{{queue}}}:{rest}")
 }
@@ -30,20 +30,20 @@ pub fn task_key(id: &str) -> String {
     key(&format!("t:{id}"))
 }
 
-/// A Redis server of one test.
+/// The Redis server of one test.
 pub struct World {
     pub redis: RedisServer,
     raw: Fred,
 }
 
 impl World {
-    /// One on a unix socket.
+    /// Starts Redis on a unix socket.
     pub async fn new() -> Self {
         Self::on(RedisServer::builder()).await
     }
 
-    /// One on a TCP port with a proxy before it, and the way through the proxy. A command that
-    /// gets no reply fails soon.
+    /// Starts Redis on a TCP port with a proxy in front of it. The connection goes through the proxy,
+    /// and its commands fail after 2 s without a reply.
     pub async fn behind_proxy() -> (Self, Proxy, Connection) {
         let world = Self::on(RedisServer::builder().tcp()).await;
         let proxy = Proxy::start(world.redis.port()).await;
@@ -52,40 +52,51 @@ impl World {
         (world, proxy, connection)
     }
 
+    /// Starts Redis with these settings.
     pub async fn on(builder: RedisServerBuilder) -> Self {
         let redis = builder.start().await;
         let raw = redis.client().await;
         Self { redis, raw }
     }
 
+    /// The address of this Redis.
     pub fn connection(&self) -> Connection {
         Connection::from_uri(&self.redis.uri()).unwrap()
     }
 
+    /// A new client.
     pub async fn client(&self) -> Client {
         Client::connect(&self.connection()).await.unwrap()
     }
 
+    /// A new inspector.
     pub async fn inspector(&self) -> Inspector {
         Inspector::connect(&self.connection()).await.unwrap()
     }
 
-    /// A server that looks often.
+    /// A server with the settings of [`server_on`](Self::server_on).
     pub fn server(&self) -> Server {
         Self::server_on(&self.connection())
     }
 
-    /// A server that looks often, by this connection.
+    /// Starts the default server of the tests.
+    pub async fn start<M>(&self, handler: impl IntoHandler<M>) -> RunningServer {
+        self.server().start(handler).await.unwrap()
+    }
+
+    /// A server on this connection with four workers and short intervals (20 ms). A failed task waits
+    /// an hour for its retry; a shutdown waits 2 s for handlers.
     pub fn server_on(connection: &Connection) -> Server {
         Server::new(connection)
             .concurrency(4)
+            .retry_delay(RetryDelay::constant(HOUR))
             .task_check_interval(Duration::from_millis(20))
             .delayed_task_check_interval(Duration::from_millis(20))
             .janitor_interval(Duration::from_millis(20))
             .shutdown_timeout(Duration::from_secs(2))
     }
 
-    /// Runs a command.
+    /// Runs a Redis command.
     #[track_caller]
     pub fn run<T: FromValue>(&self, words: &[&str]) -> impl Future<Output = T> + use<'_, T> {
         let caller = std::panic::Location::caller();
@@ -99,7 +110,7 @@ impl World {
         }
     }
 
-    /// Runs a command that may be refused.
+    /// Runs a Redis command that may fail.
     pub fn try_run(
         &self,
         words: &[&str],
@@ -148,13 +159,13 @@ impl World {
         TaskMessage::decode(message).unwrap()
     }
 
-    /// A bytes value.
+    /// Runs a Redis command whose reply is a byte string.
     pub async fn bytes(&self, words: &[&str]) -> Vec<u8> {
         let bytes: Bytes = self.run(words).await;
         bytes.into()
     }
 
-    /// A counter of the queue `default`; 0 if there is none.
+    /// A counter of the queue `default`; 0 if the key does not exist.
     pub async fn counter(&self, rest: &str) -> i64 {
         let n: Option<i64> = self.run(&["GET", &key(rest)]).await;
         n.unwrap_or_default()
@@ -173,7 +184,7 @@ impl World {
         secs
     }
 
-    /// Waits until a task of the queue `default` is in this state; `""`: gone.
+    /// Waits until a task of the queue `default` is in this state; `""` means that its hash is gone.
     #[track_caller]
     pub fn task_is<'w>(&'w self, id: &'w str, state: &'w str) -> impl Future<Output = ()> + 'w {
         eventually(
@@ -183,7 +194,69 @@ impl World {
         )
     }
 
-    /// How often Redis has run these commands, those within scripts too.
+    /// Waits until a counter of the queue `default` has at least this value.
+    #[track_caller]
+    pub fn counter_reaches<'w>(
+        &'w self,
+        counter: &'w str,
+        value: i64,
+    ) -> impl Future<Output = ()> + 'w {
+        eventually(
+            &format!("the counter {counter:?} is {value}"),
+            DEADLINE,
+            move || async move { self.counter(counter).await >= value },
+        )
+    }
+
+    /// Sets the score of a task to the past: a scheduled task or a retry becomes due; a completed task
+    /// or a lease expires.
+    pub async fn make_due(&self, set: &str, id: &str) {
+        let _: i64 = self.run(&["ZADD", &key(set), "1", id]).await;
+    }
+
+    /// Sets the lease of a task to end in 20 s, which is less than a renewal gives.
+    pub async fn shorten_lease(&self, id: &str) {
+        let soon = (self.now().await + 20).to_string();
+        let _: i64 = self.run(&["ZADD", &key("lease"), &soon, id]).await;
+    }
+
+    /// Waits until the lease of a task has more than 25 s left: a heartbeat has renewed it.
+    #[track_caller]
+    pub fn lease_is_renewed<'w>(&'w self, id: &'w str) -> impl Future<Output = ()> + 'w {
+        eventually("the lease is renewed", DEADLINE, move || async move {
+            self.scores("lease").await[id] as i64 > self.now().await + 25
+        })
+    }
+
+    /// Gives a task another owner token, as if another server had fetched it.
+    pub async fn claim_for_another_server(&self, id: &str) {
+        let claim = ["HSET", &task_key(id), "rasynq_owner", "another"];
+        let _: i64 = self.run(&claim).await;
+    }
+
+    /// Makes Redis refuse commands that need memory, or accept them again.
+    pub async fn set_out_of_memory(&self, out_of_memory: bool) {
+        let bytes = if out_of_memory { "1" } else { "0" };
+        let _: String = self.run(&["CONFIG", "SET", "maxmemory", bytes]).await;
+    }
+
+    /// The keys of the unique locks in the queue `default`.
+    pub async fn locks(&self) -> Vec<String> {
+        self.run(&["KEYS", &key("unique:*")]).await
+    }
+
+    /// The keys of the task hashes in the queue `default`.
+    pub async fn task_hashes(&self) -> Vec<String> {
+        self.run(&["KEYS", &task_key("*")]).await
+    }
+
+    /// How many clients are connected to Redis, including this test's own connection.
+    pub async fn connected_clients(&self) -> usize {
+        let list: String = self.run(&["CLIENT", "LIST"]).await;
+        list.lines().count()
+    }
+
+    /// How often Redis has run these commands, including calls from scripts.
     pub async fn calls_of(&self, commands: &[&str]) -> u64 {
         let stats: String = self.run(&["INFO", "commandstats"]).await;
         let calls = |command: &&str| -> u64 {
@@ -197,16 +270,16 @@ impl World {
         commands.iter().map(calls).sum()
     }
 
-    /// Asks whoever runs this task to cancel it, once a server listens.
+    /// Publishes a cancellation of this task, again until a server receives it.
     pub async fn cancel(&self, id: &str) {
-        eventually("the cancellation is heard", DEADLINE, || async {
-            let heard: i64 = self.run(&["PUBLISH", "asynq:cancel", id]).await;
-            heard > 0
+        eventually("a server receives the cancellation", DEADLINE, || async {
+            let receivers: i64 = self.run(&["PUBLISH", "asynq:cancel", id]).await;
+            receivers > 0
         })
         .await;
     }
 
-    /// Writes any message as the task of this id in a queue, in this state.
+    /// Writes the hash of a task with this message and state, and no list entry.
     pub async fn store(&self, queue: &str, id: &str, state: &str, message: impl Into<Bytes>) {
         let hash = queue_key(queue, &format!("t:{id}"));
         let fields: [(&str, Bytes); 2] = [
@@ -217,23 +290,42 @@ impl World {
         let _: i64 = self.raw.hset(hash, fields).await.unwrap();
     }
 
-    /// Writes a task that lies in pending, as it is.
+    /// Writes a pending task with this message, which may be invalid.
     pub async fn store_pending(&self, queue: &str, id: &str, message: impl Into<Bytes>) {
         self.store(queue, id, "pending", message).await;
         let _: i64 = self.run(&["LPUSH", &queue_key(queue, "pending"), id]).await;
     }
 
-    /// Writes a task whose server is gone: active, its lease ended so many seconds ago.
+    /// Writes the active task of a server that has crashed. Its lease expired `ago` seconds ago.
     pub async fn store_lost(&self, queue: &str, id: &str, message: impl Into<Bytes>, ago: i64) {
         self.store(queue, id, "active", message).await;
         let _: i64 = self.run(&["LPUSH", &queue_key(queue, "active"), id]).await;
-        let ended = (self.now().await - ago).to_string();
+        let expired_at = (self.now().await - ago).to_string();
         let lease = queue_key(queue, "lease");
-        let _: i64 = self.run(&["ZADD", &lease, &ended, id]).await;
+        let _: i64 = self.run(&["ZADD", &lease, &expired_at, id]).await;
     }
 
-    /// Every task's hash is where its state says, and every id has its hash: asynqmon's demands
-    /// on the queue `default`.
+    /// [`store_lost`](Self::store_lost) for a valid message. The lease expired 60 s ago, which is longer
+    /// than a recoverer waits.
+    pub async fn store_expired(&self, message: &TaskMessage) {
+        self.store_lost(&message.queue, &message.id, message.bytes(), 60)
+            .await;
+    }
+
+    /// Asserts that no task of the queue `default` is active or has a lease.
+    #[track_caller]
+    pub fn assert_none_active(&self) -> impl Future<Output = ()> + '_ {
+        let caller = std::panic::Location::caller();
+        async move {
+            let active = self.list("active").await;
+            assert!(active.is_empty(), "{caller}: active: {active:?}");
+            let leased = self.scores("lease").await;
+            assert!(leased.is_empty(), "{caller}: leased: {leased:?}");
+        }
+    }
+
+    /// Asserts for the queue `default` what asynqmon relies on: every listed id has a hash, and the
+    /// state in the hash names the list.
     pub async fn assert_consistent(&self) {
         for (list, state) in [("pending", "pending"), ("active", "active")] {
             for id in self.list(list).await {
@@ -248,8 +340,8 @@ impl World {
     }
 }
 
-/// A message with these defaults for what a test writes itself.
 impl TaskMessage {
+    /// A message of type `any` in the queue `default` with asynq's default limits.
     pub fn of(id: &str, payload: &str) -> Self {
         Self {
             task_type: "any".to_owned(),
@@ -262,6 +354,7 @@ impl TaskMessage {
         }
     }
 
+    /// The encoded message.
     pub fn bytes(&self) -> Vec<u8> {
         self.encode_to_vec()
     }

@@ -1,4 +1,4 @@
-//! Servers that go away, and come back.
+//! Redis servers that stop and come back.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use super::support::{DEADLINE, RedisServer, eventually};
 
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// A client with a `command_timeout` of [`PATIENCE`].
 async fn impatient(server: &RedisServer) -> Client {
     let connection = Connection::from_uri(&server.uri())
         .expect("a good URI")

@@ -1,4 +1,4 @@
-//! Each kind of place, reached through the public API.
+//! Each kind of deployment, reached through the public API.
 
 use fred::interfaces::ClientLike;
 use fred::types::{ClusterHash, CustomCommand};
@@ -7,7 +7,7 @@ use rasynq::{Client, Connection, ErrorKind, Task};
 use super::connect;
 use super::support::{MASTER, RedisCluster, RedisSentinel, RedisServer};
 
-/// The users and databases of the connections to `server`, as `CLIENT LIST` has them.
+/// The reply to `CLIENT LIST`: users and databases of the connections to `server`.
 async fn connections(server: &RedisServer) -> String {
     let observer = server.client().await;
     let list = CustomCommand::new_static("CLIENT", ClusterHash::FirstKey, false);
@@ -15,7 +15,7 @@ async fn connections(server: &RedisServer) -> String {
     connections.expect("a list")
 }
 
-/// Commands and scripts go through.
+/// Runs a command, and scripts for three queues.
 async fn works(client: &Client) {
     client.ping().await.expect("pong");
     for queue in ["one", "two", "three"] {
@@ -56,7 +56,7 @@ async fn the_password_of_the_uri_is_used_decoded() {
     works(&connect(&server.uri_with(":p%40ss%2Fw%3Ard@")).await).await;
 }
 
-/// Row 33 of the list of repairs: asynq logs in as `default`, whoever the URI names.
+/// Row 33 of `docs/asynq-defects.md`: asynq ignores the user name and logs in as `default`.
 #[tokio::test]
 async fn the_user_name_of_the_uri_is_kept() {
     let server = RedisServer::builder()
@@ -235,7 +235,8 @@ async fn a_sentinel_that_is_down_is_skipped() {
     works(&Client::connect(&connection).await.expect("connected")).await;
 }
 
-/// Row 33 again: as in asynq the login is the sentinels', but the user name is kept.
+/// Row 33 of `docs/asynq-defects.md`. As in asynq, the URI has the login for the sentinels; unlike
+/// asynq, we use its user name.
 #[tokio::test]
 async fn the_user_name_of_a_sentinel_uri_is_kept_for_the_sentinels() {
     let master = RedisServer::builder()
@@ -292,7 +293,7 @@ async fn a_pool_has_as_many_connections_as_configured() {
     let connection = Connection::unix(server.socket()).pool_size(3);
     let client = Client::connect(&connection).await.expect("connected");
     works(&client).await;
-    // One more is the observer's.
+    // three for the pool, and one for this test
     let found = connections(&server).await;
     assert!(found.trim_end().lines().count() >= 4, "{found}");
 }

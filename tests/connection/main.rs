@@ -1,4 +1,4 @@
-//! Reaching Redis wherever it is, and losing it.
+//! Connecting to every kind of Redis deployment, and losing the connection.
 
 mod faults;
 mod kinds;
@@ -8,7 +8,7 @@ mod support;
 
 use rasynq::{Client, Connection};
 
-/// A client of a server that is expected to take it.
+/// Connects a client; the server must accept it.
 async fn connect(uri: &str) -> Client {
     let connection = Connection::from_uri(uri).expect("a good URI");
     Client::connect(&connection).await.expect("connected")

@@ -1,4 +1,4 @@
-//! Connecting where that cannot work, and what the error says.
+//! Connections that cannot be opened, and their errors.
 
 use std::time::{Duration, Instant};
 
@@ -145,7 +145,7 @@ async fn a_real_redis_that_is_loading_is_unavailable() {
     ];
     server.restart_with(&slowly, false).await;
     let connection = at(&server.uri());
-    eventually("Redis says that it is loading", DEADLINE, || async {
+    eventually("the error says that Redis is loading", DEADLINE, || async {
         let error = Client::connect(&connection).await.err();
         error.is_some_and(|error| {
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");

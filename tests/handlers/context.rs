@@ -97,7 +97,7 @@ async fn a_blocking_handler_continues_when_its_run_is_dropped_and_sees_why() {
     });
     let run = TestRun::new("any");
     tokio::select! {
-        answer = run.call(handler, "") => panic!("it answers {answer:?}"),
+        answer = run.call(handler, "") => panic!("the run ended: {answer:?}"),
         started = has_started => started.unwrap(),
     }
     run.end(RunEnded::DeadlineExceeded);

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rasynq::{Answer, Handler, HandlerService, IntoHandler, Mux, RetryAfter, Revoke, Run, SkipRetry, Task, TaskContext, TestRun, blocking, find_error};
+use rasynq::{
+    Answer, Handler, HandlerService, IntoHandler, Mux, RetryAfter, Revoke, Run, SkipRetry, Task,
+    TaskContext, TestRun, blocking, find_error,
+};
 use tower::limit::ConcurrencyLimitLayer;
 
 use crate::{Welcome, text, untyped, welcome};
@@ -121,7 +124,7 @@ async fn control_errors_keep_their_types_and_texts() {
     );
 }
 
-/// The handler's part of the design page's twelve lines, and of the lines around them.
+/// The handlers of the example in the README, and variants of it.
 #[test]
 fn the_handlers_of_the_quick_start_compile() {
     async fn resize(_cx: TaskContext, _task: Task) -> Result<Answer, std::io::Error> {

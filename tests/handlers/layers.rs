@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rasynq::{Answer, HandlerNotFound, IntoHandler, Mux, Run, SkipRetry, Task, TaskContext, TestRun, find_error};
+use rasynq::{
+    Answer, HandlerNotFound, IntoHandler, Mux, Run, SkipRetry, Task, TaskContext, TestRun,
+    find_error,
+};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::timeout::TimeoutLayer;
 use tower::util::{MapRequestLayer, MapResponseLayer};

@@ -2,7 +2,7 @@
 //!
 //! All but `on_redis` run without a server.
 
-#![expect(clippy::unwrap_used, reason = "what a test expects")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -47,7 +47,7 @@ fn named(name: &'static str) -> HandlerService {
     }))
 }
 
-/// The result that the mux writes for this type.
+/// The result that the handler writes for a task of this type.
 async fn result_of<M>(handler: impl IntoHandler<M>, task_type: &str) -> anyhow::Result<String> {
     let run = TestRun::new(task_type);
     run.call(handler, "{}").await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rasynq::{ErrorKind, HandlerNotFound, Mux, Task, TaskContext, IntoHandler, find_error};
+use rasynq::{ErrorKind, HandlerNotFound, IntoHandler, Mux, Task, TaskContext, find_error};
 
 use crate::{named, result_of, text, untyped, welcome};
 
@@ -33,8 +33,8 @@ async fn the_mux_prefers_the_exact_type_then_the_longest_prefix() {
     }
     for task_type in ["", "email", "image:resize", "xcsv:"] {
         let error = result_of(mux(), task_type).await.unwrap_err();
-        let unknown = find_error::<HandlerNotFound>(&error).unwrap();
-        assert_eq!(unknown.task_type(), task_type);
+        let missing = find_error::<HandlerNotFound>(&error).unwrap();
+        assert_eq!(missing.task_type(), task_type);
         assert_eq!(
             text(&error),
             format!("handler not found for task \"{task_type}\"")

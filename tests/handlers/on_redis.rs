@@ -1,34 +1,20 @@
-//! Handlers as a server runs them: which one, with what, and what it leaves in Redis.
-
-#![expect(clippy::unwrap_used, reason = "what a test expects")]
-
-mod common;
+//! Handlers in a server: which handler runs, with which input, and what it writes to Redis.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use common::{DEADLINE, World, eventually, task_key};
 use rasynq::{
     Answer, ErrorKind, Handler, IntoHandler, Mux, Progress, Protobuf, RetryDelay, Run,
     RunningServer, Task, TaskContext, TaskKind, UndecodablePayload, blocking,
 };
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::util::MapRequestLayer;
 
-const HOUR: Duration = Duration::from_secs(3600);
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Welcome {
-    user_id: u64,
-}
-
-impl TaskKind for Welcome {
-    const TYPE: &'static str = "email:welcome";
-}
+use crate::Welcome;
+use crate::common::{DEADLINE, HOUR, Scripted, World, eventually, task_key};
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Resize {
@@ -50,16 +36,7 @@ async fn resize(cx: TaskContext, image: Resize) -> Result<Answer, rasynq::Error>
     Ok(Answer::Done)
 }
 
-async fn serve<M>(world: &World, handler: impl IntoHandler<M>) -> RunningServer {
-    world
-        .server()
-        .retry_delay(RetryDelay::constant(HOUR))
-        .start(handler)
-        .await
-        .unwrap()
-}
-
-/// Enqueues a task that is kept, and waits for its result.
+/// Enqueues a task with a retention, waits until it is completed, and reads its result.
 async fn result_of(world: &World, task: Task) -> String {
     let client = world.client().await;
     let info = client.enqueue(task.retention(HOUR)).await.unwrap();
@@ -70,7 +47,7 @@ async fn result_of(world: &World, task: Task) -> String {
 #[tokio::test]
 async fn typed_payloads_arrive_by_json_and_by_protobuf() {
     let world = World::new().await;
-    let server = serve(&world, Mux::new().handle(welcome).handle(resize)).await;
+    let server = world.start(Mux::new().handle(welcome).handle(resize)).await;
     let mail = Task::typed(&Welcome { user_id: 42 }).unwrap();
     assert_eq!(result_of(&world, mail).await, "42");
     let image = Task::typed(&Resize { width: 640 }).unwrap();
@@ -84,7 +61,7 @@ async fn a_payload_that_does_not_decode_is_retried_with_a_clear_error() {
     let client = world.client().await;
     let task = Task::new("email:welcome", r#"{"user_id":"secret"}"#);
     client.enqueue(task).task_id("task").await.unwrap();
-    let server = serve(&world, Mux::new().handle(welcome)).await;
+    let server = world.start(Mux::new().handle(welcome)).await;
     world.task_is("task", "retry").await;
     server.shutdown().await;
     let text = world.message("task").await.error_msg;
@@ -104,7 +81,7 @@ async fn a_payload_that_does_not_decode_is_archived_without_a_retry_if_configure
     let mux = Mux::new()
         .on_undecodable(UndecodablePayload::Archive)
         .handle(welcome);
-    let server = serve(&world, mux).await;
+    let server = world.start(mux).await;
     world.task_is("task", "archived").await;
     server.shutdown().await;
     assert_eq!(world.message("task").await.retried, 0);
@@ -113,14 +90,14 @@ async fn a_payload_that_does_not_decode_is_archived_without_a_retry_if_configure
 #[tokio::test]
 async fn the_exact_type_comes_before_the_longest_prefix() {
     let world = World::new().await;
-    let says = |text: &'static str| {
+    let writes = |text: &'static str| {
         move |cx: TaskContext, _: Task| async move { cx.write_result(text).await }
     };
     let mux = Mux::new()
-        .route("a", says("short"))
-        .route("a:b", says("long"))
-        .route("a:b:c", says("exact"));
-    let server = serve(&world, mux).await;
+        .route("a", writes("short"))
+        .route("a:b", writes("long"))
+        .route("a:b:c", writes("exact"));
+    let server = world.start(mux).await;
     for (task_type, handler) in [
         ("a", "short"),
         ("a:x", "short"),
@@ -148,7 +125,7 @@ async fn a_handler_can_read_everything_about_its_run() {
         .header("trace", "abc")
         .await
         .unwrap();
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let server = world
         .server()
         .queue("other", 1)
@@ -162,14 +139,15 @@ async fn a_handler_can_read_everything_about_its_run() {
             assert_eq!(task.payload(), b"payload");
             assert_eq!(cx.max_retry(), 1);
             assert!(!cx.cancellation().is_cancelled());
-            tell.send((cx.retried(), cx.is_last_try(), cx.deadline().unwrap()))
+            sender
+                .send((cx.retried(), cx.is_last_try(), cx.deadline().unwrap()))
                 .unwrap();
             async { Err::<(), _>(anyhow::anyhow!("again")) }
         })
         .await
         .unwrap();
     for (retried, last) in [(0, false), (1, true)] {
-        let (was, was_last, ends) = told.recv().await.unwrap();
+        let (was, was_last, ends) = receiver.recv().await.unwrap();
         assert_eq!((was, was_last), (retried, last));
         assert_eq!(ends.timestamp(), deadline.timestamp());
     }
@@ -182,29 +160,30 @@ async fn progress_is_visible_during_the_run_and_the_result_after_it() {
     let client = world.client().await;
     let go_on = Arc::new(Semaphore::new(0));
     let gate = go_on.clone();
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let server = serve(&world, move |cx: TaskContext, _: Task| {
-        let (gate, tell) = (gate.clone(), tell.clone());
-        async move {
-            cx.progress(Progress::new(3, 10).message("cutting")).await?;
-            gate.acquire().await?.forget();
-            cx.write_result("cut").await?;
-            let late = cx.progress(Progress::new(10, 10)).await;
-            tell.send(late.unwrap_err().kind())?;
-            anyhow::Ok(())
-        }
-    })
-    .await;
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let server = world
+        .start(move |cx: TaskContext, _: Task| {
+            let (gate, sender) = (gate.clone(), sender.clone());
+            async move {
+                cx.progress(Progress::new(3, 10).message("cutting")).await?;
+                gate.acquire().await?.forget();
+                cx.write_result("cut").await?;
+                let late = cx.progress(Progress::new(10, 10)).await;
+                sender.send(late.unwrap_err().kind())?;
+                anyhow::Ok(())
+            }
+        })
+        .await;
     let task = Task::new("any", "").task_id("task").retention(HOUR);
     client.enqueue(task).await.unwrap();
     let inspector = world.inspector().await;
-    eventually("progress is seen", DEADLINE, || async {
+    eventually("the progress is visible", DEADLINE, || async {
         let info = inspector.task_info("default", "task").await.unwrap();
         info.result == r#"{"progress":{"done":3,"total":10,"percent":30,"message":"cutting"}}"#
     })
     .await;
     go_on.add_permits(1);
-    assert_eq!(told.recv().await.unwrap(), ErrorKind::WrongState);
+    assert_eq!(receiver.recv().await.unwrap(), ErrorKind::WrongState);
     world.task_is("task", "completed").await;
     let info = inspector.task_info("default", "task").await.unwrap();
     assert_eq!(info.result, "cut");
@@ -215,15 +194,16 @@ async fn progress_is_visible_during_the_run_and_the_result_after_it() {
 async fn a_context_that_outlives_its_run_writes_nothing() {
     let world = World::new().await;
     let client = world.client().await;
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let server = serve(&world, move |cx: TaskContext, _: Task| {
-        tell.send(cx).unwrap();
-        async { anyhow::Ok(()) }
-    })
-    .await;
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let server = world
+        .start(move |cx: TaskContext, _: Task| {
+            sender.send(cx).unwrap();
+            async { anyhow::Ok(()) }
+        })
+        .await;
     let task = Task::new("any", "").task_id("task").retention(HOUR);
     client.enqueue(task).await.unwrap();
-    let cx = told.recv().await.unwrap();
+    let cx = receiver.recv().await.unwrap();
     world.task_is("task", "completed").await;
     let error = cx.write_result("late").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
@@ -288,7 +268,7 @@ async fn handlers_share_state_and_run_within_the_layers_in_order() {
             })
             .layered(mark('3')),
         );
-    let server = serve(&world, mux).await;
+    let server = world.start(mux).await;
     assert_eq!(result_of(&world, Task::new("any", "")).await, "123 0");
     assert_eq!(result_of(&world, Task::new("any", "")).await, "123 1");
     server.shutdown().await;
@@ -298,13 +278,13 @@ async fn handlers_share_state_and_run_within_the_layers_in_order() {
 async fn a_layer_limits_one_pattern_below_the_concurrency_of_the_server() {
     let world = World::new().await;
     let client = world.client().await;
-    let handler = common::Scripted::new();
+    let handler = Scripted::new();
     let mux = Mux::new().route(
         "any",
         handler.clone().layered(ConcurrencyLimitLayer::new(2)),
     );
-    let server = serve(&world, mux).await;
-    let tasks = (0..6).map(|n| Task::new("any", "hold").task_id(n.to_string()));
+    let server = world.start(mux).await;
+    let tasks = (0..6).map(|n| Task::new("any", "wait").task_id(n.to_string()));
     client.enqueue_batch(tasks).await;
     eventually("four are active", DEADLINE, || async {
         world.list("active").await.len() == 4
@@ -312,10 +292,7 @@ async fn a_layer_limits_one_pattern_below_the_concurrency_of_the_server() {
     .await;
     handler.has_begun(2).await;
     handler.release(6);
-    eventually("all are done", DEADLINE, || async {
-        world.counter("processed").await == 6
-    })
-    .await;
+    world.counter_reaches("processed", 6).await;
     assert_eq!(handler.most_at_once(), 2);
     server.shutdown().await;
 }
@@ -337,7 +314,7 @@ async fn a_blocking_handler_runs_and_its_panic_is_a_failure_with_its_location() 
             "bad",
             blocking(|_: TaskContext, _: Task| -> anyhow::Result<()> { panic!("no luck") }),
         );
-    let server = serve(&world, mux).await;
+    let server = world.start(mux).await;
     assert_eq!(result_of(&world, Task::new("good", "12345")).await, "5");
     client
         .enqueue(Task::new("bad", "").task_id("task"))
@@ -346,7 +323,7 @@ async fn a_blocking_handler_runs_and_its_panic_is_a_failure_with_its_location() 
     world.task_is("task", "retry").await;
     let text = world.message("task").await.error_msg;
     assert!(text.starts_with("panic error cause by: panic ["), "{text}");
-    assert!(text.contains("handlers_on_redis.rs:"), "{text}");
+    assert!(text.contains("on_redis.rs:"), "{text}");
     assert!(text.ends_with("no luck"), "{text}");
     server.shutdown().await;
 }
@@ -366,7 +343,7 @@ impl Handler<Welcome> for Mailer {
 #[tokio::test]
 async fn a_struct_handles_typed_payloads() {
     let world = World::new().await;
-    let server = serve(&world, Mux::new().handle(Mailer { from: "us" })).await;
+    let server = world.start(Mux::new().handle(Mailer { from: "us" })).await;
     let mail = Task::typed(&Welcome { user_id: 7 }).unwrap();
     assert_eq!(result_of(&world, mail).await, "us to 7");
     server.shutdown().await;
@@ -377,11 +354,12 @@ async fn an_error_is_stored_with_its_whole_chain() {
     use anyhow::Context as _;
     let world = World::new().await;
     let client = world.client().await;
-    let server = serve(&world, |_: TaskContext, _: Task| async {
-        let parsed: Result<u32, _> = "x".parse::<u32>();
-        parsed.context("width").context("resizing").map(drop)
-    })
-    .await;
+    let server = world
+        .start(|_: TaskContext, _: Task| async {
+            let parsed: Result<u32, _> = "x".parse::<u32>();
+            parsed.context("width").context("resizing").map(drop)
+        })
+        .await;
     client
         .enqueue(Task::new("any", "").task_id("task"))
         .await

@@ -38,7 +38,7 @@ async fn a_panic_is_an_error_with_its_location() {
     assert!(text(&error).ends_with("]: on a thread"), "{error:#}");
     let error = run.call(at_once, "").await.unwrap_err();
     assert!(text(&error).ends_with("]: before the future"), "{error:#}");
-    // Also from within layers and a mux.
+    // the same inside a mux with layers
     let mux = Mux::new()
         .layer(TimeoutLayer::new(Duration::from_secs(60)))
         .route("a", explode);
@@ -61,7 +61,7 @@ async fn a_handler_that_panics_while_it_is_dropped_stops_nothing_else() {
     let run = TestRun::new("any");
     tokio::select! {
         biased;
-        answer = run.call(handler, "") => panic!("it answers {answer:?}"),
+        answer = run.call(handler, "") => panic!("the run ended: {answer:?}"),
         () = std::future::ready(()) => {}
     }
 }

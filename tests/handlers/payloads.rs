@@ -1,7 +1,10 @@
 //! Typed payloads: how they are encoded, decoded, and refused.
 
 use bytes::Bytes;
-use rasynq::{Codec, ErrorKind, IntoTask, Mux, PayloadError, Protobuf, SkipRetry, Task, TaskContext, TaskKind, TestRun, UndecodablePayload, blocking, find_error};
+use rasynq::{
+    Codec, ErrorKind, IntoTask, Mux, PayloadError, Protobuf, SkipRetry, Task, TaskContext,
+    TaskKind, TestRun, UndecodablePayload, blocking, find_error,
+};
 
 use crate::{Welcome, text, welcome};
 
@@ -123,7 +126,7 @@ async fn a_payload_that_does_not_decode_is_archived_if_configured() {
         .await
     );
     assert!(skips(archive().handle(on_thread())).await);
-    // A mux within has the outer one's choice unless it has its own.
+    // An inner mux inherits the setting of the outer mux unless it has its own.
     assert!(skips(archive().route("email:", Mux::new().handle(welcome))).await);
     assert!(!skips(archive().route("email:", retry().handle(welcome))).await);
 }

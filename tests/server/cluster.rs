@@ -1,4 +1,4 @@
-//! On a Redis Cluster, where each queue lies on one node and the global keys on others.
+//! Redis Cluster: each queue is on one node, and the global keys may be on other nodes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,17 +6,16 @@ use std::time::Duration;
 use rasynq::{Client, Connection, ErrorKind, RunningServer, Server, Task};
 
 use crate::common::support::RedisCluster;
-use crate::common::{DEADLINE, Log, RedisServer, Scripted, World, eventually};
+use crate::common::{DEADLINE, HOUR, Log, RedisServer, Scripted, World, eventually};
 
-const HOUR: Duration = Duration::from_secs(3600);
-/// So many that they lie on all nodes.
+/// Enough queues that every node has some of them.
 const QUEUES: usize = 12;
 
 fn queue(n: usize) -> String {
     format!("q{n}")
 }
 
-/// A server of all queues that asks for nothing by itself, once it has found them empty.
+/// A server of all queues that does not poll: only notifications can wake it.
 async fn idle(connection: &Connection, handler: &Scripted) -> RunningServer {
     (0..QUEUES)
         .fold(Server::new(connection), |server, n| {
@@ -50,7 +49,7 @@ async fn an_idle_server_is_notified_of_tasks_on_all_nodes_of_a_cluster() {
         client.enqueue(due).await.unwrap();
     }
     handler.has_begun(3 * QUEUES).await;
-    // the locks are free again once the tasks are acknowledged
+    // an acknowledgement releases the lock of its task
     for n in 0..QUEUES {
         let free = || async {
             let task = Task::new("any", "ok").queue(queue(n)).unique(HOUR);
@@ -62,7 +61,7 @@ async fn an_idle_server_is_notified_of_tasks_on_all_nodes_of_a_cluster() {
                 }
             }
         };
-        eventually("a lock is free", DEADLINE, free).await;
+        eventually("the lock is released", DEADLINE, free).await;
     }
     server.shutdown().await;
     let inspector = rasynq::Inspector::connect(&connection).await.unwrap();
@@ -80,7 +79,7 @@ async fn a_node_that_owns_all_slots_is_served_like_a_single_server() {
         .chain(slots.iter().map(String::as_str))
         .collect();
     let _: String = world.run(&words).await;
-    eventually("the node serves", DEADLINE, || async {
+    eventually("the cluster is complete", DEADLINE, || async {
         let info: String = world.run(&["CLUSTER", "INFO"]).await;
         info.contains("cluster_state:ok")
     })
@@ -100,17 +99,21 @@ async fn a_node_that_owns_all_slots_is_served_like_a_single_server() {
         client.enqueue(task).await.unwrap();
     }
     handler.has_begun(3).await;
-    // the client's first call, and the server's first look at all queues at once
-    eventually("both have learnt", DEADLINE, || async {
-        let errors: String = world.run(&["INFO", "errorstats"]).await;
-        let refused = errors.split("errorstat_CROSSSLOT:count=").nth(1);
-        let digits = |text: &str| {
-            text.chars()
-                .take_while(char::is_ascii_digit)
-                .collect::<String>()
-        };
-        refused.is_some_and(|rest| digits(rest).parse::<u32>().unwrap() >= 2)
-    })
+    // Redis has refused the client's first call, and the server's first read of all queues.
+    eventually(
+        "both know that keys are in different slots",
+        DEADLINE,
+        || async {
+            let errors: String = world.run(&["INFO", "errorstats"]).await;
+            let refused = errors.split("errorstat_CROSSSLOT:count=").nth(1);
+            let digits = |text: &str| {
+                text.chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>()
+            };
+            refused.is_some_and(|rest| digits(rest).parse::<u32>().unwrap() >= 2)
+        },
+    )
     .await;
     let last = Task::new("any", "ok").task_id("last");
     client.enqueue(last).await.unwrap();

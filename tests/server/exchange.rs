@@ -1,21 +1,21 @@
-//! Runs that end just when the next task is fetched: one call for both.
+//! Acknowledgements that share a call with the next fetch.
 
 use std::time::Duration;
 
 use rasynq::{CancelPolicy, RunningServer, Task, blocking};
 
-use crate::common::{DEADLINE, Log, OnThread, Scripted, World, eventually, key};
+use crate::common::{BlockingHandler, Log, Scripted, World, key, logged};
 
-/// Tasks that hold, in this order.
+/// Enqueues tasks in this order; their handlers wait.
 async fn enqueue(world: &World, ids: &[&str]) {
     let client = world.client().await;
     for id in ids {
-        let task = Task::new("any", "hold").task_id(*id);
+        let task = Task::new("any", "wait").task_id(*id);
         client.enqueue(task).await.unwrap();
     }
 }
 
-/// A server with one worker, which has begun with the first task.
+/// Starts a server with one worker, and waits until the first task runs.
 async fn one_worker(world: &World, handler: &Scripted) -> RunningServer {
     let server = world
         .server()
@@ -38,16 +38,18 @@ async fn a_finished_run_is_acknowledged_by_the_fetch_that_fills_its_slot() {
     for n in 1..40 {
         handler.release(1);
         handler.has_begun(n + 1).await;
-        assert_eq!(world.state(&ids[n - 1]).await, "", "before the next begins");
+        assert_eq!(
+            world.state(&ids[n - 1]).await,
+            "",
+            "acknowledged before the next run begins"
+        );
     }
-    // 39 if nothing else ran: leases are renewed, servers tell of themselves, and the first is sent whole
+    // 39 exchanges. A few more calls are possible: heartbeats, and the first call of a script, which is
+    // made again with its source.
     let calls = world.calls_of(&["evalsha", "eval"]).await - before;
     assert!((39..60).contains(&calls), "{calls}");
     handler.release(1);
-    eventually("all are done", DEADLINE, || async {
-        world.counter("processed").await == 40
-    })
-    .await;
+    world.counter_reaches("processed", 40).await;
     assert_eq!(handler.begun(), ids);
     server.shutdown().await;
     world.assert_consistent().await;
@@ -59,7 +61,7 @@ async fn a_finished_run_is_acknowledged_at_once_when_the_next_fetch_is_from_anot
     let handler = Scripted::new();
     let client = world.client().await;
     client
-        .enqueue(Task::new("any", "hold").task_id("other"))
+        .enqueue(Task::new("any", "wait").task_id("other"))
         .await
         .unwrap();
     let server = world
@@ -72,13 +74,13 @@ async fn a_finished_run_is_acknowledged_at_once_when_the_next_fetch_is_from_anot
         .unwrap();
     handler.has_begun(1).await;
     for n in 1..=6 {
-        let task = Task::new("any", "hold")
+        let task = Task::new("any", "wait")
             .queue("busy")
             .task_id(n.to_string());
         client.enqueue(task).await.unwrap();
     }
     handler.has_begun(2).await;
-    // the first to hold is the first to go on; its slot goes to the other queue
+    // The run that waited first ends first. Its slot goes to the other queue.
     handler.release(1);
     handler.has_begun(3).await;
     world.task_is("other", "").await;
@@ -97,12 +99,12 @@ async fn acknowledgements_succeed_and_fetches_fail_while_redis_is_out_of_memory(
     let handler = Scripted::new();
     enqueue(&world, &["1", "2"]).await;
     let server = one_worker(&world, &handler).await;
-    let _: () = world.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    world.set_out_of_memory(true).await;
     handler.release(2);
-    log.line_with(&["could not fetch tasks", "OOM"]).await;
+    log.line_with(&[logged::FETCH_FAILED, "OOM"]).await;
     world.task_is("1", "").await;
     assert_eq!(world.state("2").await, "pending");
-    let _: () = world.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    world.set_out_of_memory(false).await;
     world.task_is("2", "").await;
     assert_eq!(handler.begun(), ["1", "2"]);
     server.shutdown().await;
@@ -117,9 +119,9 @@ async fn a_refused_fetch_does_not_undo_the_acknowledgements_it_carried() {
     enqueue(&world, &["1", "2", "3"]).await;
     let server = one_worker(&world, &handler).await;
     let _: () = world.run(&["RENAME", &key("pending"), "kept"]).await;
-    let _: () = world.run(&["SET", &key("pending"), "no list"]).await;
+    let _: () = world.run(&["SET", &key("pending"), "not a list"]).await;
     handler.release(1);
-    log.line_with(&["could not fetch tasks", "WRONGTYPE"]).await;
+    log.line_with(&[logged::FETCH_FAILED, "WRONGTYPE"]).await;
     assert_eq!(world.state("1").await, "");
     assert_eq!(world.counter("processed").await, 1);
     let _: () = world.run(&["RENAME", "kept", &key("pending")]).await;
@@ -127,12 +129,9 @@ async fn a_refused_fetch_does_not_undo_the_acknowledgements_it_carried() {
     world.task_is("3", "").await;
     assert_eq!(handler.begun(), ["1", "2", "3"]);
     assert_eq!(world.counter("processed").await, 3);
+    assert_eq!(log.lines_with(&[logged::CLAIM_LOST]), Vec::<String>::new());
     assert_eq!(
-        log.lines_with(&["acknowledgement had no effect"]),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        log.lines_with(&["could not acknowledge tasks"]),
+        log.lines_with(&[logged::ACKNOWLEDGEMENT_FAILED]),
         Vec::<String>::new()
     );
     server.shutdown().await;
@@ -149,7 +148,7 @@ async fn a_lost_reply_runs_no_task_twice_and_loses_none() {
         .start(handler.clone())
         .await
         .unwrap();
-    // so that Redis knows the scripts
+    // warm up: afterwards Redis knows the scripts, and one request carries the marked id
     handler.release(2);
     handler.has_begun(3).await;
     proxy.lose_reply_to("first");
@@ -166,7 +165,7 @@ async fn a_lost_reply_runs_no_task_twice_and_loses_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_slot_is_still_taken_is_acknowledged_without_a_fetch() {
     let world = World::new().await;
-    let (on_thread, handler) = OnThread::new();
+    let (blocked, handler) = BlockingHandler::new();
     enqueue(&world, &["1", "2", "3"]).await;
     let server = world
         .server()
@@ -176,15 +175,15 @@ async fn a_run_whose_slot_is_still_taken_is_acknowledged_without_a_fetch() {
         .start(blocking(handler))
         .await
         .unwrap();
-    assert_eq!(on_thread.next(), "1");
+    assert_eq!(blocked.next_to_begin(), "1");
     world.cancel("1").await;
     world.task_is("1", "").await;
-    assert!(!on_thread.has_begun_more());
+    assert!(!blocked.another_has_begun());
     for next in ["2", "3"] {
-        on_thread.release();
-        assert_eq!(on_thread.next(), next);
+        blocked.release();
+        assert_eq!(blocked.next_to_begin(), next);
     }
-    on_thread.release();
+    blocked.release();
     world.task_is("3", "").await;
     server.shutdown().await;
 }

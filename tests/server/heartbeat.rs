@@ -1,4 +1,4 @@
-//! What a server tells of itself, and that it keeps its leases.
+//! Heartbeats: the server's entry in Redis, and the renewal of leases.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use chrono::Utc;
 use prost::Message;
 use rasynq::{RunningServer, Task};
 
-use crate::common::{DEADLINE, Scripted, ServerInfo, WorkerInfo, World, eventually};
+use crate::common::{DEADLINE, Scripted, ServerInfo, WorkerInfo, World, eventually, key};
 
-/// The keys of one server: its own and its workers'.
+/// The keys of one server: its entry, and the hash of its workers.
 fn keys_of(server: &RunningServer) -> (String, String) {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let who = format!("{{{host}:{}:{}}}", std::process::id(), server.server_id());
@@ -64,26 +64,26 @@ async fn a_heartbeat_reports_the_runs_and_the_stopped_status_and_renews_leases()
     let world = World::new().await;
     let handler = Scripted::new();
     let client = world.client().await;
-    let payload = format!("hold {}", "x".repeat(1_000_000));
+    let payload = format!("wait {}", "x".repeat(1_000_000));
     client
         .enqueue(Task::new("email", payload).task_id("large"))
         .await
         .unwrap();
     client
-        .enqueue(Task::new("email", "hold").task_id("small"))
+        .enqueue(Task::new("email", "wait").task_id("small"))
         .await
         .unwrap();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     let (server_key, workers_key) = keys_of(&server);
     handler.has_begun(2).await;
     server.stop();
-    // as if the next beat were late
+    // as if the last heartbeat were 10 s ago
     for id in ["large", "small"] {
         let soon = (world.now().await + 20).to_string();
-        let lease = crate::common::key("lease");
+        let lease = key("lease");
         let _: i64 = world.run(&["ZADD", &lease, &soon, id]).await;
     }
-    eventually("the next beat", DEADLINE, || async {
+    eventually("the next heartbeat", DEADLINE, || async {
         info_of(&world, &server_key).await.active_worker_count == 2
     })
     .await;
@@ -96,7 +96,7 @@ async fn a_heartbeat_reports_the_runs_and_the_stopped_status_and_renews_leases()
     let worker = WorkerInfo::decode(bytes.as_slice()).unwrap();
     assert_eq!(worker.task_id, "small");
     assert_eq!(worker.task_type, "email");
-    assert_eq!(worker.task_payload, b"hold");
+    assert_eq!(worker.task_payload, b"wait");
     assert_eq!(worker.queue, "default");
     assert_eq!(worker.server_id, server.server_id());
     let (start, deadline) = (worker.start_time.unwrap(), worker.deadline.unwrap());
@@ -118,8 +118,8 @@ async fn a_heartbeat_reports_the_runs_and_the_stopped_status_and_renews_leases()
 #[tokio::test]
 async fn two_servers_of_one_process_have_separate_entries() {
     let world = World::new().await;
-    let first = world.server().start(Scripted::new()).await.unwrap();
-    let second = world.server().start(Scripted::new()).await.unwrap();
+    let first = world.start(Scripted::new()).await;
+    let second = world.start(Scripted::new()).await;
     let servers: Vec<String> = world.run(&["ZRANGE", "asynq:servers", "0", "-1"]).await;
     assert_eq!(servers.len(), 2);
     first.shutdown().await;
@@ -131,24 +131,24 @@ async fn two_servers_of_one_process_have_separate_entries() {
 #[tokio::test]
 async fn the_health_check_reports_when_redis_is_down_and_when_it_is_back() {
     let mut world = World::new().await;
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let connection = world
         .connection()
         .command_timeout(Duration::from_millis(200));
     let server = World::server_on(&connection)
-        .health_check(move |check| tell.send(check.map_err(|error| error.kind())).unwrap())
+        .health_check(move |check| sender.send(check.map_err(|error| error.kind())).unwrap())
         .health_check_interval(Duration::from_millis(20))
         .start(Scripted::new())
         .await
         .unwrap();
-    assert_eq!(told.recv().await.unwrap(), Ok(()));
+    assert_eq!(receiver.recv().await.unwrap(), Ok(()));
     world.redis.kill();
-    while told.recv().await.unwrap().is_ok() {}
+    while receiver.recv().await.unwrap().is_ok() {}
     assert_eq!(
-        told.recv().await.unwrap(),
+        receiver.recv().await.unwrap(),
         Err(rasynq::ErrorKind::Unavailable)
     );
     world.redis.restart().await;
-    while told.recv().await.unwrap().is_err() {}
+    while receiver.recv().await.unwrap().is_err() {}
     server.shutdown().await;
 }

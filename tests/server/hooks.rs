@@ -1,4 +1,4 @@
-//! The functions that a server calls.
+//! The hooks of a server: error handler, exhausted, and retry delay.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use rasynq::{
 
 use crate::common::{DEADLINE, Scripted, World, eventually};
 
-/// What hooks were told, as `hook id: error`.
+/// The calls of hooks, one line each.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct HookCalls(Arc<Mutex<Vec<String>>>);
 
-impl Told {
-    fn note(&self, line: String) {
+impl HookCalls {
+    fn record(&self, line: String) {
         self.0.lock().unwrap().push(line);
     }
 
@@ -23,16 +23,16 @@ impl Told {
     }
 }
 
-fn with_hooks(server: rasynq::Server, told: &Told) -> rasynq::Server {
-    let (first, second) = (told.clone(), told.clone());
+fn with_hooks(server: rasynq::Server, calls: &HookCalls) -> rasynq::Server {
+    let (first, second) = (calls.clone(), calls.clone());
     server
         .error_handler(move |cx, task, error| {
             assert_eq!(task.task_type(), cx.task_type());
-            first.note(format!("error {}: {error:#}", cx.task_id()));
+            first.record(format!("error {}: {error:#}", cx.task_id()));
         })
         .exhausted(move |cx, task, error| {
             assert_eq!(task.task_type(), cx.task_type());
-            second.note(format!("exhausted {}: {error:#}", cx.task_id()));
+            second.record(format!("exhausted {}: {error:#}", cx.task_id()));
         })
 }
 
@@ -40,8 +40,8 @@ fn with_hooks(server: rasynq::Server, told: &Told) -> rasynq::Server {
 async fn the_hooks_receive_every_error_and_every_task_that_is_archived() {
     let world = World::new().await;
     let client = world.client().await;
-    let told = Told::default();
-    let server = with_hooks(world.server(), &told)
+    let calls = HookCalls::default();
+    let server = with_hooks(world.server(), &calls)
         .concurrency(1)
         .retry_delay(RetryDelay::constant(Duration::ZERO))
         .start(Scripted::new())
@@ -58,7 +58,7 @@ async fn the_hooks_receive_every_error_and_every_task_that_is_archived() {
         client.enqueue(task).await.unwrap();
     }
     world.task_is("fail", "archived").await;
-    let mut lines = told.lines();
+    let mut lines = calls.lines();
     lines.sort();
     assert_eq!(
         lines,
@@ -78,13 +78,13 @@ async fn the_hooks_receive_every_error_and_every_task_that_is_archived() {
 async fn the_error_hook_can_recognize_panics_and_missing_handlers() {
     let world = World::new().await;
     let client = world.client().await;
-    let told = Told::default();
-    let hook = told.clone();
+    let calls = HookCalls::default();
+    let hook = calls.clone();
     let server = world
         .server()
         .error_handler(move |_, _, error| {
             let missing = find_error::<HandlerNotFound>(error).is_some();
-            hook.note(format!("panic {}, missing {missing}", is_panic(error)));
+            hook.record(format!("panic {}, missing {missing}", is_panic(error)));
         })
         .start(Mux::new().route("known", Scripted::new()))
         .await
@@ -95,7 +95,7 @@ async fn the_error_hook_can_recognize_panics_and_missing_handlers() {
         world.task_is(id, "retry").await;
     }
     assert_eq!(
-        told.lines(),
+        calls.lines(),
         ["panic true, missing false", "panic false, missing true"]
     );
     server.shutdown().await;
@@ -105,8 +105,8 @@ async fn the_error_hook_can_recognize_panics_and_missing_handlers() {
 async fn the_hooks_receive_tasks_that_a_policy_archives() {
     let world = World::new().await;
     let client = world.client().await;
-    let told = Told::default();
-    let server = with_hooks(world.server(), &told)
+    let calls = HookCalls::default();
+    let server = with_hooks(world.server(), &calls)
         .unknown_type(UnknownType::Archive)
         .after_cancel(CancelPolicy::Archive)
         .cancel_grace(Duration::ZERO)
@@ -118,18 +118,18 @@ async fn the_hooks_receive_tasks_that_a_policy_archives() {
         .await
         .unwrap();
     client
-        .enqueue(Task::new("known", "hold").task_id("cancelled"))
+        .enqueue(Task::new("known", "wait").task_id("cancelled"))
         .await
         .unwrap();
     world.task_is("missing", "archived").await;
     world.task_is("cancelled", "active").await;
     let inspector = world.inspector().await;
-    eventually("the cancellation is heard", DEADLINE, || async {
+    eventually("the cancelled task is archived", DEADLINE, || async {
         inspector.cancel_processing("cancelled").await.unwrap();
         world.state("cancelled").await == "archived"
     })
     .await;
-    let mut lines = told.lines();
+    let mut lines = calls.lines();
     lines.sort();
     assert_eq!(
         lines,
@@ -147,10 +147,10 @@ async fn the_hooks_receive_tasks_that_a_policy_archives() {
 async fn the_retry_delay_receives_the_count_the_error_and_the_task() {
     let world = World::new().await;
     let client = world.client().await;
-    let told = Told::default();
-    let hook = told.clone();
+    let calls = HookCalls::default();
+    let hook = calls.clone();
     let delay = RetryDelay::new(move |retried, error, task| {
-        hook.note(format!("{retried} {error} {}", task.task_type()));
+        hook.record(format!("{retried} {error} {}", task.task_type()));
         match retried {
             0 => Duration::ZERO,
             _ => Duration::from_secs(3600),
@@ -166,11 +166,11 @@ async fn the_retry_delay_receives_the_count_the_error_and_the_task() {
         .enqueue(Task::new("email", "fail x").task_id("task"))
         .await
         .unwrap();
-    eventually("it failed twice", DEADLINE, || async {
-        told.lines().len() == 2
+    eventually("the task has failed twice", DEADLINE, || async {
+        calls.lines().len() == 2
     })
     .await;
-    assert_eq!(told.lines(), ["0 x email", "1 x email"]);
+    assert_eq!(calls.lines(), ["0 x email", "1 x email"]);
     world.task_is("task", "retry").await;
     server.shutdown().await;
 }

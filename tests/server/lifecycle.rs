@@ -1,4 +1,4 @@
-//! Starting, stopping and shutting down.
+//! Starting a server, stopping it, and shutting it down.
 
 use std::time::{Duration, Instant};
 
@@ -21,12 +21,12 @@ async fn enqueue(world: &World, ids: impl IntoIterator<Item = u32>, payload: &st
 async fn a_stopped_server_fetches_no_more_and_finishes_its_runs() {
     let world = World::new().await;
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
-    enqueue(&world, [1], "hold").await;
+    let server = world.start(handler.clone()).await;
+    enqueue(&world, [1], "wait").await;
     handler.has_begun(1).await;
     server.stop();
     server.stop();
-    // whatever fetch was under way brings what came before the stop
+    // a fetch in flight can only return tasks that were enqueued before the stop
     enqueue(&world, [2], "ok").await;
     handler.release(1);
     world.task_is("1", "").await;
@@ -47,7 +47,7 @@ async fn a_shutdown_waits_for_handlers_and_acknowledges_their_outcomes() {
         .start(handler.clone())
         .await
         .unwrap();
-    enqueue(&world, 1..=4, "hold").await;
+    enqueue(&world, 1..=4, "wait").await;
     handler.has_begun(4).await;
     let releasing = async {
         tokio::task::yield_now().await;
@@ -71,11 +71,11 @@ async fn a_shutdown_requeues_unfinished_tasks_at_the_front_in_their_order() {
         .start(handler.clone())
         .await
         .unwrap();
-    enqueue(&world, 1..=8, "hold").await;
+    enqueue(&world, 1..=8, "wait").await;
     handler.has_begun(8).await;
     enqueue(&world, 9..=10, "ok").await;
     handler.release(1);
-    // its slot goes to the ninth and the tenth
+    // its slot runs the ninth task, then the tenth
     eventually("three are done", DEADLINE, || async {
         world.counter("processed").await == 3
     })
@@ -85,26 +85,26 @@ async fn a_shutdown_requeues_unfinished_tasks_at_the_front_in_their_order() {
     let took = started.elapsed();
     assert!(took >= timeout, "{took:?}");
     assert!(took < timeout + Duration::from_secs(3), "{took:?}");
-    assert_eq!(handler.running(), 0, "their futures are dropped");
+    assert_eq!(
+        handler.running(),
+        0,
+        "the futures of the handlers are dropped"
+    );
 
     let mut pending = world.list("pending").await;
     pending.reverse();
-    let given_back: Vec<String> = (2..=8).map(|id| id.to_string()).collect();
-    assert_eq!(pending, given_back);
-    for id in &given_back {
+    let requeued: Vec<String> = (2..=8).map(|id| id.to_string()).collect();
+    assert_eq!(pending, requeued);
+    for id in &requeued {
         assert_eq!(world.fields(id).await, ["msg", "pending_since", "state"]);
         assert_eq!(world.message(id).await.retried, 0);
     }
-    assert_eq!(world.list("active").await.len(), 0);
-    assert_eq!(world.scores("lease").await.len(), 0);
+    world.assert_none_active().await;
     assert_eq!(world.counter("failed").await, 0);
 
     handler.release(7);
-    let server = world.server().start(handler.clone()).await.unwrap();
-    eventually("all are done", DEADLINE, || async {
-        world.counter("processed").await == 10
-    })
-    .await;
+    let server = world.start(handler.clone()).await;
+    world.counter_reaches("processed", 10).await;
     server.shutdown().await;
 }
 
@@ -128,9 +128,9 @@ async fn a_shutdown_leaves_no_connection_and_no_key() {
         list.lines().count()
     };
     let before = clients().await;
-    let server = world.server().start(Scripted::new()).await.unwrap();
+    let server = world.start(Scripted::new()).await;
     server.shutdown().await;
-    eventually("its connections end", DEADLINE, || async {
+    eventually("the connections are closed", DEADLINE, || async {
         clients().await == before
     })
     .await;
@@ -141,12 +141,12 @@ async fn a_shutdown_leaves_no_connection_and_no_key() {
 async fn a_dropped_server_stops_at_once_and_its_tasks_stay_until_their_leases_expire() {
     let world = World::new().await;
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
-    enqueue(&world, 1..=2, "hold").await;
+    let server = world.start(handler.clone()).await;
+    enqueue(&world, 1..=2, "wait").await;
     handler.has_begun(2).await;
     drop(server);
     handler.is_idle().await;
-    eventually("its connections end", DEADLINE, || async {
+    eventually("the connections are closed", DEADLINE, || async {
         let list: String = world.run(&["CLIENT", "LIST"]).await;
         list.lines().count() == 1
     })
@@ -178,14 +178,11 @@ async fn several_servers_in_one_process_run_each_task_once() {
     let handler = Scripted::new();
     let mut servers = Vec::new();
     for _ in 0..3 {
-        servers.push(world.server().start(handler.clone()).await.unwrap());
+        servers.push(world.start(handler.clone()).await);
     }
     assert_ne!(servers[0].server_id(), servers[1].server_id());
     enqueue(&world, 0..300, "ok").await;
-    eventually("all are done", DEADLINE, || async {
-        world.counter("processed").await == 300
-    })
-    .await;
+    world.counter_reaches("processed", 300).await;
     let mut begun = handler.begun();
     begun.sort();
     begun.dedup();
@@ -233,14 +230,11 @@ async fn a_server_does_not_start_without_redis() {
 async fn a_server_keeps_working_after_a_restart_of_redis() {
     let mut world = World::new().await;
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     enqueue(&world, 0..10, "ok").await;
-    eventually("the first are done", DEADLINE, || async {
-        world.counter("processed").await == 10
-    })
-    .await;
+    world.counter_reaches("processed", 10).await;
     world.redis.restart().await;
-    eventually("the second are enqueued", DEADLINE, || async {
+    eventually("ten more tasks are enqueued", DEADLINE, || async {
         let client = rasynq::Client::connect(&world.connection()).await;
         let tasks = (10..20).map(|id| task(&id.to_string(), "ok"));
         match client {
@@ -253,7 +247,7 @@ async fn a_server_keeps_working_after_a_restart_of_redis() {
         }
     })
     .await;
-    eventually("the second are done", DEADLINE, || async {
+    eventually("the ten tasks are done", DEADLINE, || async {
         let done = world
             .try_run(&["GET", &queue_key("default", "processed")])
             .await;

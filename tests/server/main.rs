@@ -1,6 +1,6 @@
-//! Servers by the public API, on a Redis of their own each.
+//! Servers through the public API. Each test has its own Redis.
 
-#![expect(clippy::unwrap_used, reason = "what a test expects")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,15 +1,13 @@
-//! What becomes of a task by what its handler answers.
+//! The outcome of a run: what the handler returns decides the next state of the task.
 
 use std::time::Duration;
 
 use chrono::Utc;
-use rasynq::{RetryDelay, Task, TaskContext, UnknownType};
+use rasynq::{Mux, RetryDelay, Task, TaskContext, UnknownType};
 
-use crate::common::{Scripted, World, key, task_key};
+use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key, task_key};
 
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// Today's counters of the queue `default`.
+/// The counters of the queue `default`: processed, processed today, failed, failed today.
 async fn counted(world: &World) -> [i64; 4] {
     let day = Utc::now().date_naive();
     [
@@ -20,21 +18,15 @@ async fn counted(world: &World) -> [i64; 4] {
     ]
 }
 
-/// Enqueues one task with this payload under the id `task`, and serves it until it is in `state`.
+/// Enqueues this task with the id `task`, and runs a server until the task is in `state`.
 async fn after_one_run(world: &World, task: Task, state: &str) -> Scripted {
     let handler = Scripted::new();
     let client = world.client().await;
     client.enqueue(task).task_id("task").await.unwrap();
-    let server = world
-        .server()
-        .retry_delay(RetryDelay::constant(HOUR))
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start(handler.clone()).await;
     world.task_is("task", state).await;
     server.shutdown().await;
-    assert_eq!(world.list("active").await.len(), 0);
-    assert_eq!(world.scores("lease").await.len(), 0);
+    world.assert_none_active().await;
     world.assert_consistent().await;
     handler
 }
@@ -63,7 +55,7 @@ async fn a_done_task_is_deleted_and_counted_and_frees_its_lock() {
     let ninety_days = 90 * 24 * 3600;
     assert!((ninety_days - 60..=ninety_days).contains(&ttl), "{ttl}");
     let ttl: i64 = world.run(&["TTL", &key("processed")]).await;
-    assert_eq!(ttl, -1, "the total stays");
+    assert_eq!(ttl, -1, "the total does not expire");
 }
 
 #[tokio::test]
@@ -77,7 +69,7 @@ async fn a_done_task_leaves_the_lock_of_another_task() {
         .unwrap();
     let lock = world.message(&info.id).await.unique_key;
     let _: String = world.run(&["SET", &lock, "another"]).await;
-    let server = world.server().start(handler).await.unwrap();
+    let server = world.start(handler).await;
     world.task_is("task", "").await;
     server.shutdown().await;
     let holder: String = world.run(&["GET", &lock]).await;
@@ -104,7 +96,7 @@ async fn a_task_with_retention_is_kept_as_completed_with_its_result() {
     let result: String = world.run(&["HGET", &task_key("task"), "result"]).await;
     assert_eq!(result, "42");
     let locks: i64 = world.run(&["EXISTS", &message.unique_key]).await;
-    assert_eq!(locks, 0, "the lock is free again");
+    assert_eq!(locks, 0, "the lock is released");
     assert_eq!(counted(&world).await, [1, 1, 0, 0]);
     let info = world
         .inspector()
@@ -132,7 +124,7 @@ async fn a_failed_task_waits_for_its_retry_with_its_error_and_is_counted() {
     assert_eq!(world.fields("task").await, ["msg", "state", "unique_key"]);
     assert_eq!(counted(&world).await, [1, 1, 1, 1]);
     let holder: String = world.run(&["GET", &message.unique_key]).await;
-    assert_eq!(holder, "task", "the lock stays");
+    assert_eq!(holder, "task", "the lock is kept");
     let day = Utc::now().date_naive();
     let ttl: i64 = world.run(&["TTL", &key(&format!("failed:{day}"))]).await;
     assert!(ttl > 89 * 24 * 3600, "{ttl}");
@@ -164,7 +156,7 @@ async fn a_task_is_retried_until_its_limit_and_then_archived() {
     assert!((world.now().await - archived).abs() < 10);
     assert_eq!(counted(&world).await, [3, 3, 3, 3]);
     let holder: String = world.run(&["GET", &message.unique_key]).await;
-    assert_eq!(holder, "task", "the lock stays until its TTL");
+    assert_eq!(holder, "task", "the lock is kept until its TTL");
     assert_eq!(world.fields("task").await, ["msg", "state", "unique_key"]);
 }
 
@@ -183,7 +175,7 @@ async fn a_revoked_task_is_deleted_and_counted_as_processed() {
     let world = World::new().await;
     after_one_run(&world, task("revoke gone").unique(HOUR).max_retry(0), "").await;
     assert_eq!(counted(&world).await, [1, 1, 0, 0]);
-    let locks: Vec<String> = world.run(&["KEYS", "*unique*"]).await;
+    let locks = world.locks().await;
     assert_eq!(locks.len(), 0);
 }
 
@@ -207,7 +199,7 @@ async fn a_snoozed_task_is_scheduled_again_and_nothing_is_counted() {
     let task = task("snooze 77").max_retry(0).unique(HOUR);
     client.enqueue(task).task_id("task").await.unwrap();
     let before = world.message("task").await;
-    let server = world.server().start(Scripted::new()).await.unwrap();
+    let server = world.start(Scripted::new()).await;
     world.task_is("task", "scheduled").await;
     server.shutdown().await;
     assert_eq!(world.message("task").await, before);
@@ -228,7 +220,6 @@ async fn an_error_that_is_not_a_failure_is_retried_without_counting() {
     client.enqueue(spent).task_id("spent").await.unwrap();
     let server = world
         .server()
-        .retry_delay(RetryDelay::constant(HOUR))
         .is_failure(|error| error.to_string() != "busy")
         .start(Scripted::new())
         .await
@@ -238,7 +229,7 @@ async fn an_error_that_is_not_a_failure_is_retried_without_counting() {
     assert_eq!(message.retried, 0);
     assert_eq!(message.error_msg, "busy");
     assert!(message.last_failed_at > 0);
-    // without a retry left it is archived, as in asynq
+    // without a retry left the task is archived, as in asynq
     world.task_is("spent", "archived").await;
     assert_eq!(counted(&world).await, [1, 1, 1, 1]);
     server.shutdown().await;
@@ -255,7 +246,7 @@ async fn a_panic_is_an_error_with_its_location_and_stops_no_other_task() {
     assert_eq!(handler.running(), 0);
     let client = world.client().await;
     client.enqueue(task("ok").task_id("next")).await.unwrap();
-    let server = world.server().start(handler).await.unwrap();
+    let server = world.start(handler).await;
     world.task_is("next", "").await;
     server.shutdown().await;
 }
@@ -264,22 +255,27 @@ async fn ok(_: TaskContext, _: Task) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_task_without_a_handler_fails_as_in_asynq() {
-    let world = World::new().await;
+/// Runs one task on a server without a handler for its type, until the task is in `state`.
+async fn without_a_handler(world: &World, policy: UnknownType, state: &str) -> TaskMessage {
     let client = world.client().await;
     client.enqueue(task("x").task_id("task")).await.unwrap();
-    let mux = rasynq::Mux::new().route("other", ok);
     let server = world
         .server()
-        .retry_delay(RetryDelay::constant(HOUR))
-        .start(mux)
+        .unknown_type(policy)
+        .start(Mux::new().route("other", ok))
         .await
         .unwrap();
-    world.task_is("task", "retry").await;
+    world.task_is("task", state).await;
     server.shutdown().await;
     let message = world.message("task").await;
     assert_eq!(message.error_msg, "handler not found for task \"any\"");
+    message
+}
+
+#[tokio::test]
+async fn a_task_without_a_handler_fails_as_in_asynq() {
+    let world = World::new().await;
+    let message = without_a_handler(&world, UnknownType::default(), "retry").await;
     assert_eq!(message.retried, 1);
     assert_eq!(counted(&world).await, [1, 1, 1, 1]);
 }
@@ -287,19 +283,7 @@ async fn a_task_without_a_handler_fails_as_in_asynq() {
 #[tokio::test]
 async fn a_task_without_a_handler_is_archived_if_configured() {
     let world = World::new().await;
-    let client = world.client().await;
-    client.enqueue(task("x").task_id("task")).await.unwrap();
-    let mux = rasynq::Mux::new().route("other", ok);
-    let server = world
-        .server()
-        .unknown_type(UnknownType::Archive)
-        .start(mux)
-        .await
-        .unwrap();
-    world.task_is("task", "archived").await;
-    server.shutdown().await;
-    let message = world.message("task").await;
-    assert_eq!(message.error_msg, "handler not found for task \"any\"");
+    let message = without_a_handler(&world, UnknownType::Archive, "archived").await;
     assert_eq!(message.retried, 0);
 }
 
@@ -320,7 +304,7 @@ async fn tasks_acknowledged_together_leave_the_others_active_in_their_order() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
-    let tasks = (0..TASKS).map(|n| Task::new("any", "hold").task_id(format!("{n:03}")));
+    let tasks = (0..TASKS).map(|n| Task::new("any", "wait").task_id(format!("{n:03}")));
     for result in client.enqueue_batch(tasks).await {
         result.unwrap();
     }
@@ -332,11 +316,11 @@ async fn tasks_acknowledged_together_leave_the_others_active_in_their_order() {
         .unwrap();
     handler.has_begun(TASKS).await;
     let mut left = TASKS;
-    // few, many, and most of them at once
+    // small and large parts of the batch
     for ended in [1, 3, 40, 100, 50] {
         handler.release(ended);
         left -= ended;
-        crate::common::eventually("they are acknowledged", crate::common::DEADLINE, || async {
+        eventually("the finished runs are acknowledged", DEADLINE, || async {
             world.counter("processed").await == (TASKS - left) as i64
         })
         .await;
@@ -344,7 +328,7 @@ async fn tasks_acknowledged_together_leave_the_others_active_in_their_order() {
         assert_eq!(active.len(), left);
         assert!(
             active.is_sorted_by(|a, b| a > b),
-            "youngest first: {active:?}"
+            "newest first: {active:?}"
         );
         let leased: Vec<String> = world.scores("lease").await.into_keys().collect();
         assert!(active.iter().rev().eq(&leased), "{leased:?}");

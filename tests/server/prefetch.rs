@@ -1,11 +1,11 @@
-//! Tasks that are fetched ahead of the workers that run them.
+//! Prefetched tasks: fetched before a worker is free.
 
 use std::time::Duration;
 
 use prost::Message;
 use rasynq::{CancelPolicy, ErrorKind, RunningServer, Server, Task, blocking};
 
-use crate::common::{DEADLINE, OnThread, Scripted, WorkerInfo, World, eventually};
+use crate::common::{BlockingHandler, DEADLINE, Scripted, WorkerInfo, World, eventually};
 
 async fn enqueue(world: &World, ids: &[&str], payload: &str) {
     let tasks = ids
@@ -16,7 +16,7 @@ async fn enqueue(world: &World, ids: &[&str], payload: &str) {
     }
 }
 
-/// A server with one worker that runs a task and so many that wait for it.
+/// Starts a server with one worker, and waits until it runs one task and has prefetched as many as set.
 async fn one_worker(
     world: &World,
     prefetch: usize,
@@ -33,14 +33,14 @@ async fn one_worker(
 }
 
 async fn are_active(world: &World, tasks: usize) {
-    eventually("so many tasks are active", DEADLINE, || async {
+    eventually("the tasks are active", DEADLINE, || async {
         world.list("active").await.len() == tasks
     })
     .await;
 }
 
-/// The ids of the tasks that servers say they run.
-async fn shown(world: &World) -> Vec<String> {
+/// The ids of the tasks in the workers hashes of all servers.
+async fn reported_runs(world: &World) -> Vec<String> {
     let mut ids = Vec::new();
     for set in world.run::<Vec<String>>(&["KEYS", "asynq:workers:*"]).await {
         for entry in world.run::<Vec<Vec<u8>>>(&["HVALS", &set]).await {
@@ -54,7 +54,7 @@ async fn shown(world: &World) -> Vec<String> {
 async fn prefetched_tasks_are_leased_and_begin_in_their_order() {
     let world = World::new().await;
     let handler = Scripted::new();
-    enqueue(&world, &["1", "2", "3", "4", "5", "6"], "hold").await;
+    enqueue(&world, &["1", "2", "3", "4", "5", "6"], "wait").await;
     let server = world
         .server()
         .concurrency(2)
@@ -65,8 +65,8 @@ async fn prefetched_tasks_are_leased_and_begin_in_their_order() {
     are_active(&world, 5).await;
     handler.has_begun(2).await;
     assert_eq!(world.scores("lease").await.len(), 5);
-    eventually("two are shown", DEADLINE, || async {
-        shown(&world).await.len() == 2
+    eventually("the workers hash has two tasks", DEADLINE, || async {
+        reported_runs(&world).await.len() == 2
     })
     .await;
     assert_eq!(world.list("pending").await, ["6"]);
@@ -75,13 +75,10 @@ async fn prefetched_tasks_are_leased_and_begin_in_their_order() {
         handler.has_begun(2 + ended).await;
     }
     assert_eq!(handler.most_at_once(), 2);
-    // the first two have a turn at once, the others one after the other
+    // the first two tasks begin at the same time, the others one after another
     assert_eq!(handler.begun()[2..], ["3", "4", "5", "6"]);
     handler.release(2);
-    eventually("all are done", DEADLINE, || async {
-        world.counter("processed").await == 6
-    })
-    .await;
+    world.counter_reaches("processed", 6).await;
     server.shutdown().await;
     world.assert_consistent().await;
 }
@@ -90,14 +87,14 @@ async fn prefetched_tasks_are_leased_and_begin_in_their_order() {
 async fn a_shutdown_requeues_prefetched_tasks_and_waits_for_running_handlers() {
     let world = World::new().await;
     let handler = Scripted::new();
-    enqueue(&world, &["1", "2", "3", "4"], "hold").await;
+    enqueue(&world, &["1", "2", "3", "4"], "wait").await;
     let server = one_worker(&world, 2, &handler, |server| {
         server.shutdown_timeout(DEADLINE)
     })
     .await;
     let releasing = async {
-        // others need not wait for the handler that runs
-        eventually("those that wait are given back", DEADLINE, || async {
+        // prefetched tasks are requeued while the running handler still works
+        eventually("the prefetched tasks are requeued", DEADLINE, || async {
             world.list("pending").await.len() == 3
         })
         .await;
@@ -107,7 +104,7 @@ async fn a_shutdown_requeues_prefetched_tasks_and_waits_for_running_handlers() {
     tokio::join!(server.shutdown(), releasing);
     assert_eq!(handler.begun(), ["1"]);
     assert_eq!(world.counter("processed").await, 1);
-    // from the newest to the oldest, which is next
+    // the last id is the next to be fetched
     assert_eq!(world.list("pending").await, ["4", "3", "2"]);
     for id in ["2", "3"] {
         assert_eq!(world.message(id).await.retried, 0);
@@ -120,7 +117,7 @@ async fn a_shutdown_requeues_prefetched_tasks_and_waits_for_running_handlers() {
 async fn prefetched_tasks_still_run_after_a_stop() {
     let world = World::new().await;
     let handler = Scripted::new();
-    enqueue(&world, &["1", "2"], "hold").await;
+    enqueue(&world, &["1", "2"], "wait").await;
     let server = one_worker(&world, 1, &handler, |server| server).await;
     server.stop();
     handler.release(2);
@@ -133,7 +130,7 @@ async fn prefetched_tasks_still_run_after_a_stop() {
 async fn a_prefetched_task_that_is_cancelled_never_begins() {
     let world = World::new().await;
     let handler = Scripted::new();
-    enqueue(&world, &["1", "2"], "hold").await;
+    enqueue(&world, &["1", "2"], "wait").await;
     let server = one_worker(&world, 1, &handler, |server| {
         server.after_cancel(CancelPolicy::Archive)
     })
@@ -150,7 +147,7 @@ async fn a_prefetched_task_that_is_cancelled_never_begins() {
 async fn the_timeout_of_a_prefetched_task_counts_from_the_start_of_its_run() {
     let world = World::new().await;
     let handler = Scripted::new();
-    enqueue(&world, &["1"], "hold").await;
+    enqueue(&world, &["1"], "wait").await;
     let short = Task::new("any", "ok")
         .task_id("2")
         .timeout(Duration::from_secs(1))
@@ -158,7 +155,7 @@ async fn the_timeout_of_a_prefetched_task_counts_from_the_start_of_its_run() {
     world.client().await.enqueue(short).await.unwrap();
     let server = one_worker(&world, 1, &handler, |server| server).await;
     let fetched_at = world.now().await;
-    eventually("more than its timeout has passed", DEADLINE, || async {
+    eventually("more than the timeout has passed", DEADLINE, || async {
         world.now().await > fetched_at + 2
     })
     .await;
@@ -171,7 +168,7 @@ async fn the_timeout_of_a_prefetched_task_counts_from_the_start_of_its_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocking_handler_keeps_its_permit_until_it_returns() {
     let world = World::new().await;
-    let (on_thread, handler) = OnThread::new();
+    let (blocked, handler) = BlockingHandler::new();
     enqueue(&world, &["1", "2"], "any").await;
     let server = world
         .server()
@@ -183,15 +180,15 @@ async fn a_blocking_handler_keeps_its_permit_until_it_returns() {
         .await
         .unwrap();
     are_active(&world, 2).await;
-    assert_eq!(on_thread.next(), "1");
+    assert_eq!(blocked.next_to_begin(), "1");
     world.cancel("1").await;
-    // told although its slot is not free, and nobody can be fetched for it
+    // acknowledged although its permit is taken and no fetch can carry the acknowledgement
     world.task_is("1", "").await;
-    assert!(!on_thread.has_begun_more());
+    assert!(!blocked.another_has_begun());
     assert_eq!(world.list("active").await, ["2"]);
-    on_thread.release();
-    assert_eq!(on_thread.next(), "2");
-    on_thread.release();
+    blocked.release();
+    assert_eq!(blocked.next_to_begin(), "2");
+    blocked.release();
     world.task_is("2", "").await;
     server.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! Which queue is served when, and how many tasks at once.
+//! The order in which queues are served, and the number of tasks at the same time.
 
 use rasynq::{ErrorKind, Server, Task, TaskOption};
 
@@ -19,7 +19,7 @@ fn of_queue(begun: &[String], queue: &str) -> usize {
     begun.iter().filter(|id| id.starts_with(queue)).count()
 }
 
-/// Serves until there were so many runs.
+/// Runs the server until this many runs have begun, and returns the ids of all runs.
 async fn serve(server: Server, runs: usize) -> Vec<String> {
     let handler = Scripted::new();
     let until = handler.has_begun(runs);
@@ -61,14 +61,14 @@ async fn a_weighted_server_serves_queues_in_proportion_to_their_weights() {
         .queue("three", 30);
     let begun = serve(server, 400).await;
     let share = of_queue(&begun[..400], "three");
-    // 300 ± 8.7 by chance; six sigma
+    // expected 300, standard deviation 8.7; the range is six standard deviations
     assert!((248..=352).contains(&share), "{share}");
 }
 
 #[tokio::test]
 async fn free_workers_serve_the_only_queue_with_tasks_whatever_its_weight() {
     let world = World::new().await;
-    enqueue(&world, "small", 10, "hold").await;
+    enqueue(&world, "small", 10, "wait").await;
     let handler = Scripted::new();
     let server = world
         .server()
@@ -78,7 +78,7 @@ async fn free_workers_serve_the_only_queue_with_tasks_whatever_its_weight() {
         .start(handler.clone())
         .await
         .unwrap();
-    eventually("ten at once", DEADLINE, || async {
+    eventually("ten tasks run at the same time", DEADLINE, || async {
         handler.running() == 10
     })
     .await;
@@ -104,7 +104,7 @@ async fn queues_of_weight_zero_and_queues_not_named_are_not_served() {
 #[tokio::test]
 async fn no_more_tasks_run_at_once_than_there_are_workers_and_none_is_idle() {
     let world = World::new().await;
-    enqueue(&world, "default", 10, "hold").await;
+    enqueue(&world, "default", 10, "wait").await;
     let handler = Scripted::new();
     let server = world
         .server()

@@ -1,24 +1,14 @@
-//! Tasks whose server is gone. asynq: `recoverer`.
+//! Tasks of servers that have crashed. asynq: `recoverer`.
 
-use std::time::Duration;
+use rasynq::{LostLease, Task};
 
-use rasynq::{LostLease, RetryDelay, Task};
-
-use crate::common::{DEADLINE, Scripted, TaskMessage, World, eventually, key};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually};
 
 #[tokio::test]
 async fn an_expired_lease_is_a_failure_that_is_retried() {
     let world = World::new().await;
-    let message = TaskMessage::of("task", "ok").bytes();
-    world.store_lost("default", "task", message, 60).await;
-    let server = world
-        .server()
-        .retry_delay(RetryDelay::constant(HOUR))
-        .start(Scripted::new())
-        .await
-        .unwrap();
+    world.store_expired(&TaskMessage::of("task", "ok")).await;
+    let server = world.start(Scripted::new()).await;
     world.task_is("task", "retry").await;
     server.shutdown().await;
     let message = world.message("task").await;
@@ -26,8 +16,7 @@ async fn an_expired_lease_is_a_failure_that_is_retried() {
     assert_eq!(message.error_msg, "asynq: task lease expired");
     let wait = world.scores("retry").await["task"] as i64 - world.now().await;
     assert!((3590..=3600).contains(&wait), "{wait}");
-    assert_eq!(world.list("active").await.len(), 0);
-    assert_eq!(world.scores("lease").await.len(), 0);
+    world.assert_none_active().await;
     assert_eq!(world.counter("processed").await, 1);
     assert_eq!(world.counter("failed").await, 1);
 }
@@ -40,10 +29,8 @@ async fn expired_lease_is_archived_when_retries_are_exhausted() {
         retried: 2,
         ..TaskMessage::of("task", "ok")
     };
-    world
-        .store_lost("default", "task", message.bytes(), 60)
-        .await;
-    let server = world.server().start(Scripted::new()).await.unwrap();
+    world.store_expired(&message).await;
+    let server = world.start(Scripted::new()).await;
     world.task_is("task", "archived").await;
     server.shutdown().await;
     let message = world.message("task").await;
@@ -55,19 +42,10 @@ async fn expired_lease_is_archived_when_retries_are_exhausted() {
 #[tokio::test]
 async fn a_lease_that_expired_a_moment_ago_is_left_alone() {
     let world = World::new().await;
-    let message = |id: &str| TaskMessage::of(id, "ok").bytes();
-    world
-        .store_lost("default", "fresh", message("fresh"), 10)
-        .await;
-    world
-        .store_lost("default", "stale", message("stale"), 60)
-        .await;
-    let server = world
-        .server()
-        .retry_delay(RetryDelay::constant(HOUR))
-        .start(Scripted::new())
-        .await
-        .unwrap();
+    let fresh = TaskMessage::of("fresh", "ok").bytes();
+    world.store_lost("default", "fresh", fresh, 10).await;
+    world.store_expired(&TaskMessage::of("stale", "ok")).await;
+    let server = world.start(Scripted::new()).await;
     world.task_is("stale", "retry").await;
     server.shutdown().await;
     assert_eq!(world.state("fresh").await, "active");
@@ -78,17 +56,11 @@ async fn a_lease_that_expired_a_moment_ago_is_left_alone() {
 async fn more_expired_leases_than_one_call_lists_are_all_recovered() {
     let world = World::new().await;
     for n in 0..250 {
-        let id = n.to_string();
-        let message = TaskMessage::of(&id, "ok").bytes();
-        world.store_lost("default", &id, message, 60).await;
+        let message = TaskMessage::of(&n.to_string(), "ok");
+        world.store_expired(&message).await;
     }
-    let server = world
-        .server()
-        .retry_delay(RetryDelay::constant(HOUR))
-        .start(Scripted::new())
-        .await
-        .unwrap();
-    eventually("all wait for their retry", DEADLINE, || async {
+    let server = world.start(Scripted::new()).await;
+    eventually("all tasks wait for their retry", DEADLINE, || async {
         world.scores("retry").await.len() == 250
     })
     .await;
@@ -101,17 +73,17 @@ async fn more_expired_leases_than_one_call_lists_are_all_recovered() {
 async fn a_task_of_a_dead_server_runs_again_on_the_next() {
     let world = World::new().await;
     let handler = Scripted::new();
-    let dead = world.server().start(handler.clone()).await.unwrap();
+    let dead = world.start(handler.clone()).await;
     world
         .client()
         .await
-        .enqueue(Task::new("any", "hold").task_id("task").unique(HOUR))
+        .enqueue(Task::new("any", "wait").task_id("task").unique(HOUR))
         .await
         .unwrap();
     handler.has_begun(1).await;
     drop(dead);
     handler.is_idle().await;
-    let _: i64 = world.run(&["ZADD", &key("lease"), "1", "task"]).await;
+    world.make_due("lease", "task").await;
     handler.release(1);
     let server = world
         .server()

@@ -1,4 +1,4 @@
-//! A server in a process of its own, and the signals that it understands.
+//! A server in its own process, and the signals that it handles.
 
 use std::process::Stdio;
 
@@ -7,15 +7,15 @@ use tokio::process::{Child, Command};
 
 use crate::common::{DEADLINE, Scripted, ServerInfo, World, eventually};
 
-/// Where the served process finds its Redis.
+/// The environment variable with the address of Redis for [`a_process_that_serves`].
 const URI: &str = "RASYNQ_TEST_SERVE_URI";
 
-/// What runs in the process that the tests below start. Without the variable it is no test.
+/// The main function of the process that the tests below start. Without the variable it does nothing.
 #[tokio::test]
 async fn a_process_that_serves() {
     let Ok(uri) = std::env::var(URI) else { return };
     let handler = Scripted::new();
-    // nothing releases what holds there: it ends with the shutdown timeout
+    // waiting handlers are never released: they are dropped after the shutdown timeout
     World::server_on(&Connection::from_uri(&uri).unwrap())
         .concurrency(2)
         .serve(handler)
@@ -23,7 +23,7 @@ async fn a_process_that_serves() {
         .unwrap();
 }
 
-/// Starts this test program again as a server.
+/// Starts this test program as a server in another process.
 async fn serve(world: &World) -> Child {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "signals::a_process_that_serves"])
@@ -33,7 +33,7 @@ async fn serve(world: &World) -> Child {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    eventually("the server is seen", DEADLINE, || async {
+    eventually("the server has its entry in Redis", DEADLINE, || async {
         let servers: i64 = world.run(&["ZCARD", "asynq:servers"]).await;
         servers == 1
     })
@@ -63,7 +63,7 @@ async fn a_signal_shuts_down(name: &str) {
     let world = World::new().await;
     let client = world.client().await;
     let child = serve(&world).await;
-    for (id, payload) in [("done", "ok"), ("unfinished", "hold")] {
+    for (id, payload) in [("done", "ok"), ("unfinished", "wait")] {
         let task = Task::new("any", payload).task_id(id);
         client.enqueue(task).await.unwrap();
     }
@@ -94,7 +94,7 @@ async fn sigtstp_stops_fetching_and_sigterm_still_shuts_down() {
     let client = world.client().await;
     let child = serve(&world).await;
     signal(&child, "TSTP").await;
-    eventually("it says that it stopped", DEADLINE, || async {
+    eventually("the status of the server is stopped", DEADLINE, || async {
         let keys: Vec<String> = world.run(&["ZRANGE", "asynq:servers", "0", "-1"]).await;
         let bytes = world.bytes(&["GET", &keys[0]]).await;
         let info = <ServerInfo as prost::Message>::decode(bytes.as_slice()).unwrap();

@@ -1,4 +1,4 @@
-//! Timeouts, deadlines, cancellations, and what is due.
+//! Timeouts, deadlines, cancellations, and due tasks.
 
 use std::time::Duration;
 
@@ -6,9 +6,7 @@ use chrono::{TimeDelta, Utc};
 use rasynq::{CancelPolicy, RetryDelay, Task, TaskContext};
 use tokio::sync::mpsc;
 
-use crate::common::{DEADLINE, Scripted, TaskMessage, World, eventually, key, task_key};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key};
 
 fn task(payload: &str) -> Task {
     Task::new("any", payload.to_owned()).task_id("task")
@@ -21,7 +19,7 @@ async fn a_deadline_that_has_passed_fails_the_task_without_running_it() {
     let past = Utc::now() - TimeDelta::seconds(1);
     client.enqueue(task("ok").deadline(past)).await.unwrap();
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     world.task_is("task", "retry").await;
     server.shutdown().await;
     assert_eq!(handler.begun().len(), 0);
@@ -36,9 +34,9 @@ async fn a_timeout_drops_the_handlers_future_and_fails_the_task() {
     let world = World::new().await;
     let client = world.client().await;
     let timeout = Duration::from_secs(1);
-    client.enqueue(task("hold").timeout(timeout)).await.unwrap();
+    client.enqueue(task("wait").timeout(timeout)).await.unwrap();
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     world.task_is("task", "retry").await;
     assert_eq!(handler.running(), 0);
     let message = world.message("task").await;
@@ -64,18 +62,19 @@ async fn the_deadline_of_a_run_is_the_earlier_of_timeout_and_deadline() {
     ] {
         client.enqueue(task).task_id(id).await.unwrap();
     }
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let server = world
         .server()
         .start(move |cx: TaskContext, _: Task| {
-            tell.send((cx.task_id().to_owned(), cx.deadline().unwrap()))
+            sender
+                .send((cx.task_id().to_owned(), cx.deadline().unwrap()))
                 .unwrap();
             async { anyhow::Ok(()) }
         })
         .await
         .unwrap();
     for _ in 0..4 {
-        let (id, deadline) = told.recv().await.unwrap();
+        let (id, deadline) = receiver.recv().await.unwrap();
         let secs = (deadline - now).num_seconds();
         match id.as_str() {
             "timeout" => assert!((60..80).contains(&secs), "{secs}"),
@@ -86,7 +85,7 @@ async fn the_deadline_of_a_run_is_the_earlier_of_timeout_and_deadline() {
     server.shutdown().await;
 }
 
-/// A server that runs one task `task` with this payload, cancelled once it runs.
+/// Starts a server that runs a task `task` with this payload, and cancels the run once it has begun.
 async fn cancelled(
     world: &World,
     payload: &str,
@@ -106,7 +105,7 @@ async fn cancelled(
 async fn a_cancelled_task_fails_and_its_future_is_dropped() {
     let world = World::new().await;
     let grace = Duration::from_millis(50);
-    let (handler, server) = cancelled(&world, "hold", |server| server.cancel_grace(grace)).await;
+    let (handler, server) = cancelled(&world, "wait", |server| server.cancel_grace(grace)).await;
     world.task_is("task", "retry").await;
     assert_eq!(handler.running(), 0);
     let message = world.message("task").await;
@@ -118,7 +117,7 @@ async fn a_cancelled_task_fails_and_its_future_is_dropped() {
 #[tokio::test]
 async fn a_cancelled_task_is_archived_if_configured() {
     let world = World::new().await;
-    let (_, server) = cancelled(&world, "hold", |server| {
+    let (_, server) = cancelled(&world, "wait", |server| {
         server
             .cancel_grace(Duration::ZERO)
             .after_cancel(CancelPolicy::Archive)
@@ -132,7 +131,7 @@ async fn a_cancelled_task_is_archived_if_configured() {
 #[tokio::test]
 async fn a_cancelled_task_is_revoked_if_configured() {
     let world = World::new().await;
-    let (_, server) = cancelled(&world, "hold", |server| {
+    let (_, server) = cancelled(&world, "wait", |server| {
         server
             .cancel_grace(Duration::ZERO)
             .after_cancel(CancelPolicy::Revoke)
@@ -140,7 +139,7 @@ async fn a_cancelled_task_is_revoked_if_configured() {
     .await;
     world.task_is("task", "").await;
     assert_eq!(world.counter("failed").await, 0);
-    let locks: Vec<String> = world.run(&["KEYS", "*unique*"]).await;
+    let locks = world.locks().await;
     assert_eq!(locks.len(), 0);
     server.shutdown().await;
 }
@@ -149,9 +148,9 @@ async fn a_cancelled_task_is_revoked_if_configured() {
 async fn a_cancellation_of_another_task_stops_no_run() {
     let world = World::new().await;
     let client = world.client().await;
-    client.enqueue(task("hold")).await.unwrap();
+    client.enqueue(task("wait")).await.unwrap();
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     handler.has_begun(1).await;
     let inspector = world.inspector().await;
     inspector.cancel_processing("another").await.unwrap();
@@ -180,10 +179,10 @@ async fn due_tasks_run_and_later_tasks_wait() {
             TaskMessage::of("retried", "ok").bytes(),
         )
         .await;
-    let _: i64 = world.run(&["ZADD", &key("retry"), "1", "retried"]).await;
-    let _: i64 = world.run(&["ZADD", &key("scheduled"), "1", "due"]).await;
+    world.make_due("retry", "retried").await;
+    world.make_due("scheduled", "due").await;
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     world.task_is("due", "").await;
     world.task_is("retried", "").await;
     assert_eq!(world.state("not yet").await, "scheduled");
@@ -211,7 +210,7 @@ async fn many_due_tasks_are_forwarded_together_oldest_first() {
         .pause_queue("default")
         .await
         .unwrap();
-    let server = world.server().start(Scripted::new()).await.unwrap();
+    let server = world.start(Scripted::new()).await;
     eventually("all are pending", DEADLINE, || async {
         world.list("pending").await.len() == 250
     })
@@ -228,7 +227,7 @@ async fn completed_tasks_are_deleted_when_their_retention_has_passed() {
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
-    // more than one call deletes
+    // the eight expired tasks take more than one call
     let server = world
         .server()
         .janitor_batch_size(3)
@@ -248,13 +247,13 @@ async fn completed_tasks_are_deleted_when_their_retention_has_passed() {
     .await;
     for n in 0..8 {
         let id = n.to_string();
-        let _: i64 = world.run(&["ZADD", &key("completed"), "1", &id]).await;
+        world.make_due("completed", &id).await;
     }
-    eventually("eight are gone", DEADLINE, || async {
+    eventually("the eight expired tasks are deleted", DEADLINE, || async {
         world.scores("completed").await.len() == 2
     })
     .await;
-    let hashes: Vec<String> = world.run(&["KEYS", &task_key("*")]).await;
+    let hashes = world.task_hashes().await;
     assert_eq!(hashes.len(), 2);
     server.shutdown().await;
 }
@@ -264,21 +263,21 @@ async fn a_task_without_limits_gets_asynqs_default_timeout() {
     let world = World::new().await;
     let message = TaskMessage {
         timeout: 0,
-        ..TaskMessage::of("task", "hold")
+        ..TaskMessage::of("task", "wait")
     };
     world
         .store_pending("default", "task", message.bytes())
         .await;
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut receiver) = mpsc::unbounded_channel();
     let server = world
         .server()
         .start(move |cx: TaskContext, _: Task| {
-            tell.send(cx.deadline()).unwrap();
+            sender.send(cx.deadline()).unwrap();
             async { anyhow::Ok(()) }
         })
         .await
         .unwrap();
-    let deadline = told.recv().await.unwrap().unwrap();
+    let deadline = receiver.recv().await.unwrap().unwrap();
     let secs = (deadline - Utc::now()).num_seconds();
     assert!((1700..=1800).contains(&secs), "{secs}");
     server.shutdown().await;

@@ -1,16 +1,15 @@
-//! An idle server is told of tasks: it is never asked how long it took, only that nothing but the
-//! telling can have brought them, for its own intervals are an hour.
+//! Notifications wake an idle server.
+//!
+//! The polling intervals of these servers are an hour. A task that runs within the deadline of a test
+//! was therefore fetched because of a notification.
 
 use std::time::Duration;
 
 use rasynq::{RunningServer, Server, Task};
 
-use crate::common::support::RedisServer;
-use crate::common::{DEADLINE, Log, Scripted, World, eventually, key};
+use crate::common::{DEADLINE, HOUR, Log, RedisServer, Scripted, World, eventually, key, logged};
 
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// A server that asks for nothing by itself, once it has found its queues empty.
+/// Starts a server that does not poll.
 async fn idle(server: Server, handler: &Scripted) -> RunningServer {
     server
         .task_check_interval(HOUR)
@@ -21,7 +20,7 @@ async fn idle(server: Server, handler: &Scripted) -> RunningServer {
         .unwrap()
 }
 
-/// Runs one task, after which the queue is empty and the server waits.
+/// Runs one task. Afterwards the queue is empty, and the server waits for notifications.
 async fn first_task(world: &World, handler: &Scripted) {
     let task = Task::new("any", "ok").task_id("first");
     world.client().await.enqueue(task).await.unwrap();
@@ -80,7 +79,7 @@ async fn an_idle_server_deletes_an_expired_completed_task() {
     let task = Task::new("any", "ok").task_id("kept").retention(HOUR);
     world.client().await.enqueue(task).await.unwrap();
     world.task_is("kept", "completed").await;
-    let _: i64 = world.run(&["ZADD", &key("completed"), "1", "kept"]).await;
+    world.make_due("completed", "kept").await;
     world.task_is("kept", "").await;
     server.shutdown().await;
 }
@@ -115,9 +114,9 @@ async fn queues_are_polled_where_client_tracking_is_forbidden() {
         .start(handler.clone())
         .await
         .unwrap();
-    log.line_with(&["cannot track the queues"]).await;
+    log.line_with(&[logged::TRACKING_UNAVAILABLE]).await;
     first_task(&world, &handler).await;
-    // also while another queue is never found empty
+    // the same while another queue is never empty
     let client = world.client().await;
     let busy = (0..2_000).map(|_| Task::new("any", "ok").queue("busy"));
     assert!(client.enqueue_batch(busy).await.iter().all(Result::is_ok));
@@ -130,7 +129,7 @@ async fn queues_are_polled_where_client_tracking_is_forbidden() {
     server.shutdown().await;
 }
 
-/// How many fetches Redis has been asked for: no other script reads a list there.
+/// How many fetches Redis has received: in these tests only the fetch script calls LRANGE.
 async fn fetches(world: &World) -> u64 {
     world.calls_of(&["lrange"]).await
 }
@@ -143,23 +142,24 @@ async fn an_idle_server_fetches_once_for_each_notification() {
     let server = idle(world.server().concurrency(10), &handler).await;
     first_task(&world, &handler).await;
     let before = fetches(&world).await;
-    let mut woken = 0;
-    while woken < 6 {
+    let mut wakes = 0;
+    while wakes < 6 {
         let base = fetches(&world).await;
         let _: Option<String> = world
             .run(&["EVAL", TAKEN_AT_ONCE, "1", &key("pending")])
             .await;
-        // not woken while it waits to be watched again: others have been faster too often
+        // No fetch follows while the server pauses before it subscribes again: after several empty
+        // fetches it leaves the tasks to other servers.
         let fetched = async {
             while fetches(&world).await == base {
                 tokio::task::yield_now().await;
             }
         };
         let patience = Duration::from_millis(400);
-        woken += u64::from(tokio::time::timeout(patience, fetched).await.is_ok());
+        wakes += u64::from(tokio::time::timeout(patience, fetched).await.is_ok());
     }
-    // a shutdown waits for fetches under way
+    // the shutdown waits for fetches in flight
     server.shutdown().await;
     let total = fetches(&world).await - before;
-    assert_eq!(total, woken, "fetches for {woken} wakes");
+    assert_eq!(total, wakes, "one fetch for each wake");
 }

@@ -1,16 +1,16 @@
-//! Throw-away certificates for servers with TLS.
+//! Temporary certificates for servers with TLS.
 
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// An authority made for one test, with a certificate for `localhost` and one for a client.
+/// A certificate authority for one test, with a certificate for `localhost` and one for a client.
 pub struct Certificates {
     dir: PathBuf,
 }
 
 impl Certificates {
-    /// Makes everything new and writes it to `dir`.
+    /// Generates the keys and certificates, and writes them to `dir`.
     pub fn write_to(dir: &Path) -> Self {
         let certificates = Self {
             dir: dir.to_owned(),

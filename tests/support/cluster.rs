@@ -1,4 +1,4 @@
-//! A private Redis Cluster for one test: three masters, no replicas.
+//! A private Redis Cluster for one test: three masters without replicas.
 
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
@@ -10,13 +10,13 @@ use super::wait::{DEADLINE, eventually};
 /// How many slots a cluster has.
 const SLOTS: u16 = 16_384;
 
-/// Three cluster nodes that know each other and cover all slots, ended when dropped.
+/// Three nodes that cover all slots. Dropping the value ends them.
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts the nodes, joins them and waits until each says that the cluster is complete.
+    /// Starts the nodes, joins them, and waits until each reports that the cluster is complete.
     pub async fn start() -> Self {
         let mut nodes = Vec::new();
         for _ in 0..3 {
@@ -31,7 +31,7 @@ impl RedisCluster {
             let first = index * share;
             let end = if index == 2 { SLOTS } else { first + share };
             let mut args = vec!["ADDSLOTS".to_owned()];
-            // ADDSLOTSRANGE is Redis 7's.
+            // Redis 6.2 does not have ADDSLOTSRANGE
             args.extend((first..end).map(|slot| slot.to_string()));
             cluster_command(client, args).await;
             let epoch = (index + 1).to_string();
@@ -66,7 +66,7 @@ impl RedisCluster {
         &mut self.nodes
     }
 
-    /// The nodes as host and port.
+    /// The host and port of each node.
     pub fn addresses(&self) -> Vec<(String, u16)> {
         self.nodes
             .iter()

@@ -1,17 +1,17 @@
-//! A server that only pretends to be Redis, for what no real one will answer here.
+//! A fake Redis server, for replies that a real server does not give in tests.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// Answers every command with what a function says, in the protocol's own form.
+/// Answers every command with the result of a function.
 pub struct FakeRedis {
     port: u16,
     accepting: JoinHandle<()>,
 }
 
 impl FakeRedis {
-    /// `answer` gets a command's words and gives the reply, such as `+OK\r\n`.
+    /// `answer` gets the words of a command and returns the encoded reply, such as `+OK\r\n`.
     pub async fn start<F>(answer: F) -> Self
     where
         F: Fn(&[String]) -> String + Clone + Send + Sync + 'static,
@@ -49,7 +49,7 @@ async fn serve<F: Fn(&[String]) -> String>(stream: TcpStream, answer: F) -> Opti
         let mut line = String::new();
         stream.read_line(&mut line).await.ok()?;
         let mut command: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        // Otherwise it is a command in plain text, which is Redis' other form.
+        // without `*` the line is an inline command: plain words
         if let Some(words) = command.first()?.strip_prefix('*') {
             let words: usize = words.parse().ok()?;
             command.clear();

@@ -1,17 +1,17 @@
 //! What the integration tests share: private Redis servers and polling with a deadline.
 //!
-//! Every test owns the servers it talks to; nothing uses a fixed port or a Redis that is already
-//! running. The environment variable `RASYNQ_TEST_REDIS_SERVER` names the `redis-server` binary
-//! to use (the suite is run again on Redis 6.2 that way); without it the one on the `PATH` is used.
+//! Every test starts the servers it needs. No test uses a fixed port or a Redis that already runs.
+//! The environment variable `RASYNQ_TEST_REDIS_SERVER` names the `redis-server` binary to use; the
+//! suite runs on Redis 6.2 this way. Without the variable the tests use the binary on the `PATH`.
 #![allow(
     dead_code,
     unused_imports,
     unreachable_pub,
-    reason = "each test program uses its own part of this"
+    reason = "no test program uses all of this"
 )]
 #![allow(
     clippy::unwrap_used,
-    reason = "a helper that fails should fail its test where it stands"
+    reason = "a helper that fails should fail its test at once"
 )]
 
 mod certificates;

@@ -1,11 +1,11 @@
-//! A `redis-server` process: found, started, signalled, and always ended.
+//! A `redis-server` process: start, signals, and a guaranteed end.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::wait::{DEADLINE, poll_until};
 
@@ -20,8 +20,8 @@ pub fn server_binary() -> PathBuf {
         .into()
 }
 
-/// A port on the loopback interface that nobody used a moment ago, with `port + 10000` free too
-/// (the cluster bus of Redis 6.2 takes that one).
+/// A port on the loopback interface that was free a moment ago. `port + 10000` was free, too: Redis
+/// 6.2 uses it for its cluster bus.
 pub fn free_port() -> u16 {
     for _ in 0..1000 {
         let Ok(listener) = TcpListener::bind(("127.0.0.1", 0)) else {
@@ -38,7 +38,7 @@ pub fn free_port() -> u16 {
     panic!("no free port on the loopback interface");
 }
 
-/// One running (or stopped) process with its log file.
+/// A process, running or not, with its log file.
 pub struct Process {
     child: Option<Child>,
     log: PathBuf,
@@ -46,8 +46,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process that is not running yet; its output goes to `log`, and it is ready once a line
-    /// there contains `ready`.
+    /// A process that is not running yet. Its output goes to the file `log`; the process is ready once
+    /// that file contains `ready`.
     pub fn new(log: PathBuf, ready: &'static str) -> Self {
         Self {
             child: None,
@@ -58,7 +58,7 @@ impl Process {
 
     /// Starts `redis-server` with `args` and waits until it accepts connections, if `wait` is set.
     ///
-    /// The error is the log of a server that ended by itself.
+    /// Returns the log as the error if the server exits.
     pub async fn start(&mut self, args: &[String], wait: bool) -> Result<(), String> {
         assert!(self.child.is_none(), "the server is running already");
         let binary = server_binary();
@@ -115,7 +115,21 @@ impl Process {
         self.child.is_some()
     }
 
-    /// Sends a signal by its name without `SIG`.
+    /// Freezes the process with SIGSTOP, and waits until it is frozen.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        let Some(child) = &self.child else { return };
+        let stat = format!("/proc/{}/stat", child.id());
+        let started = Instant::now();
+        // The signal is asynchronous: without the wait the process could answer one more command.
+        // Where there is no /proc, nothing is waited for.
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") T ")) {
+            assert!(started.elapsed() < DEADLINE, "the process does not freeze");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Sends a signal; `name` is without `SIG`.
     pub fn signal(&self, name: &str) {
         let Some(child) = &self.child else {
             panic!("the server is not running");
@@ -128,11 +142,11 @@ impl Process {
         assert!(status.success(), "kill -{name} {}: {status}", child.id());
     }
 
-    /// Asks the process to end and waits until it has.
+    /// Sends SIGTERM and waits until the process has exited.
     pub async fn terminate(&mut self) {
         self.signal("TERM");
         let child = self.child.as_mut().unwrap();
-        poll_until("redis-server ends", Duration::from_secs(10), || {
+        poll_until("redis-server exits", Duration::from_secs(10), || {
             let ended = child.try_wait().unwrap();
             async move { ended }
         })
@@ -140,10 +154,10 @@ impl Process {
         self.child = None;
     }
 
-    /// Ends the process at once, like `kill -9`.
+    /// Ends the process with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Both fail only when the process is gone already.
+            // both calls fail only if the process has already exited
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -1,4 +1,4 @@
-//! A TCP proxy in front of a server that can lose replies and go silent.
+//! A TCP proxy that can lose replies and fall silent.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// Forwards connections to a port of the loopback interface, with faults on demand.
+/// Forwards connections to a port of the loopback interface, and injects faults on demand.
 pub struct Proxy {
     port: u16,
     state: Arc<State>,
@@ -20,28 +20,28 @@ pub struct Proxy {
 struct State {
     accepted: AtomicUsize,
     lose_reply: AtomicBool,
-    /// Connections that were accepted before the one of this number forward nothing any more.
+    /// Connections with a lower number forward nothing.
     silent_below: AtomicUsize,
-    /// What marks the request whose reply is lost.
-    fatal_request: Mutex<Option<Vec<u8>>>,
-    /// What marks a reply that is lost.
-    fatal_reply: Mutex<Option<Vec<u8>>>,
+    /// The reply to the next request with these bytes is lost.
+    marked_request: Mutex<Option<Vec<u8>>>,
+    /// The next reply with these bytes is lost.
+    marked_reply: Mutex<Option<Vec<u8>>>,
     lost: AtomicUsize,
 }
 
-/// One connection, as both of its directions see it.
+/// The state that both directions of a connection share.
 struct Flow {
     state: Arc<State>,
     number: usize,
-    /// What the server answers from now on is lost.
-    doomed: AtomicBool,
+    /// Whether all further replies are lost.
+    loses_replies: AtomicBool,
 }
 
-/// How long a server has to answer on a connection whose replies are lost, before it breaks.
-const LAST_BREATH: Duration = Duration::from_millis(100);
+/// How long a connection stays open after its marked request, so that the server can run the request.
+const TIME_TO_RUN: Duration = Duration::from_millis(100);
 
 impl Proxy {
-    /// A proxy before `target` on 127.0.0.1.
+    /// Starts a proxy for the port `target` on 127.0.0.1.
     pub async fn start(target: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -58,10 +58,10 @@ impl Proxy {
                 let flow = Flow {
                     state: shared.clone(),
                     number,
-                    doomed: AtomicBool::new(false),
+                    loses_replies: AtomicBool::new(false),
                 };
                 tokio::spawn(async move {
-                    // Whichever direction ends first takes the other with it.
+                    // when one direction ends, the other one is dropped
                     tokio::select! {
                         () = forward(client_in, server_out, &flow, false) => {}
                         () = forward(server_in, client_out, &flow, true) => {}
@@ -81,25 +81,24 @@ impl Proxy {
         self.port
     }
 
-    /// How many connections there have been.
+    /// How many connections the proxy has accepted.
     pub fn accepted(&self) -> usize {
         self.state.accepted.load(Ordering::SeqCst)
     }
 
-    /// Breaks the next connection on which the server answers something, instead of its answer.
+    /// Loses the next reply on any connection, and closes that connection.
     pub fn lose_next_reply(&self) {
         self.state.lose_reply.store(true, Ordering::SeqCst);
     }
 
-    /// Hands the next request that contains `mark` on, loses what is answered, and breaks the
-    /// connection.
+    /// Forwards the next request that contains `mark`, loses the reply, and closes the connection.
     pub fn lose_reply_to(&self, mark: &str) {
-        *self.state.fatal_request.lock().unwrap() = Some(mark.into());
+        *self.state.marked_request.lock().unwrap() = Some(mark.into());
     }
 
-    /// Breaks the connection instead of handing on the next reply that contains `mark`.
+    /// Loses the next reply that contains `mark`, and closes the connection.
     pub fn lose_reply_with(&self, mark: &str) {
-        *self.state.fatal_reply.lock().unwrap() = Some(mark.into());
+        *self.state.marked_reply.lock().unwrap() = Some(mark.into());
     }
 
     /// How many marked replies were lost.
@@ -107,8 +106,7 @@ impl Proxy {
         self.state.lost.load(Ordering::SeqCst)
     }
 
-    /// Forwards nothing more on the connections there are, without closing them; later
-    /// connections work.
+    /// Forwards nothing more on the present connections and leaves them open. Later connections work.
     pub fn silence(&self) {
         let now = self.accepted();
         self.state.silent_below.store(now, Ordering::SeqCst);
@@ -132,9 +130,11 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, flow: &Flow, i
         if is_reply && state.lose_reply.swap(false, Ordering::SeqCst) {
             return;
         }
-        if is_reply && (flow.doomed.load(Ordering::SeqCst) || is_marked(data, &state.fatal_reply)) {
+        if is_reply
+            && (flow.loses_replies.load(Ordering::SeqCst) || is_marked(data, &state.marked_reply))
+        {
             state.lost.fetch_add(1, Ordering::SeqCst);
-            if !flow.doomed.load(Ordering::SeqCst) {
+            if !flow.loses_replies.load(Ordering::SeqCst) {
                 return;
             }
             continue;
@@ -142,15 +142,17 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, flow: &Flow, i
         if to.write_all(data).await.is_err() {
             return;
         }
-        if !is_reply && is_marked(data, &state.fatal_request) {
-            flow.doomed.store(true, Ordering::SeqCst);
-            tokio::time::sleep(LAST_BREATH).await;
+        if !is_reply && is_marked(data, &state.marked_request) {
+            flow.loses_replies.store(true, Ordering::SeqCst);
+            // No reply can end this wait: it may belong to an earlier request, and there is none if the
+            // rest of the request is in the next read.
+            tokio::time::sleep(TIME_TO_RUN).await;
             return;
         }
     }
 }
 
-/// Whether the mark is set and in `data`; it counts once.
+/// Whether `data` contains the mark; a mark that was found is removed.
 fn is_marked(data: &[u8], mark: &Mutex<Option<Vec<u8>>>) -> bool {
     let mut mark = mark.lock().unwrap();
     let found = mark

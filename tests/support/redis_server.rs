@@ -16,16 +16,16 @@ use tempfile::TempDir;
 use super::Certificates;
 use super::process::{Process, free_port, server_binary};
 
-/// What a server prints once it serves (“Ready” of a port, “ready” of a socket).
+/// Part of what a server prints once it accepts connections: “Ready…” on a port, “ready…” on a socket.
 const READY: &str = "eady to accept connections";
 
-/// How often a start on another free port is tried: another process may have taken the first.
+/// How many ports a start tries: another process may have taken a port in the meantime.
 const START_ATTEMPTS: usize = 5;
 
-/// A private `redis-server`, ended when dropped.
+/// A private `redis-server`. Dropping the value ends the process.
 ///
-/// It listens on a unix socket in its own temporary directory, or with
-/// [`RedisServerBuilder::tcp`] on a free port of the loopback interface. Its data outlive
+/// The server listens on a unix socket in its own temporary directory, or with
+/// [`RedisServerBuilder::tcp`] on a free port of the loopback interface. Its data are kept by
 /// [`stop`](Self::stop), [`kill`](Self::kill) and [`restart`](Self::restart).
 pub struct RedisServer {
     process: Process,
@@ -35,7 +35,7 @@ pub struct RedisServer {
     certificates: Option<Arc<Certificates>>,
 }
 
-/// How a [`RedisServer`] is to be set up.
+/// The settings of a [`RedisServer`].
 #[derive(Clone, Default)]
 pub struct RedisServerBuilder {
     tcp: bool,
@@ -60,25 +60,25 @@ impl RedisServerBuilder {
         self
     }
 
-    /// Runs in cluster mode (one node; [`super::RedisCluster`] makes a whole one).
+    /// Runs in cluster mode as a single node; [`super::RedisCluster`] is a complete cluster.
     pub fn cluster(mut self) -> Self {
         self.tcp = true;
         self.cluster = true;
         self
     }
 
-    /// Demands this password of the default user (`requirepass`).
+    /// Sets a password for the default user (`requirepass`).
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self
     }
 
-    /// Adds an ACL user who may do everything.
+    /// Adds an ACL user with all permissions.
     pub fn user(self, name: &str, password: &str) -> Self {
         self.user_with_rules(name, &format!("on >{password} ~* &* +@all"))
     }
 
-    /// Adds an ACL user with rules of Redis' own syntax.
+    /// Adds an ACL user; `rules` has the syntax of `ACL SETUSER`.
     pub fn user_with_rules(mut self, name: &str, rules: &str) -> Self {
         self.users.push((name.to_owned(), rules.to_owned()));
         self
@@ -124,7 +124,7 @@ impl RedisServer {
         Self::builder().start().await
     }
 
-    /// Sets a server up differently.
+    /// The settings for another kind of server.
     pub fn builder() -> RedisServerBuilder {
         RedisServerBuilder::default()
     }
@@ -140,7 +140,7 @@ impl RedisServer {
             .unwrap();
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
         text += &String::from_utf8_lossy(&output.stderr);
-        // It ends at once either way: nothing to listen on, or an option it does not know.
+        // The server exits at once: it has nothing to listen on, or does not know the option.
         text.contains("not listen anywhere")
     }
 
@@ -151,7 +151,7 @@ impl RedisServer {
         set("dir", &dir);
         set("daemonize", "no");
         set("save", "");
-        // What a test wrote is there after a restart, and after a kill.
+        // keep the data of a test across restarts and kills
         set("appendonly", "yes");
         set("appendfsync", "no");
         set("auto-aof-rewrite-percentage", "0");
@@ -209,7 +209,7 @@ impl RedisServer {
         args
     }
 
-    /// Where the server is, as asynq's URI, with the password of the default user if it has one.
+    /// The address in asynq's URI form, with the password of the default user if there is one.
     pub fn uri(&self) -> String {
         match &self.options.password {
             Some(password) => self.uri_with(&format!(":{password}@")),
@@ -217,7 +217,7 @@ impl RedisServer {
         }
     }
 
-    /// Where the server is, with this user information (`user:password@`, already encoded).
+    /// The address with this user information (`user:password@`, percent-encoded).
     pub fn uri_with(&self, userinfo: &str) -> String {
         if self.options.tls {
             format!("rediss://{userinfo}localhost:{}", self.port)
@@ -228,7 +228,7 @@ impl RedisServer {
         }
     }
 
-    /// The TCP port; only servers made with [`RedisServerBuilder::tcp`] listen there.
+    /// The TCP port of a server with [`RedisServerBuilder::tcp`].
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -253,22 +253,23 @@ impl RedisServer {
         self.process.log()
     }
 
-    /// Ends the server gracefully; its data stay.
+    /// Ends the server with SIGTERM; its data are kept.
     pub async fn stop(&mut self) {
         self.process.terminate().await;
     }
 
-    /// Ends the server at once, as a crash would; its data stay.
+    /// Ends the server with SIGKILL, like a crash; its data are kept.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts the server again, at the same place and with the data it had, and waits for it.
+    /// Starts the server again at the same address with its data, and waits until it accepts
+    /// connections.
     pub async fn restart(&mut self) {
         self.restart_with(&[], true).await;
     }
 
-    /// Starts the server again with further settings, waiting for it only if `wait` is set.
+    /// Starts the server again with more settings; waits until it accepts connections if `wait` is set.
     pub async fn restart_with(&mut self, settings: &[(&str, &str)], wait: bool) {
         if self.process.is_running() {
             self.stop().await;
@@ -279,19 +280,19 @@ impl RedisServer {
         }
     }
 
-    /// Freezes the server: connections stay, nothing is answered.
+    /// Freezes the server: connections stay open, and commands get no reply.
     pub fn pause(&self) {
-        self.process.signal("STOP");
+        self.process.freeze();
     }
 
-    /// Lets a frozen server go on.
+    /// Resumes a frozen server.
     pub fn resume(&self) {
         self.process.signal("CONT");
     }
 
-    /// A connected client for preparing and asserting, with the rights of the default user.
+    /// A connected fred client for the test itself, logged in as the default user.
     ///
-    /// It ends with the test's runtime.
+    /// The connection is closed when the runtime of the test ends.
     pub async fn client(&self) -> Client {
         self.client_for_database(0).await
     }

@@ -5,13 +5,13 @@ use tempfile::TempDir;
 use super::RedisServer;
 use super::process::{Process, free_port};
 
-/// What a sentinel prints once it watches its master.
+/// Part of what a sentinel prints once it monitors its master.
 const READY: &str = "+monitor master";
 
-/// The name under which a sentinel of these tests knows its master.
+/// The name of the master in all sentinels of these tests.
 pub const MASTER: &str = "mymaster";
 
-/// A sentinel process that watches one server, ended when dropped.
+/// A sentinel that monitors one server. Dropping the value ends the process.
 pub struct RedisSentinel {
     process: Process,
     port: u16,
@@ -19,12 +19,12 @@ pub struct RedisSentinel {
 }
 
 impl RedisSentinel {
-    /// Watches `master` (a TCP server without password) under the name `mymaster`.
+    /// Starts a sentinel that monitors `master`, a TCP server without a password, as [`MASTER`].
     pub async fn start(master: &RedisServer) -> Self {
         Self::start_with(master, &[]).await
     }
 
-    /// Watches `master`, with further lines of `sentinel.conf`.
+    /// Starts a sentinel that monitors `master`, with more lines in `sentinel.conf`.
     pub async fn start_with(master: &RedisServer, lines: &[&str]) -> Self {
         let mut log = String::new();
         for _ in 0..5 {
@@ -62,12 +62,12 @@ impl RedisSentinel {
         self.port
     }
 
-    /// Where the sentinel is, as asynq's URI.
+    /// The address in asynq's URI form.
     pub fn uri(&self) -> String {
         self.uri_with("")
     }
 
-    /// Where the sentinel is, with this user information (`user:password@`, already encoded).
+    /// The address with this user information (`user:password@`, percent-encoded).
     pub fn uri_with(&self, userinfo: &str) -> String {
         format!(
             "redis-sentinel://{userinfo}127.0.0.1:{}?master={MASTER}",
@@ -75,7 +75,7 @@ impl RedisSentinel {
         )
     }
 
-    /// Ends the sentinel at once.
+    /// Ends the sentinel with SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill();
     }

@@ -1,9 +1,10 @@
-//! Waiting for something to become true, never for time to pass.
+//! Waiting for a condition instead of a fixed time.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what should take milliseconds: long enough for a busy machine.
+/// How long a test waits for a condition. It should take milliseconds; the limit allows for a busy
+/// machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -20,8 +21,8 @@ where
     Fut: Future<Output = bool>,
 {
     poll_until(what, deadline, move || {
-        let holds = check();
-        async move { holds.await.then_some(()) }
+        let checking = check();
+        async move { checking.await.then_some(()) }
     })
 }
 
@@ -48,6 +49,7 @@ where
                 started.elapsed() < deadline,
                 "{caller}: not within {deadline:?}: {what}"
             );
+            // the interval of the poll; the loop ends at the deadline
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }

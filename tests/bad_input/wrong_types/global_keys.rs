@@ -2,7 +2,7 @@
 
 use rasynq::{ErrorKind, Task};
 
-use crate::common::{DEADLINE, Log, Scripted, World, eventually, key};
+use crate::common::{Log, Scripted, World};
 
 #[tokio::test]
 async fn a_set_of_queues_of_a_wrong_type_refuses_every_new_task_and_stores_none() {
@@ -20,24 +20,20 @@ async fn a_set_of_queues_of_a_wrong_type_refuses_every_new_task_and_stores_none(
 async fn sets_of_servers_of_a_wrong_type_stop_no_task() {
     let world = World::new().await;
     let handler = Scripted::new();
-    let server = world.server().start(handler.clone()).await.unwrap();
+    let server = world.start(handler.clone()).await;
     let log = Log::capture();
     for set in ["asynq:servers", "asynq:workers"] {
         let _: String = world.run(&["SET", set, "wrong"]).await;
     }
     let client = world.client().await;
     client
-        .enqueue(Task::new("any", "hold").task_id("task"))
+        .enqueue(Task::new("any", "wait").task_id("task"))
         .await
         .unwrap();
     handler.has_begun(1).await;
-    let soon = (world.now().await + 20).to_string();
-    let _: i64 = world.run(&["ZADD", &key("lease"), &soon, "task"]).await;
-    // leases come first, whatever becomes of the rest
-    eventually("the lease is renewed", DEADLINE, || async {
-        world.scores("lease").await["task"] as i64 > world.now().await + 25
-    })
-    .await;
+    world.shorten_lease("task").await;
+    // a heartbeat renews leases first, so that its other parts cannot prevent it
+    world.lease_is_renewed("task").await;
     log.line_with(&["heartbeat", "WRONGTYPE"]).await;
     handler.release(1);
     world.task_is("task", "").await;

@@ -1,25 +1,25 @@
-//! Keys of a wrong type: a string where a list, a set or a hash should be.
+//! Keys of a wrong type, for example a string where Redis needs a list.
 //!
-//! Each test breaks one key and checks two things: no task is lost, and everything that does not
-//! need the key still works, above all the other queue.
+//! Each test breaks one key. No task may be lost, and everything that does not need the key must
+//! still work, above all the other queue.
 
+mod acknowledging;
 mod fetching;
 mod global_keys;
-mod outcomes;
+mod scheduling;
 mod single_tasks;
-mod waiting;
 
 use std::time::Duration;
 
 use rasynq::{Client, RunningServer, Task};
 
-use crate::common::{HOUR, Log, Scripted, World, eventually, key, queue_key};
+use crate::common::{HOUR, Log, Scripted, World, eventually, key, logged, queue_key};
 
-/// How soon a queue is served that is well: at once, on a busy machine.
+/// How soon the healthy queue is served: at once, even on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
-/// A server of the queues `default` and `well`; in `default` something is wrong.
-struct Ward {
+/// A server of the queues `default` and `healthy`. Tests break keys of `default`.
+struct TwoQueues {
     world: World,
     client: Client,
     handler: Scripted,
@@ -27,15 +27,15 @@ struct Ward {
     server: RunningServer,
 }
 
-impl Ward {
-    /// With a string where the key of `default` that ends so should be something else.
-    async fn with_string_at(rest: &str) -> Self {
-        let ward = Self::new().await;
-        let _: String = ward.world.run(&["SET", &key(rest), "wrong"]).await;
-        ward
+impl TwoQueues {
+    /// Starts the server, then writes a string to a key of `default`.
+    async fn with_string_at(name: &str) -> Self {
+        let queues = Self::start().await;
+        let _: String = queues.world.run(&["SET", &key(name), "wrong"]).await;
+        queues
     }
 
-    async fn new() -> Self {
+    async fn start() -> Self {
         let world = World::new().await;
         let handler = Scripted::new();
         let log = Log::capture();
@@ -43,8 +43,7 @@ impl Ward {
             .server()
             .concurrency(2)
             .queue("default", 1)
-            .queue("well", 1)
-            .retry_delay(RetryDelay::constant(HOUR))
+            .queue("healthy", 1)
             .start(handler.clone())
             .await
             .unwrap();
@@ -57,44 +56,63 @@ impl Ward {
         }
     }
 
+    /// Enqueues a task to `default`.
     async fn enqueue(&self, id: &str, payload: &str) {
         let task = Task::new("any", payload.to_owned()).task_id(id);
         self.client.enqueue(task).await.unwrap();
     }
 
-    /// Ten tasks of the queue that is well, a retry and a due one among them, get through.
-    async fn the_other_queue_is_served(&self) {
-        let done = queue_key("well", "processed");
-        let before: Option<i64> = self.world.run(&["GET", &done]).await;
+    /// Enqueues a task to `default` that is due at once.
+    async fn enqueue_due(&self, id: &str) {
+        let task = Task::new("any", "ok").process_in(HOUR);
+        self.client.enqueue(task).task_id(id).await.unwrap();
+        self.world.make_due("scheduled", id).await;
+    }
+
+    /// Waits until a fetch from `default` has failed.
+    async fn fetch_fails(&self) {
+        let words = [logged::FETCH_FAILED, "default", "WRONGTYPE"];
+        self.log.line_with(&words).await;
+    }
+
+    /// Waits until an acknowledgement to `default` has failed.
+    async fn acknowledgement_fails(&self) {
+        let words = [logged::ACKNOWLEDGEMENT_FAILED, "default", "WRONGTYPE"];
+        self.log.line_with(&words).await;
+    }
+
+    /// Runs twelve tasks in the healthy queue: ten pending ones, one that is due, and one that fails.
+    async fn the_healthy_queue_is_served(&self) {
+        let processed = queue_key("healthy", "processed");
+        let before: Option<i64> = self.world.run(&["GET", &processed]).await;
         let wanted = before.unwrap_or_default() + 12;
-        let tasks = (0..10).map(|_| Task::new("any", "ok").queue("well"));
+        let tasks = (0..10).map(|_| Task::new("any", "ok").queue("healthy"));
         for result in self.client.enqueue_batch(tasks).await {
             result.unwrap();
         }
         let id = format!("due {wanted}");
-        let later = Task::new("any", "ok").queue("well").process_in(HOUR);
+        let later = Task::new("any", "ok").queue("healthy").process_in(HOUR);
         self.client.enqueue(later).task_id(&id).await.unwrap();
-        let scheduled = queue_key("well", "scheduled");
+        let scheduled = queue_key("healthy", "scheduled");
         let _: i64 = self.world.run(&["ZADD", &scheduled, "1", &id]).await;
-        let failing = Task::new("any", "fail x").queue("well");
+        let failing = Task::new("any", "fail x").queue("healthy");
         self.client.enqueue(failing).await.unwrap();
-        eventually("the other queue is served", SOON, || async {
-            let now: Option<i64> = self.world.run(&["GET", &done]).await;
+        eventually("the healthy queue is served", SOON, || async {
+            let now: Option<i64> = self.world.run(&["GET", &processed]).await;
             now.unwrap_or_default() >= wanted
         })
         .await;
     }
 
-    async fn repair(&self, rest: &str) {
-        let removed: i64 = self.world.run(&["DEL", &key(rest)]).await;
-        assert_eq!(removed, 1, "{rest} was still there");
+    /// Deletes the broken key of `default`.
+    async fn repair(&self, name: &str) {
+        let removed: i64 = self.world.run(&["DEL", &key(name)]).await;
+        assert_eq!(removed, 1, "{name} was still broken");
     }
 
-    async fn end(self) {
+    async fn shutdown(self) {
         self.server.shutdown().await;
         self.world.assert_consistent().await;
         assert_eq!(self.world.list("active").await.len(), 0);
     }
 }
-
-const HOUR: Duration = Duration::from_secs(3600);

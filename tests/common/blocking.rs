@@ -1,4 +1,4 @@
-//! A blocking handler that holds its thread.
+//! A blocking handler that occupies its thread until the test releases it.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,15 +7,16 @@ use rasynq::{Task, TaskContext};
 
 use super::DEADLINE;
 
-/// What the test sees of it.
-pub struct OnThread {
+/// The test's control over a blocking handler.
+pub struct BlockingHandler {
     begun: Receiver<String>,
     release: Sender<()>,
 }
 
-impl OnThread {
-    /// The handler's other end, and the handler, for `rasynq::blocking`: each run waits to be released,
-    /// whatever becomes of it meanwhile.
+impl BlockingHandler {
+    /// The control, and the handler for `rasynq::blocking`.
+    ///
+    /// Each run waits until the test releases it. Cancellation and shutdown do not end the wait.
     pub fn new() -> (
         Self,
         impl Fn(TaskContext, Task) -> anyhow::Result<()> + Send + Sync + 'static,
@@ -31,17 +32,17 @@ impl OnThread {
         (Self { begun, release }, handler)
     }
 
-    /// The id of the next run to begin.
-    pub fn next(&self) -> String {
+    /// Waits for the next run to begin, and returns the id of its task.
+    pub fn next_to_begin(&self) -> String {
         self.begun.recv_timeout(DEADLINE).unwrap()
     }
 
-    /// Whether another run has begun.
-    pub fn has_begun_more(&self) -> bool {
+    /// Whether a run has begun that [`next_to_begin`](Self::next_to_begin) has not returned yet.
+    pub fn another_has_begun(&self) -> bool {
         self.begun.try_recv().is_ok()
     }
 
-    /// Lets one run return, now or later.
+    /// Lets one run return: a waiting run, or the next run that begins.
     pub fn release(&self) {
         self.release.send(()).unwrap();
     }
