@@ -1,5 +1,8 @@
-//! The table of log messages in `docs/operations.md` holds what the sources log, and nothing else:
-//! level, target, message and fields of everything above debug.
+//! The table of log messages in `docs/operations.md` and the sources in `src/` have the same entries.
+//!
+//! An entry has a level (info, warn or error), a target, a message, and the names of its fields. The
+//! target is the path of the module that logs: `server::ack` for both `src/server/ack.rs` and
+//! `src/server/ack/mod.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,14 +11,15 @@ use std::path::{Path, PathBuf};
 
 const LEVELS: [&str; 3] = ["error", "warn", "info"];
 
-/// A line of the log: in a row of the table, or where the sources write it.
+/// A log message: a row of the table, or a call of a log macro in the sources.
 struct Entry {
     level: String,
     target: String,
-    /// Where a message is made of parts, `…` stands for what is not said.
+    /// `…` stands for each inserted value.
     message: String,
     fields: BTreeSet<String>,
-    place: String,
+    /// The file in which the entry was found.
+    found_in: String,
 }
 
 impl fmt::Display for Entry {
@@ -25,14 +29,15 @@ impl fmt::Display for Entry {
             target,
             message,
             fields,
-            place,
+            found_in,
         } = self;
-        write!(f, "{place}: {level} {target} | {message} | {fields:?}")
+        write!(f, "{found_in}: {level} {target} | {message} | {fields:?}")
     }
 }
 
 impl Entry {
-    fn is_told_by(&self, row: &Self) -> bool {
+    /// Whether this call of a log macro is the one that `row` describes.
+    fn matches(&self, row: &Self) -> bool {
         self.level == row.level
             && self.target == row.target
             && self.fields == row.fields
@@ -51,18 +56,21 @@ fn every_log_message_is_in_the_table_and_no_other() {
         let below_src = file.strip_prefix(root.join("src")).expect("below src");
         logged.extend(entries_of(&source, below_src));
     }
-    assert!(rows.len() > 20 && logged.len() > 20, "nothing was read");
+    assert!(
+        rows.len() > 20 && logged.len() > 20,
+        "the table and the sources were read"
+    );
 
-    let lacking = logged
+    let missing = logged
         .iter()
-        .filter(|entry| !rows.iter().any(|row| entry.is_told_by(row)))
+        .filter(|entry| !rows.iter().any(|row| entry.matches(row)))
         .map(|entry| format!("not in the table: {entry}"));
     let stale = rows
         .iter()
-        .filter(|row| !logged.iter().any(|entry| entry.is_told_by(row)))
+        .filter(|row| !logged.iter().any(|entry| entry.matches(row)))
         .map(|row| format!("never logged: {row}"));
-    let faults: Vec<String> = lacking.chain(stale).collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let differences: Vec<String> = missing.chain(stale).collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]
@@ -78,9 +86,11 @@ fn the_reader_understands_the_log_macros() {
                  {N} lines"
             );
             tracing::debug!("not listed");
+            info!(a, "by its name alone");
+            not_info!(a, "another macro");
         }"#;
     let found = entries_of(source, Path::new("server/mod.rs"));
-    let told: Vec<_> = found
+    let entries: Vec<_> = found
         .iter()
         .map(|e| {
             (
@@ -92,12 +102,21 @@ fn the_reader_understands_the_log_macros() {
         })
         .collect();
     assert_eq!(
-        told,
+        entries,
         [
             ("error", "server", "two … lines", 2),
-            ("warn", "server", "one; line", 2)
+            ("warn", "server", "one; line", 2),
+            ("info", "server", "by its name alone", 1)
         ]
     );
+    for (file, module) in [
+        ("error.rs", "error"),
+        ("lib.rs", ""),
+        ("server/ack/mod.rs", "server::ack"),
+        ("server/ack/acknowledger.rs", "server::ack::acknowledger"),
+    ] {
+        assert_eq!(target(Path::new(file)), module);
+    }
     assert!(fits("two … lines", "two … lines") && fits("a …", "a b c") && !fits("a … d", "a b c"));
 }
 
@@ -117,7 +136,7 @@ fn rows_of(page: &str) -> Vec<Entry> {
             target: target.to_owned(),
             message: message.to_owned(),
             fields: in_backticks(fields).map(str::to_owned).collect(),
-            place: "docs/operations.md".to_owned(),
+            found_in: "docs/operations.md".to_owned(),
         }));
     }
     rows
@@ -127,9 +146,9 @@ fn in_backticks(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// What one file logs above debug.
+/// The calls of log macros in one file, above the level debug.
 fn entries_of(source: &str, below_src: &Path) -> Vec<Entry> {
-    // comments tell of logging too
+    // comments contain log macros, too
     let code: String = source
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
@@ -137,8 +156,12 @@ fn entries_of(source: &str, below_src: &Path) -> Vec<Entry> {
         .collect();
     let mut entries = Vec::new();
     for level in LEVELS {
-        let call = format!("tracing::{level}!(");
+        let call = format!("{level}!(");
         for (at, _) in code.match_indices(&call) {
+            let is_part_of_a_name = |before: char| before.is_alphanumeric() || before == '_';
+            if code[..at].ends_with(is_part_of_a_name) {
+                continue;
+            }
             let mut arguments = arguments(&code[at + call.len()..]);
             let message = arguments.pop().expect("a message");
             entries.push(Entry {
@@ -146,14 +169,14 @@ fn entries_of(source: &str, below_src: &Path) -> Vec<Entry> {
                 target: target(below_src),
                 message: message_of(&message),
                 fields: arguments.iter().map(|field| field_name(field)).collect(),
-                place: below_src.display().to_string(),
+                found_in: below_src.display().to_string(),
             });
         }
     }
     entries
 }
 
-/// The arguments of a macro's call, from behind its opening parenthesis.
+/// The arguments of a macro call; `code` begins after the opening parenthesis.
 fn arguments(code: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     let (mut depth, mut in_text, mut escaped) = (0, false, false);
@@ -182,7 +205,7 @@ fn arguments(code: &str) -> Vec<String> {
     found
 }
 
-/// The text of a literal, on one line, with `…` for what is put into it.
+/// The text of a string literal, on one line, with `…` for each inserted value.
 fn message_of(literal: &str) -> String {
     let text = literal.trim().trim_matches('"').replace("\\\n", " ");
     let mut message = String::new();
@@ -203,17 +226,20 @@ fn field_name(argument: &str) -> String {
     name.trim().trim_start_matches(['%', '?']).to_owned()
 }
 
-/// The path of a file's module.
+/// The path of the module in a file.
 fn target(below_src: &Path) -> String {
     let path = below_src.with_extension("");
     let mut parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-    if parts.last().is_some_and(|last| last == "mod") {
+    if parts
+        .last()
+        .is_some_and(|last| last == "mod" || last == "lib")
+    {
         parts.pop();
     }
     parts.join("::")
 }
 
-/// Whether a message is what a pattern says, `…` standing for anything.
+/// Whether a pattern matches a message; `…` matches any text.
 fn fits(pattern: &str, message: &str) -> bool {
     let parts: Vec<&str> = pattern.split('…').collect();
     let (first, last) = (parts[0], parts[parts.len() - 1]);

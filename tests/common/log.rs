@@ -17,7 +17,6 @@ pub mod logged {
     pub const GROUP_NOT_JOINED: &str = "cannot join their groups";
     pub const LEASE_LOST: &str = "lease was lost";
     pub const PENDING_IDS_DROPPED: &str = "dropped";
-    pub const SET_NOT_WATCHED: &str = "cannot watch a sorted set";
     pub const TASK_GONE: &str = "task is gone";
     pub const TRACKING_UNAVAILABLE: &str = "cannot watch the queues";
     pub const UNDECODABLE: &str = "does not decode";
@@ -67,6 +66,15 @@ impl Log {
         eventually(&what, DEADLINE, || async {
             !self.lines_with(words).is_empty()
         })
+    }
+}
+
+/// Prints the log of a test that fails.
+impl Drop for Log {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the log:\n{}", self.lines_with(&[]).join("\n"));
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use rasynq::{
-    Answer, ErrorKind, Handler, IntoHandler, Mux, Progress, Protobuf, RetryDelay, Run,
-    RunningServer, Task, TaskContext, TaskKind, UndecodablePayload, blocking,
+    Answer, ErrorKind, Handler, IntoHandler, Mux, Progress, Protobuf, RetryDelay, Run, Task,
+    TaskContext, TaskKind, UndecodablePayload, blocking,
 };
 use tokio::sync::{Semaphore, mpsc};
 use tower::limit::ConcurrencyLimitLayer;
