@@ -36,7 +36,7 @@ impl fmt::Display for Entry {
 }
 
 impl Entry {
-    /// Whether this call of a log macro is the one that `row` describes.
+    /// Whether `row` describes this call of a log macro.
     fn matches(&self, row: &Self) -> bool {
         self.level == row.level
             && self.target == row.target

@@ -125,12 +125,7 @@ async fn a_pending_id_whose_task_is_gone_is_dropped_and_the_next_is_fetched() {
         let _: i64 = world.run(&["DEL", &task_key(id)]).await;
     }
     let handler = Scripted::new();
-    let server = world
-        .server()
-        .concurrency(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start_with_workers(1, handler.clone()).await;
     world.task_is("two", "").await;
     assert_eq!(handler.begun(), ["one", "two"]);
     log.line_with(&[logged::TASK_GONE, "default"]).await;

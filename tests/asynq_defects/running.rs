@@ -68,12 +68,7 @@ async fn a_run_past_its_timeout_is_dropped_before_the_next_begins() {
     for id in ["first", "second"] {
         client.enqueue(task.clone()).task_id(id).await.unwrap();
     }
-    let server = world
-        .server()
-        .concurrency(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start_with_workers(1, handler.clone()).await;
     for id in ["first", "second"] {
         world.task_is(id, "retry").await;
     }

@@ -26,12 +26,7 @@ async fn a_pending_message_that_does_not_decode_is_archived_unchanged() {
     }
     ok_task(&world, "after").await;
     let handler = Scripted::new();
-    let server = world
-        .server()
-        .concurrency(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start_with_workers(1, handler.clone()).await;
     world.task_is("after", "").await;
     for id in ["bad 1", "bad 2"] {
         world.task_is(id, "archived").await;
@@ -82,7 +77,7 @@ async fn an_id_without_a_hash_is_dropped_from_every_list() {
     world.task_is("good", "").await;
     eventually("no list has an entry", DEADLINE, || async {
         let mut left = Vec::new();
-        for rest in [
+        for list in [
             "pending",
             "scheduled",
             "retry",
@@ -90,7 +85,7 @@ async fn an_id_without_a_hash_is_dropped_from_every_list() {
             "active",
             "lease",
         ] {
-            let exists: i64 = world.run(&["EXISTS", &key(rest)]).await;
+            let exists: i64 = world.run(&["EXISTS", &key(list)]).await;
             left.push(exists);
         }
         left.iter().sum::<i64>() == 0

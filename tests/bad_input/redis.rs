@@ -70,12 +70,7 @@ async fn a_read_only_replica_refuses_new_tasks_and_loses_no_others() {
     let client = world.client().await;
     let handler = Scripted::new();
     let log = Log::capture();
-    let server = world
-        .server()
-        .concurrency(2)
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start_with_workers(2, handler.clone()).await;
     for (id, payload) in [
         ("done", "wait"),
         ("failed", "wait_then_fail x"),
@@ -139,12 +134,7 @@ async fn a_redis_out_of_memory_still_accepts_acknowledgements_and_renews_leases(
     let world = World::new().await;
     let client = world.client().await;
     let handler = Scripted::new();
-    let server = world
-        .server()
-        .concurrency(5)
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start_with_workers(5, handler.clone()).await;
     for (id, payload) in [
         ("done", "wait"),
         ("failed", "wait_then_fail x"),

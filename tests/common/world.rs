@@ -16,13 +16,13 @@ use super::support::RedisServerBuilder;
 use super::{DEADLINE, HOUR, Proxy, RedisServer, TaskMessage, eventually};
 
 /// The key of the queue `default` with this last part.
-pub fn key(rest: &str) -> String {
-    queue_key("default", rest)
+pub fn key(name: &str) -> String {
+    queue_key("default", name)
 }
 
 /// The key of a queue with this last part.
-pub fn queue_key(queue: &str, rest: &str) -> String {
-    format!("asynq:{{{queue}}}:{rest}")
+pub fn queue_key(queue: &str, name: &str) -> String {
+    format!("asynq:{{{queue}}}:{name}")
 }
 
 /// The key of the hash of a task in the queue `default`.
@@ -84,6 +84,16 @@ impl World {
         self.server().start(handler).await.unwrap()
     }
 
+    /// Starts the default server of the tests with this number of workers.
+    pub async fn start_with_workers<M>(
+        &self,
+        workers: usize,
+        handler: impl IntoHandler<M>,
+    ) -> RunningServer {
+        let server = self.server().concurrency(workers);
+        server.start(handler).await.unwrap()
+    }
+
     /// A server on this connection with four workers and short intervals (20 ms). A failed task waits
     /// an hour for its retry; a shutdown waits 2 s for handlers.
     pub fn server_on(connection: &Connection) -> Server {
@@ -122,15 +132,15 @@ impl World {
     }
 
     /// The elements of a list of the queue `default`, from the left.
-    pub async fn list(&self, rest: &str) -> Vec<String> {
-        self.run(&["LRANGE", &key(rest), "0", "-1"]).await
+    pub async fn list(&self, name: &str) -> Vec<String> {
+        self.run(&["LRANGE", &key(name), "0", "-1"]).await
     }
 
     /// The members of a sorted set of the queue `default`, with their scores.
-    pub async fn scores(&self, rest: &str) -> BTreeMap<String, f64> {
+    pub async fn scores(&self, name: &str) -> BTreeMap<String, f64> {
         let members: Vec<(String, f64)> = self
             .raw
-            .zrange(key(rest), 0, -1, None, false, None, true)
+            .zrange(key(name), 0, -1, None, false, None, true)
             .await
             .unwrap();
         members.into_iter().collect()
@@ -166,8 +176,8 @@ impl World {
     }
 
     /// A counter of the queue `default`; 0 if the key does not exist.
-    pub async fn counter(&self, rest: &str) -> i64 {
-        let n: Option<i64> = self.run(&["GET", &key(rest)]).await;
+    pub async fn counter(&self, name: &str) -> i64 {
+        let n: Option<i64> = self.run(&["GET", &key(name)]).await;
         n.unwrap_or_default()
     }
 

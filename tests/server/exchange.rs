@@ -17,12 +17,7 @@ async fn enqueue(world: &World, ids: &[&str]) {
 
 /// Starts a server with one worker, and waits until the first task runs.
 async fn one_worker(world: &World, handler: &Scripted) -> RunningServer {
-    let server = world
-        .server()
-        .concurrency(1)
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start_with_workers(1, handler.clone()).await;
     handler.has_begun(1).await;
     server
 }

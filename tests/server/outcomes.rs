@@ -308,12 +308,7 @@ async fn tasks_acknowledged_together_leave_the_others_active_in_their_order() {
     for result in client.enqueue_batch(tasks).await {
         result.unwrap();
     }
-    let server = world
-        .server()
-        .concurrency(TASKS)
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start_with_workers(TASKS, handler.clone()).await;
     handler.has_begun(TASKS).await;
     let mut left = TASKS;
     // small and large parts of the batch

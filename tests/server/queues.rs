@@ -106,12 +106,7 @@ async fn no_more_tasks_run_at_once_than_there_are_workers_and_none_is_idle() {
     let world = World::new().await;
     enqueue(&world, "default", 10, "wait").await;
     let handler = Scripted::new();
-    let server = world
-        .server()
-        .concurrency(3)
-        .start(handler.clone())
-        .await
-        .unwrap();
+    let server = world.start_with_workers(3, handler.clone()).await;
     for round in 1..=10 {
         handler.has_begun((2 + round).min(10)).await;
         handler.release(1);

@@ -3,7 +3,7 @@
 use rasynq::Task;
 
 use super::TwoQueues;
-use crate::common::{HOUR, Log, RedisServer, Scripted, World, key, logged};
+use crate::common::{HOUR, Log, RedisServer, Scripted, World, key};
 
 #[tokio::test]
 async fn active_that_becomes_a_wrong_type_delays_acknowledgements_until_it_is_repaired() {

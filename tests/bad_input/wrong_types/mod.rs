@@ -81,7 +81,7 @@ impl TwoQueues {
         self.log.line_with(&words).await;
     }
 
-    /// Runs twelve tasks in the healthy queue: ten pending ones, one that is due, and one that fails.
+    /// Runs twelve tasks in the healthy queue: ten pending tasks, a due task, and a failing task.
     async fn the_healthy_queue_is_served(&self) {
         let processed = queue_key("healthy", "processed");
         let before: Option<i64> = self.world.run(&["GET", &processed]).await;
