@@ -4,6 +4,10 @@
 //! target is the path of the module that logs: `server::ack` for both `src/server/ack.rs` and
 //! `src/server/ack/mod.rs`.
 
+#[expect(unreachable_pub, reason = "tests/common exports these constants")]
+#[path = "common/logged.rs"]
+mod logged;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
@@ -71,6 +75,17 @@ fn every_log_message_is_in_the_table_and_no_other() {
         .map(|row| format!("never logged: {row}"));
     let differences: Vec<String> = missing.chain(stale).collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn phrases_that_tests_look_for_are_in_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/operations.md")).expect("docs/operations.md");
+    let rows = rows_of(&page);
+    for phrase in logged::ALL {
+        let is_listed = rows.iter().any(|row| row.message.contains(phrase));
+        assert!(is_listed, "{phrase:?} is in no row of docs/operations.md");
+    }
 }
 
 #[test]

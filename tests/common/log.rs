@@ -8,20 +8,6 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{DEADLINE, eventually};
 
-/// Parts of log messages that tests look for. `docs/operations.md` has the complete messages.
-pub mod logged {
-    pub const ACKNOWLEDGEMENT_FAILED: &str = "could not tell Redis";
-    pub const CLAIM_LOST: &str = "no longer held";
-    pub const FETCH_FAILED: &str = "could not fetch tasks";
-    pub const FORWARD_FAILED: &str = "could not forward";
-    pub const GROUP_NOT_JOINED: &str = "cannot join their groups";
-    pub const LEASE_LOST: &str = "lease was lost";
-    pub const PENDING_IDS_DROPPED: &str = "dropped";
-    pub const TASK_GONE: &str = "task is gone";
-    pub const TRACKING_UNAVAILABLE: &str = "cannot watch the queues";
-    pub const UNDECODABLE: &str = "does not decode";
-}
-
 /// Collects the log lines of the current thread.
 ///
 /// A test on a current-thread runtime runs completely on this thread. On a multi-thread runtime some

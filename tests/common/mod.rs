@@ -13,6 +13,7 @@
 
 mod blocking;
 mod log;
+pub mod logged;
 mod messages;
 mod scripted;
 #[path = "../support/mod.rs"]
@@ -22,7 +23,7 @@ mod world;
 use std::time::Duration;
 
 pub use blocking::BlockingHandler;
-pub use log::{Log, logged};
+pub use log::Log;
 pub use messages::{ServerInfo, TaskMessage, WorkerInfo};
 pub use scripted::Scripted;
 pub use support::{DEADLINE, FakeRedis, Proxy, RedisServer, bulk, eventually, poll_until};

@@ -22,7 +22,7 @@ async fn a_task_hash_of_a_wrong_type_affects_only_its_task() {
     queues.world.task_is("task", "").await;
     queues
         .log
-        .line_with(&[logged::PENDING_IDS_DROPPED, "default"])
+        .line_with(&[logged::IDS_DROPPED, "default"])
         .await;
     queues.the_healthy_queue_is_served().await;
     queues.server.shutdown().await;
