@@ -1,202 +1,107 @@
-//! Which door leads where: the arrows between the modules of `src/`, read from their `use` lines.
+//! Which module depends on which, read from the `use` lines and paths of `src/`.
+//!
+//! A module is one file. A name that a `mod.rs` re-exports counts as a dependency on the file that
+//! defines it, not on the `mod.rs`.
 
 #![expect(clippy::unwrap_used, reason = "what a test expects")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Room → the rooms it may know. A room of the server's is `server/…`.
-///
-/// Everyone may know `error`; `wire` and `error` know nobody.
-const DOORS: &[(&str, &[&str])] = &[
+/// Module → the modules that it may depend on, besides `error`, `clock`, its own folder, and what
+/// its folder may depend on. A folder stands for all files in it.
+const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("clock", &[]),
     ("wire", &[]),
-    ("unique", &[]),
-    ("task", &["unique", "wire"]),
     ("connection", &[]),
-    ("broker", &["wire", "connection"]),
-    (
-        "client",
-        &["broker", "connection", "task", "unique", "wire"],
-    ),
-    ("inspector", &["broker", "connection", "task", "wire"]),
+    ("background", &[]),
+    ("broker", &["wire"]),
+    ("broker/redis", &["broker", "connection"]),
+    ("task", &["wire"]),
     ("run", &["broker", "task", "wire"]),
     ("handler", &["run", "task", "wire"]),
     ("mux", &["handler", "run"]),
     ("retry_delay", &["task"]),
-    // the server's parts and the nouns they share
+    ("client", &["broker", "connection", "task", "wire"]),
+    ("inspector", &["broker", "connection", "task", "wire"]),
+    ("server", &["background", "broker", "handler"]),
     (
-        "server",
+        "server/builder",
         &[
-            "broker",
             "connection",
-            "handler",
             "retry_delay",
             "run",
             "task",
+            "server",
             "server/config",
-            "server/endings",
-            "server/forwarder",
-            "server/healthchecker",
-            "server/heartbeater",
-            "server/janitor",
-            "server/lost_fetches",
-            "server/policy",
-            "server/processor",
-            "server/queues",
-            "server/recoverer",
             "server/running",
-            "server/runs",
-            "server/service",
-            "server/signals",
-            "server/status",
-            "server/subscriber",
-            "server/syncer",
-            "server/wakeups",
-            "server/watcher",
-            "server/worker",
         ],
     ),
     (
         "server/config",
-        &["broker", "retry_delay", "run", "task", "server/queues"],
+        &["retry_delay", "run", "task", "server/queues"],
     ),
-    ("server/status", &["unique", "wire"]),
-    ("server/wakeups", &[]),
-    ("server/service", &[]),
-    ("server/signals", &[]),
-    ("server/queues", &["broker", "task", "wire"]),
-    (
-        "server/runs",
-        &["broker", "run", "task", "wire", "server/wakeups"],
-    ),
+    ("server/queues", &["task", "wire"]),
+    ("server/status", &["wire"]),
     (
         "server/policy",
-        &[
-            "broker",
-            "handler",
-            "retry_delay",
-            "run",
-            "task",
-            "wire",
-            "server/config",
-            "server/runs",
-        ],
+        &["retry_delay", "run", "task", "wire", "server/config"],
     ),
     (
-        "server/forwarder",
-        &["broker", "server/queues", "server/wakeups"],
+        "server/hooks",
+        &["run", "task", "server/config", "server/run"],
+    ),
+    ("server/running", &["server/status"]),
+    ("server/fetch/sizing", &[]),
+    ("server/fetch/gate", &[]),
+    ("server/fetch/lost_fetches", &["wire"]),
+    (
+        "server/fetch/processor",
+        &["server/ack", "server/queues", "server/run", "server/wake"],
+    ),
+    ("server/wake", &["server/fetch/gate", "server/queues"]),
+    ("server/run/deadline", &["task", "wire"]),
+    (
+        "server/run/held",
+        &["run", "wire", "server/fetch/gate", "server/queues"],
     ),
     (
-        "server/healthchecker",
-        &["broker", "server/config", "server/policy", "server/service"],
+        "server/run/executor",
+        &["run", "task", "server/ack", "server/hooks", "server/policy"],
     ),
+    ("server/ack", &["wire", "server/queues", "server/run/held"]),
+    ("server/upkeep/forwarder", &["server/queues", "server/wake"]),
+    ("server/upkeep/health_checker", &["server/config"]),
     (
-        "server/heartbeater",
-        &[
-            "broker",
-            "run",
-            "wire",
-            "server/runs",
-            "server/service",
-            "server/status",
-        ],
+        "server/upkeep/heartbeater",
+        &["run", "wire", "server/run/held", "server/status"],
     ),
+    ("server/upkeep/janitor", &["server/queues", "server/wake"]),
     (
-        "server/janitor",
-        &[
-            "broker",
-            "server/queues",
-            "server/service",
-            "server/wakeups",
-        ],
+        "server/upkeep/recoverer",
+        &["wire", "server/policy", "server/queues"],
     ),
-    (
-        "server/watcher",
-        &[
-            "broker",
-            "server/queues",
-            "server/service",
-            "server/wakeups",
-        ],
-    ),
-    (
-        "server/recoverer",
-        &[
-            "broker",
-            "wire",
-            "server/policy",
-            "server/queues",
-            "server/service",
-        ],
-    ),
-    ("server/lost_fetches", &["broker", "wire"]),
-    (
-        "server/running",
-        &["broker", "server/heartbeater", "server/status"],
-    ),
-    (
-        "server/subscriber",
-        &["broker", "run", "server/runs", "server/service"],
-    ),
-    (
-        "server/endings",
-        &[
-            "broker",
-            "wire",
-            "server/policy",
-            "server/runs",
-            "server/service",
-            "server/wakeups",
-        ],
-    ),
-    (
-        "server/syncer",
-        &["broker", "server/endings", "server/policy"],
-    ),
-    // a run ends among the endings, and a fetch begins runs: the parts that a task goes through
-    (
-        "server/worker",
-        &[
-            "handler",
-            "run",
-            "task",
-            "server/endings",
-            "server/policy",
-            "server/runs",
-            "server/wakeups",
-        ],
-    ),
-    (
-        "server/processor",
-        &[
-            "broker",
-            "run",
-            "unique",
-            "wire",
-            "server/endings",
-            "server/lost_fetches",
-            "server/queues",
-            "server/runs",
-            "server/service",
-            "server/wakeups",
-            "server/worker",
-        ],
-    ),
+    ("server/upkeep/subscriber", &["run", "server/run/held"]),
 ];
 
+/// The one module that names all parts of a server.
+const WIRING: &str = "server";
+
 #[test]
-fn modules_know_only_those_that_the_design_lets_them_know() {
-    let doors: BTreeMap<&str, &[&str]> = DOORS.iter().copied().collect();
+fn modules_depend_only_on_those_that_the_design_allows() {
     let mut forbidden = Vec::new();
-    for (room, known) in arrows() {
-        let Some(allowed) = doors.get(room.as_str()) else {
-            forbidden.push(format!("{room}: a new room, say in DOORS whom it may know"));
+    for (module, known) in dependencies() {
+        if module == WIRING {
             continue;
-        };
+        }
+        let (listed, allowed) = allowed_for(&module);
+        if !listed {
+            forbidden.push(format!("{module}: a new module, list it in DEPENDENCIES"));
+        }
         for other in known {
-            if other != "error" && !allowed.contains(&other.as_str()) {
-                forbidden.push(format!("{room} -> {other}"));
+            if !is_allowed(&module, &other, &allowed) {
+                forbidden.push(format!("{module} -> {other}"));
             }
         }
     }
@@ -204,18 +109,40 @@ fn modules_know_only_those_that_the_design_lets_them_know() {
 }
 
 #[test]
-fn every_door_is_used() {
-    let arrows = arrows();
+fn every_allowed_dependency_is_used() {
+    let dependencies = dependencies();
     let mut unused = Vec::new();
-    for (room, allowed) in DOORS {
-        let known = arrows.get(*room).cloned().unwrap_or_default();
+    for (module, allowed) in DEPENDENCIES {
+        let in_module = dependencies
+            .iter()
+            .filter(|(file, _)| is_within(file, module));
+        let known: Vec<&String> = in_module.flat_map(|(_, known)| known).collect();
         for other in *allowed {
-            if !known.contains(*other) {
-                unused.push(format!("{room} -> {other}"));
+            if !known.iter().any(|known| is_within(known, other)) {
+                unused.push(format!("{module} -> {other}"));
             }
         }
     }
     assert!(unused.is_empty(), "{unused:#?}");
+}
+
+#[test]
+fn no_file_depends_on_itself_through_others() {
+    let dependencies = dependencies();
+    // Removes files whose dependencies are all removed. What is left is a circle, or leads to one.
+    let mut left: BTreeMap<&str, BTreeSet<&str>> = dependencies
+        .iter()
+        .map(|(file, known)| (file.as_str(), known.iter().map(String::as_str).collect()))
+        .collect();
+    loop {
+        let files: BTreeSet<&str> = left.keys().copied().collect();
+        let before = left.len();
+        left.retain(|_, known| known.iter().any(|other| files.contains(other)));
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "{left:#?}");
 }
 
 #[test]
@@ -229,12 +156,12 @@ fn there_is_no_lua_outside_its_directory() {
 }
 
 #[test]
-fn keys_are_spelled_in_one_place() {
+fn keys_are_spelled_in_one_file() {
     for (path, source) in sources() {
         if path.starts_with("wire/keys.rs") {
             continue;
         }
-        // messages for people may name a key, and lease errors begin like one
+        // Messages for people may name a key, and the text of a lease error begins like one.
         let found = code_of(&source).find(|line| {
             line.contains("\"asynq:{") || (line.contains("\"asynq:") && !line.contains("\"asynq: "))
         });
@@ -243,38 +170,91 @@ fn keys_are_spelled_in_one_place() {
 }
 
 #[test]
-fn redis_is_spoken_to_in_the_broker_and_the_connection_only() {
+fn fred_is_used_in_the_broker_and_the_connection_only() {
+    assert_only_in(&["fred::"], &["broker/redis", "connection"]);
+}
+
+#[test]
+fn the_clock_and_random_numbers_come_from_one_file() {
+    let words = ["Utc::now", "Instant::now", "SystemTime::now", "rand::"];
+    assert_only_in(&words, &["clock.rs", "broker/redis/changes.rs"]);
+}
+
+#[test]
+fn no_type_name_is_used_twice() {
+    let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for (path, source) in sources() {
-        if path.starts_with("broker") || path.starts_with("connection") {
+        for line in code_of(&source) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let at = words
+                .iter()
+                .position(|word| ["struct", "enum", "trait", "type"].contains(word));
+            // An associated type belongs to its trait.
+            let (Some(at), false) = (at, line.starts_with("    ")) else {
+                continue;
+            };
+            if words[..at]
+                .iter()
+                .all(|word| word.starts_with("pub") || *word == "in")
+            {
+                let name = words[at + 1].split(|c: char| !c.is_alphanumeric()).next();
+                let found = files.entry(name.unwrap().to_owned()).or_default();
+                found.push(path.clone());
+            }
+        }
+    }
+    files.retain(|_, paths| paths.len() > 1);
+    // Generated messages have the names of asynq's.
+    assert!(files.is_empty(), "{files:#?}");
+}
+
+#[test]
+fn no_file_has_more_than_450_lines_of_code() {
+    for (path, source) in sources() {
+        let lines = code_of(&source).count();
+        assert!(lines <= 450, "{}: {lines} lines", path.display());
+    }
+}
+
+fn assert_only_in(words: &[&str], places: &[&str]) {
+    for (path, source) in sources() {
+        if places.iter().any(|place| path.starts_with(place)) {
             continue;
         }
-        let found = code_of(&source).find(|line| line.contains("fred::"));
+        let found = code_of(&source).find(|line| words.iter().any(|word| line.contains(word)));
         assert!(found.is_none(), "{}: {found:?}", path.display());
     }
 }
 
-#[test]
-fn no_file_has_grown_past_two_nouns() {
-    for (path, source) in sources() {
-        let product = code_of(&source).count();
-        assert!(product <= 550, "{}: {product} lines", path.display());
-    }
+fn is_within(file: &str, module: &str) -> bool {
+    file == module || file.starts_with(&format!("{module}/"))
 }
 
-/// All files of `src/` with their paths in it.
-///
-/// Modules of tests alone are left out.
+/// Whether the module or one of its folders is listed, and what they may depend on.
+fn allowed_for(module: &str) -> (bool, Vec<&'static str>) {
+    let listed = DEPENDENCIES
+        .iter()
+        .filter(|(name, _)| is_within(module, name));
+    let allowed = listed.clone().flat_map(|(_, allowed)| *allowed).copied();
+    (listed.count() > 0, allowed.collect())
+}
+
+fn is_allowed(module: &str, other: &str, allowed: &[&str]) -> bool {
+    let folder = module.rsplit_once('/').map_or(module, |(folder, _)| folder);
+    ["error", "clock"].contains(&other)
+        || is_within(other, module)
+        // In the folder of the server's parts each dependency is listed.
+        || (folder != WIRING && is_within(other, folder))
+        || allowed.iter().any(|allowed| is_within(other, allowed))
+}
+
+/// All files of `src/` with their paths in it, without the files of tests alone.
 fn sources() -> Vec<(PathBuf, String)> {
     fn read(dir: &Path, root: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
-            if path
-                .file_stem()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .ends_with("tests")
-            {
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            if stem.ends_with("tests") || stem == "generated" {
                 continue;
             }
             if path.is_dir() {
@@ -288,7 +268,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     read(&root, &root, &mut found);
-    assert!(found.len() > 20, "{found:?}");
+    assert!(found.len() > 50, "{found:?}");
     found.sort();
     found
 }
@@ -297,108 +277,164 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn code_of(source: &str) -> impl Iterator<Item = &str> {
     source
         .lines()
-        .take_while(|line| *line != "mod tests {")
+        .take_while(|line| {
+            !line.starts_with("mod tests {") && !line.starts_with("pub(crate) mod tests {")
+        })
         .filter(|line| !line.trim_start().starts_with("//"))
 }
 
-/// The room that a path of modules leads to.
-fn room(modules: &[&str]) -> String {
-    match modules {
-        ["server", part, ..] if part.starts_with(|c: char| c.is_ascii_lowercase()) => {
-            format!("server/{part}")
-        }
-        [first, ..] => (*first).to_owned(),
-        // what lib.rs exports again: in doc comments and for errors
-        [] => "error".to_owned(),
-    }
-}
-
-/// Who knows whom: by `use` lines and by paths in the code.
-fn arrows() -> BTreeMap<String, BTreeSet<String>> {
-    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (path, source) in sources() {
-        let mut modules: Vec<String> = path
-            .with_extension("")
-            .iter()
-            .map(|part| part.to_str().unwrap().to_owned())
-            .collect();
-        if modules.last().is_some_and(|name| name == "mod") {
-            modules.pop();
-        }
-        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-        // the list of modules and re-exports may name anyone
-        if modules == ["lib"] {
-            continue;
-        }
-        let here = room(&modules);
-        let known = arrows.entry(here.clone()).or_default();
-        for named in named_by(&source, &modules) {
-            let named: Vec<&str> = named.iter().map(String::as_str).collect();
-            let there = room(&named);
-            if there != here {
-                known.insert(there);
-            }
-        }
-    }
-    arrows
-}
-
-/// The modules of this crate that a file names, as paths from the root.
-fn named_by(source: &str, modules: &[&str]) -> Vec<Vec<String>> {
-    let children: Vec<&str> = source
-        .lines()
-        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
-        .collect();
-    let mut named = Vec::new();
-    for line in code_of(source) {
-        for (at, _) in line.match_indices("crate::") {
-            let free = line[..at]
-                .chars()
-                .next_back()
-                .is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '$');
-            if free {
-                named.push(path_of(&line[at + "crate::".len()..]));
-            }
-        }
-        for (at, _) in line.match_indices("super::") {
-            if line[..at].ends_with("super::") {
-                continue;
-            }
-            let mut rest = &line[at..];
-            let mut from = modules.to_vec();
-            while let Some(after) = rest.strip_prefix("super::") {
-                from.pop();
-                rest = after;
-            }
-            let mut path: Vec<String> = from.iter().map(|part| (*part).to_owned()).collect();
-            path.extend(path_of(rest));
-            named.push(path);
-        }
-        for child in &children {
-            let found = line.match_indices(&format!("{child}::")).any(|(at, _)| {
-                let before = line[..at].chars().next_back();
-                before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':')
-            });
-            if found {
-                let mut whole: Vec<String> =
-                    modules.iter().map(|part| (*part).to_owned()).collect();
-                whole.push((*child).to_owned());
-                named.push(whole);
-            }
-        }
-    }
-    named
-}
-
-/// The names of modules that a path begins with: what is in lower case before something else.
-fn path_of(text: &str) -> Vec<String> {
-    text.split("::")
-        .map(|part| {
-            part.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap_or("")
+/// Which file depends on which. A file is named by its path without `.rs` and `/mod.rs`.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let files: BTreeMap<String, String> = sources()
+        .into_iter()
+        .filter(|(path, _)| path != Path::new("lib.rs"))
+        .map(|(path, source)| {
+            let name = path.with_extension("").to_str().unwrap().to_owned();
+            let name = name.strip_suffix("/mod").unwrap_or(&name).to_owned();
+            (name, code_of(&source).collect::<Vec<_>>().join("\n"))
         })
-        .take_while(|part| part.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect();
+    // What a `mod.rs` re-exports: (module, name) → path of the definition.
+    let mut exports = BTreeMap::new();
+    for (module, code) in &files {
+        for path in used_paths(code, "pub")
+            .into_iter()
+            .flat_map(|path| expand(&path))
+        {
+            if let Some(target) = resolve(module, &path, &files)
+                && let Some(name) = target.last()
+            {
+                exports.insert((module.clone(), name.clone()), target.clone());
+            }
+        }
+    }
+    let mut dependencies = BTreeMap::new();
+    for (module, code) in &files {
+        let used = used_paths(code, "use").into_iter();
+        let named = used
+            .chain(inline_paths(code))
+            .flat_map(|path| expand(&path));
+        let known: BTreeSet<String> = named
+            .filter_map(|path| resolve(module, &path, &files))
+            .map(|target| file_of(target, &files, &exports))
+            .filter(|other| other != module && !other.is_empty())
+            .collect();
+        dependencies.insert(module.clone(), known);
+    }
+    dependencies
+}
+
+/// The paths of `use` lines: of re-exports for `pub`, of the others for `use`.
+fn used_paths(code: &str, kind: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find("use ") {
+        let line_start = rest[..at].rfind('\n').map_or(0, |at| at + 1);
+        let before = rest[line_start..at].trim();
+        rest = &rest[at + "use ".len()..];
+        let is_use = before.is_empty() || (before.starts_with("pub") && !before.contains(' '));
+        let Some(end) = rest.find(';').filter(|_| is_use) else {
+            continue;
+        };
+        if before.starts_with("pub") == (kind == "pub") {
+            found.push(rest[..end].split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
+    found
+}
+
+/// Paths within the code that begin at the root of the crate or at a parent.
+fn inline_paths(code: &str) -> Vec<String> {
+    // Neither imports nor the scopes of `pub(in …)`.
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("use "))
+        .map(|line| match line.split_once("pub(in ") {
+            Some((_, rest)) => rest.split_once(')').map_or(rest, |(_, rest)| rest),
+            None => line,
+        });
+    let words =
+        lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':'));
+    words
+        .filter(|word| word.starts_with("crate::") || word.starts_with("super::"))
         .map(str::to_owned)
         .collect()
+}
+
+/// `a::{b, c::{d}}` as `a::b` and `a::c::d`.
+fn expand(path: &str) -> Vec<String> {
+    let Some((prefix, group)) = path.split_once('{') else {
+        let plain = path.split(" as ").next().unwrap();
+        return vec![plain.trim().to_owned()];
+    };
+    let group = group.trim_end().strip_suffix('}').unwrap_or(group);
+    let (mut depth, mut parts) = (0, vec![String::new()]);
+    for letter in group.chars() {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        parts.last_mut().unwrap().push(letter);
+    }
+    let parts = parts
+        .iter()
+        .map(|part| part.trim())
+        .filter(|part| !part.is_empty());
+    parts
+        .flat_map(|part| expand(&format!("{}{part}", prefix.trim())))
+        .collect()
+}
+
+/// A path of this crate from its root; `None` for paths of other crates.
+fn resolve(module: &str, path: &str, files: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let mut segments: Vec<&str> = path.split("::").filter(|part| *part != "self").collect();
+    let mut from: Vec<String> = module.split('/').map(str::to_owned).collect();
+    match *segments.first()? {
+        "crate" => {
+            segments.remove(0);
+            from.clear();
+        }
+        "super" => {
+            while segments.first() == Some(&"super") {
+                segments.remove(0);
+                from.pop();
+            }
+        }
+        first => {
+            // A child module; anything else is another crate or a name in scope.
+            files.get(&format!("{module}/{first}"))?;
+        }
+    }
+    from.extend(segments.into_iter().map(str::to_owned));
+    Some(from)
+}
+
+/// The file in which the last name of a path is defined.
+fn file_of(
+    mut path: Vec<String>,
+    files: &BTreeMap<String, String>,
+    exports: &BTreeMap<(String, String), Vec<String>>,
+) -> String {
+    for _ in 0..8 {
+        let depth = (1..=path.len())
+            .rev()
+            .find(|n| files.contains_key(&path[..*n].join("/")));
+        let Some(depth) = depth else {
+            return String::new();
+        };
+        let file = path[..depth].join("/");
+        let target = path
+            .get(depth)
+            .and_then(|name| exports.get(&(file.clone(), name.clone())));
+        match target {
+            Some(target) if *target != path => path = target.clone(),
+            _ => return file,
+        }
+    }
+    path.join("/")
 }

@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::hooks::Hooks;
-use super::policy::Policy;
-use crate::broker::ArchiveLimits;
 use crate::error::{Error, Result};
 use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
@@ -202,29 +199,6 @@ impl Config {
                 *interval = default;
             }
             *interval = (*interval).min(LONGEST_INTERVAL);
-        }
-    }
-
-    /// The settings that decide on tasks.
-    pub(super) fn policy(&self) -> Policy {
-        Policy {
-            retry_delay: self.retry_delay.clone(),
-            is_failure: self.is_failure.clone(),
-            unknown_type: self.unknown_type,
-            after_cancel: self.after_cancel,
-            lost_lease: self.lost_lease,
-            archive: ArchiveLimits {
-                max_size: self.archive_max_size,
-                max_age_secs: self.archive_max_age.as_secs(),
-            },
-        }
-    }
-
-    /// The user's hooks.
-    pub(super) fn hooks(&self) -> Hooks {
-        Hooks {
-            error_handler: self.error_handler.clone(),
-            exhausted: self.exhausted.clone(),
         }
     }
 }

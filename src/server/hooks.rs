@@ -1,6 +1,6 @@
 //! What a server tells its user of a run that went wrong: the user's hooks, and the log.
 
-use super::config::ErrorHandler;
+use super::config::{Config, ErrorHandler};
 use super::run::HeldRun;
 use crate::background::guarded;
 use crate::broker::Outcome;
@@ -11,11 +11,18 @@ use crate::task::Task;
 /// The hooks of a server. Their panics are logged and change nothing else.
 #[derive(Clone)]
 pub(super) struct Hooks {
-    pub(super) error_handler: Option<ErrorHandler>,
-    pub(super) exhausted: Option<ErrorHandler>,
+    error_handler: Option<ErrorHandler>,
+    exhausted: Option<ErrorHandler>,
 }
 
 impl Hooks {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            error_handler: config.error_handler.clone(),
+            exhausted: config.exhausted.clone(),
+        }
+    }
+
     /// A run has ended with an error. This comes before the decision on its task.
     pub(super) fn run_failed(&self, run: &HeldRun, error: &anyhow::Error) {
         call("error handler", &self.error_handler, run, error);

@@ -32,6 +32,8 @@ pub use config::{
 };
 use config::{Config, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
 use fetch::{Gates, LostFetches, Processor, Sizing};
+use hooks::Hooks;
+use policy::Policy;
 use queues::Queues;
 use run::{Executor, HeldRuns};
 use running::Supervisor;
@@ -77,7 +79,7 @@ impl Parts {
         ));
         let status = Arc::new(Status::new());
         let stopper = ServerStopper::new(Arc::clone(&identity), Arc::clone(&status));
-        let policy = Arc::new(config.policy());
+        let policy = Arc::new(Policy::new(config));
 
         // What the parts share, and the channels between them.
         let gates = Arc::new(Gates::new(queues.len()));
@@ -90,7 +92,7 @@ impl Parts {
         let executor = Arc::new(Executor {
             handler,
             policy: Arc::clone(&policy),
-            hooks: config.hooks(),
+            hooks: Hooks::new(config),
             cancel_grace: config.cancel_grace,
             held: Arc::clone(&held),
             acknowledgements: Arc::clone(&acknowledgements),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::config::{CancelPolicy, IsFailure, LostLease, UnknownType};
+use super::config::{CancelPolicy, Config, IsFailure, LostLease, UnknownType};
 use crate::background::guarded;
 use crate::broker::{ArchiveLimits, Outcome};
 use crate::handler::{Answer, HandlerNotFound, Verdict, find_error, stored_text};
@@ -22,15 +22,29 @@ const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
 /// The settings that decide.
 #[derive(Clone)]
 pub(super) struct Policy {
-    pub(super) retry_delay: RetryDelay,
-    pub(super) is_failure: Option<IsFailure>,
-    pub(super) unknown_type: UnknownType,
-    pub(super) after_cancel: CancelPolicy,
-    pub(super) lost_lease: LostLease,
-    pub(super) archive: ArchiveLimits,
+    retry_delay: RetryDelay,
+    is_failure: Option<IsFailure>,
+    unknown_type: UnknownType,
+    after_cancel: CancelPolicy,
+    lost_lease: LostLease,
+    archive: ArchiveLimits,
 }
 
 impl Policy {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            retry_delay: config.retry_delay.clone(),
+            is_failure: config.is_failure.clone(),
+            unknown_type: config.unknown_type,
+            after_cancel: config.after_cancel,
+            lost_lease: config.lost_lease,
+            archive: ArchiveLimits {
+                max_size: config.archive_max_size,
+                max_age_secs: config.archive_max_age.as_secs(),
+            },
+        }
+    }
+
     /// Decides on a run by what its handler has answered, or by the error of what ended it.
     pub(super) fn decide(
         &self,

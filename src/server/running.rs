@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -222,8 +223,7 @@ impl Supervisor {
         let server_id = self.stopper.server_id().to_owned();
         self.stopper.shutdown_token().cancelled().await;
         tracing::info!(server_id, "shutting down");
-        self.end_runs().await;
-        let deadline = clock::monotonic() + LAST_CALLS;
+        let deadline = self.end_runs().await;
         if !self.acknowledger.stop(deadline).await {
             tracing::error!(
                 server_id,
@@ -237,8 +237,9 @@ impl Supervisor {
         tracing::info!(server_id, "shut down");
     }
 
-    /// Returns when no run is left: each has ended, or was aborted.
-    async fn end_runs(&mut self) {
+    /// Returns when no run is left: each has ended, or was aborted. Returns the time until which the
+    /// remaining calls may take.
+    async fn end_runs(&mut self) -> Instant {
         self.runs.close();
         let abort = self.stopper.abort_token();
         let all_ended = async {
@@ -247,12 +248,15 @@ impl Supervisor {
         };
         tokio::select! {
             biased;
-            () = all_ended => return,
+            () = all_ended => return clock::monotonic() + LAST_CALLS,
             () = abort.cancelled() => {}
             () = tokio::time::sleep(self.shutdown_timeout) => abort.cancel(),
         }
+        // The tasks of a fetch in flight become runs, which are aborted as well. A fetch without a reply
+        // by the deadline is lost, and its tasks are restored.
+        let deadline = clock::monotonic() + LAST_CALLS;
+        self.processor.stop(deadline).await;
         self.runs.wait().await;
-        // A fetch that is still in flight is lost. Its tasks are restored.
-        self.processor.stop(clock::monotonic()).await;
+        deadline
     }
 }

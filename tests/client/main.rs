@@ -16,6 +16,5 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn md5_hex(bytes: &[u8]) -> String {
-    use md5::Digest;
-    format!("{:x}", md5::Md5::digest(bytes))
+    format!("{:x}", md5::compute(bytes))
 }

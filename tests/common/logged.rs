@@ -3,27 +3,29 @@
 //! `tests/log_table.rs` checks that each of them is part of a message in `docs/operations.md`: a test
 //! that looks for the absence of an outdated phrase would always pass.
 
-pub const ACKNOWLEDGEMENT_FAILED: &str = "could not tell Redis";
-pub const CLAIM_LOST: &str = "no longer held";
+pub const ACKNOWLEDGEMENT_FAILED: &str = "could not acknowledge tasks";
+pub const CLAIM_LOST: &str = "acknowledgement had no effect";
+pub const DROPPED_WHILE_RUNNING: &str = "a running server was dropped";
 pub const FETCH_FAILED: &str = "could not fetch tasks";
 pub const FORWARD_FAILED: &str = "could not forward";
 pub const GROUP_NOT_JOINED: &str = "cannot join their groups";
 pub const IDS_DROPPED: &str = "dropped";
 pub const LEASE_LOST: &str = "lease was lost";
-pub const SET_NOT_WATCHED: &str = "cannot watch a sorted set";
+pub const SET_NOT_TRACKED: &str = "cannot track a sorted set";
 pub const TASK_GONE: &str = "task is gone";
-pub const TRACKING_UNAVAILABLE: &str = "cannot watch the queues";
+pub const TRACKING_UNAVAILABLE: &str = "cannot track the queues";
 pub const UNDECODABLE: &str = "does not decode";
 
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     ACKNOWLEDGEMENT_FAILED,
     CLAIM_LOST,
+    DROPPED_WHILE_RUNNING,
     FETCH_FAILED,
     FORWARD_FAILED,
     GROUP_NOT_JOINED,
     IDS_DROPPED,
     LEASE_LOST,
-    SET_NOT_WATCHED,
+    SET_NOT_TRACKED,
     TASK_GONE,
     TRACKING_UNAVAILABLE,
     UNDECODABLE,

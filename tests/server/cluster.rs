@@ -120,7 +120,7 @@ async fn a_node_that_owns_all_slots_is_served_like_a_single_server() {
     handler.has_begun(4).await;
     world.task_is("last", "").await;
     server.shutdown().await;
-    for failure in [logged::TRACKING_UNAVAILABLE, logged::SET_NOT_WATCHED] {
+    for failure in [logged::TRACKING_UNAVAILABLE, logged::SET_NOT_TRACKED] {
         assert_eq!(log.lines_with(&[failure]), Vec::<String>::new());
     }
     let known: Vec<String> = world.run(&["SMEMBERS", "asynq:queues"]).await;

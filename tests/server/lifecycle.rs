@@ -138,25 +138,6 @@ async fn a_shutdown_leaves_no_connection_and_no_key() {
 }
 
 #[tokio::test]
-async fn a_dropped_server_stops_at_once_and_its_tasks_stay_until_their_leases_expire() {
-    let world = World::new().await;
-    let handler = Scripted::new();
-    let server = world.start(handler.clone()).await;
-    enqueue(&world, 1..=2, "wait").await;
-    handler.has_begun(2).await;
-    drop(server);
-    handler.is_idle().await;
-    eventually("the connections are closed", DEADLINE, || async {
-        let list: String = world.run(&["CLIENT", "LIST"]).await;
-        list.lines().count() == 1
-    })
-    .await;
-    assert_eq!(world.list("active").await.len(), 2);
-    assert_eq!(world.scores("lease").await.len(), 2);
-    world.assert_consistent().await;
-}
-
-#[tokio::test]
 async fn serve_until_returns_after_its_future() {
     let world = World::new().await;
     let handler = Scripted::new();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rasynq::{ErrorKind, RunningServer, Task};
 use tokio::time::timeout;
 
-use crate::common::{DEADLINE, Log, Scripted, World, eventually};
+use crate::common::{DEADLINE, Log, Scripted, World, eventually, logged};
 
 /// Longer than any of these tests takes.
 const LONG: Duration = Duration::from_secs(120);
@@ -14,7 +14,7 @@ const LONG: Duration = Duration::from_secs(120);
 async fn busy_server(world: &World, handler: &Scripted) -> RunningServer {
     let server = world.server().shutdown_timeout(LONG);
     let server = server.start(handler.clone()).await.unwrap();
-    let tasks = ["1", "2"].map(|id| Task::new("any", "hold").task_id(id));
+    let tasks = ["1", "2"].map(|id| Task::new("any", "wait").task_id(id));
     for result in world.client().await.enqueue_batch(tasks).await {
         result.unwrap();
     }
@@ -30,6 +30,14 @@ async fn assert_requeued(world: &World) {
     let servers: i64 = world.run(&["ZCARD", "asynq:servers"]).await;
     assert_eq!(servers, 0);
     world.assert_consistent().await;
+}
+
+/// Waits until only the test's own connection is left.
+async fn is_disconnected(world: &World) {
+    eventually("the server's connections are closed", DEADLINE, || async {
+        world.connected_clients().await == 1
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -97,13 +105,9 @@ async fn a_dropped_server_acts_as_after_shutdown_now_and_warns() {
     let server = busy_server(&world, &handler).await;
     drop(server);
     handler.is_idle().await;
-    eventually("its connections end", DEADLINE, || async {
-        let list: String = world.run(&["CLIENT", "LIST"]).await;
-        list.lines().count() == 1
-    })
-    .await;
+    is_disconnected(&world).await;
     assert_requeued(&world).await;
-    log.line_with(&["WARN", "a running server was dropped"])
+    log.line_with(&["WARN", logged::DROPPED_WHILE_RUNNING])
         .await;
 }
 
@@ -114,7 +118,10 @@ async fn a_server_that_has_ended_is_dropped_without_a_warning() {
     let server = world.server().start(Scripted::new()).await.unwrap();
     server.shutdown().await;
     drop(server);
-    assert_eq!(log.lines_with(&["was dropped"]), Vec::<String>::new());
+    assert_eq!(
+        log.lines_with(&[logged::DROPPED_WHILE_RUNNING]),
+        Vec::<String>::new()
+    );
 }
 
 #[tokio::test]
@@ -128,4 +135,55 @@ async fn several_callers_wait_for_the_same_end() {
         })
     };
     timeout(DEADLINE, all).await.unwrap();
+}
+
+/// How often the stress test below starts a server.
+const ROUNDS: u32 = 24;
+/// How many tasks it enqueues for each server.
+const TASKS: u32 = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_start_and_end_in_every_way_run_each_task_to_its_end_once() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    for round in 0..ROUNDS {
+        let tasks = (0..TASKS).map(|n| Task::new("any", "ok").task_id(format!("{round}-{n}")));
+        let server = world.server().concurrency(4).prefetch(2);
+        let server = server.start(handler.clone()).await.unwrap();
+        for result in client.enqueue_batch(tasks).await {
+            result.unwrap();
+        }
+        // Each way ends some servers before their first fetch, and others in the middle of their work.
+        if round % 4 < 2 {
+            handler.has_begun(1).await;
+        }
+        match round % 6 {
+            0 => server.shutdown().await,
+            1 => server.shutdown_now().await,
+            2 => drop(server),
+            3 => {
+                let _ = timeout(Duration::ZERO, server.shutdown()).await;
+                server.shutdown_now().await;
+            }
+            4 => {
+                server.stopper().shutdown();
+                server.wait().await;
+            }
+            _ => {
+                server.stop();
+                server.shutdown().await;
+            }
+        }
+    }
+    let all = i64::from(ROUNDS * TASKS);
+    let server = world.start(handler.clone()).await;
+    world.counter_reaches("processed", all).await;
+    server.shutdown().await;
+    client.close().await;
+    is_disconnected(&world).await;
+    assert_eq!(world.counter("processed").await, all);
+    assert_eq!(world.list("pending").await, [""; 0]);
+    assert_eq!(world.task_hashes().await, [""; 0]);
+    world.assert_none_active().await;
 }

@@ -47,13 +47,13 @@ fn call_for(
     acknowledgements: &[&Acknowledgement],
     authority: Authority,
     now: DateTime<Utc>,
-) -> Call {
+) -> AckCall {
     match kind {
-        Outcome::Done { .. } => Call::new(&DONE, queue)
+        Outcome::Done { .. } => AckCall::new(&DONE, queue)
             .processed(queue, now)
             .arg(active_range(authority))
             .done(acknowledgements),
-        Outcome::Completed { .. } => Call::new(&COMPLETE, queue)
+        Outcome::Completed { .. } => AckCall::new(&COMPLETE, queue)
             .key(queue.completed())
             .processed(queue, now)
             .each(acknowledgements, |outcome, args| {
@@ -68,7 +68,7 @@ fn call_for(
                     args.push(number(*keep_until_unix_secs));
                 }
             }),
-        Outcome::Retry { .. } => Call::new(&RETRY, queue)
+        Outcome::Retry { .. } => AckCall::new(&RETRY, queue)
             .key(queue.retry())
             .processed(queue, now)
             .failed(queue, now)
@@ -86,7 +86,7 @@ fn call_for(
                     args.push(flag(*counted));
                 }
             }),
-        Outcome::Deferred { .. } => Call::new(&RETRY, queue)
+        Outcome::Deferred { .. } => AckCall::new(&RETRY, queue)
             .key(queue.scheduled())
             .processed(queue, now)
             .failed(queue, now)
@@ -99,7 +99,7 @@ fn call_for(
                     args.push(flag(false));
                 }
             }),
-        Outcome::Archived { limits, .. } => Call::new(&ARCHIVE, queue)
+        Outcome::Archived { limits, .. } => AckCall::new(&ARCHIVE, queue)
             .key(queue.archived())
             .processed(queue, now)
             .failed(queue, now)
@@ -115,20 +115,20 @@ fn call_for(
                     args.push(flag(*counted));
                 }
             }),
-        Outcome::Requeued => Call::new(&REQUEUE, queue)
+        Outcome::Requeued => AckCall::new(&REQUEUE, queue)
             .key(queue.pending())
             .each(acknowledgements, |_, _| {}),
     }
 }
 
 /// The keys and arguments of a script call, as they are put together.
-struct Call {
+struct AckCall {
     script: &'static Script,
     keys: Vec<Key>,
     args: Vec<Value>,
 }
 
-impl Call {
+impl AckCall {
     fn new(script: &'static Script, queue: &QueueKeys) -> Self {
         Self {
             script,
