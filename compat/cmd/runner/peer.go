@@ -17,38 +17,6 @@ import (
 	"rasynq/compat/internal/scenario"
 )
 
-// event is one line that a peer printed by itself.
-type event struct {
-	name string
-	body map[string]any
-	used bool
-}
-
-// eventLog keeps the events of a role, over all its processes.
-type eventLog struct {
-	mu     sync.Mutex
-	events []*event
-	change chan struct{}
-}
-
-func newEventLog() *eventLog { return &eventLog{change: make(chan struct{})} }
-
-func (l *eventLog) add(e *event) {
-	l.mu.Lock()
-	l.events = append(l.events, e)
-	close(l.change)
-	l.change = make(chan struct{})
-	l.mu.Unlock()
-}
-
-// visit calls f under the lock and gives a channel that closes at the next event.
-func (l *eventLog) visit(f func([]*event)) <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	f(l.events)
-	return l.change
-}
-
 // peerError is an error that a peer answered with.
 type peerError struct {
 	Kind string `json:"kind"`

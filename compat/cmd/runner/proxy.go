@@ -1,60 +1,52 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
 
-// proxyRule disturbs the commands that it fits.
+// proxyRule disturbs commands by what their bytes contain.
 type proxyRule struct {
-	// all of these are in the request, none of those
-	request    [][]byte
-	notRequest [][]byte
-	// all of these are in the reply (drop_reply and delay_reply only)
-	reply  [][]byte
-	action string
-	text   string
-	delay  time.Duration
-	times  int
+	request    [][]byte // the request contains all of these
+	notRequest [][]byte // the request contains none of these
+	reply      [][]byte // the reply contains all of these (drop_reply and delay_reply only)
+	action     string
+	text       string // the error that the action `error` answers with
+	delay      time.Duration
+	times      int // how many commands the rule may still disturb
 }
 
 func (r *proxyRule) fits(request []byte) bool {
-	for _, s := range r.request {
-		if !bytes.Contains(request, s) {
-			return false
-		}
-	}
-	for _, s := range r.notRequest {
-		if bytes.Contains(request, s) {
+	return containsAll(request, r.request) && !slices.ContainsFunc(r.notRequest, func(part []byte) bool {
+		return bytes.Contains(request, part)
+	})
+}
+
+func (r *proxyRule) fitsReply(reply []byte) bool { return containsAll(reply, r.reply) }
+
+func containsAll(text []byte, parts [][]byte) bool {
+	for _, part := range parts {
+		if !bytes.Contains(text, part) {
 			return false
 		}
 	}
 	return true
 }
 
-func (r *proxyRule) fitsReply(reply []byte) bool {
-	for _, s := range r.reply {
-		if !bytes.Contains(reply, s) {
-			return false
-		}
-	}
-	return true
-}
-
-// proxy stands between a role and its Redis.
+// proxy passes the connections of a role on to its Redis, and can disturb them.
 type proxy struct {
 	path, upstream string
 
 	mu     sync.Mutex
-	mode   string // open, refuse, black_hole
-	gate   chan struct{}
+	mode   string        // open, refuse, black_hole
+	gate   chan struct{} // closed except while the mode is black_hole
 	rules  []*proxyRule
-	fired  int
+	fired  int // how many commands were disturbed so far
 	change chan struct{}
 	conns  map[net.Conn]bool
 	listen net.Listener
@@ -86,9 +78,12 @@ func (p *proxy) open() error {
 	return nil
 }
 
-// setMode changes what happens to every connection: `open` passes all on,
-// `refuse` takes none and ends those there are, `black_hole` keeps them but
-// passes nothing, `cut` ends those there are and takes new ones.
+// setMode changes what happens to every connection:
+//
+//	open        passes everything on
+//	refuse      closes all connections and accepts none
+//	cut         closes all connections and accepts new ones
+//	black_hole  keeps all connections, but passes nothing on
 func (p *proxy) setMode(mode string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,7 +129,7 @@ func (p *proxy) clearRules() {
 	p.rules = nil
 }
 
-// awaitFired waits until the rules have struck n times in all.
+// awaitFired waits until the rules have disturbed n commands in all.
 func (p *proxy) awaitFired(n int, within time.Duration) error {
 	deadline := time.After(within)
 	for {
@@ -147,7 +142,7 @@ func (p *proxy) awaitFired(n int, within time.Duration) error {
 		select {
 		case <-change:
 		case <-deadline:
-			return fmt.Errorf("the proxy's rules struck %d times within %s, not %d", fired, within, n)
+			return fmt.Errorf("the proxy's rules disturbed %d commands within %s, not %d", fired, within, n)
 		}
 	}
 }
@@ -165,8 +160,8 @@ func (p *proxy) stop() {
 	}
 }
 
-// take finds the rule that a request meets; rules that look at the reply are
-// only used up when the reply fits.
+// take finds the rule that disturbs a request. A rule that looks at the reply
+// is counted later, by takeReply.
 func (p *proxy) take(request []byte) *proxyRule {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,6 +176,7 @@ func (p *proxy) take(request []byte) *proxyRule {
 	return nil
 }
 
+// takeReply reports whether the rule of a request disturbs its reply.
 func (p *proxy) takeReply(r *proxyRule, reply []byte) bool {
 	if len(r.reply) == 0 {
 		return true
@@ -194,6 +190,7 @@ func (p *proxy) takeReply(r *proxyRule, reply []byte) bool {
 	return true
 }
 
+// use counts one disturbed command.
 func (p *proxy) use(r *proxyRule) {
 	r.times--
 	p.fired++
@@ -201,166 +198,10 @@ func (p *proxy) use(r *proxyRule) {
 	p.change = make(chan struct{})
 }
 
+// pass waits while the proxy is a black hole.
 func (p *proxy) pass() {
 	p.mu.Lock()
 	gate := p.gate
 	p.mu.Unlock()
 	<-gate
-}
-
-// slot is the place of one request in the order of a connection's replies.
-type slot struct {
-	rule   *proxyRule
-	answer []byte // not from upstream
-	stream bool   // from here on replies come unasked
-}
-
-func (p *proxy) serve(client net.Conn) {
-	upstream, err := net.Dial("unix", p.upstream)
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	p.mu.Lock()
-	if p.mode == "refuse" {
-		p.mu.Unlock()
-		_ = client.Close()
-		_ = upstream.Close()
-		return
-	}
-	p.conns[client], p.conns[upstream] = true, true
-	p.mu.Unlock()
-	var once sync.Once
-	end := make(chan struct{})
-	finish := func() {
-		once.Do(func() {
-			close(end)
-			_ = client.Close()
-			_ = upstream.Close()
-			p.mu.Lock()
-			delete(p.conns, client)
-			delete(p.conns, upstream)
-			p.mu.Unlock()
-		})
-	}
-	slots := make(chan slot, 1<<16)
-	replies := make(chan []byte, 1<<10)
-	var write sync.Mutex
-	send := func(b []byte) bool {
-		p.pass()
-		write.Lock()
-		defer write.Unlock()
-		_, err := client.Write(b)
-		return err == nil
-	}
-	go func() { // requests
-		defer finish()
-		in := bufio.NewReaderSize(client, 1<<16)
-		for {
-			request, err := readRequest(in)
-			if err != nil {
-				return
-			}
-			p.pass()
-			s := slot{rule: p.take(request)}
-			forward := true
-			if s.rule != nil {
-				switch s.rule.action {
-				case "drop_request":
-					return
-				case "error":
-					s.answer, forward = []byte("-"+s.rule.text+"\r\n"), false
-				case "delay":
-					select {
-					case <-time.After(s.rule.delay):
-					case <-end:
-						return
-					}
-				}
-			}
-			switch commandName(request) {
-			case "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR":
-				s.stream = true
-			}
-			select {
-			case slots <- s:
-			case <-end:
-				return
-			}
-			if forward {
-				if _, err := upstream.Write(request); err != nil {
-					return
-				}
-			}
-		}
-	}()
-	go func() { // what comes from Redis
-		defer finish()
-		out := bufio.NewReaderSize(upstream, 1<<16)
-		for {
-			reply, err := readRESP(out)
-			if err != nil {
-				return
-			}
-			if reply[0] == '>' {
-				if !send(reply) {
-					return
-				}
-				continue
-			}
-			select {
-			case replies <- reply:
-			case <-end:
-				return
-			}
-		}
-	}()
-	defer finish()
-	stream := false
-	for {
-		if stream {
-			select {
-			case reply := <-replies:
-				if !send(reply) {
-					return
-				}
-			case <-end:
-				return
-			}
-			continue
-		}
-		var s slot
-		select {
-		case s = <-slots:
-		case <-end:
-			return
-		}
-		stream = s.stream
-		if s.answer != nil {
-			if !send(s.answer) {
-				return
-			}
-			continue
-		}
-		select {
-		case reply := <-replies:
-			if s.rule != nil && p.takeReply(s.rule, reply) {
-				switch s.rule.action {
-				case "drop_reply":
-					return
-				case "delay_reply":
-					select {
-					case <-time.After(s.rule.delay):
-					case <-end:
-						return
-					}
-				}
-			}
-			if !send(reply) {
-				return
-			}
-		case <-end:
-			return
-		}
-	}
 }

@@ -41,7 +41,7 @@ func fakeRedis(t *testing.T, path string) {
 	}()
 }
 
-func request(words ...string) string {
+func respCommand(words ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(words))
 	for _, w := range words {
@@ -91,16 +91,16 @@ func TestProxy(t *testing.T) {
 	say(c, "hello 3\r\n")
 	hear(r, "+hello 3\r\n")
 	p.addRule(&proxyRule{request: [][]byte{[]byte("fail")}, action: "error", text: "ERR no", times: 1})
-	say(c, request("GET", "a")+request("GET", "fail")+request("GET", "b")+request("GET", "fail"))
+	say(c, respCommand("GET", "a")+respCommand("GET", "fail")+respCommand("GET", "b")+respCommand("GET", "fail"))
 	hear(r, "+a\r\n")
 	hear(r, "-ERR no\r\n")
 	hear(r, "+b\r\n")
 	hear(r, "+fail\r\n")
 
 	p.addRule(&proxyRule{reply: [][]byte{[]byte("secret")}, action: "drop_reply", times: 1})
-	say(c, request("GET", "a"))
+	say(c, respCommand("GET", "a"))
 	hear(r, "+a\r\n")
-	say(c, request("GET", "secret"))
+	say(c, respCommand("GET", "secret"))
 	gone(r)
 	if err := p.awaitFired(2, time.Second); err != nil {
 		t.Fatal(err)
@@ -108,14 +108,14 @@ func TestProxy(t *testing.T) {
 
 	c, r = dial()
 	p.addRule(&proxyRule{request: [][]byte{[]byte("lost")}, action: "drop_request", times: 1})
-	say(c, request("GET", "lost"))
+	say(c, respCommand("GET", "lost"))
 	gone(r)
 
 	c, r = dial()
 	if err := p.setMode("black_hole"); err != nil {
 		t.Fatal(err)
 	}
-	say(c, request("GET", "held"))
+	say(c, respCommand("GET", "held"))
 	_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 	gone(r)
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -136,7 +136,7 @@ func TestProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, r = dial()
-	say(c, request("GET", "again"))
+	say(c, respCommand("GET", "again"))
 	hear(r, "+again\r\n")
 	if err := p.setMode("cut"); err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestReadRESP(t *testing.T) {
 	if name := commandName([]byte("hello 3\r\n")); name != "HELLO" {
 		t.Error(name)
 	}
-	if name := commandName([]byte(request("subscribe", "x"))); name != "SUBSCRIBE" {
+	if name := commandName([]byte(respCommand("subscribe", "x"))); name != "SUBSCRIBE" {
 		t.Error(name)
 	}
 }

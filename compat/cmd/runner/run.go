@@ -1,21 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
-	"strings"
 	"sync"
 	"time"
 
 	"rasynq/compat/internal/scenario"
 )
 
-// outcome says how a run ended.
+// outcome is the result of a run.
 type outcome int
 
 const (
@@ -24,20 +21,19 @@ const (
 	skipped
 )
 
-// skip ends a run without a verdict.
+func (o outcome) String() string { return [...]string{"PASS", "FAIL", "SKIP"}[o] }
+
+// skip is the error of a run that cannot be judged.
 type skip struct{ reason string }
 
 func (s *skip) Error() string { return s.reason }
 
-// failure is an expectation that did not hold, with where that was.
-type failure struct {
-	step string
-	text string
+func isSkip(err error) bool {
+	var s *skip
+	return errors.As(err, &s)
 }
 
-func (f *failure) Error() string { return f.step + ": " + f.text }
-
-// run is one scenario under one assignment.
+// run is one scenario under one assignment, on a Redis server of its own.
 type run struct {
 	suite  *suite
 	scn    *scenario.Scenario
@@ -48,59 +44,53 @@ type run struct {
 	ctx   context.Context
 	redis *redisServer
 	vars  *scenario.Scope
+	// arrivals announces the events of all roles.
+	arrivals *broadcast
 
-	mu      sync.Mutex
-	peers   map[string]*peer
-	logs    map[string]*eventLog
-	proxies map[string]*proxy
-	mon     *monitor
-	pending map[string]*asyncCall
-	goldens map[string]any
-	order   []string // names of the golden dumps
+	mu        sync.Mutex
+	peers     map[string]*peer
+	logs      map[string]*eventLog
+	proxies   map[string]*proxy
+	monitor   *monitor
+	pending   map[string]*request
+	dumps     map[string]any // golden dumps by their names
+	dumpNames []string
 
-	took time.Duration
-	end  outcome
-	err  error
+	took    time.Duration
+	outcome outcome
+	err     error
 }
 
 func newRun(s *suite, scn *scenario.Scenario, a scenario.Assignment) *run {
 	return &run{
-		suite: s, scn: scn, assign: a,
+		suite: s, scn: scn, assign: a, arrivals: newBroadcast(),
 		peers: map[string]*peer{}, logs: map[string]*eventLog{}, proxies: map[string]*proxy{},
-		pending: map[string]*asyncCall{}, goldens: map[string]any{},
+		pending: map[string]*request{}, dumps: map[string]any{},
 	}
 }
 
 func (r *run) String() string { return r.scn.Name + "  " + r.assign.String() }
 
-// execute does the whole run and leaves its verdict in end and err.
+// execute does the whole run and sets outcome, err and took.
 func (r *run) execute() {
 	r.start = time.Now()
-	err := r.work()
+	err := r.perform()
 	r.took = time.Since(r.start)
-	var sk *skip
 	switch {
 	case err == nil:
-		r.end = passed
-	case errors.As(err, &sk):
-		r.end, r.err = skipped, err
+		r.outcome = passed
+	case isSkip(err):
+		r.outcome, r.err = skipped, err
 	default:
-		r.end, r.err = failed, err
+		r.outcome, r.err = failed, err
 	}
 }
 
-func (r *run) work() (err error) {
-	for _, impl := range r.assign {
-		path, ok := r.suite.impls[impl]
-		if !ok {
-			return fmt.Errorf("no implementation is called %q (see --impl)", impl)
-		}
-		if _, e := os.Stat(path); e != nil {
-			if r.suite.strict {
-				return fmt.Errorf("the peer of %q is not there: %w", impl, e)
-			}
-			return &skip{fmt.Sprintf("the peer of %q is not there", impl)}
-		}
+// perform does the run in a directory of its own. A failure carries the tails
+// of the logs.
+func (r *run) perform() (err error) {
+	if err := r.checkPeers(); err != nil {
+		return err
 	}
 	limit := 90 * time.Second
 	if r.scn.Within != "" {
@@ -115,9 +105,8 @@ func (r *run) work() (err error) {
 		return err
 	}
 	defer func() {
-		var sk *skip
-		if err != nil && !errors.As(err, &sk) {
-			err = fmt.Errorf("%w%s", err, r.context())
+		if err != nil && !isSkip(err) {
+			err = fmt.Errorf("%w%s", err, r.evidence())
 			if r.suite.keep {
 				fmt.Fprintf(os.Stderr, "kept: %s\n", r.dir)
 				return
@@ -126,7 +115,35 @@ func (r *run) work() (err error) {
 		_ = os.RemoveAll(r.dir)
 	}()
 	defer r.cleanup()
-	if r.redis, err = startRedis(ctx, r.suite.redisPath, r.dir, r.scn.Redis); err != nil {
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	if err := r.steps(r.vars, "", r.scn.Steps); err != nil {
+		return err
+	}
+	return r.complaint()
+}
+
+// checkPeers fails where a peer that takes part does not exist.
+func (r *run) checkPeers() error {
+	for _, impl := range r.assign {
+		path, ok := r.suite.peers[impl]
+		if !ok {
+			return fmt.Errorf("there is no implementation %q (see --impl)", impl)
+		}
+		if _, err := os.Stat(path); err != nil {
+			if r.suite.strict {
+				return fmt.Errorf("the peer of %q does not exist: %w", impl, err)
+			}
+			return &skip{fmt.Sprintf("the peer of %q does not exist", impl)}
+		}
+	}
+	return nil
+}
+
+// prepare starts Redis and the proxies, and sets the first variables.
+func (r *run) prepare() (err error) {
+	if r.redis, err = startRedis(r.ctx, r.suite.redisServer, r.dir, r.scn.Redis); err != nil {
 		return err
 	}
 	r.vars = scenario.NewScope(nil)
@@ -138,12 +155,12 @@ func (r *run) work() (err error) {
 	for role, impl := range r.assign {
 		r.vars.Set("impl_"+role, impl)
 	}
-	for k, v := range r.scn.Vars {
-		e, err := r.vars.Expand(v)
+	for name, v := range r.scn.Vars {
+		value, err := r.vars.Expand(v)
 		if err != nil {
 			return err
 		}
-		r.vars.Set(k, e)
+		r.vars.Set(name, value)
 	}
 	for _, role := range r.scn.Proxied {
 		p, err := startProxy(filepath.Join(r.dir, role+".sock"), r.redis.socket)
@@ -152,19 +169,22 @@ func (r *run) work() (err error) {
 		}
 		r.proxies[role] = p
 	}
-	if err := r.steps(r.vars, "", r.scn.Steps); err != nil {
-		return err
-	}
+	return nil
+}
+
+// complaint is the first breach of the peer interface by any of the peers.
+func (r *run) complaint() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.peers {
-		if bad := p.complaint(); bad != nil {
-			return bad
+		if err := p.complaint(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// cleanup ends all processes of the run.
 func (r *run) cleanup() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,154 +197,10 @@ func (r *run) cleanup() {
 	for _, p := range r.proxies {
 		p.stop()
 	}
-	if r.mon != nil {
-		r.mon.stop()
+	if r.monitor != nil {
+		r.monitor.stop()
 	}
 	if r.redis != nil {
 		r.redis.stop()
 	}
-}
-
-// context gives the tails of the logs of a run that failed.
-func (r *run) context() string {
-	var b strings.Builder
-	roles := make([]string, 0, len(r.assign))
-	for role := range r.assign {
-		roles = append(roles, role)
-	}
-	sort.Strings(roles)
-	for _, role := range roles {
-		if t := tail(r.stderrName(role), 15); t != "" {
-			fmt.Fprintf(&b, "\n    stderr of %s (%s):\n%s", role, r.assign[role], t)
-		}
-		if l := r.logs[role]; l != nil {
-			l.visit(func(events []*event) {
-				if n := len(events); n > 0 {
-					fmt.Fprintf(&b, "\n    last events of %s (%d in all):", role, n)
-					for _, e := range events[max(0, n-6):] {
-						used := " "
-						if e.used {
-							used = "✓"
-						}
-						fmt.Fprintf(&b, "\n      %s %s", used, cut(scenario.Text(e.body), 300))
-					}
-				}
-			})
-		}
-	}
-	if r.mon != nil {
-		if t := tail(filepath.Join(r.dir, "asynqmon.log"), 8); t != "" {
-			fmt.Fprintf(&b, "\n    asynqmon:\n%s", t)
-		}
-	}
-	if r.redis == nil {
-		if t := tail(filepath.Join(r.dir, "redis.log"), 8); t != "" {
-			fmt.Fprintf(&b, "\n    redis:\n%s", t)
-		}
-	}
-	return b.String()
-}
-
-func (r *run) stderrName(role string) string { return filepath.Join(r.dir, role+".stderr") }
-
-func tail(name string, lines int) string {
-	raw, err := os.ReadFile(name)
-	if err != nil {
-		return ""
-	}
-	all := bytes.Split(bytes.TrimSpace(raw), []byte("\n"))
-	var b strings.Builder
-	for _, l := range all[max(0, len(all)-lines):] {
-		if len(l) > 0 {
-			fmt.Fprintf(&b, "      %s\n", cut(string(l), 300))
-		}
-	}
-	return strings.TrimRight(b.String(), "\n")
-}
-
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
-
-// events gives the log of a role.
-func (r *run) events(role string) *eventLog {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	l, ok := r.logs[role]
-	if !ok {
-		l = newEventLog()
-		r.logs[role] = l
-	}
-	return l
-}
-
-// peer gives the process of a role, started at its first use.
-func (r *run) peer(scope *scenario.Scope, role string) (*peer, error) {
-	r.mu.Lock()
-	p, ok := r.peers[role]
-	r.mu.Unlock()
-	if ok {
-		return p, nil
-	}
-	return r.spawn(scope, role)
-}
-
-// spawn starts a process for a role, in the place of one that has ended.
-func (r *run) spawn(scope *scenario.Scope, role string) (*peer, error) {
-	impl, ok := r.assign[role]
-	if !ok {
-		return nil, fmt.Errorf("no role %q", role)
-	}
-	uri := r.redis.uri()
-	if px, ok := r.proxies[role]; ok {
-		uri = socketURI(px.path)
-	}
-	if u, ok := r.scn.URIs[role]; ok {
-		v, err := scope.Expand(u)
-		if err != nil {
-			return nil, err
-		}
-		uri = fmt.Sprint(v)
-	}
-	r.mu.Lock()
-	old := r.peers[role]
-	r.mu.Unlock()
-	if old != nil && !old.waitExit(0) {
-		return nil, fmt.Errorf("role %s is running already", role)
-	}
-	p, err := startPeer(role, r.suite.impls[impl], uri, r.stderrName(role), r.events(role))
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	r.peers[role] = p
-	r.mu.Unlock()
-	if err := p.hello(r.ctx); err != nil {
-		return nil, fmt.Errorf("role %s (%s): %w", role, impl, err)
-	}
-	return p, nil
-}
-
-// monitor gives the run's asynqmon, started at its first use.
-func (r *run) monitor() (*monitor, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.mon == nil {
-		path := filepath.Join(r.suite.bin, "asynqmon")
-		if _, err := os.Stat(path); err != nil {
-			if r.suite.strict {
-				return nil, err
-			}
-			return nil, &skip{"asynqmon is not there"}
-		}
-		m, err := startMonitor(r.ctx, path, r.redis.uri(), filepath.Join(r.dir, "asynqmon.log"))
-		if err != nil {
-			return nil, err
-		}
-		r.mon = m
-	}
-	return r.mon, nil
 }
