@@ -31,7 +31,7 @@ type options struct {
 }
 
 // Most runs wait: their CPU time is about a tenth of their duration.
-const jobsPerCPU = 6
+const jobsPerCPU = 8
 
 // repeatable is a flag that may be given more than once.
 type repeatable []string
