@@ -14,7 +14,7 @@ import (
 	"rasynq/compat/internal/scenario"
 )
 
-// dumpScript reads the whole keyspace in one go, so that a dump never shows
+// dumpScript reads the whole keyspace in one script, so that a dump never shows
 // half of a change.
 const dumpScript = `
 local out = {}
@@ -40,8 +40,8 @@ var (
 	plainNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 )
 
-// dump gives the decoded keyspace: for every key one member that is named for
-// its type, and `ttl` in seconds where it has one.
+// dump reads the decoded keyspace. Each key has one member named after its
+// type, and `ttl` in seconds if it expires.
 func (r *redisServer) dump(ctx context.Context) (map[string]any, error) {
 	v, err := r.client.Eval(ctx, dumpScript, nil, "*").Result()
 	if err != nil {
@@ -64,6 +64,7 @@ func (r *redisServer) dump(ctx context.Context) (map[string]any, error) {
 	return out, nil
 }
 
+// dumpValue decodes the value of a key of that type.
 func dumpValue(key, kind string, v any) any {
 	list, _ := v.([]any)
 	switch kind {
@@ -73,60 +74,79 @@ func dumpValue(key, kind string, v any) any {
 		}
 		return textValue(fmt.Sprint(v))
 	case "list":
-		out := make([]any, len(list))
-		for i, e := range list {
-			out[i] = textValue(fmt.Sprint(e))
-			if entriesKey.MatchString(key) {
-				out[i] = decoded(asynqpb.SchedulerEntry, fmt.Sprint(e))
-			}
-		}
-		return out
+		return dumpList(key, list)
 	case "set":
-		out := make([]string, len(list))
-		for i, e := range list {
-			out[i] = fmt.Sprint(e)
-		}
-		sort.Strings(out)
-		values := make([]any, len(out))
-		for i, s := range out {
-			values[i] = textValue(s)
-		}
-		return values
+		return dumpSet(list)
 	case "zset":
-		if historyKey.MatchString(key) {
-			var out []any
-			for i := 0; i+1 < len(list); i += 2 {
-				out = append(out, map[string]any{
-					"event": decoded(asynqpb.SchedulerEnqueueEvent, fmt.Sprint(list[i])),
-					"score": score(list[i+1]),
-				})
-			}
-			return out
-		}
-		out := map[string]any{}
-		for i := 0; i+1 < len(list); i += 2 {
-			out[fmt.Sprint(list[i])] = score(list[i+1])
-		}
-		return out
+		return dumpSortedSet(key, list)
 	case "hash":
-		out := map[string]any{}
-		for i := 0; i+1 < len(list); i += 2 {
-			name, value := fmt.Sprint(list[i]), fmt.Sprint(list[i+1])
-			switch {
-			case taskKey.MatchString(key) && name == "msg":
-				out[name] = decoded(asynqpb.TaskMessage, value)
-			case workersKey.MatchString(key):
-				out[name] = decoded(asynqpb.WorkerInfo, value)
-			default:
-				out[name] = textValue(value)
-			}
-		}
-		return out
+		return dumpHash(key, list)
 	}
 	return fmt.Sprint(v)
 }
 
-// score keeps a score that is not a whole number visible as such.
+func dumpList(key string, list []any) []any {
+	out := make([]any, len(list))
+	for i, e := range list {
+		if entriesKey.MatchString(key) {
+			out[i] = decoded(asynqpb.SchedulerEntry, fmt.Sprint(e))
+		} else {
+			out[i] = textValue(fmt.Sprint(e))
+		}
+	}
+	return out
+}
+
+func dumpSet(list []any) []any {
+	members := make([]string, len(list))
+	for i, e := range list {
+		members[i] = fmt.Sprint(e)
+	}
+	sort.Strings(members)
+	out := make([]any, len(members))
+	for i, s := range members {
+		out[i] = textValue(s)
+	}
+	return out
+}
+
+// dumpSortedSet reads members and scores in turn.
+func dumpSortedSet(key string, list []any) any {
+	if historyKey.MatchString(key) {
+		var out []any
+		for i := 0; i+1 < len(list); i += 2 {
+			out = append(out, map[string]any{
+				"event": decoded(asynqpb.SchedulerEnqueueEvent, fmt.Sprint(list[i])),
+				"score": score(list[i+1]),
+			})
+		}
+		return out
+	}
+	out := map[string]any{}
+	for i := 0; i+1 < len(list); i += 2 {
+		out[fmt.Sprint(list[i])] = score(list[i+1])
+	}
+	return out
+}
+
+// dumpHash reads fields and values in turn.
+func dumpHash(key string, list []any) map[string]any {
+	out := map[string]any{}
+	for i := 0; i+1 < len(list); i += 2 {
+		name, value := fmt.Sprint(list[i]), fmt.Sprint(list[i+1])
+		switch {
+		case taskKey.MatchString(key) && name == "msg":
+			out[name] = decoded(asynqpb.TaskMessage, value)
+		case workersKey.MatchString(key):
+			out[name] = decoded(asynqpb.WorkerInfo, value)
+		default:
+			out[name] = textValue(value)
+		}
+	}
+	return out
+}
+
+// score turns a score into a number, or into text if it has an exponent.
 func score(v any) any {
 	s := fmt.Sprint(v)
 	if !plainNumber.MatchString(s) {
@@ -139,7 +159,8 @@ func score(v any) any {
 	return f
 }
 
-// decoded decodes one message, or shows the bytes that are none.
+// decoded decodes one message. Bytes that do not decode are shown in base64,
+// with the error.
 func decoded(message, raw string) any {
 	m, err := asynqpb.Decode(message, []byte(raw))
 	if err != nil {
@@ -155,7 +176,7 @@ func decoded(message, raw string) any {
 	return out
 }
 
-// jsonValue gives a decoded field the form that scenarios compare with.
+// jsonValue turns a decoded field into the form that scenarios compare with.
 func jsonValue(v any) any {
 	switch x := v.(type) {
 	case []byte:
@@ -189,8 +210,8 @@ func jsonValue(v any) any {
 	return v
 }
 
-// keyspace matches a dump with what a step expects of keys; a name with `*`
-// speaks of the one key that fits it.
+// keyspace matches a dump with what a step expects of its keys. A name with `*`
+// stands for the one key that fits it. With only, there may be no other keys.
 func keyspace(want map[string]any, got map[string]any, only bool) []scenario.Mismatch {
 	var out []scenario.Mismatch
 	named := map[string]bool{}

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// monitor is the real asynqmon beside a run's Redis.
+// monitor is a process of the real asynqmon on a run's Redis.
 type monitor struct {
 	cmd  *exec.Cmd
 	base string
@@ -48,7 +48,7 @@ func startMonitor(ctx context.Context, binary, uri, logName string) (*monitor, e
 		}
 		select {
 		case <-m.done:
-			return nil, fmt.Errorf("asynqmon ended at once: see asynqmon.log")
+			return nil, fmt.Errorf("asynqmon ended at its start: see asynqmon.log")
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
@@ -58,7 +58,8 @@ func startMonitor(ctx context.Context, binary, uri, logName string) (*monitor, e
 	}
 }
 
-// do sends one request; a body that is no JSON comes back as a string.
+// do sends one request and returns the status and the body. A body that is not
+// JSON is returned as text.
 func (m *monitor) do(ctx context.Context, method, path string, body any) (int, any, error) {
 	var in io.Reader
 	if body != nil {

@@ -17,7 +17,7 @@ import (
 	"rasynq/compat/internal/scenario"
 )
 
-// peerError is an error that a peer answered with.
+// peerError is an error as a peer answered it.
 type peerError struct {
 	Kind string `json:"kind"`
 	Msg  string `json:"msg"`
@@ -25,7 +25,7 @@ type peerError struct {
 
 func (e *peerError) Error() string { return e.Kind + ": " + e.Msg }
 
-var errPeerGone = errors.New("the peer's process has ended")
+var errPeerEnded = errors.New("the peer's process has ended")
 
 type answer struct {
 	ok  any
@@ -40,11 +40,11 @@ type peer struct {
 	events *eventLog
 
 	mu      sync.Mutex
-	next    int
-	waiting map[int]chan answer
-	done    chan struct{}
-	exit    error
-	bad     error
+	next    int                 // the id of the latest request
+	waiting map[int]chan answer // by the id of the request
+	done    chan struct{}       // closes when the process has ended
+	exit    error               // how it ended
+	breach  error               // the first line that breaks the peer interface
 }
 
 func startPeer(role, path, uri, stderr string, events *eventLog) (*peer, error) {
@@ -87,7 +87,7 @@ func (p *peer) read(out io.Reader) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, c := range p.waiting {
-		c <- answer{err: errPeerGone}
+		c <- answer{err: errPeerEnded}
 		delete(p.waiting, id)
 	}
 }
@@ -130,7 +130,7 @@ func (p *peer) line(line []byte) {
 	delete(p.waiting, *m.ID)
 	p.mu.Unlock()
 	if !ok {
-		p.complain(fmt.Errorf("an answer nobody waits for: %.200s", line))
+		p.complain(fmt.Errorf("an answer to no request: %.200s", line))
 		return
 	}
 	c <- a
@@ -139,19 +139,19 @@ func (p *peer) line(line []byte) {
 func (p *peer) complain(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bad == nil {
-		p.bad = fmt.Errorf("role %s: %w", p.role, err)
+	if p.breach == nil {
+		p.breach = fmt.Errorf("role %s: %w", p.role, err)
 	}
 }
 
-// complaint tells of lines that break the peer interface.
+// complaint is the first line that broke the peer interface; nil for none.
 func (p *peer) complaint() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.bad
+	return p.breach
 }
 
-// call sends a request and returns where its answer will come.
+// call sends a request and returns the channel on which its answer will come.
 func (p *peer) call(op string, args map[string]any) (<-chan answer, error) {
 	req := map[string]any{"op": op}
 	for k, v := range args {
@@ -168,13 +168,13 @@ func (p *peer) call(op string, args map[string]any) (<-chan answer, error) {
 	}
 	select {
 	case <-p.done:
-		return nil, errPeerGone
+		return nil, errPeerEnded
 	default:
 	}
 	p.waiting[p.next] = c
 	if _, err := p.in.Write(append(line, '\n')); err != nil {
 		delete(p.waiting, p.next)
-		return nil, errPeerGone
+		return nil, errPeerEnded
 	}
 	return c, nil
 }
@@ -192,7 +192,7 @@ func wait(ctx context.Context, c <-chan answer, within time.Duration) (any, erro
 	}
 }
 
-// hello checks that a process speaks the peer interface.
+// hello checks that the process speaks version 1 of the peer interface.
 func (p *peer) hello(ctx context.Context) error {
 	c, err := p.call("hello", nil)
 	if err != nil {
@@ -226,7 +226,7 @@ func (p *peer) waitExit(within time.Duration) bool {
 	}
 }
 
-// kill ends the process for good.
+// kill ends the process with SIGKILL.
 func (p *peer) kill() {
 	_ = p.signal(syscall.SIGKILL)
 	p.waitExit(5 * time.Second)

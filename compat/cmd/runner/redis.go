@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -13,14 +14,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"encoding/base64"
-
 	"github.com/redis/go-redis/v9"
 
 	"rasynq/compat/internal/scenario"
 )
 
-// redisServer is the private server of one run.
+// redisServer is the private Redis server of one run.
 type redisServer struct {
 	cmd    *exec.Cmd
 	socket string
@@ -29,8 +28,8 @@ type redisServer struct {
 	done   chan struct{}
 }
 
-// adminName is the user of the runner's own connection, so that a scenario may
-// change what other users can do.
+// adminName is the user of the runner's own connection. A scenario may change
+// what other users can do, the default one included.
 const adminName = "compat-runner"
 
 func startRedis(ctx context.Context, binary, dir string, spec scenario.Redis) (*redisServer, error) {
@@ -73,7 +72,7 @@ func startRedis(ctx context.Context, binary, dir string, spec scenario.Redis) (*
 		}
 		select {
 		case <-r.done:
-			return nil, fmt.Errorf("%s ended at once: see redis.log", binary)
+			return nil, fmt.Errorf("%s ended at its start: see redis.log", binary)
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
@@ -104,7 +103,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// command sends one raw command and gives its reply as JSON has it.
+// command sends one raw command and returns its reply as a JSON value.
 func (r *redisServer) command(ctx context.Context, args []any) (any, error) {
 	words, err := commandWords(args)
 	if err != nil {
@@ -120,8 +119,8 @@ func (r *redisServer) command(ctx context.Context, args []any) (any, error) {
 	return replyValue(v), nil
 }
 
-// commandWords turns the words of a step into those of a command: numbers in
-// their shortest form, `{"b64": …}` as bytes.
+// commandWords turns the words of a step into those of a command: numbers into
+// their shortest text, `{"b64": …}` and `{"utf8": …}` into bytes.
 func commandWords(args []any) ([]any, error) {
 	words := make([]any, len(args))
 	for i, a := range args {
@@ -164,7 +163,7 @@ func replyValue(v any) any {
 	return v
 }
 
-// textValue keeps what is not UTF-8 readable.
+// textValue is the text itself, or `{"b64": …}` if it is not UTF-8.
 func textValue(s string) any {
 	if utf8.ValidString(s) {
 		return s
@@ -172,7 +171,8 @@ func textValue(s string) any {
 	return map[string]any{"b64": base64.StdEncoding.EncodeToString([]byte(s))}
 }
 
-// fill sends the same commands many times, pipelined, with `%d` as the number.
+// fill sends the same commands n times in pipelines. `%d` in their words becomes
+// the number, counted from `from`.
 func (r *redisServer) fill(ctx context.Context, from, n int, commands [][]any) error {
 	const batch = 1000
 	for at := from; at < from+n; at += batch {

@@ -9,7 +9,7 @@ import (
 )
 
 // readRESP reads one whole value of the Redis protocol (version 2 or 3) and
-// gives its bytes as they came.
+// returns its bytes unchanged.
 func readRESP(r *bufio.Reader) ([]byte, error) {
 	var out bytes.Buffer
 	if err := copyRESP(r, &out); err != nil {
@@ -18,8 +18,8 @@ func readRESP(r *bufio.Reader) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// readRequest reads one request: an array of strings, or an inline command,
-// plain words on one line, as some clients send to open a connection.
+// readRequest reads one request: an array of strings, or an inline command.
+// Some clients open a connection with an inline command.
 func readRequest(r *bufio.Reader) ([]byte, error) {
 	first, err := r.Peek(1)
 	if err != nil {
@@ -38,7 +38,7 @@ func copyRESP(r *bufio.Reader, out *bytes.Buffer) error {
 	}
 	out.Write(line)
 	if len(line) < 3 {
-		return fmt.Errorf("a line of the Redis protocol that is too short: %q", line)
+		return fmt.Errorf("too short for a line of the Redis protocol: %q", line)
 	}
 	switch line[0] {
 	case '+', '-', ':', '_', '#', ',', '(':
@@ -67,13 +67,13 @@ func copyRESP(r *bufio.Reader, out *bytes.Buffer) error {
 		}
 	}
 	if line[0] == '|' {
-		// Attributes belong to the value that follows them.
+		// An attribute precedes the value that it belongs to.
 		return copyRESP(r, out)
 	}
 	return nil
 }
 
-// commandName gives the first word of a request, in capitals.
+// commandName is the first word of a request, in capitals.
 func commandName(request []byte) string {
 	if len(request) > 0 && request[0] != '*' {
 		word, _, _ := bytes.Cut(bytes.TrimSpace(request), []byte(" "))

@@ -8,34 +8,35 @@ import (
 	"sync/atomic"
 )
 
-// Difference lets one expectation have another, exact value in some runs.
+// Difference replaces one expectation by another, exact one in some runs.
 type Difference struct {
 	// Scenario and Step may hold `*`; Step is a step's label, or the name of
 	// a golden dump.
 	Scenario string `json:"scenario"`
 	Step     string `json:"step"`
-	// When names the roles that must belong to an implementation.
+	// When names the implementations that roles must belong to; the role `*` is
+	// any role.
 	When Assignment `json:"when"`
-	// Instead replaces fields of the step; null takes one away.
+	// Instead replaces fields of the step; null removes a field.
 	Instead map[string]any `json:"instead"`
-	// Path and Value change one place of a golden dump.
+	// Path and Value replace one place of a golden dump.
 	Path  []string `json:"path"`
 	Value any      `json:"value"`
-	// Reason and Row (of docs/asynq-defects.md) say why.
+	// Reason says why; Row is the row in docs/asynq-defects.md.
 	Reason string `json:"reason"`
 	Row    string `json:"row"`
 
 	used atomic.Int64
 }
 
-// Used tells how many expectations the entry has changed.
+// Used is the number of expectations that the entry has replaced.
 func (d *Difference) Used() int64 { return d.used.Load() }
 
 func (d *Difference) String() string {
 	return fmt.Sprintf("%s / %s (%s)", d.Scenario, d.Step, d.When)
 }
 
-// Differences are the deviations that are known.
+// Differences are the known deviations.
 type Differences []*Difference
 
 // LoadDifferences reads differences.json.
@@ -55,7 +56,7 @@ func LoadDifferences(name string) (Differences, error) {
 			return nil, fmt.Errorf("%s: entry %d lacks scenario, step, when, reason or row", name, i+1)
 		}
 		if (len(d.Instead) > 0) == (len(d.Path) > 0) {
-			return nil, fmt.Errorf("%s: entry %d has either instead, or path and value", name, i+1)
+			return nil, fmt.Errorf("%s: entry %d needs either instead, or path and value", name, i+1)
 		}
 		for f, v := range d.Instead {
 			switch f {
@@ -75,8 +76,7 @@ func (d *Difference) concerns(scenario, step string, a Assignment) bool {
 	return step != "" && Glob(d.Scenario, scenario) && Glob(d.Step, step) && d.Concerns(a)
 }
 
-// Concerns tells whether the roles belong to the implementations that the
-// entry names; the role `*` is any.
+// Concerns reports whether the entry applies to an assignment.
 func (d *Difference) Concerns(a Assignment) bool {
 	for role, impl := range d.When {
 		if role == "*" {
@@ -96,7 +96,7 @@ func (d *Difference) Concerns(a Assignment) bool {
 	return true
 }
 
-// Step gives the step that holds in a run: with the fields that deviate.
+// Step returns the step with the fields that deviate in a run.
 func (ds Differences) Step(scenario string, a Assignment, st Step) Step {
 	for _, d := range ds {
 		if len(d.Instead) == 0 || !d.concerns(scenario, st.Label(), a) {
@@ -122,7 +122,8 @@ func (ds Differences) Step(scenario string, a Assignment, st Step) Step {
 	return st
 }
 
-// Golden changes a copy of the reference dump as far as a run may deviate.
+// Golden returns a copy of the reference dump with the places that deviate in a
+// run.
 func (ds Differences) Golden(scenario string, a Assignment, step string, want any) any {
 	want = Clone(want)
 	for _, d := range ds {
@@ -136,7 +137,7 @@ func (ds Differences) Golden(scenario string, a Assignment, step string, want an
 	return want
 }
 
-// Unused lists the entries that changed nothing.
+// Unused lists the entries that replaced nothing.
 func (ds Differences) Unused() []*Difference {
 	var out []*Difference
 	for _, d := range ds {

@@ -3,116 +3,17 @@ package scenario
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// Time is an instant in a normalised dump, as seconds from the run's start.
-type Time float64
-
-// TTL is a time to live in a normalised dump, in seconds.
-type TTL float64
-
-// GoldenTolerance is how far apart, in seconds, times of two runs may lie: runs
-// differ by how long their steps took. What a scenario wants to tell apart it
-// sets minutes apart.
+// GoldenTolerance is how far apart times of two runs may be, in seconds: the same
+// step takes longer in one run than in another. Scenarios keep times that must
+// differ minutes apart.
 const GoldenTolerance = 30
 
-// Normaliser makes dumps of different runs comparable.
-type Normaliser struct {
-	Start time.Time
-	Host  string
-}
-
-var (
-	uuidForm   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	dayForm    = regexp.MustCompile(`\b20[0-9]{2}-[0-9]{2}-[0-9]{2}$`)
-	serverForm = regexp.MustCompile(`\{[^{}:]+:[0-9]+:<uuid>\}`)
-	digits     = regexp.MustCompile(`^[0-9]{9,19}$`)
-)
-
-// Value replaces what differs from run to run: instants, uuids, host, pid, day.
-func (n Normaliser) Value(v any) any { return n.value("", v) }
-
-func (n Normaliser) value(name string, v any) any {
-	switch x := v.(type) {
-	case map[string]any:
-		if s, ok := x["seconds"]; ok && len(x) == 2 && x["nanos"] != nil {
-			if f, ok := s.(float64); ok {
-				return n.number(f)
-			}
-		}
-		out := make(map[string]any, len(x))
-		for k, e := range x {
-			key := n.text(k)
-			for i := 2; ; i++ {
-				if _, taken := out[key]; !taken {
-					break
-				}
-				key = fmt.Sprintf("%s#%d", n.text(k), i)
-			}
-			out[key] = n.value(k, e)
-		}
-		return out
-	case []any:
-		out := make([]any, len(x))
-		for i, e := range x {
-			out[i] = n.value(name, e)
-		}
-		return out
-	case string:
-		if name == "host" && x == n.Host {
-			return "<host>"
-		}
-		if digits.MatchString(x) {
-			if f, err := strconv.ParseFloat(x, 64); err == nil {
-				if t, ok := n.instant(f); ok {
-					return t
-				}
-			}
-		}
-		return n.text(x)
-	case float64:
-		switch name {
-		case "pid":
-			return "<pid>"
-		case "ttl":
-			return TTL(x)
-		}
-		return n.number(x)
-	}
-	return v
-}
-
-func (n Normaliser) text(s string) string {
-	s = uuidForm.ReplaceAllString(s, "<uuid>")
-	s = serverForm.ReplaceAllString(s, "{<server>}")
-	return dayForm.ReplaceAllString(s, "<day>")
-}
-
-func (n Normaliser) number(f float64) any {
-	if t, ok := n.instant(f); ok {
-		return t
-	}
-	return f
-}
-
-// instant reads unix seconds, milliseconds or nanoseconds within a year of the
-// run's start.
-func (n Normaliser) instant(f float64) (Time, bool) {
-	const year = 366 * 24 * 3600
-	start := float64(n.Start.UnixNano()) / 1e9
-	for _, unit := range []float64{1, 1e3, 1e9} {
-		if s := f / unit; math.Abs(s-start) < year {
-			return Time(math.Round(s - start)), true
-		}
-	}
-	return 0, false
-}
-
-// Diff compares two normalised values exactly, instants with a tolerance.
+// Diff compares two normalised values exactly, but for instants and TTLs, which
+// may be GoldenTolerance apart. A matcher in want is applied.
 func Diff(want, got any) []Mismatch {
 	var out []Mismatch
 	diff(nil, want, got, &out)
@@ -174,7 +75,7 @@ func diff(at []string, want, got any, out *[]Mismatch) {
 	}
 }
 
-// plain prints instants so that a reader knows them.
+// plain makes instants and TTLs recognisable in messages.
 func plain(v any) any {
 	switch x := v.(type) {
 	case Time:
@@ -197,7 +98,7 @@ func plain(v any) any {
 	return v
 }
 
-// plainMatch gives a matcher of a difference numbers to compare.
+// plainMatch turns an instant or a TTL into a number, for matchers.
 func plainMatch(v any) any {
 	switch x := v.(type) {
 	case Time:
@@ -208,8 +109,9 @@ func plainMatch(v any) any {
 	return v
 }
 
-// Replace puts a value at every place that a path with `*` names, as far as
-// the last part, which may be new. It reports whether a place was found.
+// Replace puts a value at every place that a path names. Its parts may hold `*`;
+// a last part without one may be a new member. It reports whether any place was
+// found.
 func Replace(v any, at []string, with any) bool {
 	if len(at) == 0 {
 		return false
@@ -256,7 +158,7 @@ func Replace(v any, at []string, with any) bool {
 	return found
 }
 
-// Clone copies a decoded value.
+// Clone copies a decoded value deeply.
 func Clone(v any) any {
 	switch x := v.(type) {
 	case map[string]any:

@@ -37,7 +37,8 @@ func equalScalar(a, b any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// isZero holds for what INFO treats alike: absent, null and zero values.
+// isZero reports whether a value is absent, null or zero. These mean the same in
+// answers and events of peers.
 func isZero(v any) bool {
 	switch x := v.(type) {
 	case nil, Absent:
@@ -79,7 +80,7 @@ func bytesOf(v any) ([]byte, bool) {
 	return nil, false
 }
 
-// textOf reads a string, or bytes of the peer interface, as text.
+// textOf reads a string, or `{"utf8": …}` and `{"b64": …}`, as text.
 func textOf(v any) (string, bool) {
 	if s, ok := v.(string); ok {
 		return s, true

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// Scope holds the variables of a run; a branch or a loop has a scope of its
-// own inside the one around it.
+// Scope holds variables. Branches and rounds of a loop have scopes of their own,
+// inside the scope around them.
 type Scope struct {
 	mu     sync.RWMutex
 	vars   map[string]any
 	parent *Scope
 }
 
-// NewScope makes a scope; parent may be nil.
+// NewScope makes a scope inside parent, which may be nil.
 func NewScope(parent *Scope) *Scope {
 	return &Scope{vars: map[string]any{}, parent: parent}
 }
@@ -29,7 +29,8 @@ func (s *Scope) Set(name string, v any) {
 	s.vars[name] = v
 }
 
-// Save gives a variable a value where everyone in the run sees it.
+// Save gives a variable a value in the scope that has it already, or else in the
+// outermost one, where the whole run sees it.
 func (s *Scope) Save(name string, v any) {
 	for s.parent != nil {
 		if _, ok := s.own(name); ok {
@@ -47,7 +48,8 @@ func (s *Scope) own(name string) (any, bool) {
 	return v, ok
 }
 
-// Get looks a variable up, the clock's among them.
+// Get looks a variable up. `now`, `now_ms`, `now_ns` and `today` are the time of
+// the call.
 func (s *Scope) Get(name string) (any, bool) {
 	now := time.Now()
 	switch name {
@@ -73,8 +75,8 @@ var (
 	innerVar = regexp.MustCompile(`\$\{([a-z_][a-z0-9_]*)([+-][0-9]+(?:\.[0-9]+)?)?\}`)
 )
 
-// Expand puts variables into a value, member names included. A string that is
-// nothing but a variable takes the variable's type.
+// Expand fills variables in, in member names too. A string that is nothing but a
+// variable takes the variable's type.
 func (s *Scope) Expand(v any) (any, error) {
 	switch x := v.(type) {
 	case string:
