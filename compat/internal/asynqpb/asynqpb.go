@@ -1,9 +1,9 @@
-// Package asynqpb decodes the protobuf messages that asynq keeps in Redis, from
-// a field table of its own and without generated code, so that it judges both
-// implementations alike.
+// Package asynqpb decodes the protobuf messages that asynq keeps in Redis. It
+// uses a table of fields instead of generated code, so that it shares no code with
+// the implementations it judges.
 //
-// It is strict: a field that the table does not know, a wire type that does not
-// fit, a number out of range and text that is not UTF-8 are errors.
+// It is strict: unknown fields, wrong wire types, numbers out of range and text
+// that is not UTF-8 are errors.
 package asynqpb
 
 import (
@@ -114,14 +114,14 @@ func Messages() []string {
 	return names
 }
 
-// Decode decodes one message. The result holds every field of the message, those
-// that are absent with proto3's zero value. Values are string, []byte, int64,
+// Decode decodes one message. The result holds every field of the message; an
+// absent field has proto3's zero value. Values are string, []byte, int64,
 // bool, []string, map[string]string, map[string]int64 and Timestamp; an absent
 // Timestamp is nil.
 func Decode(message string, raw []byte) (map[string]any, error) {
 	table, ok := messages[message]
 	if !ok {
-		return nil, fmt.Errorf("asynqpb: no message is called %q", message)
+		return nil, fmt.Errorf("asynqpb: unknown message %q", message)
 	}
 	out := make(map[string]any, len(table))
 	for _, f := range table {
@@ -166,8 +166,8 @@ func zero(k kind) any {
 	}
 }
 
-// wireValue is a field's value as it lies on the wire: a number for varints, a
-// slice for what is length-delimited.
+// wireValue is the value of a field on the wire: number for a varint, bytes for a
+// length-delimited value.
 type wireValue struct {
 	typ    protowire.Type
 	number uint64
@@ -188,7 +188,7 @@ func eachField(raw []byte, visit func(protowire.Number, wireValue) error) error 
 		case protowire.BytesType:
 			w.bytes, n = protowire.ConsumeBytes(raw[at:])
 		default:
-			return fmt.Errorf("field %d: wire type %d is used by no field", num, typ)
+			return fmt.Errorf("field %d: no field has the wire type %d", num, typ)
 		}
 		if n < 0 {
 			return fmt.Errorf("field %d: %w", num, protowire.ParseError(n))
@@ -201,7 +201,7 @@ func eachField(raw []byte, visit func(protowire.Number, wireValue) error) error 
 	return nil
 }
 
-// merge gives the value of a field that held old after w was read.
+// merge is the value of a field that had the value old before w was read.
 func merge(old any, k kind, w wireValue) (any, error) {
 	switch k {
 	case kindString:
@@ -288,7 +288,7 @@ func (w wireValue) text() (string, error) {
 	return string(b), nil
 }
 
-// entry reads a map's entry: its key and, when there is one, its value.
+// entry reads an entry of a map: its key, and its value if present.
 func (w wireValue) entry() (key string, value *wireValue, err error) {
 	b, err := w.data()
 	if err != nil {
