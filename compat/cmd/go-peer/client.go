@@ -85,32 +85,45 @@ func (p *peer) enqueueMany(request []byte) (any, error) {
 	if req.N < 0 || req.Callers < 0 || req.Batch < 0 {
 		return nil, invalidf("n, callers and batch are not negative")
 	}
-	callers := min(max(req.Callers, 1), max(req.N, 1))
-	numbered := utf8.Valid(req.Task.Payload) && strings.Contains(string(req.Task.Payload), "%d")
-	opts := settings(req.Opts)
-	shared := req.Task.task(req.Opts)
+	return p.enqueueSeries(series{
+		form: &req.enqueueForm, n: req.N, callers: min(max(req.Callers, 1), max(req.N, 1)), idPrefix: req.IDPrefix,
+	}), nil
+}
+
+// series is N tasks that callers enqueue one by one.
+type series struct {
+	form     *enqueueForm
+	n        int
+	callers  int
+	idPrefix *string
+}
+
+func (p *peer) enqueueSeries(s series) map[string]any {
+	numbered := utf8.Valid(s.form.Task.Payload) && strings.Contains(string(s.form.Task.Payload), "%d")
+	opts := settings(s.form.Opts)
+	shared := s.form.Task.task(s.form.Opts)
 
 	var next, failed atomic.Int64
 	var firstErr error
 	var once sync.Once
 	var wg sync.WaitGroup
 	start := time.Now()
-	for range callers {
+	for range s.callers {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= req.N {
+				if i >= s.n {
 					return
 				}
 				task, callOpts := shared, opts
 				if numbered {
-					payload := strings.ReplaceAll(string(req.Task.Payload), "%d", strconv.Itoa(i))
-					task = req.Task.taskWith([]byte(payload), req.Opts)
+					payload := strings.ReplaceAll(string(s.form.Task.Payload), "%d", strconv.Itoa(i))
+					task = s.form.Task.taskWith([]byte(payload), s.form.Opts)
 				}
-				if req.IDPrefix != nil {
-					callOpts = append(opts[:len(opts):len(opts)], asynq.TaskID(*req.IDPrefix+strconv.Itoa(i)))
+				if s.idPrefix != nil {
+					callOpts = append(opts[:len(opts):len(opts)], asynq.TaskID(*s.idPrefix+strconv.Itoa(i)))
 				}
 				if _, err := p.client.Enqueue(task, callOpts...); err != nil {
 					failed.Add(1)
@@ -122,9 +135,9 @@ func (p *peer) enqueueMany(request []byte) (any, error) {
 	wg.Wait()
 	seconds := time.Since(start).Seconds()
 	bad := int(failed.Load())
-	answer := map[string]any{"ok": req.N - bad, "err": bad, "seconds": seconds}
+	answer := map[string]any{"ok": s.n - bad, "err": bad, "seconds": seconds}
 	if firstErr != nil {
 		log.Printf("enqueue_many: %d failed, the first with: %v", bad, firstErr)
 	}
-	return answer, nil
+	return answer
 }

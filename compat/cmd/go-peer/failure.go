@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"reflect"
@@ -27,7 +28,7 @@ const (
 	kindOther         kind = "other"
 )
 
-// failure is an error with the kind that the interface gives it.
+// failure is an error and its kind in the peer interface.
 type failure struct {
 	Kind kind   `json:"kind"`
 	Msg  string `json:"msg"`
@@ -37,9 +38,11 @@ func (f *failure) Error() string { return f.Msg }
 
 func fail(k kind, err error) error { return &failure{Kind: k, Msg: err.Error()} }
 
-// classify finds the kind of an error of the library. Its own error types cannot
-// be named from here, so they are recognised by their names, and what it throws
-// away by its text.
+func invalidf(format string, args ...any) error {
+	return fail(kindInvalid, fmt.Errorf(format, args...))
+}
+
+// classify finds the kind of an error of the library.
 func classify(err error) *failure {
 	var known *failure
 	if errors.As(err, &known) {
@@ -48,44 +51,29 @@ func classify(err error) *failure {
 	return &failure{Kind: kindOf(err), Msg: err.Error()}
 }
 
+// kindOf looks at the library's exported errors first, then at the names of its
+// internal error types, which cannot be imported here, and last at the text, as
+// some calls return nothing else.
 func kindOf(err error) kind {
-	switch {
-	case errors.Is(err, asynq.ErrDuplicateTask):
-		return kindDuplicate
-	case errors.Is(err, asynq.ErrTaskIDConflict):
-		return kindIDConflict
-	case errors.Is(err, asynq.ErrQueueNotFound):
-		return kindQueueNotFound
-	case errors.Is(err, asynq.ErrTaskNotFound):
-		return kindTaskNotFound
-	case errors.Is(err, asynq.ErrQueueNotEmpty):
-		return kindQueueNotEmpty
-	}
-
-	precondition := false
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		v := reflect.ValueOf(e)
-		if v.Kind() != reflect.Pointer || v.IsNil() || v.Type().Elem().PkgPath() != "github.com/hibiken/asynq/internal/errors" {
-			continue
-		}
-		switch v.Type().Elem().Name() {
-		case "QueueNotFoundError":
-			return kindQueueNotFound
-		case "TaskNotFoundError":
-			return kindTaskNotFound
-		case "QueueNotEmptyError":
-			return kindQueueNotEmpty
-		case "TaskAlreadyArchivedError":
-			return kindWrongState
-		case "RedisCommandError":
-			return kindRedis
-		case "Error":
-			precondition = precondition || strings.HasPrefix(e.Error(), "FAILED_PRECONDITION")
+	for _, known := range []struct {
+		err  error
+		kind kind
+	}{
+		{asynq.ErrDuplicateTask, kindDuplicate},
+		{asynq.ErrTaskIDConflict, kindIDConflict},
+		{asynq.ErrQueueNotFound, kindQueueNotFound},
+		{asynq.ErrTaskNotFound, kindTaskNotFound},
+		{asynq.ErrQueueNotEmpty, kindQueueNotEmpty},
+	} {
+		if errors.Is(err, known.err) {
+			return known.kind
 		}
 	}
-
+	kind, precondition := internalKind(err)
 	text := err.Error()
 	switch {
+	case kind != "":
+		return kind
 	case strings.Contains(text, "queue name must contain one or more characters"),
 		strings.Contains(text, "the number of days must be positive"),
 		text == "asynq: err": // archiving in a queue without a name
@@ -95,25 +83,64 @@ func kindOf(err error) kind {
 		strings.HasSuffix(text, " is already paused"),
 		strings.HasSuffix(text, " is not paused"):
 		return kindWrongState
-	}
-
-	var fromRedis redis.Error
-	var fromNet net.Error
-	switch {
-	case errors.As(err, &fromRedis), errors.As(err, &fromNet),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		errors.Is(err, redis.ErrClosed), errors.Is(err, redis.ErrPoolTimeout),
-		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
-		strings.Contains(text, "redis eval error"), strings.Contains(text, "redis command error"),
-		strings.Contains(text, "redis pubsub"), strings.Contains(text, "dial "),
-		strings.Contains(text, "sentinel"):
+	case fromRedis(err):
 		return kindRedis
 	}
 	return kindOther
 }
 
-// refused is for errors of calls that only the library's checks or Redis can
-// fail: what does not come from Redis was refused before Redis was asked.
+// internalKind recognises the library's internal error types by their names.
+// Empty: none is in the chain. precondition reports whether the chain has an
+// error with the code FAILED_PRECONDITION.
+func internalKind(err error) (found kind, precondition bool) {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		v := reflect.ValueOf(e)
+		if v.Kind() != reflect.Pointer || v.IsNil() || v.Type().Elem().PkgPath() != "github.com/hibiken/asynq/internal/errors" {
+			continue
+		}
+		switch v.Type().Elem().Name() {
+		case "QueueNotFoundError":
+			return kindQueueNotFound, precondition
+		case "TaskNotFoundError":
+			return kindTaskNotFound, precondition
+		case "QueueNotEmptyError":
+			return kindQueueNotEmpty, precondition
+		case "TaskAlreadyArchivedError":
+			return kindWrongState, precondition
+		case "RedisCommandError":
+			return kindRedis, precondition
+		case "Error":
+			precondition = precondition || strings.HasPrefix(e.Error(), "FAILED_PRECONDITION")
+		}
+	}
+	return "", precondition
+}
+
+// fromRedis reports whether Redis, or the connection to it, caused the error.
+func fromRedis(err error) bool {
+	var ofRedis redis.Error
+	var ofNet net.Error
+	if errors.As(err, &ofRedis) || errors.As(err, &ofNet) {
+		return true
+	}
+	for _, known := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, redis.ErrClosed, redis.ErrPoolTimeout,
+		context.DeadlineExceeded, context.Canceled,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	for _, part := range []string{"redis eval error", "redis command error", "redis pubsub", "dial ", "sentinel"} {
+		if strings.Contains(err.Error(), part) {
+			return true
+		}
+	}
+	return false
+}
+
+// refused classifies an error of a call that only Redis or the library's own
+// checks can fail: an error that does not come from Redis is `invalid`.
 func refused(err error) error {
 	if err == nil {
 		return nil

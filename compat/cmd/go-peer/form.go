@@ -112,7 +112,7 @@ func (b data) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// single reads an object that has exactly one key.
+// single reads an object that must have exactly one key.
 func single(text []byte) (key string, value json.RawMessage, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
@@ -126,8 +126,8 @@ func single(text []byte) (key string, value json.RawMessage, err error) {
 	return key, value, nil
 }
 
-// option is one OPT. A header has no option in this version of the library: it
-// goes into the task.
+// option is one OPT. This version of the library has no option for a header: it
+// is a part of the task.
 type option struct {
 	set    asynq.Option
 	header *[2]string
@@ -185,8 +185,8 @@ func with[T any](text []byte, use func(T)) error {
 	return nil
 }
 
-// settings are the library's options among opts, without room behind them: the
-// library appends to a task's options, and many callers may share a task.
+// settings are the library's options among opts. The slice has no spare capacity,
+// as the library appends to a task's options, and callers share tasks.
 func settings(opts []option) []asynq.Option {
 	var set []asynq.Option
 	for _, o := range opts {
@@ -205,27 +205,21 @@ type taskForm struct {
 	Opts    []option          `json:"opts"`
 }
 
-// task builds the task; opts are those of the call, for their headers.
+// task builds the task, with the headers among opts, the options of the call.
 func (t *taskForm) task(opts []option) *asynq.Task {
 	return t.taskWith(t.Payload, opts)
 }
 
 func (t *taskForm) taskWith(payload []byte, opts []option) *asynq.Task {
-	headers := t.Headers
-	cloned := false
-	for _, of := range [][]option{t.Opts, opts} {
-		for _, o := range of {
-			if o.header == nil {
-				continue
-			}
-			if !cloned {
-				headers, cloned = maps.Clone(headers), true
-				if headers == nil {
-					headers = make(map[string]string)
-				}
-			}
-			headers[o.header[0]] = o.header[1]
+	headers := maps.Clone(t.Headers)
+	for _, o := range slices.Concat(t.Opts, opts) {
+		if o.header == nil {
+			continue
 		}
+		if headers == nil {
+			headers = make(map[string]string)
+		}
+		headers[o.header[0]] = o.header[1]
 	}
 	if headers == nil {
 		return asynq.NewTask(t.Type, payload, settings(t.Opts)...)

@@ -10,7 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// inspectForm has the arguments of all calls.
+// inspectForm has the arguments of all calls together.
 type inspectForm struct {
 	head
 	Call     string `json:"call"`
@@ -26,10 +26,9 @@ type inspectForm struct {
 	PageSize *int   `json:"page_size"`
 }
 
-// call is one call of the inspector: the arguments it needs, those that it can
-// have beside them, and what it does.
+// call is one call of the inspector.
 type call struct {
-	needs, takes string
+	needs, takes string // names of required and of optional arguments
 	do           func(*asynq.Inspector, *inspectForm) (any, error)
 }
 
@@ -71,8 +70,7 @@ func (p *peer) inspect(request []byte) (any, error) {
 	return c.do(p.inspector, &req)
 }
 
-// check refuses arguments that the call does not have and calls without one
-// that it needs.
+// check refuses unknown arguments, and calls without a required one.
 func (c call) check(request []byte) error {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(request, &given); err != nil {
@@ -175,7 +173,7 @@ func updatePayload(i *asynq.Inspector, f *inspectForm) error {
 	return i.UpdateTaskPayload(f.Queue, f.Task, f.Payload)
 }
 
-// pages are the options of a listing.
+// pages are the options that choose a page of a listing.
 func (f *inspectForm) pages() []asynq.ListOption {
 	var opts []asynq.ListOption
 	if f.Page != nil {
@@ -218,7 +216,7 @@ func list(i *asynq.Inspector, f *inspectForm) (any, error) {
 	return out, nil
 }
 
-// noCall answers for a state that a call on all tasks is not made for.
+// noCall is the answer where the library has no such call for a state.
 func noCall(f *inspectForm) (any, error) {
 	switch f.State {
 	case "pending", "active", "scheduled", "retry", "archived", "completed", "aggregating":
@@ -227,58 +225,56 @@ func noCall(f *inspectForm) (any, error) {
 	return nil, invalidf("unknown state %q", f.State)
 }
 
-func counted(n int, err error) (any, error) {
-	if err != nil {
-		return nil, err
-	}
-	return n, nil
+// stateCall is a call on all tasks of one state.
+type stateCall func(*asynq.Inspector, *inspectForm) (int, error)
+
+// ofQueue is a call that needs a queue only.
+func ofQueue(do func(*asynq.Inspector, string) (int, error)) stateCall {
+	return func(i *asynq.Inspector, f *inspectForm) (int, error) { return do(i, f.Queue) }
 }
 
-func runAll(i *asynq.Inspector, f *inspectForm) (any, error) {
-	switch f.State {
-	case "scheduled":
-		return counted(i.RunAllScheduledTasks(f.Queue))
-	case "retry":
-		return counted(i.RunAllRetryTasks(f.Queue))
-	case "archived":
-		return counted(i.RunAllArchivedTasks(f.Queue))
-	case "aggregating":
-		return counted(i.RunAllAggregatingTasks(f.Queue, f.Group))
-	}
-	return noCall(f)
+// ofGroup is a call that needs a queue and a group.
+func ofGroup(do func(*asynq.Inspector, string, string) (int, error)) stateCall {
+	return func(i *asynq.Inspector, f *inspectForm) (int, error) { return do(i, f.Queue, f.Group) }
 }
 
-func archiveAll(i *asynq.Inspector, f *inspectForm) (any, error) {
-	switch f.State {
-	case "pending":
-		return counted(i.ArchiveAllPendingTasks(f.Queue))
-	case "scheduled":
-		return counted(i.ArchiveAllScheduledTasks(f.Queue))
-	case "retry":
-		return counted(i.ArchiveAllRetryTasks(f.Queue))
-	case "aggregating":
-		return counted(i.ArchiveAllAggregatingTasks(f.Queue, f.Group))
+// byState does the call for the state that the request names.
+func byState(calls map[string]stateCall) func(*asynq.Inspector, *inspectForm) (any, error) {
+	return func(i *asynq.Inspector, f *inspectForm) (any, error) {
+		do, ok := calls[f.State]
+		if !ok {
+			return noCall(f)
+		}
+		n, err := do(i, f)
+		if err != nil {
+			return nil, err
+		}
+		return n, nil
 	}
-	return noCall(f)
 }
 
-func deleteAll(i *asynq.Inspector, f *inspectForm) (any, error) {
-	switch f.State {
-	case "pending":
-		return counted(i.DeleteAllPendingTasks(f.Queue))
-	case "scheduled":
-		return counted(i.DeleteAllScheduledTasks(f.Queue))
-	case "retry":
-		return counted(i.DeleteAllRetryTasks(f.Queue))
-	case "archived":
-		return counted(i.DeleteAllArchivedTasks(f.Queue))
-	case "completed":
-		return counted(i.DeleteAllCompletedTasks(f.Queue))
-	case "aggregating":
-		return counted(i.DeleteAllAggregatingTasks(f.Queue, f.Group))
-	}
-	return noCall(f)
-}
+var runAll = byState(map[string]stateCall{
+	"scheduled":   ofQueue((*asynq.Inspector).RunAllScheduledTasks),
+	"retry":       ofQueue((*asynq.Inspector).RunAllRetryTasks),
+	"archived":    ofQueue((*asynq.Inspector).RunAllArchivedTasks),
+	"aggregating": ofGroup((*asynq.Inspector).RunAllAggregatingTasks),
+})
+
+var archiveAll = byState(map[string]stateCall{
+	"pending":     ofQueue((*asynq.Inspector).ArchiveAllPendingTasks),
+	"scheduled":   ofQueue((*asynq.Inspector).ArchiveAllScheduledTasks),
+	"retry":       ofQueue((*asynq.Inspector).ArchiveAllRetryTasks),
+	"aggregating": ofGroup((*asynq.Inspector).ArchiveAllAggregatingTasks),
+})
+
+var deleteAll = byState(map[string]stateCall{
+	"pending":     ofQueue((*asynq.Inspector).DeleteAllPendingTasks),
+	"scheduled":   ofQueue((*asynq.Inspector).DeleteAllScheduledTasks),
+	"retry":       ofQueue((*asynq.Inspector).DeleteAllRetryTasks),
+	"archived":    ofQueue((*asynq.Inspector).DeleteAllArchivedTasks),
+	"completed":   ofQueue((*asynq.Inspector).DeleteAllCompletedTasks),
+	"aggregating": ofGroup((*asynq.Inspector).DeleteAllAggregatingTasks),
+})
 
 func servers(i *asynq.Inspector, _ *inspectForm) (any, error) {
 	found, err := i.Servers()

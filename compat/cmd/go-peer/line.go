@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// head is what every request has.
+// head has the fields of every request.
 type head struct {
 	ID json.RawMessage `json:"id"`
 	Op string          `json:"op"`
 }
 
-// envelope reads a request's id and op and leaves the rest for its operation.
+// envelope reads the id and the op of a request.
 func envelope(line []byte) (id json.RawMessage, op string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(line, &fields); err != nil {
@@ -28,7 +28,7 @@ func envelope(line []byte) (id json.RawMessage, op string, err error) {
 	return id, op, nil
 }
 
-// decode reads a JSON text and refuses fields that dst does not have.
+// decode reads a JSON text into dst. Fields that dst does not have are `invalid`.
 func decode(text []byte, dst any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
@@ -43,7 +43,7 @@ func decode(text []byte, dst any) error {
 
 func blank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 
-// lines writes whole lines; many goroutines may write.
+// lines writes whole lines, from any goroutine.
 type lines struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -60,7 +60,7 @@ func (l *lines) write(v any) error {
 	return err
 }
 
-// plainJSON is v as one line of JSON that escapes no more than it must.
+// plainJSON is v as one line of JSON, without HTML escapes.
 func plainJSON(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
@@ -92,7 +92,7 @@ func (l *lines) answer(id json.RawMessage, value any, err error) {
 	}
 }
 
-// event writes an event. The fields that every event has win over given ones.
+// event writes an event. `event` and `at` replace given fields of these names.
 func (l *lines) event(name string, fields map[string]any) {
 	line := make(map[string]any, len(fields)+2)
 	for k, v := range fields {

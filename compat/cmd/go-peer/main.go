@@ -18,8 +18,8 @@ import (
 
 const peerVersion = 1
 
-// What is in hand when stdin closes may finish for this long before everything
-// is shut down.
+// drainTime is how long requests in flight may take after stdin has closed. Then
+// all servers and schedulers are shut down.
 const drainTime = 15 * time.Second
 
 func main() {
@@ -40,6 +40,7 @@ func main() {
 	newPeer(opt, os.Stdout).run(os.Stdin)
 }
 
+// peer is what all requests share.
 type peer struct {
 	redis     asynq.RedisConnOpt
 	out       *lines
@@ -48,7 +49,7 @@ type peer struct {
 	logLevel  asynq.LogLevel
 	servers   *registry[*server]
 	planners  *registry[planner]
-	ending    sync.WaitGroup // shutdowns that were asked for
+	shutdowns sync.WaitGroup // requested shutdowns that are in progress
 }
 
 func newPeer(opt asynq.RedisConnOpt, out io.Writer) *peer {
@@ -67,16 +68,17 @@ func newPeer(opt asynq.RedisConnOpt, out io.Writer) *peer {
 	return p
 }
 
-// run serves requests until in ends, then shuts down what runs.
+// run serves requests until in ends. Then it shuts down all servers and
+// schedulers.
 func (p *peer) run(in io.Reader) {
-	var inHand sync.WaitGroup
+	var inFlight sync.WaitGroup
 	reader := bufio.NewReaderSize(in, 1<<16)
 	for {
 		line, err := reader.ReadBytes('\n')
 		if !blank(line) {
-			inHand.Add(1)
+			inFlight.Add(1)
 			go func() {
-				defer inHand.Done()
+				defer inFlight.Done()
 				p.serveLine(line)
 			}()
 		}
@@ -89,17 +91,17 @@ func (p *peer) run(in io.Reader) {
 	}
 	finished := make(chan struct{})
 	go func() {
-		inHand.Wait()
+		inFlight.Wait()
 		close(finished)
 	}()
 	select {
 	case <-finished:
 	case <-time.After(drainTime):
-		log.Print("stdin is closed, a request is still in hand: shutting down without it")
+		log.Print("stdin is closed, but a request is still in flight: shutting down anyway")
 	}
 	p.servers.closeAll(func(s *server) { s.shutdown() })
 	p.planners.closeAll(func(s planner) { s.Shutdown() })
-	p.ending.Wait()
+	p.shutdowns.Wait()
 	p.client.Close()
 	p.inspector.Close()
 }
@@ -139,7 +141,7 @@ func (p *peer) serveLine(line []byte) {
 	p.out.answer(id, value, err)
 }
 
-// guarded turns a panic of the library into an error.
+// guarded does an operation and turns a panic of the library into an error.
 func guarded(handle operation, p *peer, line []byte) (value any, err error) {
 	defer func() {
 		if x := recover(); x != nil {
@@ -172,101 +174,4 @@ func libraryVersion() string {
 		}
 	}
 	return "unknown"
-}
-
-// registry holds what runs under a name, in the order of its start. A name is
-// taken from its reservation until its shutdown begins.
-type registry[T any] struct {
-	what  string
-	mu    sync.Mutex
-	named map[string]*slot[T]
-	order []*slot[T]
-}
-
-type slot[T any] struct {
-	value T
-	ready bool
-}
-
-func newRegistry[T any](what string) *registry[T] {
-	return &registry[T]{what: what, named: make(map[string]*slot[T])}
-}
-
-// add runs start with the name reserved.
-func (r *registry[T]) add(name string, start func() (T, error)) (err error) {
-	if name == "" {
-		return invalidf("a %s needs a name", r.what)
-	}
-	r.mu.Lock()
-	if _, taken := r.named[name]; taken {
-		r.mu.Unlock()
-		return invalidf("the %s name %q is in use", r.what, name)
-	}
-	s := &slot[T]{}
-	r.named[name] = s
-	r.mu.Unlock()
-
-	started := false
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if !started {
-			delete(r.named, name)
-			return
-		}
-		s.ready = true
-		r.order = append(r.order, s)
-	}()
-	s.value, err = start()
-	started = err == nil
-	return err
-}
-
-func (r *registry[T]) get(name string) (T, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.find(name)
-}
-
-// take frees the name and leaves the shutdown to the caller, who marks its end in
-// ending.
-func (r *registry[T]) take(name string, ending *sync.WaitGroup) (T, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	value, err := r.find(name)
-	if err != nil {
-		return value, err
-	}
-	ending.Add(1)
-	s := r.named[name]
-	delete(r.named, name)
-	for i, o := range r.order {
-		if o == s {
-			r.order = append(r.order[:i], r.order[i+1:]...)
-			break
-		}
-	}
-	return value, nil
-}
-
-func (r *registry[T]) find(name string) (value T, err error) {
-	s, ok := r.named[name]
-	if !ok || !s.ready {
-		return value, invalidf("no %s is called %q", r.what, name)
-	}
-	return s.value, nil
-}
-
-func (r *registry[T]) closeAll(end func(T)) {
-	r.mu.Lock()
-	order := r.order
-	r.order, r.named = nil, make(map[string]*slot[T])
-	r.mu.Unlock()
-	for _, s := range order {
-		end(s.value)
-	}
-}
-
-func invalidf(format string, args ...any) error {
-	return fail(kindInvalid, fmt.Errorf(format, args...))
 }

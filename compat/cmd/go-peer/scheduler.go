@@ -15,21 +15,21 @@ import (
 // planner is a scheduler or a periodic task manager.
 type planner interface{ Shutdown() }
 
-// scheduled is a scheduler, with what its events need.
+// scheduled is a scheduler and the source of its events.
 type scheduled struct {
 	*asynq.Scheduler
 	firings *firings
 }
 
-// firings finds the entry that an event is about. The library tells its hooks
-// the task or the outcome but not the entry; both hooks of a firing run on one
-// goroutine.
+// firings finds the entry that an event is about. The library passes its hooks the
+// task (before the enqueue) or the outcome (after it), but never the entry. Both
+// hooks of a firing run on the same goroutine, which connects them.
 type firings struct {
 	out *lines
 
 	mu      sync.Mutex
 	entries map[*asynq.Task]string
-	current map[string]*asynq.Task // by goroutine
+	current map[string]*asynq.Task // being enqueued, by goroutine
 }
 
 func newFirings(out *lines) *firings {
@@ -72,7 +72,7 @@ func (f *firings) entry(task *asynq.Task) any {
 	return nil
 }
 
-// goroutine is the name of the calling goroutine.
+// goroutine is the name of the calling goroutine, from its stack trace.
 func goroutine() string {
 	var buf [64]byte
 	text := buf[:runtime.Stack(buf[:], false)]
@@ -113,7 +113,7 @@ func (p *peer) scheduler(request []byte) (any, error) {
 	})
 }
 
-// findScheduler finds a scheduler by name; a periodic task manager is none.
+// findScheduler finds a scheduler by its name. A periodic task manager is refused.
 func (p *peer) findScheduler(name string) (*scheduled, error) {
 	found, err := p.planners.get(name)
 	if err != nil {
@@ -143,7 +143,8 @@ func (p *peer) register(request []byte) (any, error) {
 		return nil, err
 	}
 	task := req.Task.task(req.Opts)
-	// The first firing may come before the entry's id is known here: it waits.
+	// The first firing may come before the entry's id is known here: the lock makes
+	// it wait.
 	s.firings.mu.Lock()
 	defer s.firings.mu.Unlock()
 	entry, err := registered(s.Scheduler, req.Spec, task, settings(req.Opts))
@@ -154,7 +155,7 @@ func (p *peer) register(request []byte) (any, error) {
 	return map[string]any{"entry": entry}, nil
 }
 
-// registered makes a refusal of what the cron parser panics on.
+// registered turns a panic of the cron parser into `invalid`.
 func registered(s *asynq.Scheduler, spec string, task *asynq.Task, opts []asynq.Option) (entry string, err error) {
 	defer func() {
 		if x := recover(); x != nil {
@@ -191,11 +192,11 @@ func (p *peer) schedulerShutdown(request []byte) (any, error) {
 	if err := decode(request, &req); err != nil {
 		return nil, err
 	}
-	s, err := p.planners.take(req.Name, &p.ending)
+	s, err := p.planners.take(req.Name, &p.shutdowns)
 	if err != nil {
 		return nil, err
 	}
-	defer p.ending.Done()
+	defer p.shutdowns.Done()
 	s.Shutdown()
 	return nil, nil
 }
@@ -236,7 +237,7 @@ func (p *peer) periodic(request []byte) (any, error) {
 	})
 }
 
-// configFile is a provider that reads the file each time it is asked.
+// configFile is a provider that reads the file at each sync.
 type configFile string
 
 func (path configFile) GetConfigs() ([]*asynq.PeriodicTaskConfig, error) {
@@ -265,7 +266,8 @@ func (path configFile) GetConfigs() ([]*asynq.PeriodicTaskConfig, error) {
 	return configs, nil
 }
 
-// There are days on which the cron library searches for ever.
+// cronPatience is how long the cron library may search: for some specs and days
+// it never returns.
 const cronPatience = 5 * time.Second
 
 func (p *peer) cron(request []byte) (any, error) {
@@ -309,7 +311,7 @@ func (p *peer) cron(request []byte) (any, error) {
 	case times := <-found:
 		return times, nil
 	case <-time.After(cronPatience):
-		return nil, fail(kindOther, errors.New("the cron library does not come back from this spec"))
+		return nil, fail(kindOther, errors.New("the cron library does not return from this spec"))
 	}
 }
 

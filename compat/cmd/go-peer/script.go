@@ -10,14 +10,14 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// script is what a handler does, ready to run.
+// script is what a handler does.
 type script struct {
 	fromPayload bool
 	attempts    [][]step
 }
 
-// step does one thing. An ending that is not nil ends the run.
-type step func(r *run) *ending
+// step does one step. A result that is not nil ends the run.
+type step func(r *run) *result
 
 // run is one run of a task.
 type run struct {
@@ -26,15 +26,14 @@ type run struct {
 	emit func(fields map[string]json.RawMessage)
 }
 
-// ending is how a run ends: the outcome that is told and the error that the
-// library gets. A panic has no error, its text is thrown.
-type ending struct {
-	outcome string
-	err     error
-	panics  string
+// result is what a run comes to.
+type result struct {
+	outcome string // as the `end` event reports it
+	err     error  // for the library; nil for a panic
+	panics  string // the text of the panic
 }
 
-var endedWell = &ending{outcome: "ok"}
+var succeeded = &result{outcome: "ok"}
 
 func (s *script) UnmarshalJSON(text []byte) error {
 	var form struct {
@@ -58,7 +57,7 @@ func (s *script) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// trivial is true of a script whose runs all end well at once.
+// trivial reports whether all runs of the script succeed at once.
 func (s *script) trivial() bool {
 	if s.fromPayload {
 		return false
@@ -71,33 +70,33 @@ func (s *script) trivial() bool {
 	return true
 }
 
-// play runs the steps for a task that was retried so often.
-func (s *script) play(r *run, retried int) *ending {
+// play does the steps for a task that was retried that many times.
+func (s *script) play(r *run, retried int) *result {
 	if s.fromPayload {
 		var inner script
 		if err := decode(r.task.Payload(), &inner); err != nil {
-			return &ending{outcome: "error", err: fmt.Errorf("the payload is not a script: %v", err)}
+			return &result{outcome: "error", err: fmt.Errorf("the payload is not a script: %v", err)}
 		}
 		if inner.fromPayload {
-			return &ending{outcome: "error", err: errors.New("the payload is not a script: it refers to the payload")}
+			return &result{outcome: "error", err: errors.New("the payload is not a script: it refers to the payload")}
 		}
 		return inner.play(r, retried)
 	}
 	if len(s.attempts) == 0 {
-		return endedWell
+		return succeeded
 	}
 	for _, do := range s.attempts[min(retried, len(s.attempts)-1)] {
 		if do == nil {
-			return endedWell
+			return succeeded
 		}
-		if end := do(r); end != nil {
-			return end
+		if res := do(r); res != nil {
+			return res
 		}
 	}
-	return endedWell
+	return succeeded
 }
 
-// stepForm is one STEP. Returning ok is the nil step.
+// stepForm is one STEP. The nil step returns ok.
 type stepForm struct{ step step }
 
 func (f *stepForm) UnmarshalJSON(text []byte) error {
@@ -116,21 +115,21 @@ func (f *stepForm) UnmarshalJSON(text []byte) error {
 	case "await_end":
 		return with(value, func(d duration) { f.step = awaitEnd(time.Duration(d)) })
 	case "result":
-		var result data
-		if err := json.Unmarshal(value, &result); err != nil {
+		var written data
+		if err := json.Unmarshal(value, &written); err != nil {
 			return err
 		}
-		f.step = writeResult(result)
+		f.step = writeResult(written)
 		return nil
 	case "emit":
 		return with(value, func(fields map[string]json.RawMessage) {
-			f.step = func(r *run) *ending {
+			f.step = func(r *run) *result {
 				r.emit(fields)
 				return nil
 			}
 		})
 	case "panic":
-		return with(value, func(text string) { f.step = always(&ending{outcome: "panic", panics: text}) })
+		return with(value, func(text string) { f.step = always(&result{outcome: "panic", panics: text}) })
 	case "return":
 		return f.returning(value)
 	}
@@ -161,11 +160,11 @@ func (f *stepForm) returning(text []byte) error {
 		return fmt.Errorf("a script cannot return %q", key)
 	}
 	return with(value, func(text string) {
-		f.step = always(&ending{outcome: key, err: &markedError{text: text, mark: mark}})
+		f.step = always(&result{outcome: key, err: &markedError{text: text, mark: mark}})
 	})
 }
 
-// markedError has exactly the given text and is also what the library looks for.
+// markedError has exactly the given text, and errors.Is finds the mark in it.
 type markedError struct {
 	text string
 	mark error
@@ -174,49 +173,47 @@ type markedError struct {
 func (e *markedError) Error() string        { return e.text }
 func (e *markedError) Is(target error) bool { return e.mark != nil && target == e.mark }
 
-func always(end *ending) step { return func(*run) *ending { return end } }
+func always(res *result) step { return func(*run) *result { return res } }
 
-func sleep(d time.Duration) step {
-	return func(r *run) *ending {
+// sleep waits. The end of the context ends the run.
+func sleep(d time.Duration) step { return untilEnd(d, nil) }
+
+// awaitEnd waits for the end of the context.
+func awaitEnd(d time.Duration) step {
+	return untilEnd(d, &result{outcome: "error", err: errors.New("context did not end")})
+}
+
+// untilEnd waits for the end of the context, which ends the run. After the time
+// d the step results in late.
+func untilEnd(d time.Duration, late *result) step {
+	return func(r *run) *result {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
 		case <-r.ctx.Done():
 			return contextEnded(r.ctx)
 		case <-timer.C:
-			return nil
+			return late
 		}
 	}
 }
 
+// block sleeps whatever happens to the context.
 func block(d time.Duration) step {
-	return func(*run) *ending {
+	return func(*run) *result {
 		time.Sleep(d)
 		return nil
 	}
 }
 
-func awaitEnd(d time.Duration) step {
-	return func(r *run) *ending {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-r.ctx.Done():
-			return contextEnded(r.ctx)
-		case <-timer.C:
-			return &ending{outcome: "error", err: errors.New("context did not end")}
-		}
-	}
+func contextEnded(ctx context.Context) *result {
+	return &result{outcome: "context", err: ctx.Err()}
 }
 
-func contextEnded(ctx context.Context) *ending {
-	return &ending{outcome: "context", err: ctx.Err()}
-}
-
-func writeResult(result []byte) step {
-	return func(r *run) *ending {
-		if _, err := r.task.ResultWriter().Write(result); err != nil {
-			return &ending{outcome: "error", err: err}
+func writeResult(data []byte) step {
+	return func(r *run) *result {
+		if _, err := r.task.ResultWriter().Write(data); err != nil {
+			return &result{outcome: "error", err: err}
 		}
 		return nil
 	}

@@ -44,15 +44,15 @@ type aggregateForm struct {
 	Opts      []option `json:"opts"`
 }
 
-// teller tells the events of one server.
-type teller struct {
+// reporter writes the events of one server.
+type reporter struct {
 	out    *lines
 	server string
 }
 
-func (t teller) tell(name string, fields map[string]any) {
-	fields["server"] = t.server
-	t.out.event(name, fields)
+func (r reporter) report(name string, fields map[string]any) {
+	fields["server"] = r.server
+	r.out.event(name, fields)
 }
 
 func (p *peer) serve(request []byte) (any, error) {
@@ -66,13 +66,13 @@ func (p *peer) serve(request []byte) (any, error) {
 	if err := decode(request, &req); err != nil {
 		return nil, err
 	}
-	t := teller{p.out, req.Name}
+	report := reporter{p.out, req.Name}
 	events := req.Events == nil || *req.Events
-	handler, err := handlers(req.Handlers, t, events)
+	handler, err := handlers(req.Handlers, report, events)
 	if err != nil {
 		return nil, err
 	}
-	config := req.Config.config(t, events)
+	config := req.Config.config(report, events)
 	config.LogLevel = p.logLevel
 	return nil, p.servers.add(req.Name, func() (*server, error) {
 		srv, err := newServer(p.redis, config)
@@ -86,7 +86,7 @@ func (p *peer) serve(request []byte) (any, error) {
 	})
 }
 
-// newServer makes a refusal of what the library panics on.
+// newServer turns a panic of the library about the configuration into `invalid`.
 func newServer(redis asynq.RedisConnOpt, config asynq.Config) (srv *asynq.Server, err error) {
 	defer func() {
 		if x := recover(); x != nil {
@@ -96,7 +96,7 @@ func newServer(redis asynq.RedisConnOpt, config asynq.Config) (srv *asynq.Server
 	return asynq.NewServer(redis, config), nil
 }
 
-func (c *configForm) config(t teller, events bool) asynq.Config {
+func (c *configForm) config(r reporter, events bool) asynq.Config {
 	config := asynq.Config{
 		Concurrency:              c.Concurrency,
 		Queues:                   c.Queues,
@@ -120,13 +120,13 @@ func (c *configForm) config(t teller, events bool) asynq.Config {
 		config.IsFailure = func(err error) bool { return err != nil && !strings.Contains(err.Error(), text) }
 	}
 	if c.Aggregate != nil {
-		config.GroupAggregator = c.Aggregate.aggregator(t, events)
+		config.GroupAggregator = c.Aggregate.aggregator(r, events)
 	}
 	if events {
-		config.HealthCheckFunc = func(err error) { t.tell("health", map[string]any{"error": errorText(err)}) }
+		config.HealthCheckFunc = func(err error) { r.report("health", map[string]any{"error": errorText(err)}) }
 		config.ErrorHandler = asynq.ErrorHandlerFunc(func(ctx context.Context, _ *asynq.Task, err error) {
 			id, _ := asynq.GetTaskID(ctx)
-			t.tell("failed", map[string]any{"task": id, "error": errorText(err)})
+			r.report("failed", map[string]any{"task": id, "error": errorText(err)})
 		})
 	}
 	return config
@@ -139,28 +139,28 @@ func errorText(err error) any {
 	return err.Error()
 }
 
-// aggregator joins the payloads. The library does not tell it the ids.
-func (a *aggregateForm) aggregator(t teller, events bool) asynq.GroupAggregator {
+// aggregator joins the payloads. The library does not pass it the ids.
+func (a *aggregateForm) aggregator(r reporter, events bool) asynq.GroupAggregator {
 	return asynq.GroupAggregatorFunc(func(group string, tasks []*asynq.Task) *asynq.Task {
 		payloads := make([][]byte, len(tasks))
 		for i, task := range tasks {
 			payloads[i] = task.Payload()
 		}
 		if events {
-			t.tell("aggregate", map[string]any{"group": group, "ids": nil, "n": len(tasks)})
+			r.report("aggregate", map[string]any{"group": group, "ids": nil, "n": len(tasks)})
 		}
 		form := taskForm{Type: a.Type, Payload: bytes.Join(payloads, []byte(a.Separator)), Opts: a.Opts}
 		return form.task(nil)
 	})
 }
 
-// handlers is one handler for "*", a mux otherwise.
-func handlers(scripts map[string]script, t teller, events bool) (handler asynq.Handler, err error) {
+// handlers is one handler for "*", and otherwise a mux.
+func handlers(scripts map[string]script, r reporter, events bool) (handler asynq.Handler, err error) {
 	if s, ok := scripts["*"]; ok {
 		if len(scripts) > 1 {
 			return nil, invalidf(`"*" stands for a handler without a mux: no other pattern can be beside it`)
 		}
-		return scripted(&s, t, events), nil
+		return scripted(&s, r, events), nil
 	}
 	defer func() {
 		if x := recover(); x != nil {
@@ -169,12 +169,12 @@ func handlers(scripts map[string]script, t teller, events bool) (handler asynq.H
 	}()
 	mux := asynq.NewServeMux()
 	for pattern, s := range scripts {
-		mux.Handle(pattern, scripted(&s, t, events))
+		mux.Handle(pattern, scripted(&s, r, events))
 	}
 	return mux, nil
 }
 
-func scripted(s *script, t teller, events bool) asynq.Handler {
+func scripted(s *script, r reporter, events bool) asynq.Handler {
 	if !events && s.trivial() {
 		return asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return nil })
 	}
@@ -182,35 +182,35 @@ func scripted(s *script, t teller, events bool) asynq.Handler {
 		id, _ := asynq.GetTaskID(ctx)
 		retried, _ := asynq.GetRetryCount(ctx)
 		if events {
-			tellStart(t, ctx, id, retried, task)
+			reportStart(r, ctx, id, retried, task)
 		}
-		end := s.play(&run{ctx: ctx, task: task, emit: func(given map[string]json.RawMessage) {
+		res := s.play(&run{ctx: ctx, task: task, emit: func(given map[string]json.RawMessage) {
 			fields := make(map[string]any, len(given)+2)
 			for k, v := range given {
 				fields[k] = v
 			}
 			fields["task"] = id
-			t.tell("emit", fields)
+			r.report("emit", fields)
 		}}, retried)
 		if events {
-			err := end.err
-			if end.outcome == "panic" {
-				err = errors.New(end.panics)
+			err := res.err
+			if res.outcome == "panic" {
+				err = errors.New(res.panics)
 			}
-			t.tell("end", map[string]any{"task": id, "outcome": end.outcome, "error": errorText(err)})
+			r.report("end", map[string]any{"task": id, "outcome": res.outcome, "error": errorText(err)})
 		}
-		if end.outcome == "panic" {
-			panic(end.panics)
+		if res.outcome == "panic" {
+			panic(res.panics)
 		}
-		return end.err
+		return res.err
 	})
 }
 
-func tellStart(t teller, ctx context.Context, id string, retried int, task *asynq.Task) {
+func reportStart(r reporter, ctx context.Context, id string, retried int, task *asynq.Task) {
 	queue, _ := asynq.GetQueueName(ctx)
 	maxRetry, _ := asynq.GetMaxRetry(ctx)
 	deadline, _ := ctx.Deadline()
-	t.tell("start", map[string]any{
+	r.report("start", map[string]any{
 		"task":      id,
 		"type":      task.Type(),
 		"payload":   data(task.Payload()),
@@ -228,12 +228,17 @@ type named struct {
 	Name string `json:"name"`
 }
 
-func (p *peer) ping(request []byte) (any, error) {
+// namedServer finds the server that a request is about.
+func (p *peer) namedServer(request []byte) (*server, error) {
 	var req named
 	if err := decode(request, &req); err != nil {
 		return nil, err
 	}
-	s, err := p.servers.get(req.Name)
+	return p.servers.get(req.Name)
+}
+
+func (p *peer) ping(request []byte) (any, error) {
+	s, err := p.namedServer(request)
 	if err != nil {
 		return nil, err
 	}
@@ -244,11 +249,7 @@ func (p *peer) ping(request []byte) (any, error) {
 }
 
 func (p *peer) stop(request []byte) (any, error) {
-	var req named
-	if err := decode(request, &req); err != nil {
-		return nil, err
-	}
-	s, err := p.servers.get(req.Name)
+	s, err := p.namedServer(request)
 	if err != nil {
 		return nil, err
 	}
@@ -261,11 +262,11 @@ func (p *peer) shutdown(request []byte) (any, error) {
 	if err := decode(request, &req); err != nil {
 		return nil, err
 	}
-	s, err := p.servers.take(req.Name, &p.ending)
+	s, err := p.servers.take(req.Name, &p.shutdowns)
 	if err != nil {
 		return nil, err
 	}
-	defer p.ending.Done()
+	defer p.shutdowns.Done()
 	start := time.Now()
 	s.shutdown()
 	return map[string]any{"ms": time.Since(start).Milliseconds()}, nil
