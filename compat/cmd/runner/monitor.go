@@ -7,55 +7,33 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"syscall"
 	"time"
 )
 
 // monitor is a process of the real asynqmon on a run's Redis.
 type monitor struct {
-	cmd  *exec.Cmd
+	*process
 	base string
-	done chan struct{}
 }
 
-func startMonitor(ctx context.Context, binary, uri, logName string) (*monitor, error) {
+func startMonitor(ctx context.Context, binary, uri, log string) (*monitor, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(logName)
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	m := &monitor{base: "http://" + addr}
+	if m.process, err = startProcess(log, binary, "--redis", uri, "--listen", addr); err != nil {
+		return nil, err
+	}
+	err = m.awaitReady(func() error {
+		_, _, err := m.do(ctx, "GET", "/api/queues", nil)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	m := &monitor{base: "http://" + addr, done: make(chan struct{})}
-	m.cmd = exec.Command(binary, "--redis", uri, "--listen", addr)
-	m.cmd.Stdout, m.cmd.Stderr = log, log
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := m.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		_ = m.cmd.Wait()
-		close(m.done)
-	}()
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		if _, _, err = m.do(ctx, "GET", "/api/queues", nil); err == nil {
-			return m, nil
-		}
-		select {
-		case <-m.done:
-			return nil, fmt.Errorf("asynqmon ended at its start: see asynqmon.log")
-		case <-time.After(20 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			m.stop()
-			return nil, fmt.Errorf("asynqmon does not answer: %w", err)
-		}
-	}
+	return m, nil
 }
 
 // do sends one request and returns the status and the body. A body that is not
@@ -89,9 +67,4 @@ func (m *monitor) do(ctx context.Context, method, path string, body any) (int, a
 		v = string(raw)
 	}
 	return resp.StatusCode, v, nil
-}
-
-func (m *monitor) stop() {
-	_ = syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL)
-	<-m.done
 }

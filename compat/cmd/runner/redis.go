@@ -5,13 +5,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
@@ -21,65 +17,41 @@ import (
 
 // redisServer is the private Redis server of one run.
 type redisServer struct {
-	cmd    *exec.Cmd
+	*process
 	socket string
-	port   int
+	port   int // of the loopback; 0: none
 	client *redis.Client
-	done   chan struct{}
 }
 
 // adminName is the user of the runner's own connection. A scenario may change
 // what other users can do, the default one included.
 const adminName = "compat-runner"
 
-func startRedis(ctx context.Context, binary, dir string, spec scenario.Redis) (*redisServer, error) {
-	r := &redisServer{socket: filepath.Join(dir, "redis.sock"), done: make(chan struct{})}
+func startRedis(ctx context.Context, binary, dir string, spec scenario.Redis) (r *redisServer, err error) {
+	r = &redisServer{socket: filepath.Join(dir, "redis.sock")}
 	if spec.TCP {
-		port, err := freePort()
-		if err != nil {
+		if r.port, err = freePort(); err != nil {
 			return nil, err
 		}
-		r.port = port
 	}
-	log, err := os.Create(filepath.Join(dir, "redis.log"))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
 	args := []string{
 		"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--unixsocket", r.socket,
 		"--dir", dir, "--save", "", "--appendonly", "no", "--daemonize", "no",
 		"--user", adminName, "on", ">" + adminName, "~*", "&*", "+@all",
 	}
-	r.cmd = exec.Command(binary, append(args, spec.Args...)...)
-	r.cmd.Stdout, r.cmd.Stderr = log, log
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := r.cmd.Start(); err != nil {
+	r.process, err = startProcess(filepath.Join(dir, "redis.log"), binary, append(args, spec.Args...)...)
+	if err != nil {
 		return nil, err
 	}
-	go func() {
-		_ = r.cmd.Wait()
-		close(r.done)
-	}()
 	r.client = redis.NewClient(&redis.Options{
 		Network: "unix", Addr: r.socket, Username: adminName, Password: adminName,
 		Protocol: 2, MaxRetries: -1, DisableIdentity: true,
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		err := r.client.Ping(ctx).Err()
-		if err == nil {
-			return r, nil
-		}
-		select {
-		case <-r.done:
-			return nil, fmt.Errorf("%s ended at its start: see redis.log", binary)
-		case <-time.After(10 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			r.stop()
-			return nil, fmt.Errorf("%s does not answer: %w", binary, err)
-		}
+	if err := r.awaitReady(func() error { return r.client.Ping(ctx).Err() }); err != nil {
+		_ = r.client.Close()
+		return nil, err
 	}
+	return r, nil
 }
 
 func (r *redisServer) uri() string { return socketURI(r.socket) }
@@ -87,11 +59,8 @@ func (r *redisServer) uri() string { return socketURI(r.socket) }
 func socketURI(path string) string { return "redis-socket://" + path }
 
 func (r *redisServer) stop() {
-	if r.client != nil {
-		_ = r.client.Close()
-	}
-	_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
-	<-r.done
+	_ = r.client.Close()
+	r.process.stop()
 }
 
 func freePort() (int, error) {

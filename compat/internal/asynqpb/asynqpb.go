@@ -121,7 +121,7 @@ func Messages() []string {
 func Decode(message string, raw []byte) (map[string]any, error) {
 	table, ok := messages[message]
 	if !ok {
-		return nil, fmt.Errorf("asynqpb: unknown message %q", message)
+		return nil, fmt.Errorf("asynqpb: no message %q", message)
 	}
 	out := make(map[string]any, len(table))
 	for _, f := range table {
