@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// fakeRedis answers every request with its last word.
+// fakeRedis is a server that answers every request with its last word.
 func fakeRedis(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.Listen("unix", path)
@@ -50,98 +50,124 @@ func respCommand(words ...string) string {
 	return b.String()
 }
 
-func TestProxy(t *testing.T) {
+// proxyTest is a proxy before a fake Redis.
+type proxyTest struct {
+	*testing.T
+	*proxy
+}
+
+func newProxyTest(t *testing.T) proxyTest {
+	t.Helper()
 	dir := t.TempDir()
-	upstream, path := filepath.Join(dir, "up"), filepath.Join(dir, "px")
+	upstream := filepath.Join(dir, "up")
 	fakeRedis(t, upstream)
-	p, err := startProxy(path, upstream)
+	p, err := startProxy(filepath.Join(dir, "px"), upstream)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.stop()
-	dial := func() (net.Conn, *bufio.Reader) {
-		c, err := net.Dial("unix", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-		return c, bufio.NewReader(c)
-	}
-	say := func(c net.Conn, text string) {
-		if _, err := c.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	hear := func(r *bufio.Reader, want string) {
-		t.Helper()
-		got, err := readRESP(r)
-		if err != nil || string(got) != want {
-			t.Fatalf("got %q (%v), want %q", got, err, want)
-		}
-	}
-	gone := func(r *bufio.Reader) {
-		t.Helper()
-		if got, err := readRESP(r); err == nil {
-			t.Fatalf("got %q, want the connection's end", got)
-		}
-	}
+	t.Cleanup(p.stop)
+	return proxyTest{t, p}
+}
 
-	c, r := dial()
-	say(c, "hello 3\r\n")
-	hear(r, "+hello 3\r\n")
+func (t proxyTest) mode(mode string) {
+	t.Helper()
+	if err := t.setMode(mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// proxyClient is a client's connection to the proxy.
+type proxyClient struct {
+	net.Conn
+	t proxyTest
+	r *bufio.Reader
+}
+
+func (t proxyTest) dial() proxyClient {
+	t.Helper()
+	c, err := net.Dial("unix", t.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	return proxyClient{c, t, bufio.NewReader(c)}
+}
+
+func (c proxyClient) send(text string) {
+	c.t.Helper()
+	if _, err := c.Write([]byte(text)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c proxyClient) receive(want string) {
+	c.t.Helper()
+	got, err := readRESP(c.r)
+	if err != nil || string(got) != want {
+		c.t.Fatalf("got %q (%v), want %q", got, err, want)
+	}
+}
+
+func (c proxyClient) receiveNothing() {
+	c.t.Helper()
+	if got, err := readRESP(c.r); err == nil {
+		c.t.Fatalf("got %q, want no reply", got)
+	}
+}
+
+func TestProxyRules(t *testing.T) {
+	p := newProxyTest(t)
+
+	c := p.dial()
+	c.send("hello 3\r\n")
+	c.receive("+hello 3\r\n")
 	p.addRule(&proxyRule{request: [][]byte{[]byte("fail")}, action: "error", text: "ERR no", times: 1})
-	say(c, respCommand("GET", "a")+respCommand("GET", "fail")+respCommand("GET", "b")+respCommand("GET", "fail"))
-	hear(r, "+a\r\n")
-	hear(r, "-ERR no\r\n")
-	hear(r, "+b\r\n")
-	hear(r, "+fail\r\n")
+	c.send(respCommand("GET", "a") + respCommand("GET", "fail") + respCommand("GET", "b") + respCommand("GET", "fail"))
+	c.receive("+a\r\n")
+	c.receive("-ERR no\r\n")
+	c.receive("+b\r\n")
+	c.receive("+fail\r\n")
 
 	p.addRule(&proxyRule{reply: [][]byte{[]byte("secret")}, action: "drop_reply", times: 1})
-	say(c, respCommand("GET", "a"))
-	hear(r, "+a\r\n")
-	say(c, respCommand("GET", "secret"))
-	gone(r)
+	c.send(respCommand("GET", "a"))
+	c.receive("+a\r\n")
+	c.send(respCommand("GET", "secret"))
+	c.receiveNothing()
 	if err := p.awaitFired(2, time.Second); err != nil {
 		t.Fatal(err)
 	}
 
-	c, r = dial()
+	c = p.dial()
 	p.addRule(&proxyRule{request: [][]byte{[]byte("lost")}, action: "drop_request", times: 1})
-	say(c, respCommand("GET", "lost"))
-	gone(r)
+	c.send(respCommand("GET", "lost"))
+	c.receiveNothing()
+}
 
-	c, r = dial()
-	if err := p.setMode("black_hole"); err != nil {
-		t.Fatal(err)
-	}
-	say(c, respCommand("GET", "held"))
+func TestProxyModes(t *testing.T) {
+	p := newProxyTest(t)
+
+	c := p.dial()
+	p.mode("black_hole")
+	c.send(respCommand("GET", "held"))
 	_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	gone(r)
+	c.receiveNothing()
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if err := p.setMode("open"); err != nil {
-		t.Fatal(err)
-	}
-	hear(r, "+held\r\n")
+	p.mode("open")
+	c.receive("+held\r\n")
 
-	if err := p.setMode("refuse"); err != nil {
-		t.Fatal(err)
-	}
-	gone(r)
-	if c, err := net.Dial("unix", path); err == nil {
+	p.mode("refuse")
+	c.receiveNothing()
+	if c, err := net.Dial("unix", p.path); err == nil {
 		c.Close()
-		t.Fatal("a proxy that refuses took a connection")
+		t.Fatal("a proxy that refuses accepted a connection")
 	}
-	if err := p.setMode("open"); err != nil {
-		t.Fatal(err)
-	}
-	c, r = dial()
-	say(c, respCommand("GET", "again"))
-	hear(r, "+again\r\n")
-	if err := p.setMode("cut"); err != nil {
-		t.Fatal(err)
-	}
-	gone(r)
+	p.mode("open")
+	c = p.dial()
+	c.send(respCommand("GET", "again"))
+	c.receive("+again\r\n")
+	p.mode("cut")
+	c.receiveNothing()
 }
 
 func TestReadRESP(t *testing.T) {
@@ -161,7 +187,7 @@ func TestReadRESP(t *testing.T) {
 	}
 	for _, text := range []string{"", "x\r\n", "hello\r\n", "$x\r\n", "$5\r\nab"} {
 		if got, err := readRESP(bufio.NewReader(strings.NewReader(text))); err == nil {
-			t.Errorf("%q was read as %q", text, got)
+			t.Errorf("%q was accepted as %q", text, got)
 		}
 	}
 	if name := commandName([]byte("hello 3\r\n")); name != "HELLO" {

@@ -54,7 +54,7 @@ func TestDiff(t *testing.T) {
 		got := base()
 		change(got["a"].(map[string]any))
 		if len(Diff(base(), got)) == 0 {
-			t.Errorf("%s was not noticed", name)
+			t.Errorf("the difference %q was not found", name)
 		}
 	}
 	near := base()
@@ -67,17 +67,17 @@ func TestDiff(t *testing.T) {
 func TestReplace(t *testing.T) {
 	v := parse(t, `{"k:1":{"hash":{"a":1}},"k:2":{"hash":{"a":1}},"other":{"hash":{"a":1}}}`)
 	if !Replace(v, []string{"k:*", "hash", "b"}, "new") {
-		t.Fatal("nothing was found")
+		t.Fatal("no place was found")
 	}
 	if got := Text(v); got != `{"k:1":{"hash":{"a":1,"b":"new"}},"k:2":{"hash":{"a":1,"b":"new"}},"other":{"hash":{"a":1}}}` {
 		t.Error(got)
 	}
 	if Replace(v, []string{"none:*", "hash", "b"}, "new") {
-		t.Error("something was found")
+		t.Error("a place was found")
 	}
 }
 
-func TestDiffTakesMatchersOfDifferences(t *testing.T) {
+func TestDiffAppliesMatchers(t *testing.T) {
 	want := map[string]any{"a": map[string]any{"$near": 10.0, "$tol": 5.0}, "b": map[string]any{"$absent": true}}
 	if bad := Diff(want, map[string]any{"a": Time(12)}); len(bad) != 0 {
 		t.Errorf("%v", bad)

@@ -17,6 +17,7 @@ func parse(t *testing.T, text string) any {
 	return v
 }
 
+// Most of this test is its table.
 func TestMatch(t *testing.T) {
 	cases := []struct {
 		want, got string
@@ -100,7 +101,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-func TestMatchTellsWhere(t *testing.T) {
+func TestMismatchNamesItsPath(t *testing.T) {
 	bad := Matcher{}.Match(parse(t, `{"a":[{"b":1},{"b":2}]}`), parse(t, `{"a":[{"b":1},{"b":3}]}`))
 	if len(bad) != 1 || bad[0].Path != "/a/1/b" || bad[0].Got != 3.0 {
 		t.Errorf("%v", bad)
@@ -110,7 +111,7 @@ func TestMatchTellsWhere(t *testing.T) {
 func TestMisspeltOperatorIsRefused(t *testing.T) {
 	for _, text := range []string{`{"$gtee":1}`, `{"a":[{"$abse":true}]}`, `{"$any":true,"b":1}`} {
 		if CheckMatcher(parse(t, text)) == nil {
-			t.Errorf("%s was taken", text)
+			t.Errorf("%s was accepted", text)
 		}
 	}
 	if err := CheckMatcher(parse(t, `{"a":{"$near":1,"$tol":2}}`)); err != nil {

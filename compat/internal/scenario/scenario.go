@@ -14,11 +14,12 @@ import (
 
 // Tags that the runner knows. Scenarios may have others.
 const (
-	// TagSlow marks a scenario that waits for tens of seconds. Its runs start
-	// first, beside the others.
+	// TagSlow marks a scenario that takes tens of seconds, mostly waiting. Its runs
+	// start first, beside all others.
 	TagSlow = "slow"
 	// TagTimed marks a scenario that measures time or throughput, or depends on
-	// windows too short for a loaded machine. Few of its runs run at a time.
+	// windows too short for a loaded machine. Few of its runs run at a time, also
+	// if it is slow.
 	TagTimed = "timed"
 )
 

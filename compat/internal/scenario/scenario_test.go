@@ -49,7 +49,7 @@ func TestBadFilesAreRefused(t *testing.T) {
 		`{"name":"a","shows":"x","roles":["w"],"fixed":{"w":"go"},"steps":[{"spawn":"w"}]}`,
 	} {
 		if _, err := Parse([]byte(text), "f"); err == nil {
-			t.Errorf("%s was taken", text)
+			t.Errorf("%s was accepted", text)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestExpand(t *testing.T) {
 		t.Error(Text(got))
 	}
 	if _, err := s.Expand("$nobody"); err == nil {
-		t.Error("an unknown variable was taken")
+		t.Error("an unknown variable was accepted")
 	}
 	now, _ := s.Expand("$now+60")
 	if f, ok := now.(float64); !ok || f < float64(time.Now().Unix()+58) {
@@ -97,7 +97,7 @@ func TestExpand(t *testing.T) {
 	}
 	inner.Save("fresh", "v")
 	if v, ok := s.Get("fresh"); !ok || v != "v" {
-		t.Error("what is saved inside is not seen outside")
+		t.Error("a variable saved in an inner scope is not seen outside")
 	}
 }
 
@@ -107,7 +107,7 @@ func TestPick(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if _, err := Pick(v, "/1"); err == nil {
-		t.Error("a place that is not there was found")
+		t.Error("a path that does not exist was found")
 	}
 }
 
@@ -154,7 +154,7 @@ func TestDifferences(t *testing.T) {
 	} {
 		write(text)
 		if _, err := LoadDifferences(name); err == nil {
-			t.Errorf("%s was taken", text)
+			t.Errorf("%s was accepted", text)
 		}
 	}
 }
@@ -175,6 +175,6 @@ func TestGlob(t *testing.T) {
 		}
 	}
 	if !strings.Contains((&Difference{Scenario: "s"}).String(), "s") {
-		t.Error("a difference does not tell its scenario")
+		t.Error("the text of a difference does not name its scenario")
 	}
 }

@@ -1,4 +1,4 @@
-//! Enqueueing.
+//! The ops that enqueue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,7 +40,7 @@ pub(crate) struct BatchForm {
 }
 
 impl BatchForm {
-    /// Enqueues all items in one call; those that cannot be built are told beside it.
+    /// Enqueues all valid items in one call, and answers with the result of each item.
     pub(crate) async fn run(self, client: &Client) -> Result<Value, Failure> {
         let mut tasks = Vec::new();
         let mut refused = Vec::new();
@@ -87,7 +87,7 @@ pub(crate) struct ManyForm {
 }
 
 impl ManyForm {
-    /// Enqueues the tasks by so many callers.
+    /// Enqueues the tasks with concurrent callers.
     pub(crate) async fn run(self, client: &Client) -> Result<Value, Failure> {
         let opts = self.opts.as_deref().unwrap_or_default();
         let series = Arc::new(Series {
@@ -114,31 +114,31 @@ impl ManyForm {
                 }
             });
         }
-        let mut bad = Failures::default();
+        let mut failures = Failures::default();
         while let Some(caller) = running.join_next().await {
-            bad.add(caller.map_err(|error| Failure::other(error.to_string()))?);
+            failures.add(caller.map_err(|error| Failure::other(error.to_string()))?);
         }
         let seconds = start.elapsed().as_secs_f64();
-        if let Some(first) = bad.first {
-            tracing::warn!(failed = bad.count, first, "enqueue_many");
+        if let Some(first) = failures.first {
+            tracing::warn!(failed = failures.count, first, "enqueue_many");
         }
-        Ok(json!({"ok": self.n - bad.count, "err": bad.count, "seconds": seconds}))
+        Ok(json!({"ok": self.n - failures.count, "err": failures.count, "seconds": seconds}))
     }
 }
 
-/// The tasks of `enqueue_many`, which its callers take one after the other.
+/// The tasks of `enqueue_many`. Each caller takes the next numbers until all are taken.
 struct Series {
     n: u64,
     step: u64,
     next: AtomicU64,
     shared: Task,
-    /// The task without its payload, and the payload with `%d` in it.
+    /// For numbered payloads: the task without its payload, and the text with `%d` in it.
     numbered: Option<(Template, String)>,
     id_prefix: Option<String>,
 }
 
 impl Series {
-    /// The next numbers that nobody has taken.
+    /// Takes the next numbers; `None` once all are taken.
     fn take(&self) -> Option<std::ops::Range<u64>> {
         let first = self.next.fetch_add(self.step, Ordering::Relaxed);
         (first < self.n).then(|| first..(first + self.step).min(self.n))
@@ -182,7 +182,7 @@ impl Series {
     }
 }
 
-/// How many calls failed, and what the first one said.
+/// How many calls failed, and the first error.
 #[derive(Default)]
 struct Failures {
     count: u64,

@@ -1,4 +1,4 @@
-//! CONFIG.
+//! CONFIG: the settings of a server.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::duration::GoDuration;
 use crate::failure::Failure;
 
-/// CONFIG: asynq's meanings and defaults.
+/// CONFIG, with asynq's meanings and defaults.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConfigForm {
@@ -21,7 +21,7 @@ pub(crate) struct ConfigForm {
     delayed_task_check_interval: Option<GoDuration>,
     janitor_interval: Option<GoDuration>,
     janitor_batch_size: Option<usize>,
-    /// Not among asynq's: for the benchmarks.
+    /// A setting that asynq does not have, for the benchmarks.
     prefetch: Option<usize>,
     health_check_interval: Option<GoDuration>,
     group_grace_period: Option<GoDuration>,
@@ -33,7 +33,7 @@ pub(crate) struct ConfigForm {
 }
 
 impl ConfigForm {
-    /// The server with these settings.
+    /// Applies the settings to a server.
     pub(crate) fn apply(self, mut server: Server) -> Result<Server, Failure> {
         if self.group_grace_period.is_some()
             || self.group_max_delay.is_some()
@@ -43,13 +43,13 @@ impl ConfigForm {
             return Err(Failure::unsupported("aggregation"));
         }
         if let Some(workers) = self.concurrency {
-            // asynq: below 1 is the number of CPUs, as is the library's 0
+            // asynq: a number below 1 means the number of CPUs; in the library 0 does
             server = server.concurrency(usize::try_from(workers).unwrap_or(0));
         }
         for (name, weight) in self.queues.into_iter().flatten() {
-            // asynq leaves out what has no weight
+            // asynq: queues without a weight are left out
             let weight = u32::try_from(weight.max(0))
-                .map_err(|_| Failure::invalid(format!("the weight of {name:?} is too much")))?;
+                .map_err(|_| Failure::invalid(format!("the weight of {name:?} is too large")))?;
             server = server.queue(name, weight);
         }
         if let Some(strict) = self.strict {
@@ -59,7 +59,7 @@ impl ConfigForm {
             server = server.shutdown_timeout(timeout.positive("shutdown_timeout")?);
         }
         if let Some(interval) = self.task_check_interval {
-            // asynq: a negative one is the default, as is the library's zero
+            // asynq: a negative interval means the default; in the library zero does
             server = server.task_check_interval(interval.or_zero());
         }
         if let Some(interval) = self.delayed_task_check_interval {

@@ -1,4 +1,4 @@
-//! Go's duration texts.
+//! Durations as Go prints and parses them.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) struct GoDuration {
 }
 
 impl GoDuration {
-    /// The duration, zero in place of a negative one.
+    /// The duration; a negative one becomes zero.
     pub(crate) fn or_zero(self) -> Duration {
         Duration::from_nanos(u64::try_from(self.nanos).unwrap_or(0))
     }
@@ -46,9 +46,9 @@ pub(crate) fn go_text(duration: Duration) -> String {
 impl FromStr for GoDuration {
     type Err = String;
 
-    /// Go: `time.ParseDuration`.
+    /// As Go's `time.ParseDuration`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is no duration such as \"1m30s\"");
+        let bad = || format!("expected a duration such as \"1m30s\", not {text:?}");
         let (negative, mut rest) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
             Some(b'+') => (false, &text[1..]),
@@ -83,7 +83,7 @@ impl FromStr for GoDuration {
                 _ => return Err(bad()),
             };
             rest = &after[end..];
-            // twenty digits times an hour still fit; longer numbers are out of range anyway
+            // 20 digits times an hour fit an i128; longer numbers are out of range anyway
             if whole.trim_start_matches('0').len() > 20 {
                 return Err(bad());
             }
@@ -93,7 +93,7 @@ impl FromStr for GoDuration {
                 whole.parse().map_err(|_| bad())?
             };
             nanos += whole * unit;
-            // what lies behind the fifteenth digit is less than a nanosecond in any unit
+            // digits after the 15th are less than a nanosecond, even of an hour
             let fraction = &fraction[..fraction.len().min(15)];
             if let Ok(numerator) = fraction.parse::<i128>() {
                 nanos += numerator * unit / 10_i128.pow(fraction.len() as u32);
@@ -106,7 +106,7 @@ impl FromStr for GoDuration {
     }
 }
 
-/// Splits off the digits at the beginning.
+/// Splits the text after its leading digits.
 fn digits(text: &str) -> (&str, &str) {
     let end = text
         .find(|c: char| !c.is_ascii_digit())

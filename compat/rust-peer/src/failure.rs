@@ -1,9 +1,9 @@
-//! Errors as the interface tells them.
+//! Errors of the peer interface.
 
 use rasynq::ErrorKind;
 use serde::Serialize;
 
-/// An error and its kind.
+/// An error and its kind in the interface.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Failure {
     kind: &'static str,
@@ -18,17 +18,17 @@ impl Failure {
         }
     }
 
-    /// Refused before Redis was asked.
+    /// The request was refused before Redis was asked.
     pub(crate) fn invalid(msg: impl Into<String>) -> Self {
         Self::new("invalid", msg)
     }
 
-    /// The library cannot do it.
+    /// The library has no such function yet.
     pub(crate) fn unsupported(what: &str) -> Self {
         Self::new("unsupported", format!("rasynq has no {what} yet"))
     }
 
-    /// Anything else.
+    /// Any other error.
     pub(crate) fn other(msg: impl Into<String>) -> Self {
         Self::new("other", msg)
     }

@@ -1,4 +1,4 @@
-//! TASK, OPT and INFO, and what they are made of.
+//! TASK, OPT and INFO, and the types of their fields.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use serde_json::{Number, Value, json};
 use crate::duration::{GoDuration, go_text};
 use crate::failure::Failure;
 
-/// Bytes: `{"utf8": …}` or `{"b64": …}`. Go's nil is a `None` around.
+/// Bytes: `{"utf8": …}` or `{"b64": …}`. Fields that can be Go's nil are `Option<Data>`.
 #[derive(Clone, Debug)]
 pub(crate) struct Data(pub(crate) Bytes);
 
@@ -35,7 +35,8 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-/// Bytes as they are told. The library does not tell none from nil.
+/// Bytes as answers and events hold them. Empty bytes are null: the library does not distinguish
+/// them from Go's nil.
 pub(crate) fn data(bytes: &[u8]) -> Value {
     if bytes.is_empty() {
         return Value::Null;
@@ -67,7 +68,7 @@ impl<'de> Deserialize<'de> for UnixTime {
     }
 }
 
-/// A time as it is told.
+/// A time as answers and events hold it.
 pub(crate) fn unix_time(time: Option<DateTime<Utc>>) -> Value {
     match time {
         None => Value::Null,
@@ -97,11 +98,11 @@ pub(crate) enum Opt {
 }
 
 impl Opt {
-    /// The library's option. What it has no value for is refused.
+    /// The library's option. A value that the library's type cannot hold is refused.
     pub(crate) fn option(&self) -> Result<TaskOption, Failure> {
         Ok(match self {
             Self::Queue(name) => TaskOption::Queue(name.clone()),
-            // asynq: a negative one is 0; what is too much the library says itself
+            // asynq: a negative number means 0; the library refuses a number that is too large
             Self::MaxRetry(n) => {
                 TaskOption::MaxRetry(u32::try_from((*n).max(0)).unwrap_or(u32::MAX))
             }
@@ -112,7 +113,7 @@ impl Opt {
             Self::ProcessAt(at) => TaskOption::ProcessAt(at.0),
             Self::ProcessIn(delay) => match delay.positive("process_in") {
                 Ok(delay) => TaskOption::ProcessIn(delay),
-                // i64::MAX nanoseconds are 292 years, which any time of ours can lose
+                // the addition cannot overflow: i64::MAX nanoseconds are 292 years
                 Err(_) => TaskOption::ProcessAt(Utc::now() + delay.signed()),
             },
             Self::Retention(keep) => TaskOption::Retention(keep.positive("retention")?),
@@ -134,20 +135,20 @@ pub(crate) struct TaskForm {
 }
 
 impl TaskForm {
-    /// The payload where it is a text that is to be numbered: one with `%d` in it.
+    /// The payload, if it is a text with a `%d` in it, which becomes a number.
     pub(crate) fn numbered(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.payload.as_ref()?.0).ok()?;
         text.contains("%d").then_some(text)
     }
 
-    /// The task, and with it the options of a call, which come after its own.
+    /// The task with its own options, followed by those of the call.
     pub(crate) fn task(&self, call: &[Opt]) -> Result<Task, Failure> {
         Ok(self
             .template(call)?
             .task(self.payload.as_ref().map(|data| data.0.clone())))
     }
 
-    /// The task but for its payload.
+    /// The task without its payload.
     pub(crate) fn template(&self, call: &[Opt]) -> Result<Template, Failure> {
         let headers = self.headers.iter().flatten();
         let mut options: Vec<_> = headers
@@ -163,7 +164,7 @@ impl TaskForm {
     }
 }
 
-/// A task but for its payload.
+/// A task without its payload.
 #[derive(Clone)]
 pub(crate) struct Template {
     task_type: String,

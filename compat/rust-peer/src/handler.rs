@@ -1,4 +1,4 @@
-//! The handlers of a server: scripts, and what is told of their runs.
+//! The handlers of a server. They play scripts and report the events of each run.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -11,26 +11,26 @@ use tower::Service;
 use crate::failure::Failure;
 use crate::form::{data, unix_time};
 use crate::lines::Lines;
-use crate::script::{Ending, Script, cause};
+use crate::script::{Outcome, Script, end_of_context};
 
-/// Tells the events of one server.
+/// Reports the events of one server.
 #[derive(Clone)]
-pub(crate) struct Teller {
+pub(crate) struct Reporter {
     pub(crate) lines: Lines,
     pub(crate) server: Arc<str>,
 }
 
-impl Teller {
-    /// Tells an event with these fields, of which some are always there.
-    pub(crate) fn tell(&self, name: &str, mut fields: Map<String, Value>) {
+impl Reporter {
+    /// Reports an event. The field `server` is added.
+    pub(crate) fn report(&self, name: &str, mut fields: Map<String, Value>) {
         fields.insert("server".to_owned(), (*self.server).into());
         self.lines.event(name, fields);
     }
 
-    /// Tells an event of a task.
-    pub(crate) fn tell_task(&self, name: &str, task: &str, mut fields: Map<String, Value>) {
+    /// Reports an event of a task. The fields `task` and `server` are added.
+    pub(crate) fn report_task(&self, name: &str, task: &str, mut fields: Map<String, Value>) {
         fields.insert("task".to_owned(), task.into());
-        self.tell(name, fields);
+        self.report(name, fields);
     }
 }
 
@@ -42,91 +42,92 @@ pub(crate) fn fields(object: Value) -> Map<String, Value> {
     }
 }
 
-/// One handler for `"*"`, a mux otherwise.
+/// One handler for the pattern `"*"`, otherwise a mux.
 pub(crate) fn handlers(
     mut scripts: BTreeMap<String, Script>,
-    teller: &Teller,
+    reporter: &Reporter,
     events: bool,
 ) -> Result<HandlerService, Failure> {
     if let Some(script) = scripts.remove("*") {
         if !scripts.is_empty() {
             return Err(Failure::invalid(
-                "\"*\" stands for a handler without a mux: no other pattern can be beside it",
+                "\"*\" stands for a handler without a mux: there can be no other pattern",
             ));
         }
-        return scripted(script, teller, events);
+        return scripted(script, reporter, events);
     }
     let mut mux = Mux::new();
     for (pattern, script) in scripts {
-        mux = mux.route(pattern, scripted(script, teller, events)?);
+        mux = mux.route(pattern, scripted(script, reporter, events)?);
     }
     Ok(mux.into_service()?)
 }
 
-fn scripted(script: Script, teller: &Teller, events: bool) -> Result<HandlerService, Failure> {
+fn scripted(script: Script, reporter: &Reporter, events: bool) -> Result<HandlerService, Failure> {
     if !events && script.is_trivial() {
         let nothing = |_: TaskContext, _: Task| std::future::ready(Ok::<(), Infallible>(()));
         return Ok(nothing.into_service()?);
     }
     let script = Arc::new(script);
-    let teller = teller.clone();
+    let reporter = reporter.clone();
     let run = move |cx: TaskContext, task: Task| {
         let script = match &*script {
             Script::FromPayload => Arc::new(Script::of_payload(task.payload())),
             Script::Attempts(_) => Arc::clone(&script),
         };
-        let teller = teller.clone();
+        let reporter = reporter.clone();
         async move {
             if !script.blocks(cx.retried()) {
-                return perform(&script, cx, &task, teller, events).await;
+                return perform(&script, cx, &task, reporter, events).await;
             }
             let runtime = tokio::runtime::Handle::current();
             let on_thread = move |cx: TaskContext, task: Task| {
-                runtime.block_on(perform(&script, cx, &task, teller.clone(), events))
+                runtime.block_on(perform(&script, cx, &task, reporter.clone(), events))
             };
-            let answer = blocking(on_thread).into_service()?.call(Run::new(cx, task));
-            answer.await.map_err(HandlerError::into_inner)?;
+            let call = blocking(on_thread).into_service()?.call(Run::new(cx, task));
+            call.await.map_err(HandlerError::into_inner)?;
             Ok(())
         }
     };
     Ok(run.into_service()?)
 }
 
-/// Plays a script as a run of a task, and tells it.
+/// Plays a script as a run of a task, and reports its events.
 async fn perform(
     script: &Script,
     cx: TaskContext,
     task: &Task,
-    teller: Teller,
+    reporter: Reporter,
     events: bool,
 ) -> anyhow::Result<()> {
-    let mut told = ToldRun {
+    let mut reported = ReportedRun {
         cx,
-        teller,
-        end_is_due: events,
+        reporter,
+        end_is_unreported: events,
     };
     if events {
-        told.start(task);
+        reported.start(task);
     }
     let emit = |given: &Map<String, Value>| {
-        told.teller
-            .tell_task("emit", told.cx.task_id(), given.clone());
+        reported
+            .reporter
+            .report_task("emit", reported.cx.task_id(), given.clone());
     };
-    let ending = script.play(&told.cx, emit).await;
+    let outcome = script.play(&reported.cx, emit).await;
     if events {
-        told.end(ending.outcome(), ending.text());
+        reported.end(outcome.name(), outcome.text());
     }
-    ending.answer()
+    outcome.into_result()
 }
 
-/// A run whose end is told in any case: dropped, it was ended from outside.
-struct ToldRun {
+/// Reports the end of a run in any case. If it is dropped before, the server has dropped the handler.
+struct ReportedRun {
     cx: TaskContext,
-    teller: Teller,
-    end_is_due: bool,
+    reporter: Reporter,
+    end_is_unreported: bool,
 }
 
-impl ToldRun {
+impl ReportedRun {
     fn start(&self, task: &Task) {
         let cx = &self.cx;
         let start = json!({
@@ -138,21 +139,23 @@ impl ToldRun {
             "max_retry": cx.max_retry(),
             "deadline": unix_time(cx.deadline()),
         });
-        self.teller.tell_task("start", cx.task_id(), fields(start));
+        self.reporter
+            .report_task("start", cx.task_id(), fields(start));
     }
 
     fn end(&mut self, outcome: &str, error: Option<String>) {
-        self.end_is_due = false;
+        self.end_is_unreported = false;
         let end = json!({"outcome": outcome, "error": error});
-        self.teller.tell_task("end", self.cx.task_id(), fields(end));
+        self.reporter
+            .report_task("end", self.cx.task_id(), fields(end));
     }
 }
 
-impl Drop for ToldRun {
+impl Drop for ReportedRun {
     fn drop(&mut self) {
-        if self.end_is_due {
-            let ending = Ending::Context(cause(&self.cx));
-            self.end(ending.outcome(), ending.text());
+        if self.end_is_unreported {
+            let outcome = Outcome::Context(end_of_context(&self.cx));
+            self.end(outcome.name(), outcome.text());
         }
     }
 }

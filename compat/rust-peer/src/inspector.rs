@@ -1,4 +1,4 @@
-//! The inspector's calls.
+//! The calls of the inspector.
 
 use rasynq::Inspector;
 use serde::Deserialize;
@@ -9,12 +9,12 @@ use crate::failure::Failure;
 use crate::form::{Data, info};
 use crate::request::Request;
 
-/// The arguments of all calls.
+/// The arguments of all calls together.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(
     dead_code,
-    reason = "calls that the library lacks are checked all the same"
+    reason = "arguments are checked for calls that the library does not have yet, too"
 )]
 struct Form {
     call: String,
@@ -32,7 +32,7 @@ struct Form {
     page_size: Option<i64>,
 }
 
-/// The calls: the arguments that each needs, and those that it can have beside them.
+/// The calls with their required and their optional arguments.
 const CALLS: &[(&str, &[&str], &[&str])] = &[
     ("queues", &[], &[]),
     ("queue_info", &["queue"], &[]),
@@ -56,7 +56,7 @@ const CALLS: &[(&str, &[&str], &[&str])] = &[
     ("enqueue_events", &["entry"], &["page", "page_size"]),
 ];
 
-/// Makes one call; the inspector is connected by the first that needs it.
+/// Makes one call. The first call that needs the inspector connects it.
 pub(crate) async fn inspect(
     request: Request,
     connection: &rasynq::Connection,

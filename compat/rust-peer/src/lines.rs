@@ -1,4 +1,4 @@
-//! The lines on stdout.
+//! Writes the lines on stdout.
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 
-/// Writes whole lines, from anywhere. A thread of its own does it: nobody else waits for a reader
-/// that is slow.
+/// Sends whole lines to a thread that writes them. The senders never wait for a slow reader.
 #[derive(Clone)]
 pub(crate) struct Lines {
     /// `None` ends the thread.
@@ -18,7 +17,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Starts the thread, which ends by [`end`](Self::end).
+    /// Starts the thread. It ends after [`end`](Self::end).
     pub(crate) fn start() -> (Self, JoinHandle<()>) {
         let (lines, receiver) = channel();
         let writer = std::thread::spawn(move || {
@@ -29,9 +28,9 @@ impl Lines {
         (Self { lines }, writer)
     }
 
-    /// Ends the thread once all that came before is written.
+    /// Ends the thread once all earlier lines are written.
     pub(crate) fn end(&self) {
-        // a thread that is gone has ended
+        // sending fails only if the thread has ended already
         let _ = self.lines.send(None);
     }
 
@@ -43,7 +42,7 @@ impl Lines {
         });
     }
 
-    /// Tells an event. The fields that every event has win over given ones.
+    /// Writes an event. `event` and `at` replace given fields of these names.
     pub(crate) fn event(&self, name: &str, mut fields: Map<String, Value>) {
         let at = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -56,7 +55,7 @@ impl Lines {
     fn line(&self, line: &Value) {
         let mut text = line.to_string().into_bytes();
         text.push(b'\n');
-        // without the thread nobody reads us any more
+        // sending fails only if the thread has ended because stdout was closed
         let _ = self.lines.send(Some(text));
     }
 }

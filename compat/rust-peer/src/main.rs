@@ -1,5 +1,5 @@
-//! Drives rasynq through the peer interface (`compat/PEER.md`): requests come in on stdin, answers and
-//! events go out on stdout, one JSON object a line.
+//! Drives rasynq through the peer interface (`compat/PEER.md`). It reads requests from stdin and writes
+//! answers and events to stdout, one JSON object a line.
 
 mod client;
 mod config;
@@ -41,13 +41,13 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(%error, "no runtime");
+            tracing::error!(%error, "starting the runtime");
             return ExitCode::FAILURE;
         }
     };
     let (lines, writer) = lines::Lines::start();
     runtime.block_on(peer::Peer::new(connection, lines.clone()).run(tokio::io::stdin()));
-    // a script that blocks is not waited for
+    // a script that blocks its thread is not waited for
     runtime.shutdown_background();
     lines.end();
     match writer.join() {

@@ -1,4 +1,4 @@
-//! Reads requests and has them answered.
+//! Reads requests and answers them concurrently.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,18 +20,18 @@ use crate::server::ServeForm;
 
 /// The version of the interface.
 const PEER_VERSION: u32 = 1;
-/// What is in hand when stdin closes may finish for this long before everything is shut down.
+/// How long requests in flight may take after stdin has closed. Then all servers are shut down.
 const DRAIN_TIME: Duration = Duration::from_secs(15);
 
-/// One peer: what its requests share.
+/// What all requests share.
 pub(crate) struct Peer {
     connection: Connection,
     lines: Lines,
     client: OnceCell<Client>,
     inspector: OnceCell<Inspector>,
     servers: Registry,
-    /// Shutdowns that were asked for.
-    ending: TaskTracker,
+    /// Requested shutdowns that are in progress.
+    shutdowns: TaskTracker,
 }
 
 impl Peer {
@@ -42,13 +42,13 @@ impl Peer {
             client: OnceCell::new(),
             inspector: OnceCell::new(),
             servers: Registry::default(),
-            ending: TaskTracker::new(),
+            shutdowns: TaskTracker::new(),
         })
     }
 
-    /// Serves requests until `input` ends, then shuts down what runs.
+    /// Serves requests until `input` ends. Then it shuts down all servers.
     pub(crate) async fn run(self: Arc<Self>, input: impl AsyncRead + Unpin) {
-        let in_hand = TaskTracker::new();
+        let in_flight = TaskTracker::new();
         let mut input = BufReader::with_capacity(1 << 16, input);
         loop {
             let mut line = Vec::new();
@@ -57,7 +57,7 @@ impl Peer {
                 Ok(_) if line.trim_ascii().is_empty() => {}
                 Ok(_) => {
                     let peer = Arc::clone(&self);
-                    in_hand.spawn(async move { peer.serve_line(&line).await });
+                    in_flight.spawn(async move { peer.serve_line(&line).await });
                 }
                 Err(error) => {
                     tracing::error!(%error, "reading requests");
@@ -65,18 +65,20 @@ impl Peer {
                 }
             }
         }
-        in_hand.close();
-        if tokio::time::timeout(DRAIN_TIME, in_hand.wait())
+        in_flight.close();
+        if tokio::time::timeout(DRAIN_TIME, in_flight.wait())
             .await
             .is_err()
         {
-            tracing::warn!("stdin is closed, a request is still in hand: shutting down without it");
+            tracing::warn!(
+                "stdin is closed, but a request is still in flight: shutting down anyway"
+            );
         }
         for server in self.servers.take_all() {
             server.shutdown().await;
         }
-        self.ending.close();
-        self.ending.wait().await;
+        self.shutdowns.close();
+        self.shutdowns.wait().await;
         if let Some(client) = self.client.get() {
             client.close().await;
         }
@@ -125,17 +127,17 @@ impl Peer {
                 Ok(Value::Null)
             }
             "ping" => {
-                let form: Named = request.form()?;
+                let form: NamedForm = request.form()?;
                 self.servers.get(&form.name)?.ping().await?;
                 Ok(Value::Null)
             }
             "stop" => {
-                let form: Named = request.form()?;
+                let form: NamedForm = request.form()?;
                 self.servers.get(&form.name)?.stop().await?;
                 Ok(Value::Null)
             }
             "shutdown" => {
-                let form: Named = request.form()?;
+                let form: NamedForm = request.form()?;
                 self.shutdown(&form.name).await
             }
             "inspect" => inspect(request, &self.connection, &self.inspector).await,
@@ -152,7 +154,7 @@ impl Peer {
     async fn shutdown(&self, name: &str) -> Result<Value, Failure> {
         let server = self.servers.take(name)?;
         let start = Instant::now();
-        let ended = self.ending.spawn(async move { server.shutdown().await });
+        let ended = self.shutdowns.spawn(async move { server.shutdown().await });
         ended
             .await
             .map_err(|error| Failure::other(error.to_string()))?;
@@ -160,7 +162,7 @@ impl Peer {
         Ok(json!({"ms": ms.round() as u64}))
     }
 
-    /// The client, which its first user connects.
+    /// The client. The first request that needs it connects it.
     async fn client(&self) -> rasynq::Result<&Client> {
         self.client
             .get_or_try_init(|| Client::connect(&self.connection))
@@ -171,12 +173,12 @@ impl Peer {
 /// A request about one server.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Named {
+struct NamedForm {
     #[serde(default)]
     name: String,
 }
 
-/// The ops that the library has nothing for, with their fields.
+/// The ops for which the library has no function yet, with their fields.
 const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("scheduler", &["name", "location", "heartbeat_interval"]),
     ("register", &["name", "spec", "task", "opts"]),
@@ -189,7 +191,7 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("cron", &["spec", "location", "after", "n"]),
 ];
 
-/// The answer to a request, which is given in any case: when this is dropped.
+/// The answer to a request. It is written when this is dropped, so even after a panic.
 struct Answer<'p> {
     id: Value,
     lines: &'p Lines,

@@ -1,4 +1,4 @@
-//! The servers by their names.
+//! The running servers, by their names.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 
-/// The servers in the order of their starts. A name is taken from the beginning of the start to
-/// that of the shutdown.
+/// The servers in the order of their starts. A name is in use from the beginning of the start to
+/// the beginning of the shutdown.
 #[derive(Default)]
 pub(crate) struct Registry {
     slots: Mutex<Vec<Slot>>,
@@ -18,12 +18,12 @@ pub(crate) struct Registry {
 
 struct Slot {
     name: String,
-    /// `None`: it is being started.
-    server: Option<Arc<Served>>,
+    /// `None` while the server is being started.
+    server: Option<Arc<ServerHandle>>,
 }
 
 impl Registry {
-    /// Starts a server with its name reserved.
+    /// Reserves the name and starts the server. If the start fails the name is free again.
     pub(crate) async fn add(
         &self,
         name: String,
@@ -49,13 +49,13 @@ impl Registry {
         slots.retain(|slot| slot.name != name);
         slots.push(Slot {
             name,
-            server: Some(Arc::new(Served::new(started?))),
+            server: Some(Arc::new(ServerHandle::new(started?))),
         });
         Ok(())
     }
 
     /// The server of this name.
-    pub(crate) fn get(&self, name: &str) -> Result<Arc<Served>, Failure> {
+    pub(crate) fn get(&self, name: &str) -> Result<Arc<ServerHandle>, Failure> {
         self.slots()
             .iter()
             .find(|slot| slot.name == name)
@@ -63,8 +63,8 @@ impl Registry {
             .ok_or_else(|| unknown(name))
     }
 
-    /// The server of this name, which is free again.
-    pub(crate) fn take(&self, name: &str) -> Result<Arc<Served>, Failure> {
+    /// Removes the server of this name, and frees the name.
+    pub(crate) fn take(&self, name: &str) -> Result<Arc<ServerHandle>, Failure> {
         let mut slots = self.slots();
         let found = slots
             .iter()
@@ -74,8 +74,8 @@ impl Registry {
             .ok_or_else(|| unknown(name))
     }
 
-    /// All servers, in the order of their starts; no name is taken any more.
-    pub(crate) fn take_all(&self) -> Vec<Arc<Served>> {
+    /// Removes all servers, in the order of their starts, and frees all names.
+    pub(crate) fn take_all(&self) -> Vec<Arc<ServerHandle>> {
         let slots = std::mem::take(&mut *self.slots());
         slots.into_iter().filter_map(|slot| slot.server).collect()
     }
@@ -86,21 +86,21 @@ impl Registry {
 }
 
 fn unknown(name: &str) -> Failure {
-    Failure::invalid(format!("no server is called {name:?}"))
+    Failure::invalid(format!("there is no server {name:?}"))
 }
 
-/// A server that runs, until it is shut down.
-pub(crate) struct Served {
+/// A server, which requests share until one of them shuts it down.
+pub(crate) struct ServerHandle {
     server: RwLock<Option<RunningServer>>,
-    /// Whoever still asks something of the server gives up when this fires.
-    ending: CancellationToken,
+    /// Fires when the shutdown begins: pings in flight give up.
+    shutting_down: CancellationToken,
 }
 
-impl Served {
+impl ServerHandle {
     fn new(server: RunningServer) -> Self {
         Self {
             server: RwLock::new(Some(server)),
-            ending: CancellationToken::new(),
+            shutting_down: CancellationToken::new(),
         }
     }
 
@@ -111,7 +111,7 @@ impl Served {
                 None => Err(shut_down()),
             }
         };
-        let pinged = self.ending.run_until_cancelled(ping).await;
+        let pinged = self.shutting_down.run_until_cancelled(ping).await;
         pinged.unwrap_or_else(|| Err(shut_down()))
     }
 
@@ -126,7 +126,7 @@ impl Served {
     }
 
     pub(crate) async fn shutdown(&self) {
-        self.ending.cancel();
+        self.shutting_down.cancel();
         let server = self.server.write().await.take();
         if let Some(server) = server {
             server.shutdown().await;
@@ -135,5 +135,5 @@ impl Served {
 }
 
 fn shut_down() -> Failure {
-    Failure::invalid("the server is shut down")
+    Failure::invalid("the server was shut down")
 }

@@ -1,4 +1,4 @@
-//! A request: its id, its op, and the fields that the op reads.
+//! Requests: an id, an op, and the fields of the op.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -12,12 +12,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The fields as the op has them; others are refused.
+    /// Reads the fields into the form of the op. Unknown fields are refused.
     pub(crate) fn form<T: DeserializeOwned>(self) -> Result<T, Failure> {
         Ok(serde_json::from_value(Value::Object(self.fields))?)
     }
 
-    /// Refuses fields that the op does not have.
+    /// Refuses fields that are not known.
     pub(crate) fn check_names(&self, known: &[&str]) -> Result<(), Failure> {
         match self.names().find(|name| !known.contains(name)) {
             Some(name) => Err(Failure::invalid(format!("unknown field {name:?}"))),
@@ -25,12 +25,12 @@ impl Request {
         }
     }
 
-    /// Whether a field is there and not null.
+    /// Whether a field is present and not null.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// The value of a field that is a text.
+    /// The value of a field, if it is a text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.fields.get(name)?.as_str()
     }
@@ -40,7 +40,7 @@ impl Request {
     }
 }
 
-/// Reads a line: the id, null where there is none, and the request.
+/// Reads a line: the id, or null if there is none, and the request.
 pub(crate) fn read(line: &[u8]) -> (Value, Result<Request, Failure>) {
     let mut fields: Map<String, Value> = match serde_json::from_slice(line) {
         Ok(fields) => fields,

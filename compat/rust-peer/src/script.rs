@@ -1,4 +1,4 @@
-//! SCRIPT: what a handler does.
+//! SCRIPT: the steps of a handler.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::form::Data;
 pub(crate) enum Script {
     /// The payload is the script.
     FromPayload,
-    /// The steps for the first run, the second, …; the last serve all later runs.
+    /// The steps of the first run, the second, …. The last ones serve all later runs.
     Attempts(Vec<Vec<Step>>),
 }
 
@@ -63,8 +63,8 @@ pub(crate) enum Return {
     Revoke(String),
 }
 
-/// How a run of a script ends.
-pub(crate) enum Ending {
+/// What a run of a script comes to.
+pub(crate) enum Outcome {
     Ok,
     Error(anyhow::Error),
     SkipRetry(String),
@@ -74,7 +74,7 @@ pub(crate) enum Ending {
 }
 
 impl Script {
-    /// The script that a payload is.
+    /// Reads the script that is the payload. If it is invalid, the script returns an error.
     pub(crate) fn of_payload(payload: &[u8]) -> Self {
         let why = match serde_json::from_slice(payload) {
             Ok(Self::FromPayload) => "it refers to the payload".to_owned(),
@@ -85,7 +85,7 @@ impl Script {
         Self::Attempts(vec![vec![Step::Return(Return::Error(error))]])
     }
 
-    /// Whether all runs end well at once.
+    /// Whether every run succeeds at once.
     pub(crate) fn is_trivial(&self) -> bool {
         match self {
             Self::FromPayload => false,
@@ -95,30 +95,30 @@ impl Script {
         }
     }
 
-    /// Whether the run of a task that was retried so often blocks its thread.
+    /// Whether the run after that many retries blocks its thread.
     pub(crate) fn blocks(&self, retried: u32) -> bool {
         self.steps(retried)
             .iter()
             .any(|step| matches!(step, Step::Block(_)))
     }
 
-    /// Does the steps for a task that was retried so often.
+    /// Does the steps of a run.
     pub(crate) async fn play(
         &self,
         cx: &TaskContext,
         emit: impl Fn(&Map<String, Value>),
-    ) -> Ending {
+    ) -> Outcome {
         for step in self.steps(cx.retried()) {
             match step {
                 Step::Sleep(time) => {
-                    if let Some(cause) = end_within(cx, time.or_zero()).await {
-                        return Ending::Context(cause);
+                    if let Some(cause) = ended_within(cx, time.or_zero()).await {
+                        return Outcome::Context(cause);
                     }
                 }
                 Step::AwaitEnd(time) => {
-                    return match end_within(cx, time.or_zero()).await {
-                        Some(cause) => Ending::Context(cause),
-                        None => Ending::Error(anyhow::anyhow!("context did not end")),
+                    return match ended_within(cx, time.or_zero()).await {
+                        Some(cause) => Outcome::Context(cause),
+                        None => Outcome::Error(anyhow::anyhow!("context did not end")),
                     };
                 }
                 Step::Block(time) => std::thread::sleep(time.or_zero()),
@@ -127,22 +127,22 @@ impl Script {
                         .as_ref()
                         .map_or_else(Bytes::new, |data| data.0.clone());
                     if let Err(error) = cx.write_result(result).await {
-                        return Ending::Error(error.into());
+                        return Outcome::Error(error.into());
                     }
                 }
                 Step::Emit(fields) => emit(fields),
-                Step::Panic(text) => return Ending::Panic(text.clone()),
-                Step::Return(answer) => {
-                    return match answer {
-                        Return::Ok => Ending::Ok,
-                        Return::Error(text) => Ending::Error(anyhow::Error::msg(text.clone())),
-                        Return::SkipRetry(text) => Ending::SkipRetry(text.clone()),
-                        Return::Revoke(text) => Ending::Revoke(text.clone()),
+                Step::Panic(text) => return Outcome::Panic(text.clone()),
+                Step::Return(returned) => {
+                    return match returned {
+                        Return::Ok => Outcome::Ok,
+                        Return::Error(text) => Outcome::Error(anyhow::Error::msg(text.clone())),
+                        Return::SkipRetry(text) => Outcome::SkipRetry(text.clone()),
+                        Return::Revoke(text) => Outcome::Revoke(text.clone()),
                     };
                 }
             }
         }
-        Ending::Ok
+        Outcome::Ok
     }
 
     fn steps(&self, retried: u32) -> &[Step] {
@@ -156,23 +156,23 @@ impl Script {
     }
 }
 
-/// Waits for the end of the context, for so long; `None`: it did not end.
-async fn end_within(cx: &TaskContext, time: Duration) -> Option<RunEnded> {
+/// Waits for the end of the context for that time; `None`: it did not end.
+async fn ended_within(cx: &TaskContext, time: Duration) -> Option<RunEnded> {
     tokio::select! {
         biased;
-        () = cx.cancellation().cancelled() => Some(cause(cx)),
+        () = cx.cancellation().cancelled() => Some(end_of_context(cx)),
         () = tokio::time::sleep(time) => None,
     }
 }
 
 /// Why the context has ended.
-pub(crate) fn cause(cx: &TaskContext) -> RunEnded {
+pub(crate) fn end_of_context(cx: &TaskContext) -> RunEnded {
     cx.ended().unwrap_or(RunEnded::Canceled)
 }
 
-impl Ending {
-    /// As events tell it.
-    pub(crate) fn outcome(&self) -> &'static str {
+impl Outcome {
+    /// Its name in the `end` event.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Error(_) => "error",
@@ -193,11 +193,11 @@ impl Ending {
         }
     }
 
-    /// The handler's answer.
+    /// What the handler returns.
     ///
     /// # Panics
-    /// Where the script says so.
-    pub(crate) fn answer(self) -> anyhow::Result<()> {
+    /// If the script says so.
+    pub(crate) fn into_result(self) -> anyhow::Result<()> {
         match self {
             Self::Ok => Ok(()),
             Self::Error(error) => Err(error),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn how_often_a_task_was_retried_chooses_its_steps() {
+    fn the_number_of_retries_chooses_the_steps() {
         let script = script(r#"{"attempts":[[{"block":"1s"}],[{"return":"ok"}]]}"#).expect("valid");
         assert!(script.blocks(0));
         assert!(!script.blocks(1));
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_just_ends_well_is_trivial() {
+    fn a_script_that_only_returns_ok_is_trivial() {
         for text in [
             "{}",
             r#"{"attempts":[[]]}"#,
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_script_is_refused() {
+    fn invalid_scripts_are_refused() {
         for text in [
             r#"{"attempts":[[{"dance":"1s"}]]}"#,
             r#"{"attempts":[[{"return":"well"}]]}"#,

@@ -1,4 +1,4 @@
-//! Starting a server.
+//! The op that starts a server.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::config::ConfigForm;
 use crate::failure::Failure;
-use crate::handler::{Teller, fields, handlers};
+use crate::handler::{Reporter, fields, handlers};
 use crate::lines::Lines;
 use crate::script::Script;
 
@@ -30,26 +30,26 @@ impl ServeForm {
         connection: &Connection,
         lines: Lines,
     ) -> Result<RunningServer, Failure> {
-        let teller = Teller {
+        let reporter = Reporter {
             lines,
             server: self.name.into(),
         };
         let events = self.events.unwrap_or(true);
-        let handler = handlers(self.handlers.unwrap_or_default(), &teller, events)?;
+        let handler = handlers(self.handlers.unwrap_or_default(), &reporter, events)?;
         let mut server = self
             .config
             .unwrap_or_default()
             .apply(Server::new(connection))?;
         if events {
-            let failures = teller.clone();
+            let failures = reporter.clone();
             server = server
                 .error_handler(move |cx, _task, error| {
                     let failed = json!({"error": format!("{error:#}")});
-                    failures.tell_task("failed", cx.task_id(), fields(failed));
+                    failures.report_task("failed", cx.task_id(), fields(failed));
                 })
                 .health_check(move |health| {
                     let error = health.err().map(|error| error.to_string());
-                    teller.tell("health", fields(json!({"error": error})));
+                    reporter.report("health", fields(json!({"error": error})));
                 });
         }
         Ok(server.start(handler).await?)

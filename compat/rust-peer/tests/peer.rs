@@ -1,14 +1,14 @@
-//! Drives the built program as a runner does, against a Redis of its own.
-#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+//! Tests of the built program, which they drive as a runner does.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod driven;
 
 use std::time::Duration;
 
-use driven::{Driven, Redis};
+use driven::{DrivenPeer, Redis};
 use serde_json::{Value, json};
 
-/// A configuration that does not make tests wait.
+/// A configuration with short intervals.
 fn quick() -> Value {
     json!({
         "concurrency": 4, "task_check_interval": "20ms", "delayed_task_check_interval": "50ms",
@@ -24,9 +24,9 @@ fn quick_with(more: Value) -> Value {
 }
 
 #[test]
-fn it_says_who_it_is_and_refuses_what_it_does_not_know() {
+fn hello_names_the_implementation_and_unknown_requests_are_refused() {
     let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
+    let mut peer = DrivenPeer::start(&redis);
     let hello = peer.ok(json!({"op": "hello"}));
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
@@ -58,9 +58,9 @@ fn it_says_who_it_is_and_refuses_what_it_does_not_know() {
 }
 
 #[test]
-fn tasks_are_enqueued_with_all_that_they_have() {
+fn tasks_are_enqueued_with_all_their_options() {
     let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
+    let mut peer = DrivenPeer::start(&redis);
     let task = json!({
         "type": "a", "payload": {"utf8": "<&ü"}, "headers": {"h": "1", "x": "1"},
         "opts": [{"header": ["x", "2"]}, {"queue": "no"}],
@@ -140,7 +140,7 @@ fn tasks_are_enqueued_with_all_that_they_have() {
 #[test]
 fn batches_and_series_are_enqueued() {
     let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
+    let mut peer = DrivenPeer::start(&redis);
     let item = |opts: Value| json!({"task": {"type": "a"}, "opts": opts});
     let answers = peer.ok(json!({"op": "enqueue_batch", "items": [
         item(json!([{"task_id": "1"}])),
@@ -173,8 +173,8 @@ fn batches_and_series_are_enqueued() {
 }
 
 #[test]
-fn without_redis_calls_say_so() {
-    let mut peer = Driven::start_on("redis-socket:///nowhere/redis.sock");
+fn calls_without_redis_fail_with_that_kind() {
+    let mut peer = DrivenPeer::start_on("redis-socket:///nowhere/redis.sock");
     peer.refused("redis", json!({"op": "enqueue", "task": {"type": "a"}}));
     peer.refused("redis", json!({"op": "inspect", "call": "queues"}));
     peer.refused("redis", json!({"op": "serve", "name": "s"}));
@@ -182,39 +182,53 @@ fn without_redis_calls_say_so() {
     peer.refused("redis", json!({"op": "serve", "name": "s"}));
 }
 
-#[test]
-fn scripts_are_played_and_told() {
-    let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
-    let one = |step: Value| json!({"attempts": [[step]]});
-    peer.ok(json!({"op": "serve", "name": "s", "config": quick(), "events": true, "handlers": {
-        "well": {"attempts": [[{"result": {"utf8": "r"}}, {"emit": {"n": 1}}]]},
-        "again": {"attempts": [[{"return": {"error": "first"}}], [{"sleep": "1ms"}, {"return": "ok"}]]},
-        "skip": one(json!({"return": {"skip_retry": "enough"}})),
-        "revoke": one(json!({"return": {"revoke": "gone"}})),
-        "panic": one(json!({"panic": "boom"})),
-        "sleep": one(json!({"sleep": "30s"})),
-        "block": one(json!({"block": "1500ms"})),
-        "await": one(json!({"await_end": "30s"})),
-        "hasty": one(json!({"await_end": "1ms"})),
-        "payload": {"from_payload": true},
-    }}));
-    let enqueue = |peer: &mut Driven, kind: &str, payload: Value, more: Value| {
+/// A peer with a server that has a handler for each kind of script.
+struct ScriptPeer(DrivenPeer);
+
+impl ScriptPeer {
+    fn start(redis: &Redis) -> Self {
+        let mut peer = DrivenPeer::start(redis);
+        let one = |step: Value| json!({"attempts": [[step]]});
+        peer.ok(json!({"op": "serve", "name": "s", "config": quick(), "events": true, "handlers": {
+            "well": {"attempts": [[{"result": {"utf8": "r"}}, {"emit": {"n": 1}}]]},
+            "again": {"attempts": [[{"return": {"error": "first"}}], [{"sleep": "1ms"}, {"return": "ok"}]]},
+            "skip": one(json!({"return": {"skip_retry": "enough"}})),
+            "revoke": one(json!({"return": {"revoke": "gone"}})),
+            "panic": one(json!({"panic": "boom"})),
+            "sleep": one(json!({"sleep": "30s"})),
+            "block": one(json!({"block": "1500ms"})),
+            "await": one(json!({"await_end": "30s"})),
+            "hasty": one(json!({"await_end": "1ms"})),
+            "payload": {"from_payload": true},
+        }}));
+        Self(peer)
+    }
+
+    /// Enqueues a task whose type is also its id.
+    #[track_caller]
+    fn enqueue(&mut self, kind: &str, payload: Value, more: Value) {
         let mut opts = vec![json!({"task_id": kind}), json!({"retention": "1h"})];
         opts.extend(more.as_array().unwrap().iter().cloned());
         let task = json!({"type": kind, "payload": payload});
-        peer.ok(json!({"op": "enqueue", "task": task, "opts": opts}));
-    };
-    let ended = |peer: &mut Driven, task: &str, outcome: &str, error: Value| {
+        self.0
+            .ok(json!({"op": "enqueue", "task": task, "opts": opts}));
+    }
+
+    #[track_caller]
+    fn ended(&mut self, task: &str, outcome: &str, error: Value) {
         let end = json!({"server": "s", "task": task, "outcome": outcome, "error": error});
-        peer.event("end", end);
-    };
-    let once = json!([{"max_retry": 0}]);
-    let hurried = json!([{"max_retry": 0}, {"timeout": "1s"}]);
+        self.0.event("end", end);
+    }
+}
+
+#[test]
+fn runs_of_scripts_that_return_are_reported() {
+    let redis = Redis::start();
+    let mut peer = ScriptPeer::start(&redis);
 
     let more = json!([{"max_retry": 7}, {"header": ["k", "v"]}]);
-    enqueue(&mut peer, "well", json!({"utf8": "p"}), more);
-    let start = peer.event(
+    peer.enqueue("well", json!({"utf8": "p"}), more);
+    let start = peer.0.event(
         "start",
         json!({
             "server": "s", "task": "well", "type": "well", "payload": {"utf8": "p"},
@@ -225,86 +239,94 @@ fn scripts_are_played_and_told() {
         start["deadline"].is_number() && start["at"].is_number(),
         "{start}"
     );
-    peer.event("emit", json!({"server": "s", "task": "well", "n": 1}));
-    ended(&mut peer, "well", "ok", Value::Null);
-    peer.stored(
+    peer.0
+        .event("emit", json!({"server": "s", "task": "well", "n": 1}));
+    peer.ended("well", "ok", Value::Null);
+    peer.0.stored(
         "well",
         json!({"state": "completed", "last_err": "", "result": {"utf8": "r"}}),
     );
 
-    enqueue(&mut peer, "again", Value::Null, json!([]));
-    ended(&mut peer, "again", "error", json!("first"));
-    peer.event(
+    peer.enqueue("again", Value::Null, json!([]));
+    peer.ended("again", "error", json!("first"));
+    peer.0.event(
         "failed",
         json!({"server": "s", "task": "again", "error": "first"}),
     );
-    peer.event("start", json!({"task": "again", "retried": 1}));
-    ended(&mut peer, "again", "ok", Value::Null);
-    peer.stored("again", json!({"state": "completed", "last_err": "first"}));
+    peer.0
+        .event("start", json!({"task": "again", "retried": 1}));
+    peer.ended("again", "ok", Value::Null);
+    peer.0
+        .stored("again", json!({"state": "completed", "last_err": "first"}));
 
-    enqueue(&mut peer, "skip", Value::Null, json!([]));
-    ended(&mut peer, "skip", "skip_retry", json!("enough"));
-    peer.event("failed", json!({"task": "skip", "error": "enough"}));
-    peer.stored("skip", json!({"state": "archived", "last_err": "enough"}));
+    peer.enqueue("skip", Value::Null, json!([]));
+    peer.ended("skip", "skip_retry", json!("enough"));
+    peer.0
+        .event("failed", json!({"task": "skip", "error": "enough"}));
+    peer.0
+        .stored("skip", json!({"state": "archived", "last_err": "enough"}));
 
-    enqueue(&mut peer, "revoke", Value::Null, json!([]));
-    ended(&mut peer, "revoke", "revoke", json!("gone"));
-    peer.event("failed", json!({"task": "revoke", "error": "gone"}));
+    peer.enqueue("revoke", Value::Null, json!([]));
+    peer.ended("revoke", "revoke", json!("gone"));
+    peer.0
+        .event("failed", json!({"task": "revoke", "error": "gone"}));
 
-    enqueue(&mut peer, "panic", Value::Null, once.clone());
-    ended(&mut peer, "panic", "panic", json!("boom"));
-    let failed = peer.event("failed", json!({"task": "panic"}));
+    let script =
+        json!({"attempts": [[{"block": "1ms"}, {"return": {"error": "from the payload"}}]]});
+    let once = json!([{"max_retry": 0}]);
+    peer.enqueue("payload", json!({"utf8": script.to_string()}), once);
+    peer.ended("payload", "error", json!("from the payload"));
+}
+
+#[test]
+fn runs_of_scripts_that_do_not_return_are_reported() {
+    let redis = Redis::start();
+    let mut peer = ScriptPeer::start(&redis);
+    let once = json!([{"max_retry": 0}]);
+    let with_timeout = json!([{"max_retry": 0}, {"timeout": "1s"}]);
+
+    peer.enqueue("panic", Value::Null, once.clone());
+    peer.ended("panic", "panic", json!("boom"));
+    let failed = peer.0.event("failed", json!({"task": "panic"}));
     assert!(
         failed["error"].as_str().unwrap().contains("boom"),
         "{failed}"
     );
 
-    enqueue(&mut peer, "sleep", Value::Null, hurried.clone());
-    ended(
-        &mut peer,
-        "sleep",
-        "context",
-        json!("context deadline exceeded"),
-    );
+    peer.enqueue("sleep", Value::Null, with_timeout.clone());
+    peer.ended("sleep", "context", json!("context deadline exceeded"));
     let late = json!({"state": "archived", "last_err": "context deadline exceeded"});
-    peer.stored("sleep", late.clone());
+    peer.0.stored("sleep", late.clone());
 
-    enqueue(&mut peer, "block", Value::Null, hurried);
-    peer.stored("block", late);
-    assert_eq!(peer.count("end", &json!({"task": "block"})), 0);
-    ended(&mut peer, "block", "ok", Value::Null);
+    peer.enqueue("block", Value::Null, with_timeout);
+    peer.0.stored("block", late);
+    assert_eq!(peer.0.count("end", &json!({"task": "block"})), 0);
+    peer.ended("block", "ok", Value::Null);
 
-    enqueue(&mut peer, "await", Value::Null, once.clone());
-    peer.event("start", json!({"task": "await"}));
-    peer.ok(json!({"op": "inspect", "call": "cancel_processing", "task": "await"}));
-    ended(&mut peer, "await", "context", json!("context canceled"));
-    peer.stored(
+    peer.enqueue("await", Value::Null, once.clone());
+    peer.0.event("start", json!({"task": "await"}));
+    peer.0
+        .ok(json!({"op": "inspect", "call": "cancel_processing", "task": "await"}));
+    peer.ended("await", "context", json!("context canceled"));
+    peer.0.stored(
         "await",
         json!({"state": "archived", "last_err": "context canceled"}),
     );
 
-    enqueue(&mut peer, "hasty", Value::Null, once.clone());
-    ended(&mut peer, "hasty", "error", json!("context did not end"));
+    peer.enqueue("hasty", Value::Null, once.clone());
+    peer.ended("hasty", "error", json!("context did not end"));
 
-    let script = json!({"attempts": [[{"block": "1ms"}, {"return": {"error": "as told"}}]]});
-    enqueue(
-        &mut peer,
-        "payload",
-        json!({"utf8": script.to_string()}),
-        once.clone(),
-    );
-    ended(&mut peer, "payload", "error", json!("as told"));
-
-    enqueue(&mut peer, "nobody", Value::Null, once);
+    peer.enqueue("nobody", Value::Null, once);
     let error = "handler not found for task \"nobody\"";
-    peer.event("failed", json!({"task": "nobody", "error": error}));
-    assert_eq!(peer.count("start", &json!({"task": "nobody"})), 0);
+    peer.0
+        .event("failed", json!({"task": "nobody", "error": error}));
+    assert_eq!(peer.0.count("start", &json!({"task": "nobody"})), 0);
 }
 
 #[test]
-fn servers_have_names_and_end_in_order() {
+fn servers_have_names_and_are_shut_down_at_the_end_of_stdin() {
     let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
+    let mut peer = DrivenPeer::start(&redis);
     let serve = |name: &str, queue: &str| {
         json!({
             "op": "serve", "name": name, "config": quick_with(json!({"queues": {queue: 1}})),
@@ -351,9 +373,9 @@ fn servers_have_names_and_end_in_order() {
 }
 
 #[test]
-fn requests_in_hand_are_answered_at_the_end() {
+fn requests_in_flight_are_answered_after_the_end_of_stdin() {
     let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
+    let mut peer = DrivenPeer::start(&redis);
     let many = json!({"op": "enqueue_many", "n": 500, "callers": 2, "task": {"type": "a"}});
     let id = peer.send(many);
     peer.close();
@@ -361,9 +383,9 @@ fn requests_in_hand_are_answered_at_the_end() {
 }
 
 #[test]
-fn a_shutdown_gives_back_what_blocks() {
+fn a_shutdown_requeues_a_task_whose_handler_blocks() {
     let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
+    let mut peer = DrivenPeer::start(&redis);
     peer.ok(json!({
         "op": "serve", "name": "s", "config": quick(),
         "handlers": {"*": {"attempts": [[{"block": "3s"}]]}},
@@ -376,9 +398,9 @@ fn a_shutdown_gives_back_what_blocks() {
 }
 
 #[test]
-fn some_errors_are_no_failures_and_health_is_told() {
+fn errors_can_be_no_failures_and_health_is_reported() {
     let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
+    let mut peer = DrivenPeer::start(&redis);
     let config =
         json!({"not_failure": "busy", "retry_delay": "1h", "health_check_interval": "50ms"});
     peer.ok(json!({
@@ -394,7 +416,7 @@ fn some_errors_are_no_failures_and_health_is_told() {
 #[test]
 fn queues_are_inspected() {
     let redis = Redis::start();
-    let mut peer = Driven::start(&redis);
+    let mut peer = DrivenPeer::start(&redis);
     assert_eq!(
         peer.ok(json!({"op": "inspect", "call": "queues"})),
         json!([])
@@ -416,7 +438,7 @@ fn queues_are_inspected() {
 }
 
 #[test]
-fn a_bad_uri_ends_it_with_2() {
+fn bad_arguments_end_the_program_with_the_exit_code_2() {
     for args in [&["--redis", "http://localhost"][..], &[], &["--colour"]] {
         let status = driven::program().args(args).status().unwrap();
         assert_eq!(status.code(), Some(2), "{args:?}");

@@ -1,4 +1,4 @@
-//! A peer as a runner has it, and its Redis.
+//! Drives the built peer as a runner does, on a Redis server of its own.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long a test waits for what should take milliseconds.
+/// How long a test waits for something that should take milliseconds.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A private `redis-server` on a unix socket, ended when dropped.
+/// A private `redis-server` on a unix socket. It is killed when dropped.
 pub(crate) struct Redis {
     process: Child,
     dir: TempDir,
@@ -49,7 +49,7 @@ impl Redis {
         )
     }
 
-    /// Sends a command whose reply is one line; gives it without its type.
+    /// Sends a command whose reply is one line; returns the line without its type.
     pub(crate) fn ask(&self, command: &[&str]) -> String {
         let mut stream = self.connect().unwrap();
         stream
@@ -78,8 +78,8 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// A running peer.
-pub(crate) struct Driven {
+/// A running peer. It is killed when dropped.
+pub(crate) struct DrivenPeer {
     process: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<Value>,
@@ -88,7 +88,7 @@ pub(crate) struct Driven {
     events: Vec<Value>,
 }
 
-impl Driven {
+impl DrivenPeer {
     pub(crate) fn start(redis: &Redis) -> Self {
         Self::start_on(&redis.uri())
     }
@@ -99,7 +99,7 @@ impl Driven {
         let stdout = process.stdout.take().unwrap();
         let log = process.stderr.take().unwrap();
         std::thread::spawn(move || {
-            // as the test's own: shown if it fails
+            // printed as the test's own output, which is shown if the test fails
             for line in BufReader::new(log).lines().map_while(Result::ok) {
                 eprintln!("{line}");
             }
@@ -123,7 +123,7 @@ impl Driven {
         }
     }
 
-    /// Closes stdin and waits until the peer has ended well.
+    /// Closes stdin and waits for the peer to end, with the exit code 0.
     pub(crate) fn close(&mut self) {
         self.stdin = None;
         while let Ok(line) = self.lines.recv_timeout(DEADLINE) {
@@ -137,7 +137,7 @@ impl Driven {
         stdin.write_all(format!("{text}\n").as_bytes()).unwrap();
     }
 
-    /// Sends a request; gives its id.
+    /// Sends a request; returns its id.
     pub(crate) fn send(&mut self, mut request: Value) -> Value {
         self.next_id += 1;
         request["id"] = self.next_id.into();
@@ -172,7 +172,7 @@ impl Driven {
         assert!(answer["err"]["msg"].is_string(), "{answer}");
     }
 
-    /// Waits for the event that has these fields.
+    /// Waits for an event of this name that has these fields.
     #[track_caller]
     pub(crate) fn event(&mut self, name: &str, mut fields: Value) -> Value {
         fields["event"] = name.into();
@@ -184,7 +184,7 @@ impl Driven {
         })
     }
 
-    /// How many events of this name have these fields so far.
+    /// How many events of this name and with these fields have come so far.
     pub(crate) fn count(&mut self, name: &str, fields: &Value) -> usize {
         while let Ok(line) = self.lines.try_recv() {
             self.keep(line);
@@ -193,7 +193,7 @@ impl Driven {
         self.events.iter().filter(fits).count()
     }
 
-    /// Waits until the task in the queue `default` looks like this.
+    /// Waits until the inspector shows the task, in the queue `default`, with these fields.
     #[track_caller]
     pub(crate) fn stored(&mut self, task: &str, want: Value) {
         let started = Instant::now();
@@ -233,7 +233,7 @@ impl Driven {
     }
 }
 
-impl Drop for Driven {
+impl Drop for DrivenPeer {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -245,7 +245,7 @@ fn has(got: &Value, want: &Value) -> bool {
     fields.all(|(name, value)| got.get(name) == Some(value))
 }
 
-/// Fails where `got` has not these fields.
+/// Fails unless `got` has these fields.
 #[track_caller]
 pub(crate) fn expect(got: &Value, want: Value) {
     assert!(has(got, &want), "got {got}, want {want}");
