@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// registry holds servers or schedulers by their names, in the order of their
+// registry keeps servers or schedulers by their names, in the order of their
 // starts. A name is in use from the beginning of the start to the beginning of
 // the shutdown.
 type registry[T any] struct {

@@ -77,7 +77,7 @@ func (r *run) events(role string) *eventLog {
 	return l
 }
 
-// rolesOf reads a field that holds a role, a list of roles, or `*` for all.
+// rolesOf reads a field that is a role, a list of roles, or `*` for all.
 func (r *run) rolesOf(f fields, field string) ([]string, error) {
 	names := f.texts(field)
 	if len(names) == 1 && names[0] == "*" {

@@ -10,7 +10,7 @@ import (
 	"rasynq/compat/internal/scenario"
 )
 
-// nested does a step that holds other steps. Those get their variables filled
+// nested does a step that contains other steps. Those get their variables filled
 // in when they are done, not before.
 func (r *run) nested(scope *scenario.Scope, where, kind string, st scenario.Step) error {
 	switch kind {

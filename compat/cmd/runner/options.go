@@ -64,7 +64,7 @@ func parseOptions(args []string) (*options, error) {
 	flags.BoolVar(&o.noSlow, "no-slow", false, "leave out scenarios tagged slow")
 	flags.Var(&peers, "impl", "NAME=PATH: the peer of an implementation (repeatable)")
 	flags.Var(&scenarios, "scenarios", "a scenario file or a directory of them (repeatable; default: scenarios beside bin)")
-	flags.Var(&only, "only", "run only scenarios of this name, which may hold * (repeatable)")
+	flags.Var(&only, "only", "run only scenarios of this name, which may contain * (repeatable)")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 	"rasynq/compat/internal/scenario"
 )
 
-// failure is an expectation that did not hold, and the step it belongs to.
+// failure is an expectation that was not met, and the step it belongs to.
 type failure struct {
 	step string
 	text string
@@ -21,7 +21,7 @@ type failure struct {
 
 func (f *failure) Error() string { return f.step + ": " + f.text }
 
-// plainSteps are the kinds of steps that hold no other steps. Each gets the
+// plainSteps are the kinds of steps that contain no other steps. Each gets the
 // step's fields with the variables filled in.
 var plainSteps = map[string]func(r *run, scope *scenario.Scope, f fields) error{
 	"op":         (*run).stepOp,

@@ -114,7 +114,7 @@ func Messages() []string {
 	return names
 }
 
-// Decode decodes one message. The result holds every field of the message; an
+// Decode decodes one message. The result has every field of the message; an
 // absent field has proto3's zero value. Values are string, []byte, int64,
 // bool, []string, map[string]string, map[string]int64 and Timestamp; an absent
 // Timestamp is nil.

@@ -10,7 +10,7 @@ import (
 
 // Difference replaces one expectation by another, exact one in some runs.
 type Difference struct {
-	// Scenario and Step may hold `*`; Step is a step's label, or the name of
+	// Scenario and Step may contain `*`; Step is a step's label, or the name of
 	// a golden dump.
 	Scenario string `json:"scenario"`
 	Step     string `json:"step"`

@@ -109,7 +109,7 @@ func plainMatch(v any) any {
 	return v
 }
 
-// Replace puts a value at every place that a path names. Its parts may hold `*`;
+// Replace puts a value at every place that a path names. Its parts may contain `*`;
 // a last part without one may be a new member. It reports whether any place was
 // found.
 func Replace(v any, at []string, with any) bool {

@@ -117,7 +117,7 @@ func checkStep(s Step) error {
 	return nil
 }
 
-// innerStepFields lists the fields that hold steps.
+// innerStepFields lists the fields that contain steps.
 var innerStepFields = map[string][]string{
 	"poll":     {"poll"},
 	"loop":     {"loop", "until"},

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Scope holds variables. Branches and rounds of a loop have scopes of their own,
+// Scope keeps variables. Branches and rounds of a loop have scopes of their own,
 // inside the scope around them.
 type Scope struct {
 	mu     sync.RWMutex

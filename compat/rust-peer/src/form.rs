@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-/// Bytes as answers and events hold them. Empty bytes are null: the library does not distinguish
+/// Bytes in the form of answers and events. Empty bytes are null: the library does not distinguish
 /// them from Go's nil.
 pub(crate) fn data(bytes: &[u8]) -> Value {
     if bytes.is_empty() {
@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for UnixTime {
     }
 }
 
-/// A time as answers and events hold it.
+/// A time in the form of answers and events.
 pub(crate) fn unix_time(time: Option<DateTime<Utc>>) -> Value {
     match time {
         None => Value::Null,
@@ -98,7 +98,7 @@ pub(crate) enum Opt {
 }
 
 impl Opt {
-    /// The library's option. A value that the library's type cannot hold is refused.
+    /// The library's option. A value that does not fit the library's type is refused.
     pub(crate) fn option(&self) -> Result<TaskOption, Failure> {
         Ok(match self {
             Self::Queue(name) => TaskOption::Queue(name.clone()),
