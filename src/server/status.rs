@@ -22,7 +22,10 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn new(concurrency: usize, queues: BTreeMap<String, u32>, strict: bool) -> Self {
         Self {
-            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            host: hostname::get()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
             pid: std::process::id(),
             server_id: Uuids::new().next(),
             concurrency,

@@ -10,7 +10,7 @@ use crate::common::{DEADLINE, Scripted, ServerInfo, WorkerInfo, World, eventuall
 
 /// The keys of one server: its entry, and the hash of its workers.
 fn keys_of(server: &RunningServer) -> (String, String) {
-    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let host = hostname::get().unwrap().to_string_lossy().into_owned();
     let who = format!("{{{host}:{}:{}}}", std::process::id(), server.server_id());
     (
         format!("asynq:servers:{who}"),
