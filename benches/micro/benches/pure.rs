@@ -1,5 +1,5 @@
-//! The pure parts that a program can reach: building tasks, typed payloads, choosing a handler,
-//! the pause before a retry.
+//! Parts of the public API that need no Redis: building tasks, decoding typed payloads, routing to a
+//! handler, the delay before a retry.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
@@ -41,7 +41,7 @@ fn tasks(c: &mut Criterion) {
     });
     let task = Task::new("email:welcome", r#"{"user_id":7,"name":"Ada"}"#);
     c.bench_function("task: clone", |b| b.iter(|| black_box(&task).clone()));
-    c.bench_function("connection: read a URI", |b| {
+    c.bench_function("connection: parse a URI", |b| {
         b.iter(|| Connection::from_uri(black_box("redis://:secret@localhost:6379/2")));
     });
 }
@@ -74,7 +74,7 @@ fn delays(c: &mut Criterion) {
     let task = Task::without_payload("t");
     let error = anyhow::anyhow!("no");
     let delay = RetryDelay::exponential();
-    c.bench_function("retry: exponential pause", |b| {
+    c.bench_function("retry: exponential delay", |b| {
         b.iter(|| delay.delay(black_box(5), &error, &task));
     });
 }

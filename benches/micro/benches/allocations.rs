@@ -1,7 +1,7 @@
-//! How often the library allocates for a task, and how much: on the way in and on the way out, what
-//! its Redis client does for it included. Counts, not times.
+//! The number and the size of allocations per task, when it is enqueued and when it is processed. Those of
+//! the Redis client are included.
 //!
-//! Redis is that of `REDIS_URL`, which has to be empty; `dev/bench --pure` starts one.
+//! It needs an empty Redis at `REDIS_URL`. `dev/bench --pure` starts one.
 #![expect(clippy::print_stdout, reason = "the result of the program")]
 
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use tokio::sync::Notify;
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// How many tasks are counted, after as many that are not.
+/// The number of tasks of each measurement. As many run before, to warm up.
 const TASKS: u64 = 10_000;
 const BATCH: u64 = 1_000;
 const PAYLOAD: usize = 100;
 
-/// Counts what was allocated since the last time.
+/// The allocations since `start`.
 struct Counter(HeapStats);
 
 impl Counter {
-    fn begin() -> Self {
+    fn start() -> Self {
         Self(HeapStats::get())
     }
 
-    fn tell(self, what: &str, tasks: u64) {
+    fn print(self, what: &str, tasks: u64) {
         let now = HeapStats::get();
         let blocks = now.total_blocks - self.0.total_blocks;
         let bytes = now.total_bytes - self.0.total_bytes;
@@ -61,7 +61,7 @@ async fn in_batches(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Runs what is pending on handlers that do nothing.
+/// Counts the runs of a handler that does nothing.
 struct Worker {
     runs: AtomicU64,
     all: Notify,
@@ -70,18 +70,19 @@ struct Worker {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let _profiler = dhat::Profiler::builder().testing().build();
-    let uri = std::env::var("REDIS_URL").context("REDIS_URL names the Redis to use")?;
+    let uri =
+        std::env::var("REDIS_URL").context("REDIS_URL must be the address of an empty Redis")?;
     let connection = Connection::from_uri(&uri)?;
     let client = Client::connect(&connection).await?;
     println!("| a task of {PAYLOAD} bytes | allocations | bytes |\n|---|---:|---:|");
 
     one_by_one(&client).await?;
-    let counter = Counter::begin();
+    let counter = Counter::start();
     one_by_one(&client).await?;
-    counter.tell("enqueued alone", TASKS);
-    let counter = Counter::begin();
+    counter.print("enqueued alone", TASKS);
+    let counter = Counter::start();
     in_batches(&client).await?;
-    counter.tell("enqueued in batches of 1,000", TASKS);
+    counter.print("enqueued in batches of 1,000", TASKS);
 
     let worker = Arc::new(Worker {
         runs: AtomicU64::new(0),
@@ -96,7 +97,7 @@ async fn main() -> Result<()> {
             std::future::ready(anyhow::Ok(()))
         }
     };
-    // the first tasks, and what happens once, are not counted
+    // the first tasks, and allocations that happen only once, are not counted
     let server = Server::new(&connection)
         .concurrency(100)
         .start(handler)
@@ -104,12 +105,12 @@ async fn main() -> Result<()> {
     while worker.runs.load(Ordering::Relaxed) < 2 * TASKS {
         tokio::task::yield_now().await;
     }
-    let counter = Counter::begin();
+    let counter = Counter::start();
     let left = 3 * TASKS - worker.runs.load(Ordering::Relaxed);
     worker.all.notified().await;
-    counter.tell("processed, 100 handlers that do nothing", left);
+    counter.print("processed, 100 handlers that do nothing", left);
     let runs = worker.runs.load(Ordering::Relaxed);
-    ensure!(runs == 3 * TASKS, "{runs} tasks were there");
+    ensure!(runs == 3 * TASKS, "{runs} tasks were processed");
     server.shutdown().await;
     Ok(())
 }

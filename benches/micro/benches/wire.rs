@@ -1,5 +1,5 @@
-//! What is private to the crate and pure: encoding, keys, Go's printed forms. The module is compiled
-//! here once more, as a part of the benchmark.
+//! The private module `wire`: encoding of messages, keys, the formats of Go. The benchmark compiles the
+//! module again, because it cannot reach it in the library.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 #[path = "../../../src/wire/mod.rs"]
@@ -7,7 +7,7 @@
     dead_code,
     unused_imports,
     unreachable_pub,
-    reason = "the benchmark uses a part of it"
+    reason = "the benchmark uses only a part of the module"
 )]
 mod wire;
 
@@ -50,7 +50,7 @@ fn keys(c: &mut Criterion) {
         b.iter(|| QueueKeys::new(black_box("default")));
     });
     let queue = QueueKeys::new("default");
-    c.bench_function("keys: one of a queue, and of its tasks", |b| {
+    c.bench_function("keys: one of a queue, and the prefix of its tasks", |b| {
         b.iter(|| (black_box(&queue).pending().len(), queue.task_prefix().len()));
     });
     let payload = Bytes::from(vec![b'x'; 100]);
@@ -59,15 +59,15 @@ fn keys(c: &mut Criterion) {
     });
 }
 
-fn printed_forms(c: &mut Criterion) {
-    c.bench_function("Go's forms: print a duration", |b| {
+fn go_formats(c: &mut Criterion) {
+    c.bench_function("Go format: print a duration", |b| {
         let duration = GoDuration::from_nanos(black_box(5_400_000_000_001));
         b.iter(|| duration.to_string());
     });
-    c.bench_function("Go's forms: read a duration", |b| {
+    c.bench_function("Go format: parse a duration", |b| {
         b.iter(|| black_box("1h30m0.000000001s").parse::<GoDuration>());
     });
 }
 
-criterion_group!(benches, messages, keys, printed_forms);
+criterion_group!(benches, messages, keys, go_formats);
 criterion_main!(benches);
