@@ -1,51 +1,51 @@
-//! A worker that empties queues, measured.
+//! Measures workers that process all tasks of a queue.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use crate::lab::{Bed, Side};
 use crate::peer::Peer;
 use crate::record::Metrics;
-use crate::redis::commands;
 use crate::resp::Connection;
+use crate::setup::{Side, Testbed};
+use crate::usage::Usage;
 
-/// How often the counter is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(2);
-/// The same where that takes many keys.
-const SLOW_LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// How long nothing may happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time between two reads of the counters.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// The same for many queues, where a read takes longer.
+const SLOW_POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// The longest time without progress.
+const STALL_TIME: Duration = Duration::from_secs(60);
 
 /// When the clock starts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// When the servers say that they run.
-    AtAnswer,
+    /// When the peers answer that their servers run.
+    Started,
     /// When the first tasks are done.
-    AtFirst,
+    FirstDone,
 }
 
-/// What the workers do.
+/// Workers, and when the measurement begins and ends.
 #[derive(Clone)]
 pub(crate) struct Drain {
-    /// How many processes.
+    /// The number of processes.
     pub(crate) servers: usize,
-    /// Their CONFIG.
+    /// The member `config` of `serve`.
     pub(crate) config: Value,
-    /// Their handlers.
+    /// The member `handlers` of `serve`.
     pub(crate) handlers: Value,
-    /// The queues whose counters are added up.
+    /// The queues whose counters are added.
     pub(crate) queues: Vec<String>,
-    /// The clock stops when so many runs are counted.
+    /// The clock stops when the counters reach this number of runs.
     pub(crate) until: u64,
     /// When the clock starts.
     pub(crate) begin: Begin,
 }
 
 impl Drain {
-    /// One server on the queue `default` that does nothing with so many tasks.
+    /// One server on the queue `default` with handlers that do nothing, until so many runs are counted.
     pub(crate) fn no_op(concurrency: usize, tasks: u64) -> Self {
         Self {
             servers: 1,
@@ -53,12 +53,12 @@ impl Drain {
             handlers: json!({"*": {"attempts": [[{"return": "ok"}]]}}),
             queues: vec!["default".to_owned()],
             until: tasks,
-            begin: Begin::AtAnswer,
+            begin: Begin::Started,
         }
     }
 
-    /// Lets workers of one side do it; what is to be done must lie there.
-    pub(crate) fn run(&self, bed: &Bed<'_>, side: Side) -> Result<Metrics> {
+    /// Starts fresh workers of one side and measures them. The queues must be filled before.
+    pub(crate) fn run(&self, bed: &Testbed<'_>, side: Side) -> Result<Metrics> {
         let mut redis = bed.redis.connect()?;
         let mut peers = Vec::new();
         for _ in 0..self.servers {
@@ -68,7 +68,7 @@ impl Drain {
         self.measure(bed, &mut redis, &peers)
     }
 
-    /// Starts the servers, all at once.
+    /// Starts the servers, all at the same time.
     pub(crate) fn serve(&self, peers: &mut [Peer]) -> Result<()> {
         let request =
             json!({"name": "s", "config": self.config, "handlers": self.handlers, "events": false});
@@ -82,47 +82,39 @@ impl Drain {
         Ok(())
     }
 
-    /// Measures servers that run, until what is to be done is done.
+    /// Measures running servers until `until` runs are counted.
     pub(crate) fn measure(
         &self,
-        bed: &Bed<'_>,
+        bed: &Testbed<'_>,
         redis: &mut Connection,
         peers: &[Peer],
     ) -> Result<Metrics> {
         let mut counter = Counter::new(&self.queues);
         let interval = if self.queues.len() > 10 {
-            SLOW_LOOK_INTERVAL
+            SLOW_POLL_INTERVAL
         } else {
-            LOOK_INTERVAL
+            POLL_INTERVAL
         };
-        if self.begin == Begin::AtFirst {
+        if self.begin == Begin::FirstDone {
             counter.wait(redis, 1, interval)?;
         }
-        let commands_before = commands(redis)?;
-        let cpu_before = cpu_of(peers)?;
-        let redis_cpu_before = bed.redis.cpu_time()?;
+        let before = Usage::read(bed, redis, cpu_of(peers)?)?;
         let begin = Instant::now();
         let done_before = counter.read(redis)?;
-        counter.looks = 0;
+        counter.reads = 0;
         let done = counter.wait(redis, self.until, interval)?;
         let seconds = begin.elapsed().as_secs_f64();
-        let cpu = cpu_of(peers)?.saturating_sub(cpu_before);
-        let redis_cpu = bed.redis.cpu_time()?.saturating_sub(redis_cpu_before);
-        let executed = commands(redis)?.saturating_sub(commands_before + counter.looks + 1);
+        let mut used = Usage::read(bed, redis, cpu_of(peers)?)?.since(&before);
+        // without the reads of this program
+        used.commands = used.commands.saturating_sub(counter.reads + 1);
         let mut resident = 0;
         for peer in peers {
             resident += peer.resident_bytes()?;
         }
         let tasks = done.saturating_sub(done_before) as f64;
-        Ok(Metrics::from([
-            ("rate", tasks / seconds),
-            ("seconds", seconds),
-            ("tasks", tasks),
-            ("worker_cpu_us", cpu.as_secs_f64() * 1e6 / tasks),
-            ("redis_cpu_us", redis_cpu.as_secs_f64() * 1e6 / tasks),
-            ("commands", executed as f64 / tasks),
-            ("rss_mib", resident as f64 / f64::from(1 << 20)),
-        ]))
+        let mut metrics = used.metrics(tasks, seconds);
+        metrics.insert("rss_mib", resident as f64 / f64::from(1 << 20));
+        Ok(metrics)
     }
 }
 
@@ -137,7 +129,7 @@ fn cpu_of(peers: &[Peer]) -> Result<Duration> {
 /// The counters of finished runs.
 struct Counter {
     command: Vec<String>,
-    looks: u64,
+    reads: u64,
 }
 
 impl Counter {
@@ -147,12 +139,12 @@ impl Counter {
             .map(|queue| format!("asynq:{{{queue}}}:processed"));
         Self {
             command: std::iter::once("MGET".to_owned()).chain(keys).collect(),
-            looks: 0,
+            reads: 0,
         }
     }
 
     fn read(&mut self, redis: &mut Connection) -> Result<u64> {
-        self.looks += 1;
+        self.reads += 1;
         let counts = redis.call(&self.command)?.list();
         Ok(counts
             .iter()
@@ -160,7 +152,7 @@ impl Counter {
             .sum())
     }
 
-    /// Waits until it stands there. Returns where it stands.
+    /// Waits until the counters reach a number. Returns their sum, which may be greater.
     fn wait(&mut self, redis: &mut Connection, at_least: u64, interval: Duration) -> Result<u64> {
         let (mut last, mut changed_at) = (0, Instant::now());
         loop {
@@ -170,8 +162,8 @@ impl Counter {
             }
             if count != last {
                 (last, changed_at) = (count, Instant::now());
-            } else if changed_at.elapsed() > PATIENCE {
-                bail!("{count} of {at_least} runs are counted, and no more come");
+            } else if changed_at.elapsed() > STALL_TIME {
+                bail!("{count} of {at_least} runs are counted, and the counters no longer change");
             }
             std::thread::sleep(interval);
         }

@@ -1,18 +1,18 @@
-//! Where and with what a run was made.
+//! The machine and the versions of a run.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::lab::{BOTH, Lab};
 use crate::peer::Peer;
+use crate::setup::{BOTH, Setup};
 
-/// Names and versions, each with what it is.
+/// Properties of the machine, each with its name.
 pub(crate) struct Machine(Vec<(&'static str, String)>);
 
 impl Machine {
-    /// Looks around.
-    pub(crate) fn look(lab: &Lab) -> Self {
+    /// Reads the properties. Starts both peers once for their versions.
+    pub(crate) fn inspect(setup: &Setup) -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let first = |text: &str, name: &str| {
             text.lines()
@@ -25,7 +25,7 @@ impl Machine {
             .trim_end_matches(" kB")
             .parse()
             .unwrap_or(0);
-        let server = lab.redis_server.to_string_lossy().into_owned();
+        let server = setup.redis_server.to_string_lossy().into_owned();
         let mut rows = vec![
             (
                 "processor",
@@ -39,20 +39,23 @@ impl Machine {
                 "system",
                 format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
             ),
-            ("date", said("date", &["-u", "+%Y-%m-%d"])),
-            ("Redis", version_of_redis(&said(&server, &["--version"]))),
-            ("Go", said("go", &["env", "GOVERSION"])),
-            ("Rust", said("rustc", &["--version"])),
+            ("date", output_of("date", &["-u", "+%Y-%m-%d"])),
+            (
+                "Redis",
+                version_of_redis(&output_of(&server, &["--version"])),
+            ),
+            ("Go", output_of("go", &["env", "GOVERSION"])),
+            ("Rust", output_of("rustc", &["--version"])),
             (
                 "commit",
-                said("git", &["describe", "--always", "--dirty", "--abbrev=10"]),
+                output_of("git", &["describe", "--always", "--dirty", "--abbrev=10"]),
             ),
             (
                 "rounds",
                 format!(
                     "{}{}",
-                    lab.rounds,
-                    if lab.quick {
+                    setup.rounds,
+                    if setup.quick {
                         ", with fewer tasks (--quick)"
                     } else {
                         ""
@@ -60,7 +63,7 @@ impl Machine {
                 ),
             ),
         ];
-        if let Ok(bed) = lab.bed() {
+        if let Ok(bed) = setup.testbed() {
             for side in BOTH {
                 let hello = Peer::start(&bed, side).and_then(|mut p| p.ask("hello", json!({})));
                 let version = hello.map_or_else(|e| e.to_string(), |h| text(&h["version"]));
@@ -70,7 +73,7 @@ impl Machine {
         Self(rows)
     }
 
-    /// As a table.
+    /// The properties as a table.
     pub(crate) fn markdown(&self) -> String {
         let rows: Vec<String> = self
             .0
@@ -80,7 +83,7 @@ impl Machine {
         format!("| | |\n|---|---|\n{}", rows.concat())
     }
 
-    /// As an object.
+    /// The properties as a JSON object.
     pub(crate) fn json(&self) -> Value {
         self.0
             .iter()
@@ -94,8 +97,8 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// What a program prints; nothing if it is not there.
-fn said(program: &str, args: &[&str]) -> String {
+/// What a program prints; empty if it cannot be started.
+fn output_of(program: &str, args: &[&str]) -> String {
     Command::new(program)
         .args(args)
         .output()

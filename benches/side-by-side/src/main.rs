@@ -1,9 +1,8 @@
-//! Measures rasynq beside Go's asynq: the same scenarios on the same Redis, in turns.
+//! Compares rasynq with Go's asynq: the same scenarios on the same Redis server, one side after the other.
 //!
-//! `dev/bench` builds what this needs and starts it; `docs/performance.md` says what it measures.
+//! `dev/bench` builds the programs and starts this one. `docs/performance.md` describes the scenarios.
 
 mod drain;
-mod lab;
 mod machine;
 mod options;
 mod peer;
@@ -16,7 +15,9 @@ mod resp;
 mod scenario;
 mod scripts;
 mod seed;
+mod setup;
 mod stats;
+mod usage;
 
 use std::io::Write;
 use std::time::Instant;
@@ -37,7 +38,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let mut report = Report {
-        machine: Machine::look(&options.lab),
+        machine: Machine::inspect(&options.setup),
         cases: Vec::new(),
         failures: Vec::new(),
     };
@@ -45,7 +46,7 @@ fn main() -> Result<()> {
     for scenario in options.scenarios() {
         let began = Instant::now();
         eprintln!("{}: {}", scenario.name, scenario.about);
-        match (scenario.play)(&options.lab) {
+        match (scenario.cases)(&options.setup) {
             Ok(cases) => report.cases.extend(cases),
             Err(error) => {
                 eprintln!("  {} failed: {error:#}", scenario.name);
@@ -55,7 +56,7 @@ fn main() -> Result<()> {
             }
         }
         eprintln!("  {:.0} s", began.elapsed().as_secs_f64());
-        // what there is so far, should the run be ended
+        // after each scenario, so that a run that is stopped leaves results
         report.write(&options.out)?;
     }
     if let Some(page) = &options.docs {

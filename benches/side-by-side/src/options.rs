@@ -4,37 +4,37 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::lab::Lab;
 use crate::scenario::{ALL, Scenario};
+use crate::setup::Setup;
 
-/// What is said about the arguments.
+/// The help on the arguments.
 pub(crate) const USAGE: &str =
     "dev/bench [--only NAME]… [--quick] [--rounds N] [--out DIR] [--write-docs] [--list]
-  --only NAME    only these scenarios; may hold * at its end, may be given again
-  --quick        two rounds, a quarter of the tasks, no queue deeper than 1,000,000
-  --rounds N     so many rounds (5)
-  --out DIR      where results go (target/bench)
-  --write-docs   the results into docs/performance.md too
-  --list         the scenarios";
+  --only NAME    run this scenario; NAME may end in *, and the option may be repeated
+  --quick        two rounds, a quarter of the tasks, at most 1,000,000 pending tasks
+  --rounds N     the number of rounds (default 5)
+  --out DIR      the directory for results (default target/bench)
+  --write-docs   write the results into docs/performance.md too
+  --list         list the scenarios";
 
-/// What is to be done.
+/// The options of a run.
 pub(crate) struct Options {
-    /// Where and how much.
-    pub(crate) lab: Lab,
+    /// The programs and sizes.
+    pub(crate) setup: Setup,
     /// The directory for results.
     pub(crate) out: PathBuf,
-    /// The page to write the results into.
+    /// The page that the results are written into, if any.
     pub(crate) docs: Option<PathBuf>,
-    /// Only tell what there is.
+    /// Only list the scenarios.
     pub(crate) list: bool,
     only: Vec<String>,
 }
 
 impl Options {
-    /// Reads arguments.
+    /// Reads the arguments.
     pub(crate) fn read(mut args: impl Iterator<Item = String>) -> Result<Self> {
         let mut options = Self {
-            lab: Lab {
+            setup: Setup {
                 go_peer: "compat/bin/go-peer".into(),
                 rust_peer: "compat/bin/rust-peer".into(),
                 third_party: None,
@@ -51,40 +51,40 @@ impl Options {
             let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--only" => options.only.push(value()?),
-                "--quick" => options.lab.quick = true,
-                "--rounds" => options.lab.rounds = value()?.parse().context("--rounds")?,
+                "--quick" => options.setup.quick = true,
+                "--rounds" => options.setup.rounds = value()?.parse().context("--rounds")?,
                 "--out" => options.out = value()?.into(),
                 "--write-docs" => options.docs = Some("docs/performance.md".into()),
                 "--list" => options.list = true,
-                "--go-peer" => options.lab.go_peer = value()?.into(),
-                "--rust-peer" => options.lab.rust_peer = value()?.into(),
-                "--third-party" => options.lab.third_party = Some(value()?.into()),
-                "--redis-server" => options.lab.redis_server = value()?.into(),
+                "--go-peer" => options.setup.go_peer = value()?.into(),
+                "--rust-peer" => options.setup.rust_peer = value()?.into(),
+                "--third-party" => options.setup.third_party = Some(value()?.into()),
+                "--redis-server" => options.setup.redis_server = value()?.into(),
                 other => bail!("unknown argument {other:?}\n{USAGE}"),
             }
         }
-        if options.lab.rounds == 0 {
-            options.lab.rounds = if options.lab.quick { 2 } else { 5 };
+        if options.setup.rounds == 0 {
+            options.setup.rounds = if options.setup.quick { 2 } else { 5 };
         }
         if let Some(name) = options
             .only
             .iter()
-            .find(|name| !ALL.iter().any(|s| fits(name, s.name)))
+            .find(|name| !ALL.iter().any(|s| matches(name, s.name)))
         {
             bail!("there is no scenario {name:?}; see --list");
         }
         Ok(options)
     }
 
-    /// The scenarios that are to be played.
+    /// The selected scenarios.
     pub(crate) fn scenarios(&self) -> impl Iterator<Item = &'static Scenario> {
         ALL.iter().filter(|scenario| {
-            self.only.is_empty() || self.only.iter().any(|name| fits(name, scenario.name))
+            self.only.is_empty() || self.only.iter().any(|name| matches(name, scenario.name))
         })
     }
 }
 
-fn fits(pattern: &str, name: &str) -> bool {
+fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => name == pattern,

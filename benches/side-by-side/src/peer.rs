@@ -1,4 +1,4 @@
-//! A peer: an implementation as a child process, driven a JSON line at a time.
+//! A peer: an implementation in a child process, controlled by lines of JSON (see `compat/PEER.md`).
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
-use crate::lab::{Bed, Side};
 use crate::process::{cpu_time, resident_bytes};
+use crate::setup::{Side, Testbed};
 
-/// How long any answer may take.
+/// The longest time to wait for an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(180);
 
-/// An event, and when we heard of it.
-pub(crate) struct Heard {
-    /// The monotonic moment at which the line was read.
+/// An event of a peer, and when it was received.
+pub(crate) struct ReceivedEvent {
+    /// When the line was read.
     pub(crate) at: Instant,
-    /// The line.
+    /// The event.
     pub(crate) event: Value,
 }
 
-/// A running peer, killed when dropped.
+/// A running peer. Dropping it kills the process.
 pub(crate) struct Peer {
     side: Side,
     child: Child,
@@ -34,18 +34,18 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts one on a bed. Its events are thrown away.
-    pub(crate) fn start(bed: &Bed<'_>, side: Side) -> Result<Self> {
-        Self::start_telling(bed, side, None)
+    /// Starts a peer and ignores its events.
+    pub(crate) fn start(bed: &Testbed<'_>, side: Side) -> Result<Self> {
+        Self::start_with_events(bed, side, None)
     }
 
-    /// Starts one on a bed and passes its events on.
-    pub(crate) fn start_telling(
-        bed: &Bed<'_>,
+    /// Starts a peer and sends its events to this channel.
+    pub(crate) fn start_with_events(
+        bed: &Testbed<'_>,
         side: Side,
-        events: Option<Sender<Heard>>,
+        events: Option<Sender<ReceivedEvent>>,
     ) -> Result<Self> {
-        let (program, first) = bed.lab.peer(side)?;
+        let (program, first) = bed.setup.peer(side)?;
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -68,11 +68,11 @@ impl Peer {
                 let Ok(line) = serde_json::from_str::<Value>(&line) else {
                     continue;
                 };
-                // whoever does not listen any more needs nothing
+                // an error means that nobody receives any more
                 if line.get("event").is_none() {
                     let _ = sender.send(line);
                 } else if let Some(events) = &events {
-                    let _ = events.send(Heard { at, event: line });
+                    let _ = events.send(ReceivedEvent { at, event: line });
                 }
             }
         });
@@ -125,12 +125,12 @@ impl Peer {
         self.answer(id)
     }
 
-    /// The CPU time that it has used.
+    /// The CPU time of the process so far.
     pub(crate) fn cpu_time(&self) -> Result<Duration> {
         cpu_time(self.child.id())
     }
 
-    /// The memory that it holds, in bytes.
+    /// The resident memory of the process, in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         resident_bytes(self.child.id())
     }
@@ -138,7 +138,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // at once: an orderly shutdown is not what is measured, and the data go anyway
+        // no orderly shutdown: it is not measured, and the data are deleted anyway
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,13 +1,13 @@
-//! What a process has used, from `/proc`.
+//! CPU time and memory of a process, from `/proc`.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// `USER_HZ`: the unit of the times in `/proc/PID/stat`, the same on every Linux of today.
+/// `USER_HZ`: the ticks per second of the times in `/proc/PID/stat`. It is 100 on all current systems.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// CPU time of a process, in user and kernel, of all its threads.
+/// The user and kernel CPU time of all threads of a process.
 pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let stat = std::fs::read_to_string(&path).with_context(|| path.clone())?;
@@ -27,7 +27,7 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     Ok(kib.parse::<u64>()? * 1024)
 }
 
-/// utime + stime. The name of the program before them may hold blanks and brackets.
+/// utime + stime. The name of the program, before them, may contain spaces and parentheses.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_times_stand_behind_any_name() {
+    fn times_are_read_after_any_program_name() {
         let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 100 0 0 0 12 30 0 0 20 0 5 0 100";
         assert_eq!(cpu_ticks(stat), Some(42));
         assert_eq!(cpu_ticks("7 (a) S 1"), None);

@@ -1,4 +1,5 @@
-//! A TCP proxy that makes a Redis far away: what passes is delayed, never held up.
+//! A TCP proxy that delays all data by a fixed time. It simulates a distant Redis; it does not limit
+//! bandwidth.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,32 +10,32 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// The most that is read at once.
+/// The most bytes that one read takes.
 const CHUNK: usize = 1 << 16;
-/// What a pause lasts longer than asked for, with Linux' usual timer slack.
+/// How much longer than requested a sleep lasts, with the default timer slack of Linux.
 const SLACK: Duration = Duration::from_micros(55);
 
-/// A proxy from a port of the loopback to a unix socket. It lives as long as this program.
+/// A proxy from a loopback port to a unix socket. It runs until this program exits.
 pub(crate) struct Proxy {
     address: SocketAddr,
 }
 
 impl Proxy {
-    /// Starts one that delays each direction.
+    /// Starts a proxy that delays each direction by `delay`.
     pub(crate) fn start(socket: &Path, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let socket = socket.to_owned();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // a connection that cannot be passed on is closed
+                // on an error the connection is dropped, and so closed
                 let _ = pass(client, &socket, delay);
             }
         });
         Ok(Self { address })
     }
 
-    /// The address in asynq's form.
+    /// The address, as a URI of asynq.
     pub(crate) fn uri(&self) -> String {
         format!("redis://{}", self.address)
     }
@@ -68,7 +69,7 @@ fn pass(client: TcpStream, socket: &PathBuf, delay: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Passes on what comes, each piece after the delay; one thread reads, another one writes.
+/// Copies data, each piece after the delay. One thread reads, another thread writes.
 fn pump<R, W>(mut from: R, mut to: W, delay: Duration, close: fn(&W))
 where
     R: Read + Send + 'static,

@@ -1,32 +1,32 @@
-//! What was measured.
+//! Measured values.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::lab::Side;
+use crate::setup::Side;
 use crate::stats::{median, percentile, range};
 
-/// The numbers of one run, by name.
+/// The values of one measurement, by name.
 pub(crate) type Metrics = BTreeMap<&'static str, f64>;
 
-/// One case of a scenario: the same work, done by several sides, round by round.
+/// One case of a scenario: several sides do the same work, once in each round.
 pub(crate) struct Case {
     /// The scenario's name.
     pub(crate) scenario: &'static str,
-    /// What tells it from the scenario's other cases.
+    /// The name within the scenario.
     pub(crate) name: String,
-    /// The number that is compared.
+    /// The metric that is compared.
     pub(crate) metric: &'static str,
     /// Its unit.
     pub(crate) unit: &'static str,
-    /// The place on a plot's axis.
+    /// The value on the x axis of a plot.
     pub(crate) x: Option<f64>,
-    /// What each side reached, by round.
+    /// The metrics of each side, by round.
     pub(crate) rounds: Vec<BTreeMap<Side, Metrics>>,
-    /// Single measurements of all rounds, where there are many.
+    /// The single measurements of all rounds, for percentiles.
     pub(crate) samples: BTreeMap<Side, Vec<f64>>,
-    /// What a reader should know.
+    /// Remarks for the reader.
     pub(crate) notes: Vec<String>,
 }
 
@@ -50,12 +50,12 @@ impl Case {
         }
     }
 
-    /// A case that is compared by tasks a second.
+    /// A case that compares tasks per second.
     pub(crate) fn rate(scenario: &'static str, name: impl Into<String>) -> Self {
         Self::new(scenario, name, "rate", "tasks/s")
     }
 
-    /// Gives it a place on a plot's axis.
+    /// Sets the value on the x axis of a plot.
     pub(crate) fn at(mut self, x: f64) -> Self {
         self.x = Some(x);
         self
@@ -67,8 +67,8 @@ impl Case {
         self
     }
 
-    /// Plays the sides one after the other, so many times.
-    pub(crate) fn play(
+    /// Measures the sides one after the other, once in each round.
+    pub(crate) fn measure(
         mut self,
         rounds: usize,
         sides: &[Side],
@@ -98,7 +98,7 @@ impl Case {
         first.keys().copied().collect()
     }
 
-    /// What a side reached in all rounds.
+    /// The values of a side, by round.
     pub(crate) fn values(&self, side: Side, metric: &str) -> Vec<f64> {
         self.rounds
             .iter()
@@ -106,13 +106,13 @@ impl Case {
             .collect()
     }
 
-    /// The median of what a side reached; `None` where it did not take part.
+    /// The median of a side over the rounds; `None` if it did not take part.
     pub(crate) fn median(&self, side: Side, metric: &str) -> Option<f64> {
         let values = self.values(side, metric);
         (!values.is_empty()).then(|| median(&values))
     }
 
-    /// The ratio of two sides' medians, and the least and greatest ratio of a round.
+    /// The ratio of the medians of two sides, and the least and greatest ratio within one round.
     pub(crate) fn ratio(&self, of: Side, to: Side, metric: &str) -> Option<(f64, f64, f64)> {
         let ratio = self.median(of, metric)? / self.median(to, metric)?;
         let by_round: Vec<f64> = self
@@ -124,7 +124,7 @@ impl Case {
         Some((ratio, least, greatest))
     }
 
-    /// A percentile of a side's single measurements.
+    /// A percentile (`part` from 0 to 1) of the single measurements of a side.
     pub(crate) fn percentile(&self, side: Side, part: f64) -> Option<f64> {
         Some(percentile(self.samples.get(&side)?, part))
     }

@@ -10,19 +10,19 @@ use tempfile::TempDir;
 use crate::process::cpu_time;
 use crate::resp::Connection;
 
-/// How long a server may take to start.
+/// The longest time to wait for a server to start.
 const START_TIME: Duration = Duration::from_secs(10);
 
-/// A `redis-server` on a unix socket, ended when dropped.
+/// A `redis-server` on a unix socket. Dropping it kills the process.
 pub(crate) struct Redis {
     child: Child,
     dir: TempDir,
 }
 
 impl Redis {
-    /// Starts one with these settings besides ours.
+    /// Starts a server with these settings in addition to the usual ones.
     pub(crate) fn start(program: &Path, settings: &[&str]) -> Result<Self> {
-        // not in TMPDIR, whose path may be too long for a socket
+        // not in TMPDIR: its path may be too long for a unix socket
         let dir = tempfile::Builder::new()
             .prefix("rasynq-bench-")
             .tempdir_in("/tmp")?;
@@ -51,27 +51,27 @@ impl Redis {
         Ok(redis)
     }
 
-    /// Where it listens.
+    /// The path of its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("redis.sock")
     }
 
-    /// The address in asynq's form.
+    /// The address, as a URI of asynq.
     pub(crate) fn uri(&self) -> String {
         format!("redis-socket://{}", self.socket().display())
     }
 
-    /// A directory for what belongs to this server.
+    /// The directory of this server.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// A bare connection to it.
+    /// Opens a connection.
     pub(crate) fn connect(&self) -> Result<Connection> {
         Connection::open(&self.socket())
     }
 
-    /// The CPU time that it has used.
+    /// The CPU time of the process so far.
     pub(crate) fn cpu_time(&self) -> Result<Duration> {
         cpu_time(self.child.id())
     }
@@ -79,19 +79,19 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // one that is gone needs no end
+        // an error means that the process is gone
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// How many commands Redis has executed, those inside scripts too.
+/// The number of commands that Redis has executed, including those inside scripts.
 pub(crate) fn commands(connection: &mut Connection) -> Result<u64> {
     let info = connection.call(&["INFO", "commandstats"])?.text();
     Ok(count_calls(&info))
 }
 
-/// One number of `INFO`.
+/// A numeric field of `INFO`.
 pub(crate) fn info_number(connection: &mut Connection, section: &str, field: &str) -> Result<f64> {
     let info = connection.call(&["INFO", section])?.text();
     let value = info
@@ -101,7 +101,7 @@ pub(crate) fn info_number(connection: &mut Connection, section: &str, field: &st
     Ok(value.trim().parse()?)
 }
 
-/// The calls of all commands but `INFO`, which only we send.
+/// The calls of all commands except `INFO`, which only this program sends.
 fn count_calls(info: &str) -> u64 {
     info.lines()
         .filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="))
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_of_all_commands_are_counted_but_our_own() {
+    fn calls_of_all_commands_except_info_are_counted() {
         let info = "# Commandstats\r\ncmdstat_get:calls=3,usec=1\r\n\
             cmdstat_info:calls=9,usec=1\r\ncmdstat_config|get:calls=4,usec=1\r\n";
         assert_eq!(count_calls(info), 7);

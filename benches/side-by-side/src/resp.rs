@@ -1,4 +1,4 @@
-//! A bare connection to Redis: what is sent goes out in one write, replies come back in order.
+//! A minimal connection to Redis. It buffers commands until `flush`, and reads replies in order.
 
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// How much is read and written at once.
+/// The size of each buffer, in bytes.
 const BUFFER: usize = 1 << 18;
 
 /// A reply.
@@ -14,18 +14,18 @@ const BUFFER: usize = 1 << 18;
 pub(crate) enum Reply {
     /// A status, such as `OK`.
     Status(String),
-    /// An error, in Redis' words.
+    /// An error, with the text of Redis.
     Error(String),
     /// A number.
     Integer(i64),
-    /// A text, or nil.
+    /// A bulk string, or nil.
     Bulk(Option<Vec<u8>>),
     /// A list.
     Array(Vec<Reply>),
 }
 
 impl Reply {
-    /// The number that this is, also as text; nil is 0.
+    /// The number in an integer or a bulk string; 0 for other replies.
     pub(crate) fn number(&self) -> i64 {
         match self {
             Self::Integer(n) => *n,
@@ -34,7 +34,7 @@ impl Reply {
         }
     }
 
-    /// The text that this is.
+    /// The text of a status, error, number or bulk string; empty for other replies.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Bulk(Some(text)) => String::from_utf8_lossy(text).into_owned(),
@@ -44,7 +44,7 @@ impl Reply {
         }
     }
 
-    /// The list that this is.
+    /// The elements of an array; empty for other replies.
     pub(crate) fn list(self) -> Vec<Reply> {
         match self {
             Self::Array(list) => list,
@@ -69,7 +69,7 @@ impl Connection {
         })
     }
 
-    /// Puts a command into the buffer.
+    /// Writes a command into the buffer.
     pub(crate) fn send<A: AsRef<[u8]>>(&mut self, words: &[A]) -> Result<()> {
         write!(self.output, "*{}\r\n", words.len())?;
         for word in words {
@@ -86,24 +86,24 @@ impl Connection {
         Ok(self.output.flush()?)
     }
 
-    /// Whether reading on would wait for Redis.
+    /// Whether the next read must wait for Redis.
     pub(crate) fn would_wait(&self) -> bool {
         self.input.buffer().is_empty()
     }
 
-    /// Reads the next reply, an error too.
+    /// Reads the next reply. An error reply is a value here.
     pub(crate) fn read(&mut self) -> Result<Reply> {
         read_reply(&mut self.input)
     }
 
-    /// Sends one command and reads its reply; an error reply is an error.
+    /// Sends one command and reads its reply. An error reply is an error here.
     pub(crate) fn call<A: AsRef<[u8]>>(&mut self, words: &[A]) -> Result<Reply> {
         self.send(words)?;
         self.flush()?;
         match self.read()? {
             Reply::Error(text) => {
                 let name = words.first().map_or(&b""[..], AsRef::as_ref);
-                bail!("Redis refused {}: {text}", String::from_utf8_lossy(name))
+                bail!("Redis rejected {}: {text}", String::from_utf8_lossy(name))
             }
             reply => Ok(reply),
         }
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_are_read_with_what_is_inside_them() {
+    fn nested_replies_are_read() {
         let mut input = &b"*3\r\n$2\r\nok\r\n:7\r\n*2\r\n$-1\r\n+fine\r\n-ERR no\r\n"[..];
         let list = read_reply(&mut input).expect("a list");
         assert_eq!(
@@ -174,6 +174,6 @@ mod tests {
         );
         let error = read_reply(&mut input).expect("an error reply");
         assert_eq!(error, Reply::Error("ERR no".to_owned()));
-        read_reply(&mut input).expect_err("there is no more");
+        read_reply(&mut input).expect_err("the input is empty");
     }
 }

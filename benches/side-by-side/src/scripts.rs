@@ -1,4 +1,4 @@
-//! The scripts of `lua/` as the library sends them: the parts of `lua/lib` that they use in front.
+//! The scripts of `lua/`, as the library sends them: each after the files of `lua/lib` that it uses.
 
 use anyhow::{Context, Result};
 
@@ -9,7 +9,7 @@ pub(crate) const DEQUEUE: &str = include_str!("../../../lua/dequeue.lua");
 /// Acknowledges tasks.
 pub(crate) const DONE: &str = include_str!("../../../lua/done.lua");
 
-const PARTS: [(&str, &str); 6] = [
+const LIBRARY: [(&str, &str); 6] = [
     ("count", include_str!("../../../lua/lib/count.lua")),
     ("dequeue", include_str!("../../../lua/lib/dequeue.lua")),
     ("done", include_str!("../../../lua/lib/done.lua")),
@@ -21,7 +21,7 @@ const PARTS: [(&str, &str); 6] = [
     ),
 ];
 
-/// Makes Redis know a script. Returns its SHA-1.
+/// Loads a script into Redis. Returns its SHA-1.
 pub(crate) fn load(redis: &mut Connection, script: &str) -> Result<String> {
     let used = script
         .lines()
@@ -29,10 +29,10 @@ pub(crate) fn load(redis: &mut Connection, script: &str) -> Result<String> {
         .unwrap_or_default();
     let mut source = String::new();
     for name in used.split(", ").filter(|name| !name.is_empty()) {
-        let (_, part) = PARTS
+        let (_, part) = LIBRARY
             .iter()
             .find(|(known, _)| *known == name)
-            .with_context(|| format!("there is no lua/lib/{name}.lua here"))?;
+            .with_context(|| format!("lua/lib/{name}.lua is not listed in scripts.rs"))?;
         source.push_str(part);
     }
     source.push_str(script);

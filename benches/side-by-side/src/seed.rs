@@ -1,19 +1,19 @@
-//! Fills queues as an enqueueing client would leave them, from inside Redis: fast, and the same
-//! for everybody.
+//! Stores tasks with a script, as an enqueueing client stores them. It is fast, and both sides get the
+//! same bytes.
 
 use anyhow::Result;
 
 use crate::resp::Connection;
 
-/// How many bytes of messages one call may make.
+/// The most bytes of messages that one call creates.
 const CALL_BYTES: u64 = 32 << 20;
-/// How many tasks one call may make.
+/// The most tasks that one call creates.
 const CALL_TASKS: u64 = 10_000;
 /// The length of an id.
 const ID_LEN: usize = 36;
 
-/// KEYS[1] pending or scheduled; ARGV: prefix of task keys, message up to the id, message after
-/// the id, series, first number, how many, when to run (unix s) or "".
+/// `KEYS[1]`: pending or scheduled. `ARGV`: prefix of task keys, message up to the id, message after the
+/// id, series, first number, count, time to run (unix s) or "".
 const FILL: &str = r"
 local pending_since = redis.call('TIME')[1] .. '000000000'
 for i = ARGV[5], ARGV[5] + ARGV[6] - 1 do
@@ -28,25 +28,25 @@ for i = ARGV[5], ARGV[5] + ARGV[6] - 1 do
   end
 end";
 
-/// Tasks that are all alike but for their ids.
+/// Tasks that differ only in their ids.
 #[derive(Clone)]
 pub(crate) struct Seed {
     /// The queue.
     pub(crate) queue: String,
     /// The type.
     pub(crate) task_type: &'static str,
-    /// The length of the payload.
+    /// The length of the payload, in bytes.
     pub(crate) payload: usize,
-    /// How many.
+    /// The number of tasks.
     pub(crate) count: u64,
-    /// Tells ids of several seeds apart.
+    /// A part of the ids. Seeds for one queue need different series.
     pub(crate) series: u32,
-    /// In how many seconds they are due; `None`: pending.
+    /// The seconds until they are due; `None` for pending tasks.
     pub(crate) due_in: Option<u64>,
 }
 
 impl Seed {
-    /// So many pending tasks of 100 bytes in the queue `default`.
+    /// Pending tasks in the queue `default`, each with a payload of 100 bytes.
     pub(crate) fn pending(count: u64) -> Self {
         Self {
             queue: "default".to_owned(),
@@ -58,8 +58,8 @@ impl Seed {
         }
     }
 
-    /// Puts them into Redis.
-    pub(crate) fn sow(&self, redis: &mut Connection) -> Result<()> {
+    /// Stores them in Redis.
+    pub(crate) fn store(&self, redis: &mut Connection) -> Result<()> {
         let prefix = format!("asynq:{{{}}}:", self.queue);
         let (head, tail) = self.message();
         let at = match self.due_in {
@@ -97,7 +97,7 @@ impl Seed {
         Ok(())
     }
 
-    /// The stored message, up to the id and after it.
+    /// The encoded message: the bytes up to the id, and the bytes after it.
     fn message(&self) -> (Vec<u8>, Vec<u8>) {
         let mut head = Vec::with_capacity(self.payload + 64);
         bytes_field(&mut head, 1, self.task_type.as_bytes());
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_those_of_the_wire() {
+    fn messages_have_the_bytes_of_the_wire_format() {
         let seed = Seed {
             payload: 300,
             ..Seed::pending(1)

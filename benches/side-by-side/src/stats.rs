@@ -1,6 +1,6 @@
 //! Medians, means and percentiles.
 
-/// The middle of some values; `NaN` where there are none.
+/// The median; `NaN` if there are no values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let sorted = sorted(values);
     match sorted.len() {
@@ -10,12 +10,12 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The sum divided by the number; `NaN` where there are none.
+/// The mean; `NaN` if there are no values.
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The value below which this part (0 … 1) of the values lies, by nearest rank.
+/// The percentile `part` (0 to 1) by nearest rank; `NaN` if there are no values.
 pub(crate) fn percentile(values: &[f64], part: f64) -> f64 {
     let sorted = sorted(values);
     if sorted.is_empty() {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians_and_percentiles_are_of_the_sorted_values() {
+    fn medians_and_percentiles_sort_the_values() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(median(&[]).is_nan());

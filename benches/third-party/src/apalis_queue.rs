@@ -1,4 +1,4 @@
-//! `apalis-redis`, on its own wire.
+//! `apalis-redis`, which has its own data format.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use apalis_redis::{Config, RedisStorage};
 
 use crate::{HANDLED, take};
 
-/// The storage, all clones of which share one connection.
+/// Opens the storage. All clones share one connection.
 pub(crate) async fn storage(uri: &str, batch: usize) -> Result<RedisStorage<String>> {
     let connection = apalis_redis::connect(uri).await?;
     let config = Config {
@@ -19,7 +19,7 @@ pub(crate) async fn storage(uri: &str, batch: usize) -> Result<RedisStorage<Stri
     Ok(RedisStorage::new(connection).with_config(config))
 }
 
-/// Enqueues one task after the other, as long as there are more.
+/// Enqueues one task after the other until none is left.
 pub(crate) async fn enqueue(
     mut storage: RedisStorage<String>,
     left: Arc<AtomicU64>,
@@ -43,7 +43,7 @@ pub(crate) async fn serve(uri: &str, workers: usize) -> Result<()> {
         .build(nothing);
     tokio::spawn(async move {
         if let Err(error) = worker.run().await {
-            eprintln!("the worker ended: {error}");
+            eprintln!("the worker failed: {error}");
         }
     });
     Ok(())

@@ -1,4 +1,4 @@
-//! `asynqrs`, on the wire of asynq.
+//! `asynqrs`, which uses the data format of asynq.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use asynqrs::{
 
 use crate::{HANDLED, take};
 
-/// So many clients, each with its connection: enqueueing takes one for itself.
+/// Opens `n` clients, each with its own connection, because enqueueing needs exclusive access to a client.
 pub(crate) async fn clients(uri: &str, n: u64) -> Result<Vec<RedisBackedClient>> {
     let mut clients = Vec::new();
     for _ in 0..n {
@@ -21,7 +21,7 @@ pub(crate) async fn clients(uri: &str, n: u64) -> Result<Vec<RedisBackedClient>>
     Ok(clients)
 }
 
-/// Enqueues one task after the other, as long as there are more.
+/// Enqueues one task after the other until none is left.
 pub(crate) async fn enqueue(
     mut client: RedisBackedClient,
     left: Arc<AtomicU64>,
@@ -35,7 +35,7 @@ pub(crate) async fn enqueue(
 }
 
 /// Starts a server on the queue `default` whose handlers return at once. It is never stopped.
-/// A mux cannot be given to its `start`, so that this returns a little before the server runs.
+/// Its `start` takes no mux, so `run` is spawned, and this function returns before the server runs.
 pub(crate) async fn serve(uri: &str, workers: usize) -> Result<()> {
     let config = Config::builder()
         .concurrency(workers)
@@ -46,7 +46,7 @@ pub(crate) async fn serve(uri: &str, workers: usize) -> Result<()> {
     let server = RedisBackedServerBuilder::from_redis_client(redis, config);
     tokio::spawn(async move {
         if let Err(error) = server.run(mux).await {
-            eprintln!("the server ended: {error}");
+            eprintln!("the server failed: {error}");
         }
     });
     Ok(())

@@ -1,8 +1,8 @@
-//! Other task queues for Rust behind the part of the peer interface that the benchmarks need:
-//! `hello`, `enqueue_many` (without batches), `serve` with handlers that return at once, and
-//! `handled`: how many of them have run.
+//! A peer (see `compat/PEER.md`) of other task queues for Rust. It has the requests that the benchmarks
+//! need: `hello`, `enqueue_many` without batches, `serve` with handlers that return at once, and
+//! `handled`, which answers how many handlers have run.
 //!
-//! Started as `third-party asynqrs|apalis --redis URI`.
+//! Usage: `third-party asynqrs|apalis --redis URI`.
 
 mod apalis_queue;
 mod asynqrs_queue;
@@ -16,10 +16,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// How many handlers have run.
+/// The number of handlers that have run.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 
-/// One of the libraries.
+/// The library that this peer uses.
 #[derive(Clone, Copy)]
 enum Library {
     Asynqrs,
@@ -37,9 +37,9 @@ async fn main() -> Result<()> {
         ("apalis", "--redis") => Library::Apalis,
         _ => bail!("unknown arguments"),
     };
-    // the redis crate's form
+    // the scheme that the crate redis uses
     let uri = uri.replace("redis-socket://", "unix://");
-    // stdin is read on a thread of its own: servers run on the others
+    // a thread reads stdin, so that it does not block the servers
     let (sender, mut requests) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
@@ -82,7 +82,7 @@ async fn answer(library: Library, uri: &str, request: &Value) -> Result<Value> {
     }
 }
 
-/// Tasks by so many callers; the first error ends it.
+/// Enqueues `n` tasks with `callers` callers. Stops at the first error.
 async fn enqueue_many(library: Library, uri: &str, request: &Value) -> Result<Value> {
     let n = request["n"].as_u64().context("n")?;
     let callers = request["callers"].as_u64().unwrap_or(1).clamp(1, n.max(1));
@@ -123,7 +123,7 @@ async fn enqueue_many(library: Library, uri: &str, request: &Value) -> Result<Va
     Ok(json!({"ok": n, "err": 0, "seconds": begin.elapsed().as_secs_f64()}))
 }
 
-/// Whether there is one more to enqueue.
+/// Takes one of the tasks that are left; returns whether there was one.
 fn take(left: &AtomicU64) -> bool {
     left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
         .is_ok()

@@ -1,12 +1,12 @@
-//! What must be shown, and whether it is.
+//! The requirements, and whether they are met.
 
-use crate::lab::Side::{Bare, Go, Raw, Rust};
 use crate::record::Case;
+use crate::setup::Side::{Bare, Go, Raw, Rust};
 use crate::stats::{mean, range};
 
 use super::markdown::number;
 
-/// A requirement, and what was measured.
+/// A requirement, and how its value is read from a case.
 struct Row {
     what: &'static str,
     scenario: &'static str,
@@ -15,17 +15,17 @@ struct Row {
     measured: fn(&Case) -> Option<Measured>,
 }
 
-/// What is required.
+/// The limit of a requirement, with its unit.
 enum Limit {
     AtLeast(f64, &'static str),
     AtMost(f64, &'static str),
     Below(f64, &'static str),
 }
 
-/// What was measured, and the least and greatest of the rounds.
+/// A measured value, and the least and greatest value of a round.
 type Measured = (f64, Option<(f64, f64)>);
 
-/// The table, for those cases that were played.
+/// The table of all requirements. A requirement whose case did not run is not measured.
 pub(super) fn table(cases: &[Case]) -> String {
     let mut out = String::from("| | required | measured | |\n|---|---|---|---|\n");
     for row in rows() {
@@ -74,7 +74,7 @@ fn cpu_to_go(case: &Case) -> Option<Measured> {
 
 fn idle_commands(case: &Case) -> Option<Measured> {
     let values = case.values(Rust, "commands");
-    // the mean: what happens once a minute is in few of the windows
+    // the mean, because some commands happen once a minute, in few of the rounds
     (!values.is_empty()).then(|| (mean(&values), Some(range(&values))))
 }
 
@@ -122,7 +122,7 @@ fn rows() -> Vec<Row> {
             rate_to_go,
         ),
         row(
-            "process no-op, c = 100, to the raw limit",
+            "process no-op, c = 100, relative to the raw limit",
             "process",
             "c=100",
             AtLeast(0.85, ""),
@@ -157,7 +157,7 @@ fn rows() -> Vec<Row> {
             rate_to_go,
         ),
         row(
-            "batch of 1,000, to Go with 100 callers",
+            "batches of 1,000, relative to Go with 100 callers",
             "batch",
             "batch=1000",
             AtLeast(4.0, "× Go"),
@@ -178,28 +178,28 @@ fn rows() -> Vec<Row> {
             p99,
         ),
         row(
-            "idle commands a second, 1 queue",
+            "idle commands per second, 1 queue",
             "idle",
             "queues=1",
             AtMost(2.0, ""),
             idle_commands,
         ),
         row(
-            "idle commands a second, 100 queues",
+            "idle commands per second, 100 queues",
             "idle",
             "queues=100",
             AtMost(10.0, ""),
             idle_commands,
         ),
         row(
-            "10 ms handlers, c = 100, to a bare loop",
+            "10 ms handlers, c = 100, relative to a bare loop",
             "sleep-10ms",
             "c=100",
             AtLeast(0.98, ""),
             rate_to_bare,
         ),
         row(
-            "the same with 50 tasks fetched ahead",
+            "the same with a prefetch of 50 tasks",
             "sleep-10ms",
             "c=100, prefetch 50",
             AtLeast(0.98, ""),
@@ -216,7 +216,7 @@ mod tests {
     use crate::record::Metrics;
 
     #[test]
-    fn a_ratio_of_medians_is_judged() {
+    fn a_ratio_of_medians_is_compared_with_the_limit() {
         let mut case = Case::rate("process", "c=100");
         for (go, rust) in [(10.0, 90.0), (10.0, 120.0), (11.0, 100.0)] {
             case.rounds.push(BTreeMap::from([

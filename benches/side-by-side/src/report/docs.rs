@@ -1,4 +1,4 @@
-//! The page that holds the latest results.
+//! Writes the latest results into a page.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 const BEGIN: &str = "<!-- results: written by dev/bench --write-docs -->\n";
 const END: &str = "<!-- end of results -->\n";
 
-/// Puts the tables between the marks, and the plots into the directory of the page's name.
+/// Writes the tables between the marks of the page, and the plots into the directory with its name.
 pub(super) fn write(page: &Path, tables: &str, plots: &[(String, String)]) -> Result<()> {
     let text = std::fs::read_to_string(page).with_context(|| format!("{}", page.display()))?;
     let dir = page.with_extension("");
@@ -24,7 +24,7 @@ pub(super) fn write(page: &Path, tables: &str, plots: &[(String, String)]) -> Re
         results.push_str(&format!("![{name}]({stem}/{name}.svg)\n"));
     }
     let text = between_marks(&text, &results)
-        .with_context(|| format!("{} lacks its marks", page.display()))?;
+        .with_context(|| format!("{} has no marks for the results", page.display()))?;
     Ok(std::fs::write(page, text)?)
 }
 
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_marks_changes() {
+    fn only_the_text_between_the_marks_changes() {
         let page = format!("a\n{BEGIN}old\n{END}z\n");
         let once = between_marks(&page, "new\n").expect("marks");
         assert_eq!(once, format!("a\n{BEGIN}\nnew\n\n{END}z\n"));

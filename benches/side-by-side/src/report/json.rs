@@ -1,4 +1,4 @@
-//! Everything that was measured, for programs.
+//! All measured values as JSON.
 
 use serde_json::{Map, Value, json};
 

@@ -1,18 +1,18 @@
-//! Tables.
+//! Tables in Markdown.
 
 use std::collections::BTreeSet;
 
-use crate::lab::Side;
 use crate::record::Case;
+use crate::setup::Side;
 use crate::stats::{mean, range};
 
-/// The metrics that stand in the columns of rates.
+/// The metrics in the table of rates, besides the rate.
 const RATE_EXTRAS: [&str; 3] = ["worker_cpu_us", "redis_cpu_us", "commands"];
 
-/// What is timed in less than this is timed badly.
+/// A measurement below this time is marked, because it is not precise.
 const SHORT_SECONDS: f64 = 0.25;
 
-/// All cases: rates in one table, each other scenario in its own.
+/// All cases. Comparisons of rates share one table, each other scenario has its own.
 pub(super) fn tables(cases: &[Case]) -> String {
     let mut out = String::new();
     let rates: Vec<&Case> = cases.iter().filter(|case| is_comparison(case)).collect();
@@ -33,7 +33,7 @@ pub(super) fn tables(cases: &[Case]) -> String {
     out
 }
 
-/// Three digits that matter, thousands apart.
+/// A number with three significant digits, or with a separator of thousands.
 pub(super) fn number(value: f64) -> String {
     if !value.is_finite() {
         return "–".to_owned();
@@ -63,8 +63,8 @@ fn is_comparison(case: &Case) -> bool {
 
 fn rate_table(cases: &[&Case]) -> String {
     let mut out = String::from(
-        "\n### Tasks a second\n\nMedians. Behind the ratio of medians: the least and the greatest ratio of a round. Per task, Go / ours: CPU of the worker and of Redis in µs, commands that Redis executes. Short: a side took less than a quarter of a second, read it with care.\n\n\
-         | | | Go | ours | ours / Go | worker CPU | Redis CPU | commands | beside it |\n|---|---|---:|---:|---|---|---|---|---|\n",
+        "\n### Tasks per second\n\nRates are medians of the rounds. The ratio is that of the medians; in parentheses are the least and the greatest ratio of a round. The next columns are per task, Go / rasynq: CPU time of the worker and of Redis in µs, and commands that Redis executes. \"Short\" marks a case in which a side took less than 0.25 s; it is not precise.\n\n\
+         | | | Go | rasynq | rasynq / Go | worker CPU | Redis CPU | commands | others |\n|---|---|---:|---:|---|---|---|---|---|\n",
     );
     let mut last = "";
     for case in cases {
@@ -84,7 +84,7 @@ fn rate_table(cases: &[&Case]) -> String {
             let side = |side| case.median(side, metric).map_or("–".to_owned(), number);
             format!("{} / {}", side(Side::Go), side(Side::Rust))
         });
-        let beside: Vec<String> = [Side::Raw, Side::Bare, Side::Asynqrs, Side::Apalis]
+        let others: Vec<String> = [Side::Raw, Side::Bare, Side::Asynqrs, Side::Apalis]
             .into_iter()
             .filter_map(|side| Some(format!("{side} {}", number(case.median(side, "rate")?))))
             .collect();
@@ -105,7 +105,7 @@ fn rate_table(cases: &[&Case]) -> String {
             median(Side::Go),
             median(Side::Rust),
             extras.join(" | "),
-            beside.join(", "),
+            others.join(", "),
         ));
     }
     out
@@ -129,7 +129,7 @@ fn metric_table(cases: &[&Case]) -> String {
         String::new()
     };
     let mut out = format!(
-        "\n### {}\n\n{}Medians (least–greatest of a round); percentiles and means over all rounds.\n\n| | | {} |\n|---|---|{}\n",
+        "\n### {}\n\n{}Medians, with the least and the greatest value of a round. Percentiles and means are over all rounds.\n\n| | | {} |\n|---|---|{}\n",
         first.scenario,
         unit,
         names.join(" | "),
@@ -142,7 +142,7 @@ fn metric_table(cases: &[&Case]) -> String {
                 .map(|metric| cell(case, side, metric))
                 .collect();
             let side = match side {
-                Side::Rust => "ours".to_owned(),
+                Side::Rust => "rasynq".to_owned(),
                 Side::Raw => String::new(),
                 other => other.to_string(),
             };
@@ -171,7 +171,7 @@ fn cell(case: &Case, side: Side, metric: &str) -> String {
     case.median(side, metric)
         .map_or("–".to_owned(), |value| match values.len() {
             1 => number(value),
-            // what happens once a minute is in few of the windows
+            // the mean, because some commands happen once a minute, in few of the rounds
             _ if case.scenario == "idle" => {
                 format!(
                     "mean {} ({}–{})",
@@ -206,7 +206,7 @@ mod tests {
     use super::number;
 
     #[test]
-    fn numbers_have_three_digits_and_thousands_apart() {
+    fn numbers_have_three_digits_or_separators() {
         assert_eq!(number(0.1234), "0.12");
         assert_eq!(number(12.34), "12.3");
         assert_eq!(number(999.4), "999");

@@ -1,4 +1,4 @@
-//! What the measurements come to: tables, JSON, plots.
+//! The results: tables, JSON and plots.
 
 mod acceptance;
 mod docs;
@@ -14,13 +14,13 @@ use anyhow::{Context, Result};
 use crate::machine::Machine;
 use crate::record::Case;
 
-/// All cases of a run, and where they were played.
+/// The results of a run.
 pub(crate) struct Report {
-    /// Where, with what, how often.
+    /// The machine and the versions.
     pub(crate) machine: Machine,
-    /// What was measured.
+    /// The measured cases.
     pub(crate) cases: Vec<Case>,
-    /// Scenarios that could not be played, and why.
+    /// Scenarios that failed, with the reason.
     pub(crate) failures: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ impl Report {
         Ok(())
     }
 
-    /// Puts the results into the page, between its marks, and the plots beside it.
+    /// Writes the results between the marks of the page, and the plots next to it.
     pub(crate) fn write_docs(&self, page: &Path) -> Result<()> {
         docs::write(page, &self.markdown(), &plots::plots(&self.cases))
     }
@@ -53,7 +53,7 @@ impl Report {
         out
     }
 
-    /// What must be shown, and whether it is.
+    /// The requirements, and whether they are met.
     pub(crate) fn acceptance(&self) -> String {
         acceptance::table(&self.cases)
     }

@@ -1,12 +1,12 @@
-//! One plot for each series of cases that has an axis.
+//! One plot for each series of cases with a value on the x axis.
 
 use std::collections::BTreeSet;
 
 use super::svg::{Line, Plot};
-use crate::lab::Side;
 use crate::record::Case;
+use crate::setup::Side;
 
-/// Name and SVG of each plot.
+/// The name and the SVG of each plot.
 pub(super) fn plots(cases: &[Case]) -> Vec<(String, String)> {
     let mut names = Vec::new();
     let mut seen = BTreeSet::new();
@@ -52,7 +52,7 @@ pub(super) fn plots(cases: &[Case]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The scenario, and for growth what grows.
+/// The name of the series: the scenario, and for `growth` also what grows.
 fn series(case: &Case) -> String {
     match case.name.split_once('=') {
         Some((what, _)) if case.scenario == "growth" => format!("{}-{what}", case.scenario),
@@ -64,7 +64,7 @@ fn axis(case: &Case) -> &str {
     match case.scenario {
         "payload" | "payload-enqueue" => "bytes of payload",
         "distance" => "round trip, ms",
-        "active-list" | "process" => "handlers at once",
+        "active-list" | "process" => "concurrent handlers",
         _ => case.name.split('=').next().unwrap_or_default(),
     }
 }

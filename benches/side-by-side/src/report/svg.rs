@@ -1,4 +1,4 @@
-//! A plot with lines and two logarithmic axes.
+//! A line plot with two logarithmic axes.
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 400.0;
@@ -7,13 +7,13 @@ const RIGHT: f64 = 110.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
 
-/// What is plotted. All values are above zero.
+/// A plot. All values must be greater than zero.
 pub(super) struct Plot {
-    /// What it shows.
+    /// The title.
     pub(super) title: String,
-    /// What the horizontal axis is.
+    /// The label of the horizontal axis.
     pub(super) x: String,
-    /// What the vertical axis is.
+    /// The label of the vertical axis.
     pub(super) y: String,
     /// The lines.
     pub(super) lines: Vec<Line>,
@@ -30,7 +30,7 @@ pub(super) struct Line {
 }
 
 impl Plot {
-    /// Draws it.
+    /// Draws the plot.
     pub(super) fn svg(&self) -> String {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let x_axis = Axis::over(points().map(|point| point.0), LEFT, WIDTH - RIGHT);
@@ -47,7 +47,7 @@ impl Plot {
             self.x,
         );
         for value in x_axis.ticks() {
-            let x = x_axis.place(value);
+            let x = x_axis.position(value);
             out.push_str(&format!(
                 "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#ddd\"/>\n\
                  <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
@@ -57,7 +57,7 @@ impl Plot {
             ));
         }
         for value in y_axis.ticks() {
-            let y = y_axis.place(value);
+            let y = y_axis.position(value);
             out.push_str(&format!(
                 "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" stroke=\"#ddd\"/>\n\
                  <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
@@ -80,7 +80,7 @@ impl Line {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         let placed: Vec<(f64, f64)> = points
             .iter()
-            .map(|(x, y)| (x_axis.place(*x), y_axis.place(*y)))
+            .map(|(x, y)| (x_axis.position(*x), y_axis.position(*y)))
             .collect();
         let path: Vec<String> = placed
             .iter()
@@ -119,7 +119,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// One that holds these values, in whole decades.
+    /// An axis over whole decades that contains these values.
     fn over(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
         let logs: Vec<f64> = values.map(f64::log10).collect();
         let (least, greatest) = crate::stats::range(&logs);
@@ -136,12 +136,12 @@ impl Axis {
         }
     }
 
-    fn place(&self, value: f64) -> f64 {
+    fn position(&self, value: f64) -> f64 {
         let part = (value.log10() - self.least) / (self.greatest - self.least);
         self.from + part * (self.to - self.from)
     }
 
-    /// 1, 10, 100 …; with 2 and 5 between where there are few.
+    /// Ticks at 1, 10, 100 …, and also at 2, 5, 20 … if there are at most two decades.
     fn ticks(&self) -> Vec<f64> {
         let steps: &[f64] = if self.greatest - self.least <= 2.0 {
             &[1.0, 2.0, 5.0]
@@ -162,7 +162,7 @@ fn short(value: f64) -> String {
     } else if value >= 1e3 {
         format!("{}k", value / 1e3)
     } else {
-        // without the noise of powers of ten
+        // rounded, because powers of ten are not exact
         format!("{}", (value * 1e6).round() / 1e6)
     }
 }
@@ -172,10 +172,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_axis_has_whole_decades_and_places_values_between() {
+    fn an_axis_has_whole_decades_and_logarithmic_positions() {
         let axis = Axis::over([3.0, 40.0].into_iter(), 0.0, 100.0);
         assert_eq!(axis.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
-        assert!((axis.place(10.0) - 50.0).abs() < 1e-9);
+        assert!((axis.position(10.0) - 50.0).abs() < 1e-9);
         assert_eq!(short(2e5), "200k");
         assert_eq!(short(0.2), "0.2");
     }

@@ -1,4 +1,4 @@
-//! Memory: of a task in Redis, and of a worker.
+//! The memory of a task in Redis, and of a worker.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,22 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::enqueue::enqueue;
+use super::fill;
 use crate::drain::Drain;
-use crate::lab::{BOTH, Bed, Lab, Side};
 use crate::peer::Peer;
 use crate::record::{Case, Metrics};
 use crate::redis::info_number;
 use crate::seed::Seed;
+use crate::setup::{BOTH, Setup, Side, Testbed};
 
-/// How many handlers run at once.
+/// The number of handlers that run at the same time.
 const HANDLERS: u64 = 10_000;
-/// How many tasks lie in the queue.
+/// The number of pending tasks.
 const TASKS: u64 = 20_000;
 
-/// Bytes of a pending task of 100 bytes, and the worker's memory while all handlers run.
-pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
-    let bed = lab.bed()?;
+/// The bytes of a pending task with a payload of 100 bytes, and the memory of a worker whose handlers all run.
+pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
+    let bed = setup.testbed()?;
     Ok(vec![
         Case::new(
             "footprint",
@@ -28,23 +29,23 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
             "bytes",
             "B",
         )
-        .play(lab.rounds, &BOTH, |side| stored(&bed, side))?,
+        .measure(setup.rounds, &BOTH, |side| stored(&bed, side))?,
         Case::new(
             "footprint",
             "worker: 10,000 handlers, MiB",
             "rss_mib",
             "MiB",
         )
-        .play(lab.rounds, &BOTH, |side| running(&bed, side))?,
+        .measure(setup.rounds, &BOTH, |side| running(&bed, side))?,
     ])
 }
 
-fn stored(bed: &Bed<'_>, side: Side) -> Result<Metrics> {
+fn stored(bed: &Testbed<'_>, side: Side) -> Result<Metrics> {
     let mut redis = bed.redis.connect()?;
     let mut used = Vec::new();
     for tasks in [TASKS / 2, TASKS] {
         enqueue(bed, side, tasks, json!({"callers": 1}), 100)?;
-        // connections of the peer that is gone are forgotten
+        // until Redis has closed the connections of the killed peer
         std::thread::sleep(Duration::from_millis(100));
         used.push(info_number(&mut redis, "memory", "used_memory_dataset")?);
     }
@@ -54,10 +55,9 @@ fn stored(bed: &Bed<'_>, side: Side) -> Result<Metrics> {
     )]))
 }
 
-fn running(bed: &Bed<'_>, side: Side) -> Result<Metrics> {
+fn running(bed: &Testbed<'_>, side: Side) -> Result<Metrics> {
     let mut redis = bed.redis.connect()?;
-    redis.call(&["FLUSHALL"])?;
-    Seed::pending(HANDLERS).sow(&mut redis)?;
+    fill(bed, &[Seed::pending(HANDLERS)])?;
     let drain = Drain {
         handlers: json!({"*": {"attempts": [[{"sleep": "20m"}]]}}),
         ..Drain::no_op(HANDLERS as usize, 0)
@@ -70,12 +70,12 @@ fn running(bed: &Bed<'_>, side: Side) -> Result<Metrics> {
     while redis.call(&active)?.number().unsigned_abs() < HANDLERS {
         ensure!(
             begin.elapsed() < Duration::from_secs(60),
-            "not all handlers run"
+            "not all handlers have started"
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-    // a heartbeat writes them all down
-    std::thread::sleep(Duration::from_secs(if bed.lab.quick { 1 } else { 6 }));
+    // until a heartbeat has written all running tasks
+    std::thread::sleep(Duration::from_secs(if bed.setup.quick { 1 } else { 6 }));
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     Ok(Metrics::from([
         ("rss_mib", mib(peers[0].resident_bytes()?)),

@@ -1,4 +1,4 @@
-//! What servers cost that have nothing to do.
+//! The cost of servers that have nothing to do.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,58 +6,57 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use crate::lab::{BOTH, Bed, Lab, Side};
 use crate::peer::Peer;
 use crate::record::{Case, Metrics};
-use crate::redis::commands;
 use crate::resp::Connection;
+use crate::setup::{BOTH, Setup, Side, Testbed};
+use crate::usage::Usage;
 
-/// How long servers settle.
+/// The time between the start of the servers and the measurement.
 const SETTLE: Duration = Duration::from_secs(6);
-/// How long they are watched in all: what they do once a minute is to be seen, and as often as it
-/// happens.
-const WATCHED: Duration = Duration::from_secs(120);
+/// The total time of the measurement. It is long enough to count what happens once a minute.
+const MEASURED: Duration = Duration::from_secs(120);
 
-/// A server that idles on its own Redis.
-struct Idler<'l> {
+/// A server with empty queues, on a Redis server of its own.
+struct IdleServer<'l> {
     side: Side,
-    bed: Bed<'l>,
+    bed: Testbed<'l>,
     redis: Connection,
     peer: Peer,
 }
 
-/// 1, 10 and 100 queues; all are watched at the same time, as there is so little to see.
-pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
+/// 1, 10 and 100 queues. All servers are measured at the same time, because they use so little.
+pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
     let sizes = [1_u32, 10, 100];
     let mut groups = Vec::new();
     for queues in sizes {
         let mut group = Vec::new();
         for side in BOTH {
-            group.push(Idler::start(lab, side, queues)?);
+            group.push(IdleServer::start(setup, side, queues)?);
         }
         let case = Case::new("idle", format!("queues={queues}"), "commands", "commands/s")
             .at(queues.into())
-            .note("all commands that Redis executes, those inside scripts too; all six servers are watched at once");
+            .note("all commands that Redis executes, including those inside scripts; all six servers are measured at the same time");
         groups.push((case, group));
     }
-    let watched = if lab.quick { WATCHED / 2 } else { WATCHED };
-    let window = watched / u32::try_from(lab.rounds.max(1))?;
+    let measured = if setup.quick { MEASURED / 2 } else { MEASURED };
+    let window = measured / u32::try_from(setup.rounds.max(1))?;
     std::thread::sleep(SETTLE);
-    for _ in 0..lab.rounds.max(1) {
+    for _ in 0..setup.rounds.max(1) {
         let begin = Instant::now();
         let mut before = Vec::new();
         for (_, group) in &mut groups {
-            for idler in group {
-                before.push(idler.counts()?);
+            for server in group {
+                before.push(server.counts()?);
             }
         }
         std::thread::sleep(window.saturating_sub(begin.elapsed()));
         let mut before = before.into_iter();
         for (case, group) in &mut groups {
             let mut round = BTreeMap::new();
-            for idler in group {
+            for server in group {
                 if let Some(before) = before.next() {
-                    round.insert(idler.side, idler.counts()?.since(&before));
+                    round.insert(server.side, server.counts()?.since(&before));
                 }
             }
             case.rounds.push(round);
@@ -66,9 +65,9 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
     Ok(groups.into_iter().map(|(case, _)| case).collect())
 }
 
-impl<'l> Idler<'l> {
-    fn start(lab: &'l Lab, side: Side, queues: u32) -> Result<Self> {
-        let bed = lab.bed()?;
+impl<'l> IdleServer<'l> {
+    fn start(setup: &'l Setup, side: Side, queues: u32) -> Result<Self> {
+        let bed = setup.testbed()?;
         let redis = bed.redis.connect()?;
         let mut peer = Peer::start(&bed, side)?;
         let queues: Map<String, Value> = (0..queues).map(|i| (format!("q{i}"), 1.into())).collect();
@@ -91,35 +90,26 @@ impl<'l> Idler<'l> {
     fn counts(&mut self) -> Result<Counts> {
         Ok(Counts {
             at: Instant::now(),
-            commands: commands(&mut self.redis)?,
-            cpu: self.peer.cpu_time()?,
-            redis_cpu: self.bed.redis.cpu_time()?,
+            used: Usage::read(&self.bed, &mut self.redis, self.peer.cpu_time()?)?,
         })
     }
 }
 
-/// What a server has used until a moment.
+/// What a server used up to a moment.
 struct Counts {
     at: Instant,
-    commands: u64,
-    cpu: Duration,
-    redis_cpu: Duration,
+    used: Usage,
 }
 
 impl Counts {
     fn since(&self, before: &Self) -> Metrics {
         let seconds = (self.at - before.at).as_secs_f64();
-        let part = |now: Duration, then| now.saturating_sub(then).as_secs_f64() / seconds;
+        let used = self.used.since(&before.used);
+        let percent = |cpu: Duration| cpu.as_secs_f64() / seconds * 100.0;
         Metrics::from([
-            (
-                "commands",
-                self.commands.saturating_sub(before.commands) as f64 / seconds,
-            ),
-            ("cpu_percent", part(self.cpu, before.cpu) * 100.0),
-            (
-                "redis_cpu_percent",
-                part(self.redis_cpu, before.redis_cpu) * 100.0,
-            ),
+            ("commands", used.commands as f64 / seconds),
+            ("cpu_percent", percent(used.worker_cpu)),
+            ("redis_cpu_percent", percent(used.redis_cpu)),
         ])
     }
 }

@@ -1,4 +1,4 @@
-//! Everything at once: tasks come while others run, some fail, some are for later.
+//! A mixed workload: tasks are enqueued while others run, some fail, some are scheduled.
 
 use std::time::Instant;
 
@@ -6,26 +6,26 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::drain::Drain;
-use crate::lab::{BOTH, Bed, Lab, Side};
 use crate::peer::Peer;
 use crate::record::{Case, Metrics};
+use crate::setup::{BOTH, Setup, Side, Testbed};
 
-/// One in so many fails at first.
+/// One task in this number fails at its first attempt.
 const FAILING: u64 = 100;
-/// One in so many is scheduled.
+/// One task in this number is scheduled.
 const SCHEDULED: u64 = 10;
 
-/// Until all is done, the retries and the scheduled too.
-pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
-    let bed = lab.bed()?;
-    let tasks = lab.tasks(60_000);
+/// Measures until all tasks are done, including retries and scheduled tasks.
+pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
+    let bed = setup.testbed()?;
+    let tasks = setup.tasks(60_000);
     let case = Case::rate("mixed", "c=100")
-        .note("both with delayed_task_check_interval 1s and retries after 1s: no side can end before these are due");
-    let case = case.play(lab.rounds, &BOTH, |side| run(&bed, side, tasks))?;
+        .note("both sides use delayed_task_check_interval 1s and retry after 1 s: neither can finish before these tasks are due");
+    let case = case.measure(setup.rounds, &BOTH, |side| run(&bed, side, tasks))?;
     Ok(vec![case])
 }
 
-fn run(bed: &Bed<'_>, side: Side, tasks: u64) -> Result<Metrics> {
+fn run(bed: &Testbed<'_>, side: Side, tasks: u64) -> Result<Metrics> {
     let mut redis = bed.redis.connect()?;
     redis.call(&["FLUSHALL"])?;
     let (failing, scheduled) = (tasks / FAILING, tasks / SCHEDULED);
@@ -65,7 +65,7 @@ fn run(bed: &Bed<'_>, side: Side, tasks: u64) -> Result<Metrics> {
     Ok(metrics)
 }
 
-/// What the types do.
+/// The handlers of the two task types.
 pub(super) fn handlers() -> Value {
     json!({
         "ok": {"attempts": [[{"return": "ok"}]]},

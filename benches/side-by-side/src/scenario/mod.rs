@@ -1,4 +1,4 @@
-//! The scenarios, by name.
+//! All scenarios.
 
 mod active;
 mod asynq_own;
@@ -20,139 +20,147 @@ mod sleepers;
 use anyhow::Result;
 
 use crate::drain::Drain;
-use crate::lab::{Bed, Lab, Side};
 use crate::record::{Case, Metrics};
 use crate::seed::Seed;
+use crate::setup::{Setup, Side, Testbed};
 
-/// A scenario: its name, what it measures, and how.
+/// A scenario.
 pub(crate) struct Scenario {
     /// The name, for `--only` and in results.
     pub(crate) name: &'static str,
     /// What it measures.
     pub(crate) about: &'static str,
-    /// Plays it.
-    pub(crate) play: fn(&Lab) -> Result<Vec<Case>>,
+    /// Measures all its cases.
+    pub(crate) cases: fn(&Setup) -> Result<Vec<Case>>,
 }
 
-/// All, in the order in which they are played.
+/// All scenarios, in the order in which they run.
 pub(crate) const ALL: [Scenario; 17] = [
     Scenario {
         name: "enqueue",
-        about: "1, 16 and 100 callers that enqueue one task after the other",
-        play: enqueue::callers,
+        about: "enqueueing by 1, 16 and 100 callers, each one task after the other",
+        cases: enqueue::callers,
     },
     Scenario {
         name: "batch",
-        about: "batches of 1,000 tasks, against Go with 100 callers",
-        play: enqueue::batch,
+        about: "enqueueing in batches of 1,000 tasks; Go with 100 callers",
+        cases: enqueue::batch,
     },
     Scenario {
         name: "process",
-        about: "handlers that do nothing, 1 to 1,000 at once; the raw limit at 100",
-        play: no_op::play,
+        about: "processing with 1 to 1,000 handlers that do nothing; the raw limit with 100",
+        cases: no_op::cases,
     },
     Scenario {
         name: "sleep-10ms",
-        about: "100 handlers that sleep 10 ms, against the same without a queue",
-        play: sleepers::play,
+        about: "processing with 100 handlers that sleep 10 ms; the same handlers without a queue",
+        cases: sleepers::cases,
     },
     Scenario {
         name: "mixed",
-        about: "enqueueing while processing, 1 % fail once, 10 % are scheduled",
-        play: mixed::play,
+        about: "enqueueing while processing; 1 % of the tasks fail once, 10 % are scheduled",
+        cases: mixed::cases,
     },
     Scenario {
         name: "asynq-own",
-        about: "the shapes of asynq's own end-to-end benchmarks",
-        play: asynq_own::play,
+        about: "the workloads of asynq's own end-to-end benchmarks",
+        cases: asynq_own::cases,
     },
     Scenario {
         name: "payload",
-        about: "processing payloads from nothing to 1 MB",
-        play: payload::processing,
+        about: "processing payloads of 0 B to 1 MB",
+        cases: payload::processing,
     },
     Scenario {
         name: "payload-enqueue",
-        about: "enqueueing payloads from nothing to 1 MB, 100 callers",
-        play: payload::enqueueing,
+        about: "enqueueing payloads of 0 B to 1 MB by 100 callers",
+        cases: payload::enqueueing,
     },
     Scenario {
         name: "distance",
-        about: "processing with 1, 3 and 24 ms of round trip to Redis",
-        play: distance::play,
+        about: "processing with a round trip of 1, 3 and 24 ms to Redis",
+        cases: distance::cases,
     },
     Scenario {
         name: "aof",
-        about: "processing with an append-only file, fsync every second",
-        play: durable::play,
+        about: "processing with an append-only file and an fsync every second",
+        cases: durable::cases,
     },
     Scenario {
         name: "active-list",
-        about: "processing while 900 or 9,900 others are running",
-        play: active::play,
+        about: "processing while 900 or 9,900 other handlers run",
+        cases: active::cases,
     },
     Scenario {
         name: "pick-up",
-        about: "from enqueueing by Go to the start of the handler, 1 to 50 idle servers",
-        play: pick_up::play,
+        about: "time from enqueueing by Go to the start of the handler, with 1 to 50 idle servers",
+        cases: pick_up::cases,
     },
     Scenario {
         name: "idle",
-        about: "what servers of 1 to 100 idle queues cost",
-        play: idle::play,
+        about: "commands and CPU of servers with 1 to 100 empty queues",
+        cases: idle::cases,
     },
     Scenario {
         name: "footprint",
-        about: "Redis memory of a task, and of a worker with 10,000 handlers",
-        play: footprint::play,
+        about: "memory of a task in Redis, and of a worker with 10,000 handlers",
+        cases: footprint::cases,
     },
     Scenario {
         name: "other-crates",
-        about: "asynqrs and apalis-redis: 100 callers, 100 handlers",
-        play: other_crates::play,
+        about: "asynqrs and apalis-redis with 100 callers and 100 handlers",
+        cases: other_crates::cases,
     },
     Scenario {
         name: "growth",
-        about: "depth of the queue, number of queues, number of servers",
-        play: growth::play,
+        about: "processing with growing queue length, number of queues and number of servers",
+        cases: growth::cases,
     },
     Scenario {
         name: "reference",
         about: "redis-benchmark on this machine",
-        play: reference::play,
+        cases: reference::cases,
     },
 ];
 
-/// Sows and lets one side drain; more tasks where the side is fast, so that every run lasts.
+/// The number of tasks for each side. The faster side gets more, so that no measurement is too short.
 struct Work {
     go_tasks: u64,
     rust_tasks: u64,
 }
 
 impl Work {
-    /// How many tasks a side gets.
-    fn tasks(&self, bed: &Bed<'_>, side: Side) -> u64 {
-        bed.lab.tasks(match side {
+    /// The number of tasks of a side.
+    fn tasks(&self, bed: &Testbed<'_>, side: Side) -> u64 {
+        bed.setup.tasks(match side {
             Side::Go => self.go_tasks,
             _ => self.rust_tasks,
         })
     }
 
-    /// Empties Redis, sows what `seed` makes of the number of tasks, and drains it.
+    /// Stores the tasks that `seed` makes of their number, and measures handlers that do nothing.
     fn no_op(
         &self,
-        bed: &Bed<'_>,
+        bed: &Testbed<'_>,
         side: Side,
         concurrency: usize,
         seed: impl Fn(u64) -> Seed,
     ) -> Result<Metrics> {
         let tasks = self.tasks(bed, side);
-        let mut redis = bed.redis.connect()?;
-        redis.call(&["FLUSHALL"])?;
-        seed(tasks).sow(&mut redis)?;
+        fill(bed, &[seed(tasks)])?;
         match side {
             Side::Raw => raw::drain(bed, tasks),
             side => Drain::no_op(concurrency, tasks).run(bed, side),
         }
     }
+}
+
+/// Empties Redis and stores these tasks.
+fn fill(bed: &Testbed<'_>, seeds: &[Seed]) -> Result<()> {
+    let mut redis = bed.redis.connect()?;
+    redis.call(&["FLUSHALL"])?;
+    for seed in seeds {
+        seed.store(&mut redis)?;
+    }
+    Ok(())
 }

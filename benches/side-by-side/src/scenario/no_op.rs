@@ -3,12 +3,12 @@
 use anyhow::Result;
 
 use super::Work;
-use crate::lab::{BOTH, Lab, Side};
 use crate::record::Case;
 use crate::seed::Seed;
+use crate::setup::{BOTH, Setup, Side};
 
-/// From one handler at a time to a thousand.
-pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
+/// 1 to 1,000 handlers at the same time.
+pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (concurrency, rust_tasks) in [
         (1_u16, 30_000),
@@ -16,7 +16,7 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
         (100, 250_000),
         (1000, 250_000),
     ] {
-        let bed = lab.bed()?;
+        let bed = setup.testbed()?;
         let work = Work {
             go_tasks: 25_000,
             rust_tasks,
@@ -26,9 +26,9 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
         if concurrency == 100 {
             sides.push(Side::Raw);
             case = case
-                .note("raw: our scripts on one bare pipelined connection, 64 tasks a call, handlers left out");
+                .note("raw: the scripts of rasynq over one pipelined connection, 64 tasks a call, without handlers");
         }
-        cases.push(case.play(lab.rounds, &sides, |side| {
+        cases.push(case.measure(setup.rounds, &sides, |side| {
             work.no_op(&bed, side, concurrency.into(), Seed::pending)
         })?);
     }

@@ -1,15 +1,15 @@
-//! Payloads from nothing to a megabyte.
+//! Payloads of 0 bytes to 1 MB.
 
 use anyhow::Result;
 use serde_json::json;
 
 use super::Work;
 use super::enqueue::enqueue;
-use crate::lab::{BOTH, Lab, Side};
 use crate::record::Case;
 use crate::seed::Seed;
+use crate::setup::{BOTH, Setup, Side};
 
-/// Bytes, and how many tasks for Go and for Rust.
+/// Bytes of payload, tasks for Go, tasks for Rust.
 const SIZES: [(usize, u64, u64); 4] = [
     (0, 20_000, 200_000),
     (100, 20_000, 200_000),
@@ -17,17 +17,17 @@ const SIZES: [(usize, u64, u64); 4] = [
     (1_000_000, 200, 800),
 ];
 
-/// Handlers that do nothing with them.
-pub(super) fn processing(lab: &Lab) -> Result<Vec<Case>> {
+/// 100 handlers that do nothing with the payload.
+pub(super) fn processing(setup: &Setup) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (payload, go_tasks, rust_tasks) in SIZES {
-        let bed = lab.bed()?;
+        let bed = setup.testbed()?;
         let work = Work {
             go_tasks,
             rust_tasks,
         };
         let case = Case::rate("payload", format!("{payload} B")).at(payload.max(1) as f64);
-        cases.push(case.play(lab.rounds, &BOTH, |side| {
+        cases.push(case.measure(setup.rounds, &BOTH, |side| {
             work.no_op(&bed, side, 100, |tasks| Seed {
                 payload,
                 ..Seed::pending(tasks)
@@ -37,19 +37,19 @@ pub(super) fn processing(lab: &Lab) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// A hundred callers.
-pub(super) fn enqueueing(lab: &Lab) -> Result<Vec<Case>> {
+/// 100 callers.
+pub(super) fn enqueueing(setup: &Setup) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (payload, go_tasks, rust_tasks) in SIZES {
-        let bed = lab.bed()?;
+        let bed = setup.testbed()?;
         let case = Case::rate("payload-enqueue", format!("{payload} B")).at(payload.max(1) as f64);
-        cases.push(case.play(lab.rounds, &BOTH, |side| {
+        cases.push(case.measure(setup.rounds, &BOTH, |side| {
             let tasks = if side == Side::Go {
                 2 * go_tasks
             } else {
                 rust_tasks / 2
             };
-            let tasks = lab.tasks(tasks);
+            let tasks = setup.tasks(tasks);
             enqueue(&bed, side, tasks, json!({"callers": 100}), payload)
         })?);
     }

@@ -1,4 +1,4 @@
-//! How long a task waits for an idle server.
+//! The time from enqueueing to the start of the handler on an idle server.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -6,30 +6,30 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::lab::{BOTH, Lab, Side};
-use crate::peer::{Heard, Peer};
+use crate::peer::{Peer, ReceivedEvent};
 use crate::record::{Case, Metrics};
+use crate::setup::{BOTH, Setup, Side};
 use crate::stats::{median, percentile, range};
 
-/// How long servers settle before the first task.
+/// The time between the start of the servers and the first task.
 const SETTLE: Duration = Duration::from_millis(2500);
-/// How long it is quiet between two tasks; with a part that differs from task to task.
+/// The pause between two tasks. A part that differs from task to task is added.
 const QUIET: Duration = Duration::from_millis(60);
-/// How long a task may wait.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest time to wait for an event.
+const STALL_TIME: Duration = Duration::from_secs(30);
 
-/// One, ten and fifty idle processes; the producer is Go's in any case.
-pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
+/// 1, 10 and 50 idle processes. The Go peer enqueues for both sides.
+pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for servers in [1_u32, 10, 50] {
         let mut samples = std::collections::BTreeMap::<Side, Vec<f64>>::new();
         let case = Case::new("pick-up", format!("servers={servers}"), "p50", "ms")
             .at(servers.into())
-            .note("from the enqueue request to the Go peer until the driver reads the start event; percentiles over all rounds");
-        let mut case = case.play(lab.rounds, &BOTH, |side| {
-            // Go's wait for its polls
-            let count = lab.tasks(if side == Side::Go { 8 } else { 60 });
-            let waits = waits(lab, side, servers, count)?;
+            .note("from sending the enqueue request to the Go peer until this program reads the `start` event; percentiles over all rounds");
+        let mut case = case.measure(setup.rounds, &BOTH, |side| {
+            // fewer for Go, because each waits for a poll
+            let count = setup.tasks(if side == Side::Go { 8 } else { 60 });
+            let waits = waits(setup, side, servers, count)?;
             samples.entry(side).or_default().extend(&waits);
             Ok(Metrics::from([
                 ("p50", median(&waits)),
@@ -43,14 +43,14 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Waiting times in ms.
-fn waits(lab: &Lab, side: Side, servers: u32, count: u64) -> Result<Vec<f64>> {
-    let bed = lab.bed()?;
+/// The waiting times, in ms.
+fn waits(setup: &Setup, side: Side, servers: u32, count: u64) -> Result<Vec<f64>> {
+    let bed = setup.testbed()?;
     let (sender, events) = channel();
     let mut workers = Vec::new();
     let mut ids = Vec::new();
     for _ in 0..servers {
-        let mut worker = Peer::start_telling(&bed, side, Some(sender.clone()))?;
+        let mut worker = Peer::start_with_events(&bed, side, Some(sender.clone()))?;
         ids.push(worker.send(
             "serve",
             json!({
@@ -68,27 +68,30 @@ fn waits(lab: &Lab, side: Side, servers: u32, count: u64) -> Result<Vec<f64>> {
     std::thread::sleep(SETTLE);
     let mut waits = Vec::new();
     for i in 0..count {
-        // not in step with anybody's timer
+        // so that the tasks do not keep step with a timer of a server
         std::thread::sleep(QUIET + Duration::from_millis(i * 37 % 97));
         let task = json!({"task": {"type": "task", "payload": {"utf8": "x"}}});
         let begin = Instant::now();
         let id = producer.send("enqueue", task)?;
-        let start = heard(&events, "start")?;
+        let start = wait_for(&events, "start")?;
         waits.push(start.saturating_duration_since(begin).as_secs_f64() * 1e3);
-        heard(&events, "end")?;
+        wait_for(&events, "end")?;
         let info = producer.answer(id)?;
-        ensure!(info["id"].is_string(), "the producer has no id");
+        ensure!(
+            info["id"].is_string(),
+            "the answer of the producer has no id"
+        );
     }
     Ok(waits)
 }
 
-fn heard(events: &Receiver<Heard>, name: &str) -> Result<Instant> {
+fn wait_for(events: &Receiver<ReceivedEvent>, name: &str) -> Result<Instant> {
     loop {
-        let heard = events
-            .recv_timeout(PATIENCE)
-            .with_context(|| format!("no event {name:?} came"))?;
-        if heard.event["event"] == name {
-            return Ok(heard.at);
+        let received = events
+            .recv_timeout(STALL_TIME)
+            .with_context(|| format!("no event {name:?} was received"))?;
+        if received.event["event"] == name {
+            return Ok(received.at);
         }
     }
 }

@@ -1,38 +1,36 @@
-//! The raw limit: our own scripts, driven by one bare pipelined connection that has no handlers,
-//! no leases to keep and no errors to handle.
+//! The raw limit: the scripts of rasynq, called over one pipelined connection. There are no handlers, no
+//! lease extensions and no error handling.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 
-use crate::lab::Bed;
 use crate::process::cpu_time;
 use crate::record::Metrics;
-use crate::redis::commands;
 use crate::resp::{Connection, Reply};
 use crate::scripts::{DEQUEUE, DONE, load};
+use crate::setup::Testbed;
+use crate::usage::Usage;
 
-/// How many tasks one call fetches.
+/// The number of tasks that one call fetches.
 const FETCH: &str = "64";
-/// How many fetches are under way at once; as many acknowledgements may be.
+/// The number of fetches in flight. As many acknowledgements may be in flight.
 const IN_FLIGHT: usize = 4;
 const OWNER: &str = "raw:1";
 const PREFIX: &str = "asynq:{default}:t:";
 
-/// What the next reply answers.
+/// A call whose reply has not been read.
 enum Sent {
     Fetch,
     Done(usize),
 }
 
-/// Runs all pending tasks of the queue `default`.
-pub(super) fn drain(bed: &Bed<'_>, tasks: u64) -> Result<Metrics> {
+/// Fetches and acknowledges all pending tasks of the queue `default`.
+pub(super) fn drain(bed: &Testbed<'_>, tasks: u64) -> Result<Metrics> {
     let mut redis = bed.redis.connect()?;
     let scripts = Scripts::load(&mut redis)?;
-    let commands_before = commands(&mut redis)?;
-    let cpu_before = cpu_time(std::process::id())?;
-    let redis_cpu_before = bed.redis.cpu_time()?;
+    let before = Usage::read(bed, &mut redis, cpu_time(std::process::id())?)?;
     let begin = Instant::now();
     let mut sent = VecDeque::new();
     for _ in 0..IN_FLIGHT {
@@ -66,29 +64,22 @@ pub(super) fn drain(bed: &Bed<'_>, tasks: u64) -> Result<Metrics> {
                 }
             }
             Sent::Done(n) => {
-                let held = reply.number();
-                ensure!(usize::try_from(held) == Ok(n), "{held} of {n} were held");
+                let acknowledged = reply.number();
+                ensure!(
+                    usize::try_from(acknowledged) == Ok(n),
+                    "{acknowledged} of {n} tasks were acknowledged"
+                );
                 done += n as u64;
             }
         }
     }
     let seconds = begin.elapsed().as_secs_f64();
-    ensure!(done == tasks, "{done} of {tasks} tasks were there");
-    let n = tasks as f64;
-    let cpu = cpu_time(std::process::id())?.saturating_sub(cpu_before);
-    let redis_cpu = bed.redis.cpu_time()?.saturating_sub(redis_cpu_before);
-    let executed = commands(&mut redis)? - commands_before;
-    Ok(Metrics::from([
-        ("rate", n / seconds),
-        ("seconds", seconds),
-        ("tasks", n),
-        ("worker_cpu_us", cpu.as_secs_f64() * 1e6 / n),
-        ("redis_cpu_us", redis_cpu.as_secs_f64() * 1e6 / n),
-        ("commands", executed as f64 / n),
-    ]))
+    ensure!(done == tasks, "{done} of {tasks} tasks were fetched");
+    let used = Usage::read(bed, &mut redis, cpu_time(std::process::id())?)?.since(&before);
+    Ok(used.metrics(tasks as f64, seconds))
 }
 
-/// The loaded scripts, and what their calls share.
+/// The SHA-1 of each script, and an argument of `done`.
 struct Scripts {
     dequeue: String,
     done: String,
@@ -130,7 +121,7 @@ impl Scripts {
             "4",
             "asynq:{default}:active",
             "asynq:{default}:lease",
-            // any day will do: the counter is looked at by nobody
+            // any day: nothing reads this counter
             "asynq:{default}:processed:2000-01-01",
             "asynq:{default}:processed",
             PREFIX,

@@ -1,15 +1,15 @@
-//! What `redis-benchmark` reaches here: how fast this machine is, for readers with another one.
+//! The rates of `redis-benchmark`, to compare this machine with another one.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::lab::{Bed, Lab, Side};
 use crate::record::{Case, Metrics};
+use crate::setup::{Setup, Side, Testbed};
 
-/// What is asked, and how.
-const RUNS: [(&str, &[&str]); 4] = [
+/// The name and the arguments of each test.
+const TESTS: [(&str, &[&str]); 4] = [
     (
         "PING, 50 connections",
         &["-t", "ping_mbulk", "-c", "50", "-n", "200000"],
@@ -28,18 +28,18 @@ const RUNS: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// A few of its tests; no case where the program is not installed.
-pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
-    let program = lab.redis_server.with_file_name("redis-benchmark");
+/// Four of its tests. There is no case if the program is not installed.
+pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
+    let program = setup.redis_server.with_file_name("redis-benchmark");
     if !program.exists() {
-        eprintln!("  {} is not there", program.display());
+        eprintln!("  {} is not installed", program.display());
         return Ok(Vec::new());
     }
     let mut cases = Vec::new();
-    for (name, args) in RUNS {
-        let bed = lab.bed()?;
+    for (name, args) in TESTS {
+        let bed = setup.testbed()?;
         let mut case = Case::new("reference", name, "rate", "commands/s");
-        for _ in 0..lab.rounds {
+        for _ in 0..setup.rounds {
             let rate = run(&bed, &program, args)?;
             let metrics = Metrics::from([("rate", rate)]);
             case.rounds.push(BTreeMap::from([(Side::Raw, metrics)]));
@@ -49,7 +49,7 @@ pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn run(bed: &Bed<'_>, program: &std::path::Path, args: &[&str]) -> Result<f64> {
+fn run(bed: &Testbed<'_>, program: &std::path::Path, args: &[&str]) -> Result<f64> {
     let output = Command::new(program)
         .arg("-s")
         .arg(bed.redis.socket())
@@ -59,7 +59,7 @@ fn run(bed: &Bed<'_>, program: &std::path::Path, args: &[&str]) -> Result<f64> {
         .output()?;
     ensure!(output.status.success(), "redis-benchmark failed");
     let text = String::from_utf8_lossy(&output.stdout);
-    rate(&text).with_context(|| format!("redis-benchmark said {text:?}"))
+    rate(&text).with_context(|| format!("redis-benchmark printed {text:?}"))
 }
 
 /// The second field of the last line.
@@ -73,7 +73,7 @@ mod tests {
     use super::rate;
 
     #[test]
-    fn the_rate_is_that_of_the_last_line() {
+    fn the_rate_is_read_from_the_last_line() {
         let csv = "\"test\",\"rps\"\n\"LPUSH\",\"123.5\",\"0.1\"\n";
         assert_eq!(rate(csv), Some(123.5));
         assert_eq!(rate("\"test\",\"rps\""), None);

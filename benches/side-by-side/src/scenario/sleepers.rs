@@ -1,47 +1,46 @@
-//! Handlers that take a while, against the same without a queue.
+//! Handlers that sleep, compared with the same handlers without a queue.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
 
+use super::fill;
 use crate::drain::{Begin, Drain};
-use crate::lab::{Bed, Lab, Side};
 use crate::record::{Case, Metrics};
 use crate::seed::Seed;
+use crate::setup::{Setup, Side, Testbed};
 
 const HANDLERS: u64 = 100;
 const SLEEP: Duration = Duration::from_millis(10);
 
-/// A hundred that sleep 10 ms.
-pub(super) fn play(lab: &Lab) -> Result<Vec<Case>> {
-    let bed = lab.bed()?;
-    let tasks = lab.tasks(20_000);
-    let play = |case: Case, sides: &[Side], prefetch: u64| {
-        case.play(lab.rounds, sides, |side| match side {
+/// 100 handlers that sleep 10 ms.
+pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
+    let bed = setup.testbed()?;
+    let tasks = setup.tasks(20_000);
+    let measure = |case: Case, sides: &[Side], prefetch: u64| {
+        case.measure(setup.rounds, sides, |side| match side {
             Side::Bare => bare_loop(tasks),
             side => queued(&bed, side, tasks, prefetch),
         })
     };
     let plain = Case::rate("sleep-10ms", "c=100").note(
-        "bare: the same 100 handlers in a loop in one process, on the same runtime, with no queue",
+        "bare: the same 100 handlers, each in a loop, in one process on the same runtime, without a queue",
     );
     let ahead = Case::rate("sleep-10ms", "c=100, prefetch 50")
-        .note("50 tasks are fetched beyond those that run");
+        .note("50 tasks are fetched in addition to those that run");
     Ok(vec![
-        play(plain, &[Side::Go, Side::Rust, Side::Bare], 0)?,
-        play(ahead, &[Side::Rust, Side::Bare], 50)?,
+        measure(plain, &[Side::Go, Side::Rust, Side::Bare], 0)?,
+        measure(ahead, &[Side::Rust, Side::Bare], 50)?,
     ])
 }
 
-fn queued(bed: &Bed<'_>, side: Side, tasks: u64, prefetch: u64) -> Result<Metrics> {
-    let mut redis = bed.redis.connect()?;
-    redis.call(&["FLUSHALL"])?;
-    Seed::pending(tasks).sow(&mut redis)?;
+fn queued(bed: &Testbed<'_>, side: Side, tasks: u64, prefetch: u64) -> Result<Metrics> {
+    fill(bed, &[Seed::pending(tasks)])?;
     let mut drain = Drain {
         handlers: json!({"*": {"attempts": [[{"sleep": "10ms"}]]}}),
-        // without the way up: the bare loop has none either
-        begin: Begin::AtFirst,
+        // without the start of the server, which the bare loop does not have
+        begin: Begin::FirstDone,
         ..Drain::no_op(HANDLERS as usize, tasks)
     };
     if prefetch > 0 {

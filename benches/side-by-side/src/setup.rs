@@ -1,4 +1,4 @@
-//! Where scenarios are played: the programs, the sizes, and a bed for each scenario.
+//! The programs and sizes of a run, and the Redis server of a scenario.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use anyhow::{Context, Result, bail};
 use crate::proxy::Proxy;
 use crate::redis::Redis;
 
-/// Who does the work that is measured.
+/// The program whose work is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Side {
     /// asynq.
     Go,
     /// rasynq.
     Rust,
-    /// Our scripts on a bare connection.
+    /// The scripts of rasynq, called over one connection, without the library.
     Raw,
-    /// The handlers alone, without a queue.
+    /// The handlers in a loop, without a queue.
     Bare,
     /// The crate `asynqrs`.
     Asynqrs,
@@ -25,7 +25,7 @@ pub(crate) enum Side {
     Apalis,
 }
 
-/// The two implementations, in the order of a round.
+/// The two implementations, in the order in which a round runs them.
 pub(crate) const BOTH: [Side; 2] = [Side::Go, Side::Rust];
 
 impl fmt::Display for Side {
@@ -42,61 +42,61 @@ impl fmt::Display for Side {
 }
 
 /// The programs, and how much is measured.
-pub(crate) struct Lab {
+pub(crate) struct Setup {
     /// The Go peer.
     pub(crate) go_peer: PathBuf,
     /// The Rust peer.
     pub(crate) rust_peer: PathBuf,
-    /// The peer of other crates, if it is to take part.
+    /// The peer of other crates, if it takes part.
     pub(crate) third_party: Option<PathBuf>,
     /// The Redis server.
     pub(crate) redis_server: PathBuf,
-    /// How often each case is played.
+    /// The number of rounds of each case.
     pub(crate) rounds: usize,
-    /// Fewer rounds, tasks and samples.
+    /// Whether there are fewer rounds, tasks and samples.
     pub(crate) quick: bool,
 }
 
-impl Lab {
-    /// The program of an implementation, and its first argument.
+impl Setup {
+    /// The peer program of a side, and its first argument.
     pub(crate) fn peer(&self, side: Side) -> Result<(&Path, Option<&str>)> {
         let third_party = || {
             let program = self.third_party.as_deref();
-            program.context("there is no peer of other crates")
+            program.context("the peer of other crates is not built")
         };
         Ok(match side {
             Side::Go => (&self.go_peer, None),
             Side::Rust => (&self.rust_peer, None),
             Side::Asynqrs => (third_party()?, Some("asynqrs")),
             Side::Apalis => (third_party()?, Some("apalis")),
-            Side::Raw | Side::Bare => bail!("{side} is no peer"),
+            Side::Raw | Side::Bare => bail!("{side} has no peer"),
         })
     }
 
-    /// So many tasks, or a quarter of them in a quick run.
+    /// This number of tasks, or a quarter of it in a quick run.
     pub(crate) fn tasks(&self, full: u64) -> u64 {
         if self.quick { (full / 4).max(1) } else { full }
     }
 
-    /// A bed on loopback.
-    pub(crate) fn bed(&self) -> Result<Bed<'_>> {
-        self.bed_with(&[])
+    /// A Redis server that peers reach over its unix socket.
+    pub(crate) fn testbed(&self) -> Result<Testbed<'_>> {
+        self.testbed_with(&[])
     }
 
-    /// A bed whose Redis has these settings too.
-    pub(crate) fn bed_with(&self, settings: &[&str]) -> Result<Bed<'_>> {
+    /// The same, with more settings of Redis.
+    pub(crate) fn testbed_with(&self, settings: &[&str]) -> Result<Testbed<'_>> {
         let redis = Redis::start(&self.redis_server, settings)?;
-        Ok(Bed {
+        Ok(Testbed {
             uri: redis.uri(),
-            lab: self,
+            setup: self,
             redis,
             proxy: None,
         })
     }
 
-    /// A bed whose peers are this far away from Redis.
-    pub(crate) fn distant_bed(&self, round_trip: std::time::Duration) -> Result<Bed<'_>> {
-        let mut bed = self.bed()?;
+    /// A Redis server that peers reach through a proxy with this round trip.
+    pub(crate) fn distant_testbed(&self, round_trip: std::time::Duration) -> Result<Testbed<'_>> {
+        let mut bed = self.testbed()?;
         let proxy = Proxy::start(&bed.redis.socket(), round_trip / 2)?;
         bed.uri = proxy.uri();
         bed.proxy = Some(proxy);
@@ -104,14 +104,14 @@ impl Lab {
     }
 }
 
-/// A Redis of its own, and how peers reach it.
-pub(crate) struct Bed<'l> {
-    /// Where it belongs.
-    pub(crate) lab: &'l Lab,
+/// A Redis server of one scenario, and how peers reach it.
+pub(crate) struct Testbed<'l> {
+    /// The programs and sizes of the run.
+    pub(crate) setup: &'l Setup,
     /// The server.
     pub(crate) redis: Redis,
     /// The address for peers.
     pub(crate) uri: String,
-    /// What stands between peers and server.
+    /// The proxy between peers and server, if there is one.
     pub(crate) proxy: Option<Proxy>,
 }
