@@ -1,5 +1,11 @@
-//! A handler that blocks: each run is on a thread of its own. When its time is over the task goes
-//! on to its retry, but the place among the workers stays taken until the function returns.
+//! A handler that blocks its thread. Each run gets a thread of its own. At the timeout the run has
+//! failed, but its slot is free only when the function returns.
+//!
+//! Run it with `cargo run --example blocking`. It uses the Redis at `REDIS_URL`, by default
+//! `redis://localhost`. `dev/with-redis cargo run --example blocking` starts a private Redis server.
+//!
+//! It prints the sum of a short payload. Then a long payload runs into its timeout of one second: it
+//! prints the error, and after how many bytes the function stopped.
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::time::Duration;
@@ -9,7 +15,7 @@ use rasynq::{Client, Connection, Mux, Server, Task, TaskContext, blocking};
 fn crunch(cx: TaskContext, task: Task) -> anyhow::Result<()> {
     let mut sum = 0u64;
     for (i, byte) in task.payload().iter().enumerate() {
-        // A thread cannot be stopped from outside: it asks.
+        // Nothing can stop a thread from outside, so the function asks whether it should stop.
         if cx.cancellation().is_cancelled() {
             println!("{}: stopped after {i} bytes", cx.task_id());
             anyhow::bail!("stopped half-way");
@@ -18,7 +24,7 @@ fn crunch(cx: TaskContext, task: Task) -> anyhow::Result<()> {
         sum += u64::from(*byte);
     }
     println!("{}: the sum is {sum}", cx.task_id());
-    // To await something here:
+    // This is how a blocking function awaits a future.
     tokio::runtime::Handle::current().block_on(cx.write_result(sum.to_string()))?;
     Ok(())
 }

@@ -1,4 +1,10 @@
-//! Middleware are tower layers: around all handlers of a mux, or around one.
+//! Middleware: tower layers around all handlers of a mux, and around one handler.
+//!
+//! Run it with `cargo run --example middleware`. It uses the Redis at `REDIS_URL`, by default
+//! `redis://localhost`. `dev/with-redis cargo run --example middleware` starts a private Redis server.
+//!
+//! It prints the duration and the result of each run. At most two images run at a time, so that the
+//! third one takes twice as long. The task of the type `unknown` fails, because no handler takes it.
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::time::{Duration, Instant};
@@ -15,12 +21,16 @@ async fn resize(_cx: TaskContext, _task: Task) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says how long a run took, and how it ended. A layer is a function from a handler to a service.
+/// Prints how long a run took, and whether it succeeded.
 async fn timed(inner: HandlerService, run: Run) -> Result<Answer, HandlerError> {
     let (begin, task_type) = (Instant::now(), run.task.task_type().to_owned());
     let answer = inner.oneshot(run).await;
-    let how = if answer.is_ok() { "well" } else { "badly" };
-    println!("{task_type} ended {how} after {:?}", begin.elapsed());
+    let result = if answer.is_ok() {
+        "succeeded"
+    } else {
+        "failed"
+    };
+    println!("{task_type} {result} after {:?}", begin.elapsed());
     answer
 }
 

@@ -1,11 +1,17 @@
-//! Payloads as protobuf messages, by prost: the same bytes as Go's `proto.Marshal` writes.
+//! Payloads that are protobuf messages of the crate prost. The bytes are those that Go's `proto.Marshal`
+//! writes.
+//!
+//! Run it with `cargo run --example protobuf`. It uses the Redis at `REDIS_URL`, by default
+//! `redis://localhost`. `dev/with-redis cargo run --example protobuf` starts a private Redis server.
+//!
+//! It prints the number and the amount of one invoice, then stops after a second.
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::time::Duration;
 
 use rasynq::{Client, Connection, Mux, Protobuf, Server, TaskContext, TaskKind};
 
-/// Usually generated from a `.proto` file by prost-build.
+/// Usually prost-build generates this from a `.proto` file.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Invoice {
     #[prost(string, tag = "1")]

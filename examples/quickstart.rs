@@ -1,11 +1,13 @@
-//! The main job from end to end, in about five seconds: a client enqueues typed tasks (some at
-//! once, some later, one that is refused as a duplicate, some that fail), a worker runs them with
-//! progress on screen, the results are read back, and a table says what happened to each.
+//! Client, server and results together, in about five seconds. A client enqueues typed tasks: for now,
+//! for later, a duplicate, and some that fail. A server runs them. Then their results are read.
 //!
-//! `dev/quickstart` runs it on a Redis server of its own; `cargo run --example quickstart` on the
-//! one at `REDIS_URL`, by default `redis://localhost`. It only touches queues whose names begin
-//! with `quickstart:`, and ends with an error if anything went otherwise than it should.
-#![expect(clippy::print_stdout, reason = "it is made to be looked at")]
+//! Run it with `dev/quickstart`, which starts a private Redis server. `cargo run --example quickstart`
+//! uses the Redis at `REDIS_URL`, by default `redis://localhost`.
+//!
+//! It prints one line for each event, the progress of a long task, and at the end a table of all tasks.
+//! It uses only queues whose names begin with `quickstart:`. It exits with an error if a task does not
+//! reach the state that is planned for it.
+#![expect(clippy::print_stdout, reason = "an example")]
 
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -21,12 +23,12 @@ use tokio::time::sleep;
 
 const CRITICAL: &str = "quickstart:critical";
 const DEFAULT: &str = "quickstart:default";
-/// How long the tasks and their results can be read after they are done.
+/// How long the tasks and their results stay readable after they are completed.
 const KEEP: Duration = Duration::from_secs(10 * 60);
-/// All is over by then, or something is wrong.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest time to wait for all tasks.
+const DEADLINE: Duration = Duration::from_secs(20);
 
-// ---- The tasks: what a task type carries, and its name, written once ---------------------------
+// ---- The tasks: payload and type name -----------------------------------------------------------
 
 #[derive(Serialize, Deserialize)]
 struct Welcome {
@@ -39,7 +41,7 @@ impl TaskKind for Welcome {
 #[derive(Serialize, Deserialize)]
 struct Report {
     month: String,
-    /// Makes this run's report another one than an earlier run's.
+    /// Differs in each run of this example, so that an earlier report is not a duplicate.
     run: u32,
 }
 impl TaskKind for Report {
@@ -49,7 +51,7 @@ impl TaskKind for Report {
 #[derive(Serialize, Deserialize)]
 struct Charge {
     cents: u64,
-    /// How many runs fail before one ends well.
+    /// How many attempts fail before one succeeds.
     failures: u32,
 }
 impl TaskKind for Charge {
@@ -72,7 +74,7 @@ impl TaskKind for Encode {
     const TYPE: &'static str = "video:encode";
 }
 
-// ---- The handlers: async functions of a context and a payload ----------------------------------
+// ---- The handlers: async functions of a context and a payload -----------------------------------
 
 async fn welcome(cx: TaskContext, mail: Welcome) -> anyhow::Result<()> {
     sleep(Duration::from_millis(200)).await;
@@ -92,7 +94,7 @@ async fn charge(cx: TaskContext, charge: Charge) -> anyhow::Result<()> {
 }
 
 async fn import(_cx: TaskContext, import: Import) -> Result<(), SkipRetry> {
-    // It will not be better next time: no retry.
+    // A retry would fail too.
     Err(SkipRetry::new(format!("{} is not a table", import.file)))
 }
 
@@ -107,22 +109,22 @@ async fn encode(cx: TaskContext, video: Encode) -> anyhow::Result<()> {
     finish(&cx, format!("{} frames", video.frames)).await
 }
 
-/// Without a typed payload: for every type that begins with `image:`.
+/// A handler without a typed payload. It takes every type that begins with `image:`.
 async fn resize(cx: TaskContext, task: Task) -> anyhow::Result<()> {
     sleep(Duration::from_millis(100)).await;
     finish(&cx, format!("{} bytes resized", task.payload().len())).await
 }
 
-/// Writes the result, which is kept with the task for its retention.
+/// Writes the result. Redis keeps it with the task for the retention.
 async fn finish(cx: &TaskContext, result: String) -> anyhow::Result<()> {
     cx.write_result(result.clone()).await?;
-    say("worker", cx.task_id(), cx.task_type(), &result);
+    print_event("worker", cx.task_id(), cx.task_type(), &result);
     Ok(())
 }
 
 // ---- The client ---------------------------------------------------------------------------------
 
-/// A task that was enqueued, and what is to become of it.
+/// A task that was enqueued, and the state and the number of attempts that are planned for it.
 struct Planned {
     id: String,
     queue: String,
@@ -130,20 +132,20 @@ struct Planned {
     attempts: u32,
 }
 
-/// Everything that this run has enqueued.
+/// All tasks that this run enqueued.
 #[derive(Default)]
 struct Plan(Vec<Planned>);
 
 impl Plan {
-    /// Enqueues a task that is to end in this state after so many attempts.
+    /// Enqueues a task that should reach this state after `n` attempts.
     async fn add(&mut self, call: Enqueue<'_>, state: TaskState, n: u32) -> anyhow::Result<String> {
         let info = call.retention(KEEP).await?;
         let id = info.id.clone();
-        self.note(&info, state, n);
+        self.add_stored(&info, state, n);
         Ok(id)
     }
 
-    fn note(&mut self, info: &TaskInfo, state: TaskState, attempts: u32) {
+    fn add_stored(&mut self, info: &TaskInfo, state: TaskState, attempts: u32) {
         let when = match info.next_process_at {
             Some(at) if info.state == TaskState::Scheduled => {
                 format!("{} for {}", info.state, at.format("%H:%M:%S"))
@@ -151,7 +153,7 @@ impl Plan {
             _ => info.state.to_string(),
         };
         let text = format!("{when} in {}", info.queue);
-        say("client", &info.id, &info.task_type, &text);
+        print_event("client", &info.id, &info.task_type, &text);
         self.0.push(Planned {
             id: info.id.clone(),
             queue: info.queue.clone(),
@@ -161,13 +163,13 @@ impl Plan {
     }
 }
 
-/// Enqueues everything. Returns the plan, and the id of the task that reports progress.
+/// Enqueues all tasks. Returns the plan, and the id of the task that reports progress.
 async fn enqueue_all(client: &Client) -> anyhow::Result<(Plan, String)> {
     use TaskState::{Archived, Completed};
     let mut plan = Plan::default();
     let secs = Duration::from_secs;
 
-    // At once, and later.
+    // For now, and for later.
     let mail = |user: &str| Welcome { user: user.into() };
     plan.add(client.enqueue(mail("ann")).queue(CRITICAL), Completed, 1)
         .await?;
@@ -176,7 +178,7 @@ async fn enqueue_all(client: &Client) -> anyhow::Result<(Plan, String)> {
         plan.add(call.process_in(secs(delay)), Completed, 1).await?;
     }
 
-    // Unique: as long as the first one is not done, another one with the same payload is refused.
+    // Unique: until the first report is done, a second one with the same payload is refused.
     let report = Report {
         month: "May".into(),
         run: std::process::id(),
@@ -185,15 +187,15 @@ async fn enqueue_all(client: &Client) -> anyhow::Result<(Plan, String)> {
     let holder = plan.add(unique(&report), Completed, 1).await?;
     match unique(&report).await {
         Err(error) if error.kind() == ErrorKind::DuplicateTask => {
-            let in_the_way = error.task_id().unwrap_or_default();
-            ensure!(in_the_way == holder, "the lock is {in_the_way}'s");
-            let text = format!("refused: {} is the same", short(in_the_way));
-            say("client", "-", Report::TYPE, &text);
+            let existing = error.task_id().unwrap_or_default();
+            ensure!(existing == holder, "the lock belongs to {existing}");
+            let text = format!("refused: a duplicate of {}", short(existing));
+            print_event("client", "-", Report::TYPE, &text);
         }
         other => bail!("the duplicate was not refused: {other:?}"),
     }
 
-    // Failing: well at the third attempt, never well, and not worth another attempt.
+    // Failing: succeeds at the third attempt, fails at every attempt, fails without a retry.
     let flaky = |failures| Charge {
         cents: 1250,
         failures,
@@ -206,32 +208,32 @@ async fn enqueue_all(client: &Client) -> anyhow::Result<(Plan, String)> {
     plan.add(client.enqueue(Import { file }).queue(DEFAULT), Archived, 1)
         .await?;
 
-    // Long, with progress.
+    // A long task with progress.
     let video = Encode { frames: 3000 };
     let long = plan
         .add(client.enqueue(video).queue(DEFAULT), Completed, 1)
         .await?;
 
-    // Many in one round trip, each with its own result.
+    // Three tasks in one round trip. Each has its own result.
     let images = [("icon", 900), ("photo", 48_000), ("poster", 230_000)].map(|(name, size)| {
         Task::new(format!("image:{name}"), vec![0; size])
             .queue(DEFAULT)
             .retention(KEEP)
     });
     for stored in client.enqueue_batch(images).await {
-        plan.note(&stored?, Completed, 1);
+        plan.add_stored(&stored?, Completed, 1);
     }
     Ok((plan, long))
 }
 
-// ---- The show -----------------------------------------------------------------------------------
+// ---- The run of the example ---------------------------------------------------------------------
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match show().await {
+    match run().await {
         Ok(0) => ExitCode::SUCCESS,
         Ok(wrong) => {
-            eprintln!("{wrong} tasks ended otherwise than planned");
+            eprintln!("{wrong} tasks did not reach the planned state");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -241,9 +243,9 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns how many tasks ended otherwise than planned.
-async fn show() -> anyhow::Result<usize> {
-    // Warnings of the library, for those who ask: RUST_LOG=rasynq=warn
+/// Returns how many tasks did not reach the planned state.
+async fn run() -> anyhow::Result<usize> {
+    // RUST_LOG=rasynq=warn prints the warnings of the library.
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
@@ -253,7 +255,7 @@ async fn show() -> anyhow::Result<usize> {
     let redis = Connection::from_uri(&uri)?;
     let client = Client::connect(&redis)
         .await
-        .context("REDIS_URL says where Redis is; dev/quickstart starts one")?;
+        .context("set REDIS_URL to the address of Redis, or use dev/quickstart")?;
     let inspector = Inspector::connect(&redis).await?;
     println!("rasynq on {redis}\n");
 
@@ -270,24 +272,24 @@ async fn show() -> anyhow::Result<usize> {
         .concurrency(4)
         .queue(CRITICAL, 2)
         .queue(DEFAULT, 1)
-        // Only where Redis does not tell the server of changes: it then looks this often.
+        // Used only where Redis cannot notify the server of changes: the polling intervals.
         .delayed_task_check_interval(Duration::from_millis(200))
         .task_check_interval(Duration::from_millis(200))
-        // Shorter than one would have it, for the show.
+        // Shorter than in production, so that the example is quick.
         .retry_delay(RetryDelay::constant(Duration::from_secs(1)))
         .error_handler(|cx, task, error| {
             let attempt = cx.retried() + 1;
             let text = format!("attempt {attempt} failed: {error:#}");
-            say("worker", cx.task_id(), task.task_type(), &text);
+            print_event("worker", cx.task_id(), task.task_type(), &text);
         })
         .start(mux)
         .await?;
-    say("worker", "-", "", "started, 4 tasks at once");
+    print_event("worker", "-", "", "started, runs 4 tasks at a time");
 
-    let ended = wait_for_all(&inspector, &plan, &long).await;
+    let last_read = wait_for_all(&inspector, &plan, &long).await;
     server.shutdown().await;
-    say("worker", "-", "", "shut down");
-    let wrong = summary(&plan, &ended?);
+    print_event("worker", "-", "", "shut down");
+    let wrong = summary(&plan, &last_read?);
     inspector.close().await;
     client.close().await;
     if wrong == 0 {
@@ -299,8 +301,8 @@ async fn show() -> anyhow::Result<usize> {
     Ok(wrong)
 }
 
-/// Reads all tasks again and again until each is completed or archived, and shows the progress of
-/// the long one. Returns them as they were read last.
+/// Polls all tasks until each is completed or archived, and prints the progress of the long task.
+/// Returns the tasks as they were read last.
 async fn wait_for_all(
     inspector: &Inspector,
     plan: &Plan,
@@ -317,33 +319,33 @@ async fn wait_for_all(
             let percent = percent(&info.result).unwrap_or(0);
             if percent >= shown + 10 {
                 shown = percent;
-                say("progress", long, &info.task_type, &bar(percent));
+                print_event("progress", long, &info.task_type, &bar(percent));
             }
         }
-        let over =
+        let is_final =
             |info: &TaskInfo| matches!(info.state, TaskState::Completed | TaskState::Archived);
-        if infos.iter().all(over) || begin.elapsed() > PATIENCE {
+        if infos.iter().all(is_final) || begin.elapsed() > DEADLINE {
             return Ok(infos);
         }
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Says of each task what became of it. Returns how many ended otherwise than planned.
-fn summary(plan: &Plan, ended: &[TaskInfo]) -> usize {
+/// Prints what happened to each task. Returns how many did not reach the planned state.
+fn summary(plan: &Plan, tasks: &[TaskInfo]) -> usize {
     println!(
         "\n{:8}  {:13}  {:19}  {:9}  {:>8}  result or last error",
         "task", "type", "queue", "state", "attempts"
     );
     let mut wrong = 0;
-    for (planned, info) in plan.0.iter().zip(ended) {
+    for (planned, info) in plan.0.iter().zip(tasks) {
         let attempts = info.retried + 1;
-        let said = match info.state {
+        let text = match info.state {
             TaskState::Completed => String::from_utf8_lossy(&info.result).into_owned(),
             _ => info.last_error.clone(),
         };
         println!(
-            "{:8}  {:13}  {:19}  {:9}  {attempts:>8}  {said}",
+            "{:8}  {:13}  {:19}  {:9}  {attempts:>8}  {text}",
             short(&info.id),
             info.task_type,
             info.queue,
@@ -360,10 +362,10 @@ fn summary(plan: &Plan, ended: &[TaskInfo]) -> usize {
     wrong
 }
 
-/// Prints one line: when, who, which task, and what.
-fn say(who: &str, id: &str, task_type: &str, what: &str) {
-    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let at = BEGIN.elapsed().as_secs_f64();
+/// Prints one line: the time, who reports, the task, and what happened.
+fn print_event(who: &str, id: &str, task_type: &str, what: &str) {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let at = START.elapsed().as_secs_f64();
     println!(
         "{at:5.2} s  {who:8}  {:8}  {task_type:13}  {what}",
         short(id)
@@ -374,13 +376,13 @@ fn short(id: &str) -> &str {
     id.get(..8).unwrap_or(id)
 }
 
-/// What `TaskContext::progress` has written, unless it is something else.
+/// The percentage in a result that `TaskContext::progress` wrote; `None` for other results.
 fn percent(result: &[u8]) -> Option<u64> {
     let json: serde_json::Value = serde_json::from_slice(result).ok()?;
     json["progress"]["percent"].as_u64()
 }
 
 fn bar(percent: u64) -> String {
-    let full = (percent / 5) as usize;
-    format!("[{:-<20}] {percent:3} %", "#".repeat(full))
+    let filled = (percent / 5) as usize;
+    format!("[{:-<20}] {percent:3} %", "#".repeat(filled))
 }

@@ -1,5 +1,11 @@
-//! Several servers in one process: each with its own queues, concurrency and settings. Here a slow
-//! queue cannot take the workers of a fast one. Ends at Ctrl-C, or after three seconds.
+//! Two servers in one process. Each has its own queues, concurrency and settings, so that tasks of a
+//! slow queue do not take the slots of a fast one.
+//!
+//! Run it with `cargo run --example several_servers`. It uses the Redis at `REDIS_URL`, by default
+//! `redis://localhost`. `dev/with-redis cargo run --example several_servers` starts a private Redis server.
+//!
+//! It prints the ids of the servers, the four fast tasks at once, and two of the slow tasks after each
+//! second. It stops at Ctrl-C, or after three seconds.
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::time::Duration;
@@ -47,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
         _ = tokio::signal::ctrl_c() => {}
         () = tokio::time::sleep(Duration::from_secs(3)) => {}
     }
-    // Both at once: the longer of the two decides how long it takes.
+    // Both stop at the same time.
     tokio::join!(one.shutdown(), other.shutdown());
     Ok(())
 }

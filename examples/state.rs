@@ -1,5 +1,10 @@
-//! State that handlers share without globals: given to the mux, asked for by type; or held by a
-//! handler that is a struct.
+//! State without global variables: a value of the mux, which handlers ask for by its type, and a handler
+//! that is a struct with fields.
+//!
+//! Run it with `cargo run --example state`. It uses the Redis at `REDIS_URL`, by default
+//! `redis://localhost`. `dev/with-redis cargo run --example state` starts a private Redis server.
+//!
+//! It prints one mail and, after a second, the number of clicks that the handlers counted.
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::sync::Arc;
@@ -9,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rasynq::{Answer, Client, Connection, Handler, Mux, Server, Task, TaskContext};
 
-/// What all handlers of the mux share.
+/// The state that all handlers of the mux share.
 #[derive(Default)]
 struct Counters {
     clicks: AtomicU64,
@@ -21,7 +26,7 @@ async fn click(cx: TaskContext, _task: Task) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A handler with fields of its own.
+/// A handler with fields.
 struct Mailer {
     from: &'static str,
 }

@@ -1,5 +1,10 @@
-//! Typed payloads: the type name is written once, the payload is JSON as Go's `json.Marshal`
-//! writes it. What does not decode is archived here instead of being retried.
+//! Typed payloads. The type name is written once. The payload is JSON, as Go's `json.Marshal` writes it.
+//! A payload that does not decode is archived, not retried.
+//!
+//! Run it with `cargo run --example typed`. It uses the Redis at `REDIS_URL`, by default
+//! `redis://localhost`. `dev/with-redis cargo run --example typed` starts a private Redis server.
+//!
+//! It prints two welcomes, and the error of the payload that is not a `Welcome`. It stops after a second.
 #![expect(clippy::print_stdout, reason = "an example")]
 
 use std::time::Duration;
@@ -31,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
         .enqueue(&Welcome { user_id: 43 })
         .queue(queue)
         .await?;
-    // The untyped road leads to the same handler; this payload is not a `Welcome`.
+    // A task without a type of its own reaches the same handler. This payload is not a `Welcome`.
     let wrong = Task::new(Welcome::TYPE, r#"{"user":"ann"}"#);
     client.enqueue(wrong).queue(queue).await?;
 
