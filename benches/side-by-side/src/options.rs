@@ -36,7 +36,7 @@ impl Options {
         let mut options = Self {
             setup: Setup {
                 go_peer: "compat/bin/go-peer".into(),
-                rust_peer: "compat/bin/rust-peer".into(),
+                rust_peer: "target/release/rust-peer".into(),
                 third_party: None,
                 redis_server: "redis-server".into(),
                 rounds: 0,
