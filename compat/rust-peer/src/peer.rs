@@ -133,7 +133,7 @@ impl Peer {
             }
             "stop" => {
                 let form: NamedForm = request.form()?;
-                self.servers.get(&form.name)?.stop().await?;
+                self.servers.get(&form.name)?.stop();
                 Ok(Value::Null)
             }
             "shutdown" => {

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rasynq::RunningServer;
-use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -89,9 +88,9 @@ fn unknown(name: &str) -> Failure {
     Failure::invalid(format!("there is no server {name:?}"))
 }
 
-/// A server, which requests share until one of them shuts it down.
+/// A server, which requests share. Its name is gone once a shutdown begins.
 pub(crate) struct ServerHandle {
-    server: RwLock<Option<RunningServer>>,
+    server: RunningServer,
     /// Fires when the shutdown begins: pings in flight give up.
     shutting_down: CancellationToken,
 }
@@ -99,38 +98,26 @@ pub(crate) struct ServerHandle {
 impl ServerHandle {
     fn new(server: RunningServer) -> Self {
         Self {
-            server: RwLock::new(Some(server)),
+            server,
             shutting_down: CancellationToken::new(),
         }
     }
 
     pub(crate) async fn ping(&self) -> Result<(), Failure> {
-        let ping = async {
-            match &*self.server.read().await {
-                Some(server) => Ok(server.ping().await?),
-                None => Err(shut_down()),
-            }
-        };
-        let pinged = self.shutting_down.run_until_cancelled(ping).await;
-        pinged.unwrap_or_else(|| Err(shut_down()))
-    }
-
-    pub(crate) async fn stop(&self) -> Result<(), Failure> {
-        match &*self.server.read().await {
-            Some(server) => {
-                server.stop();
-                Ok(())
-            }
+        let ping = self.server.ping();
+        match self.shutting_down.run_until_cancelled(ping).await {
+            Some(pinged) => Ok(pinged?),
             None => Err(shut_down()),
         }
     }
 
+    pub(crate) fn stop(&self) {
+        self.server.stop();
+    }
+
     pub(crate) async fn shutdown(&self) {
         self.shutting_down.cancel();
-        let server = self.server.write().await.take();
-        if let Some(server) = server {
-            server.shutdown().await;
-        }
+        self.server.shutdown().await;
     }
 }
 
