@@ -31,7 +31,7 @@ pub use config::{
     UnknownType,
 };
 use config::{Config, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
-use fetch::{Gates, LostFetches, Processor, Sizing};
+use fetch::{Gates, LostFetches, OwnerTokens, Processor, Sizing};
 use hooks::Hooks;
 use policy::Policy;
 use queues::Queues;
@@ -69,6 +69,7 @@ struct Parts {
 }
 
 impl Parts {
+    // Long, because it is a list: each part and each channel once.
     fn new(config: &Config, handler: HandlerService, broker: &Broker) -> Self {
         let broker = || broker.clone();
         let queues = Queues::new(&broker(), &config.queues, config.strict_priority);
@@ -113,6 +114,7 @@ impl Parts {
                 acknowledgements: Arc::clone(&acknowledgements),
                 sizing: Sizing::new(config.concurrency, config.prefetch),
                 task_check_interval: config.task_check_interval,
+                owners: OwnerTokens::new(),
                 lost,
             },
             runs,

@@ -6,7 +6,7 @@ use fred::types::{Key, Value};
 
 use super::script::{ARCHIVE, COMPLETE, DONE, REQUEUE, RETRY, Script, number, word};
 use super::{Broker, reply};
-use crate::broker::{Acknowledgement, ActiveRange, Authority, Claim, Outcome};
+use crate::broker::{Acknowledgement, ActiveRange, Authority, Outcome};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
@@ -39,8 +39,7 @@ impl Broker {
     }
 }
 
-/// The script call that writes outcomes of one kind: its script, what the call as a whole takes, and
-/// what it takes for each task.
+/// The script call that writes outcomes of one kind: its script, and what the call as a whole takes.
 fn call_for(
     kind: &Outcome,
     queue: &QueueKeys,
@@ -48,76 +47,67 @@ fn call_for(
     authority: Authority,
     now: DateTime<Utc>,
 ) -> AckCall {
+    let call = |script| AckCall::new(script, queue);
     match kind {
-        Outcome::Done { .. } => AckCall::new(&DONE, queue)
+        Outcome::Done { .. } => call(&DONE)
             .processed(queue, now)
             .arg(active_range(authority))
             .done(acknowledgements),
-        Outcome::Completed { .. } => AckCall::new(&COMPLETE, queue)
+        Outcome::Completed { .. } => call(&COMPLETE)
             .key(queue.completed())
             .processed(queue, now)
-            .each(acknowledgements, |outcome, args| {
-                if let Outcome::Completed {
-                    lock,
-                    message,
-                    keep_until_unix_secs,
-                } = outcome
-                {
-                    args.push(text_or_empty(lock));
-                    args.push(message.clone().into());
-                    args.push(number(*keep_until_unix_secs));
-                }
-            }),
-        Outcome::Retry { .. } => AckCall::new(&RETRY, queue)
+            .each(acknowledgements),
+        Outcome::Retry { .. } => call(&RETRY)
             .key(queue.retry())
-            .processed(queue, now)
-            .failed(queue, now)
+            .processed_and_failed(queue, now)
             .arg(expired_secs(authority))
             .arg(word("retry"))
-            .each(acknowledgements, |outcome, args| {
-                if let Outcome::Retry {
-                    message,
-                    at_unix_secs,
-                    counted,
-                } = outcome
-                {
-                    args.push(number(*at_unix_secs));
-                    args.push(message.clone().into());
-                    args.push(flag(*counted));
-                }
-            }),
-        Outcome::Deferred { .. } => AckCall::new(&RETRY, queue)
+            .each(acknowledgements),
+        Outcome::Deferred { .. } => call(&RETRY)
             .key(queue.scheduled())
-            .processed(queue, now)
-            .failed(queue, now)
+            .processed_and_failed(queue, now)
             .arg(expired_secs(authority))
             .arg(word("scheduled"))
-            .each(acknowledgements, |outcome, args| {
-                if let Outcome::Deferred { at_unix_secs } = outcome {
-                    args.push(number(*at_unix_secs));
-                    args.push(word(""));
-                    args.push(flag(false));
-                }
-            }),
-        Outcome::Archived { limits, .. } => AckCall::new(&ARCHIVE, queue)
+            .each(acknowledgements),
+        Outcome::Archived { limits, .. } => call(&ARCHIVE)
             .key(queue.archived())
-            .processed(queue, now)
-            .failed(queue, now)
+            .processed_and_failed(queue, now)
             .arg(expired_secs(authority))
             .arg(number(limits.max_size))
             .arg(number(limits.max_age_secs))
-            .each(acknowledgements, |outcome, args| {
-                if let Outcome::Archived {
-                    message, counted, ..
-                } = outcome
-                {
-                    args.push(bytes_or_empty(message));
-                    args.push(flag(*counted));
-                }
-            }),
-        Outcome::Requeued => AckCall::new(&REQUEUE, queue)
-            .key(queue.pending())
-            .each(acknowledgements, |_, _| {}),
+            .each(acknowledgements),
+        Outcome::Requeued => call(&REQUEUE).key(queue.pending()).each(acknowledgements),
+    }
+}
+
+/// What a script takes for each task, after its claim.
+fn push_fields(args: &mut Vec<Value>, outcome: &Outcome) {
+    match outcome {
+        Outcome::Done { .. } | Outcome::Requeued => {}
+        Outcome::Completed {
+            lock,
+            message,
+            keep_until_unix_secs,
+        } => args.extend([
+            text_or_empty(lock),
+            message.clone().into(),
+            number(*keep_until_unix_secs),
+        ]),
+        Outcome::Retry {
+            message,
+            at_unix_secs,
+            counted,
+        } => args.extend([
+            number(*at_unix_secs),
+            message.clone().into(),
+            flag(*counted),
+        ]),
+        Outcome::Deferred { at_unix_secs } => {
+            args.extend([number(*at_unix_secs), word(""), flag(false)]);
+        }
+        Outcome::Archived {
+            message, counted, ..
+        } => args.extend([bytes_or_empty(message), flag(*counted)]),
     }
 }
 
@@ -154,31 +144,22 @@ impl AckCall {
         self
     }
 
-    /// The counters of failed tasks.
-    fn failed(mut self, queue: &QueueKeys, now: DateTime<Utc>) -> Self {
+    /// The same, and the counters of failed tasks.
+    fn processed_and_failed(self, queue: &QueueKeys, now: DateTime<Utc>) -> Self {
         let of_the_day = queue.failed_on(now.date_naive());
-        self.keys
-            .extend([Key::from(of_the_day), Key::from(queue.failed())]);
-        self
+        self.processed(queue, now)
+            .key(&of_the_day)
+            .key(queue.failed())
     }
 
-    /// Each task: its claim, and what `fields` adds for its outcome.
-    fn each(
-        mut self,
-        acknowledgements: &[&Acknowledgement],
-        fields: impl Fn(&Outcome, &mut Vec<Value>),
-    ) -> Self {
+    /// Each task: its claim and the fields of its outcome.
+    fn each(mut self, acknowledgements: &[&Acknowledgement]) -> Self {
         self.args.reserve(6 * acknowledgements.len());
-        for acknowledgement in acknowledgements {
-            let Claim {
-                id,
-                owner,
-                original,
-            } = &acknowledgement.claim;
-            self.args.push(id.clone().into());
-            self.args.push(owner.clone().into());
-            self.args.push(bytes_or_empty(original));
-            fields(&acknowledgement.outcome, &mut self.args);
+        for Acknowledgement { claim, outcome } in acknowledgements {
+            self.args.push(claim.id.clone().into());
+            self.args.push(claim.owner.clone().into());
+            self.args.push(bytes_or_empty(&claim.original));
+            push_fields(&mut self.args, outcome);
         }
         self
     }

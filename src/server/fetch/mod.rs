@@ -8,5 +8,5 @@ mod sizing;
 
 pub(super) use gate::Gates;
 pub(super) use lost_fetches::LostFetches;
-pub(super) use processor::Processor;
+pub(super) use processor::{OwnerTokens, Processor};
 pub(super) use sizing::Sizing;

@@ -39,6 +39,7 @@ pub(in crate::server) struct Processor {
     pub(in crate::server) acknowledgements: Arc<Acknowledgements>,
     pub(in crate::server) sizing: Sizing,
     pub(in crate::server) task_check_interval: Duration,
+    pub(in crate::server) owners: OwnerTokens,
     /// To [`LostFetches`](super::LostFetches): fetches whose reply was lost or came too late.
     pub(in crate::server) lost: mpsc::UnboundedSender<LostFetch>,
 }
@@ -59,21 +60,11 @@ struct QueueReply {
     may_have_more: bool,
 }
 
-/// What all calls of one fetch share.
-struct FetchCalls<'p> {
-    processor: &'p Processor,
-    owners: &'p OwnerTokens,
-    /// Until the first call has taken the acknowledgements that it carries.
-    expected: Option<ExpectedFetch<'p>>,
-    stop: &'p CancellationToken,
-}
-
 impl Service for Processor {
     const NAME: &'static str = "processor";
 
     async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.sizing.capacity));
-        let owners = OwnerTokens::new();
         let mut fetches: FuturesUnordered<BoxFuture<'_, Fetch>> = FuturesUnordered::new();
         let mut requested = 0;
         // Without tracking, all queues are asked at this time.
@@ -108,13 +99,7 @@ impl Service for Processor {
                 permits = acquire(&slots, least.unwrap_or(1)), if least.is_some() => {
                     let permits = self.add_free_slots(permits, &slots, load).await;
                     requested += permits.num_permits();
-                    let calls = FetchCalls {
-                        processor: &self,
-                        owners: &owners,
-                        expected: expected.take(),
-                        stop: &stop,
-                    };
-                    fetches.push(Box::pin(calls.fetch(permits)));
+                    fetches.push(Box::pin(self.fetch(permits, expected.take(), &stop)));
                 }
                 () = self.held.one_released(), if self.sizing.room(load) == 0 => {}
                 () = self.gates.opened(), if !any_to_ask => {}
@@ -213,26 +198,35 @@ impl Processor {
     }
 }
 
-impl FetchCalls<'_> {
-    /// One fetch over all open queues, for as many tasks as there are permits.
-    async fn fetch(mut self, permits: OwnedSemaphorePermit) -> Fetch {
+impl Processor {
+    /// One fetch over all open queues, for as many tasks as there are permits. `expected` ends once
+    /// the first call has taken the acknowledgements that it carries.
+    async fn fetch(
+        &self,
+        permits: OwnedSemaphorePermit,
+        expected: Option<ExpectedFetch<'_>>,
+        stop: &CancellationToken,
+    ) -> Fetch {
         let want = permits.num_permits();
-        let replies = match self.processor.queues.is_strict() {
-            true => self.fetch_in_strict_order(want).await,
-            false => self.fetch_by_weight(want).await,
+        let replies = match self.queues.is_strict() {
+            true => self.fetch_in_strict_order(want, expected, stop).await,
+            false => self.fetch_by_weight(want, expected, stop).await,
         };
         Fetch { permits, replies }
     }
 
-    async fn fetch_in_strict_order(&mut self, mut want: usize) -> Vec<QueueReply> {
+    async fn fetch_in_strict_order(
+        &self,
+        mut want: usize,
+        mut expected: Option<ExpectedFetch<'_>>,
+        stop: &CancellationToken,
+    ) -> Vec<QueueReply> {
         let mut replies = Vec::new();
-        let processor = self.processor;
-        for queue in processor.gates.to_ask(true, clock::monotonic()) {
-            if want == 0 || self.stop.is_cancelled() {
+        for queue in self.gates.to_ask(true, clock::monotonic()) {
+            if want == 0 || stop.is_cancelled() {
                 break;
             }
-            let expected = self.expected.take();
-            if let Some(reply) = self.ask(queue, want, expected).await {
+            if let Some(reply) = self.ask(queue, want, expected.take()).await {
                 want -= reply.tasks.len();
                 replies.push(reply);
             }
@@ -240,18 +234,21 @@ impl FetchCalls<'_> {
         replies
     }
 
-    async fn fetch_by_weight(&mut self, mut want: usize) -> Vec<QueueReply> {
-        let Processor { gates, queues, .. } = self.processor;
-        let mut open = gates.to_ask(false, clock::monotonic());
+    async fn fetch_by_weight(
+        &self,
+        mut want: usize,
+        mut expected: Option<ExpectedFetch<'_>>,
+        stop: &CancellationToken,
+    ) -> Vec<QueueReply> {
+        let mut open = self.gates.to_ask(false, clock::monotonic());
         let mut replies = Vec::new();
-        while want > 0 && !open.is_empty() && !self.stop.is_cancelled() {
+        while want > 0 && !open.is_empty() && !stop.is_cancelled() {
             // Another fetch may have drained some of them.
             let now = clock::monotonic();
-            open.retain(|queue| gates.takes_a_fetch(*queue, now));
-            let shares = queues.distribute(want, &open, |n| clock::draw(0..n));
+            open.retain(|queue| self.gates.takes_a_fetch(*queue, now));
+            let shares = self.queues.distribute(want, &open, |n| clock::draw(0..n));
             let asked: Vec<_> = open.iter().copied().filter(|q| shares[*q] > 0).collect();
             // All calls of a round are sent in one poll. The first one ends the expectation.
-            let mut expected = self.expected.take();
             let calls = asked
                 .iter()
                 .map(|queue| self.ask(*queue, shares[*queue], expected.take()));
@@ -274,14 +271,13 @@ impl FetchCalls<'_> {
         want: usize,
         expected: Option<ExpectedFetch<'_>>,
     ) -> Option<QueueReply> {
-        let processor = self.processor;
-        let carried = processor.acknowledgements.take_for_fetch(queue);
+        let carried = self.acknowledgements.take_for_fetch(queue);
         drop(expected);
-        let call = FetchCall::new(processor, queue, self.owners.next());
+        let call = FetchCall::new(self, queue);
         let fetched = match carried {
             None => {
                 let keys = &call.queue.keys;
-                processor.broker.dequeue(keys, want, &call.owner).await
+                self.broker.dequeue(keys, want, &call.owner).await
             }
             Some(batch) => call.exchange(batch, want).await,
         };
@@ -307,12 +303,12 @@ struct FetchCall<'p> {
 }
 
 impl<'p> FetchCall<'p> {
-    fn new(processor: &'p Processor, queue: usize, owner: Str) -> Self {
+    fn new(processor: &'p Processor, queue: usize) -> Self {
         processor.gates.fetch_started(queue);
         Self {
             processor,
             queue: processor.queues.get(queue),
-            owner,
+            owner: processor.owners.next(),
             sent_at: clock::monotonic(),
             may_be_lost: true,
             has_plenty: false,
@@ -396,13 +392,13 @@ impl Drop for FetchCall<'_> {
 
 /// Owner tokens, unique among all fetches of all servers. They are short, because each fetched task
 /// carries one.
-struct OwnerTokens {
+pub(in crate::server) struct OwnerTokens {
     server: String,
     next: AtomicU64,
 }
 
 impl OwnerTokens {
-    fn new() -> Self {
+    pub(in crate::server) fn new() -> Self {
         Self {
             server: clock::unique_name(),
             next: AtomicU64::new(1),

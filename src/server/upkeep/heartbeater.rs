@@ -3,7 +3,7 @@
 //! It owns the keys `asynq:servers:{…}` and `asynq:workers:{…}` of this server. A slow write of these
 //! never delays the renewal of leases.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunEnded;
 use crate::server::run::{HeldRun, HeldRuns};
 use crate::server::status::{Identity, Status};
-use crate::wire::{self, QueueKeys, ServerInfo, WorkerInfo};
+use crate::wire::{self, ServerInfo, WorkerInfo};
 
 /// How long a server counts as alive after its last heartbeat.
 const TTL_SECS: i64 = 10;
@@ -64,36 +64,30 @@ impl Periodic for Heartbeater {
 impl Heartbeater {
     /// Renews the valid leases, and ends the runs that have lost theirs.
     async fn renew_leases(&self, runs: &[Arc<HeldRun>]) -> Result<()> {
-        let mut by_queue: HashMap<&str, (&QueueKeys, Vec<&Arc<HeldRun>>)> = HashMap::new();
+        let mut by_queue: BTreeMap<usize, Vec<&HeldRun>> = BTreeMap::new();
         for run in runs {
             if run.has_lease() {
-                let (_, held) = by_queue
-                    .entry(run.queue.name())
-                    .or_insert_with(|| (&run.queue.keys, Vec::new()));
-                held.push(run);
+                by_queue.entry(run.queue.index).or_default().push(run);
             } else {
                 end_without_lease(run);
             }
         }
-        let calls = by_queue.into_values().flat_map(|(queue, held)| {
-            let parts: Vec<Vec<&Arc<HeldRun>>> =
-                held.chunks(MAX_RENEWALS).map(<[_]>::to_vec).collect();
-            parts.into_iter().map(move |part| (queue, part))
-        });
         // All calls are sent at once, so that a queue without an answer delays no other queue.
-        let renewed = join_all(calls.map(|(queue, part)| self.renew(queue, part))).await;
+        let batches = by_queue.values().flat_map(|runs| runs.chunks(MAX_RENEWALS));
+        let renewed = join_all(batches.map(|batch| self.renew(batch))).await;
         renewed.into_iter().fold(Ok(()), Result::and)
     }
 
-    async fn renew(&self, queue: &QueueKeys, runs: Vec<&Arc<HeldRun>>) -> Result<()> {
+    /// Renews the leases of runs of one queue.
+    async fn renew(&self, runs: &[&HeldRun]) -> Result<()> {
         let sent_at = clock::monotonic();
-        let names: Vec<_> = runs
+        let claims: Vec<_> = runs
             .iter()
             .map(|run| (run.id.clone(), run.owner.clone()))
             .collect();
-        let held = self.broker.extend_leases(queue, &names).await?;
-        for (run, held) in runs.iter().zip(held) {
-            if held {
+        let renewed = self.broker.extend_leases(&runs[0].queue.keys, &claims);
+        for (run, renewed) in runs.iter().zip(renewed.await?) {
+            if renewed {
                 run.lease_renewed(sent_at);
             } else {
                 end_without_lease(run);
