@@ -1,8 +1,8 @@
 //! A task queue for Rust that shares its Redis queues with Go's asynq.
 //!
-//! A [`Client`] enqueues tasks, a [`Server`] runs them, and none is lost when a process or a
-//! connection dies. Rust and Go programs enqueue for each other and serve the same queues side by
-//! side; every key and message stays readable by asynq v0.26.0 and asynqmon 0.7.2.
+//! A [`Client`] enqueues tasks, a [`Server`] runs them, and no task is lost when a process or a
+//! connection dies. Rust and Go programs enqueue tasks for each other and process the same queues
+//! side by side. asynq v0.26.0 and asynqmon 0.7.2 can read every key and every message.
 //!
 //! ```no_run
 //! use rasynq::{Client, Connection, Mux, Server, TaskContext, TaskKind};
@@ -11,41 +11,48 @@
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct Welcome { user_id: u64 }
-//! impl TaskKind for Welcome { const TYPE: &'static str = "email:welcome"; }
+//! impl TaskKind for Welcome { const TYPE: &'static str = "email:welcome"; } // the only place with the type's name
 //!
 //! async fn welcome(cx: TaskContext, mail: Welcome) -> anyhow::Result<()> {
-//!     println!("task {} welcomes user {}", cx.task_id(), mail.user_id);
+//!     println!("task {}: welcome, user {}", cx.task_id(), mail.user_id);
 //!     Ok(())
 //! }
 //!
-//! # async fn example() -> rasynq::Result<()> {
-//! let redis = Connection::from_uri("redis://localhost")?;
-//! let client = Client::connect(&redis).await?;
-//! client.enqueue(Welcome { user_id: 42 }).queue("critical").process_in(Duration::from_secs(60)).await?;
+//! #[tokio::main]
+//! async fn main() -> anyhow::Result<()> {
+//!     let redis = Connection::from_uri("redis://localhost")?;
+//!     let client = Client::connect(&redis).await?;
+//!     client.enqueue(Welcome { user_id: 42 }).queue("critical").await?; // now
+//!     client.enqueue(Welcome { user_id: 43 }).process_in(Duration::from_secs(1)).await?; // later
 //!
-//! Server::new(&redis).concurrency(10).queue("critical", 6).queue("default", 3)
-//!     .serve(Mux::new().handle(welcome))
-//!     .await?; // until SIGTERM
-//! # Ok(()) }
+//!     Server::new(&redis).concurrency(10).queue("critical", 6).queue("default", 3)
+//!         .serve(Mux::new().handle(welcome)) // a handler for all types with a prefix: .route("image:", resize)
+//!         .await?; // until SIGTERM or Ctrl-C
+//!     Ok(())
+//! }
 //! ```
+//!
+//! The first line appears at once, the second up to a second later. Ctrl-C shuts the server down.
 //!
 //! # Where to look
 //!
 //! | for | see |
 //! |---|---|
-//! | where Redis is: URIs, sentinels, clusters, TLS | [`Connection`] |
+//! | reaching Redis: URIs, sentinels, clusters, TLS | [`Connection`] |
 //! | tasks and their options | [`Task`], [`TaskOption`], [`TaskKind`], [`Codec`] |
 //! | enqueueing, one or many | [`Client::enqueue`], [`Client::enqueue_batch`] |
 //! | handlers, and what they may answer | [`IntoHandler`], [`Answer`], [`RetryAfter`], [`SkipRetry`], [`Revoke`], [`blocking`](blocking()) |
-//! | which handler runs what; middleware; state | [`Mux`] |
-//! | what a handler can ask and do | [`TaskContext`] |
-//! | settings of a server, starting and stopping it | [`Server`], [`RunningServer`], [`RetryDelay`] |
+//! | which handler runs which task; middleware; state | [`Mux`] |
+//! | what a handler can read and do while it runs | [`TaskContext`] |
+//! | settings of a server | [`Server`], [`RetryDelay`] |
+//! | starting and stopping a server | [`Server::serve`], [`Server::start`], [`RunningServer`], [`ServerStopper`] |
 //! | reading a task and its result; pause; cancel | [`Inspector`] |
 //! | what went wrong | [`Error::kind`], [`ErrorKind`] |
 //! | handlers in tests, without Redis | [`TestRun`] |
 //!
-//! The directory `docs` of the repository has a guide, a page on the migration from Go with what
-//! is the same and what differs, one on operations with the log events, and one on the design.
+//! The directory `docs` of this package has pages on writing handlers (the guide), on the migration
+//! from Go, on what is the same as in asynq and what differs (parity), on operations with the log
+//! events, on performance, and on the design.
 //!
 //! # Features
 //!
