@@ -43,7 +43,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         &["retry_delay", "run", "task", "server/queues"],
     ),
     ("server/queues", &["task", "wire"]),
-    ("server/status", &["wire"]),
+    ("server/identity", &["wire", "server/config"]),
     (
         "server/policy",
         &["retry_delay", "run", "task", "wire", "server/config"],
@@ -52,7 +52,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "server/hooks",
         &["run", "task", "server/config", "server/run"],
     ),
-    ("server/running", &["server/status"]),
+    ("server/running", &["server/identity"]),
     ("server/fetch/sizing", &[]),
     ("server/fetch/gate", &[]),
     ("server/fetch/lost_fetches", &["wire"]),
@@ -75,7 +75,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server/upkeep/health_checker", &["server/config"]),
     (
         "server/upkeep/heartbeater",
-        &["run", "wire", "server/run/held", "server/status"],
+        &["run", "wire", "server/run/held", "server/identity"],
     ),
     ("server/upkeep/janitor", &["server/queues", "server/wake"]),
     (

@@ -10,11 +10,11 @@ mod builder;
 mod config;
 mod fetch;
 mod hooks;
+mod identity;
 mod policy;
 mod queues;
 mod run;
 mod running;
-mod status;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -33,12 +33,12 @@ pub use config::{
 use config::{Config, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
 use fetch::{Gates, LostFetches, OwnerTokens, Processor, Sizing};
 use hooks::Hooks;
+use identity::Identity;
 use policy::Policy;
 use queues::Queues;
 use run::{Executor, HeldRuns};
 use running::Supervisor;
 pub use running::{RunningServer, ServerStopper};
-use status::{Identity, Status};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,7 +52,6 @@ use crate::handler::HandlerService;
 
 /// All parts of a server, connected but not started.
 struct Parts {
-    identity: Arc<Identity>,
     stopper: ServerStopper,
     processor: Processor,
     /// The tokio tasks of all runs.
@@ -73,13 +72,8 @@ impl Parts {
     fn new(config: &Config, handler: HandlerService, broker: &Broker) -> Self {
         let broker = || broker.clone();
         let queues = Queues::new(&broker(), &config.queues, config.strict_priority);
-        let identity = Arc::new(Identity::new(
-            config.concurrency,
-            config.queues.clone(),
-            config.strict_priority,
-        ));
-        let status = Arc::new(Status::new());
-        let stopper = ServerStopper::new(Arc::clone(&identity), Arc::clone(&status));
+        let identity = Arc::new(Identity::new(config));
+        let stopper = ServerStopper::new(Arc::clone(&identity));
         let policy = Arc::new(Policy::new(config));
 
         // What the parts share, and the channels between them.
@@ -125,7 +119,7 @@ impl Parts {
             heartbeater: Heartbeater {
                 broker: broker(),
                 identity: Arc::clone(&identity),
-                status,
+                stopped: stopper.stop_token(),
                 held: Arc::clone(&held),
             },
             watcher: Watcher {
@@ -134,7 +128,7 @@ impl Parts {
                 gates,
                 wakeups: Arc::clone(&wakeups),
                 reports,
-                server_key: identity.server_key(),
+                server_key: identity.server_key.clone(),
             },
             forwarder: Forwarder {
                 broker: broker(),
@@ -175,7 +169,6 @@ impl Parts {
                     HealthChecker { broker, callback },
                 )
             }),
-            identity,
             stopper,
         }
     }
@@ -186,7 +179,6 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     let mut parts = Parts::new(&config, handler, &broker);
     // The first heartbeat comes before the first task, so that whoever sees a task of this server active
     // can see the server.
-    parts.heartbeater.status.set_active();
     if let Err(error) = parts.heartbeater.pass().await {
         broker.close().await;
         return Err(error);
@@ -218,9 +210,9 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     // The server outlives its handle until it has ended in order.
     tokio::spawn(supervisor.run());
     tracing::info!(
-        server_id = parts.identity.server_id,
-        concurrency = parts.identity.concurrency,
-        queues = ?parts.identity.queues,
+        server_id = stopper.server_id(),
+        concurrency = config.concurrency,
+        queues = ?config.queues,
         "server started"
     );
     Ok(RunningServer {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::status::{Identity, Status};
+use super::identity::Identity;
 use crate::background::{ServiceHandle, Services};
 use crate::broker::Broker;
 use crate::clock;
@@ -63,7 +63,6 @@ pub struct ServerStopper(Arc<StopRequests>);
 
 struct StopRequests {
     identity: Arc<Identity>,
-    status: Arc<Status>,
     /// No more tasks are fetched.
     stop: CancellationToken,
     /// No more runs start, and the server ends.
@@ -152,10 +151,9 @@ impl Drop for RunningServer {
 }
 
 impl ServerStopper {
-    pub(super) fn new(identity: Arc<Identity>, status: Arc<Status>) -> Self {
+    pub(super) fn new(identity: Arc<Identity>) -> Self {
         Self(Arc::new(StopRequests {
             identity,
-            status,
             stop: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             abort: CancellationToken::new(),
@@ -164,14 +162,13 @@ impl ServerStopper {
 
     /// The id under which asynqmon shows the server.
     pub fn server_id(&self) -> &str {
-        &self.0.identity.server_id
+        &self.0.identity.info.server_id
     }
 
     /// Asks the server to stop fetching. See [`RunningServer::stop`].
     pub fn stop(&self) {
         if !self.0.stop.is_cancelled() {
             tracing::info!(server_id = self.server_id(), "fetches no more tasks");
-            self.0.status.set_stopped();
             self.0.stop.cancel();
         }
     }
@@ -231,7 +228,6 @@ impl Supervisor {
             );
         }
         self.upkeep.stop(deadline).await;
-        self.stopper.0.status.set_closed();
         self.heartbeater.stop(deadline).await;
         self.broker.close().await;
         tracing::info!(server_id, "shut down");

@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::background::Periodic;
 use crate::broker::Broker;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunEnded;
+use crate::server::identity::Identity;
 use crate::server::run::{HeldRun, HeldRuns};
-use crate::server::status::{Identity, Status};
 use crate::wire::{self, ServerInfo, WorkerInfo};
 
 /// How long a server counts as alive after its last heartbeat.
@@ -32,7 +32,8 @@ const MAX_SHOWN_PAYLOAD: usize = 4 << 10;
 pub(in crate::server) struct Heartbeater {
     pub(in crate::server) broker: Broker,
     pub(in crate::server) identity: Arc<Identity>,
-    pub(in crate::server) status: Arc<Status>,
+    /// Fires when the server fetches no more tasks.
+    pub(in crate::server) stopped: CancellationToken,
     pub(in crate::server) held: Arc<HeldRuns>,
 }
 
@@ -53,8 +54,12 @@ impl Periodic for Heartbeater {
 
     /// Removes the keys of this server.
     async fn finish(&mut self) {
-        let (server_key, workers_key) = (self.identity.server_key(), self.identity.workers_key());
-        let cleared = self.broker.clear_server_state(&server_key, &workers_key);
+        let Identity {
+            server_key,
+            workers_key,
+            ..
+        } = &*self.identity;
+        let cleared = self.broker.clear_server_state(server_key, workers_key);
         if let Err(error) = cleared.await {
             tracing::warn!(%error, "could not remove the server's state, it will expire");
         }
@@ -97,55 +102,45 @@ impl Heartbeater {
     }
 
     async fn write_state(&self, runs: &[Arc<HeldRun>]) -> Result<()> {
-        let identity = &self.identity;
-        let running: Vec<_> = runs
-            .iter()
-            .filter(|run| !run.has_finished())
-            .filter_map(|run| Some((run, run.started()?)))
+        let Identity {
+            info,
+            server_key,
+            workers_key,
+        } = &*self.identity;
+        let running = runs.iter().filter(|run| !run.has_finished());
+        let workers: Vec<_> = running
+            .filter_map(|run| Some((run.id.clone(), wire::encode(&worker_info(info, run)?))))
             .collect();
         let server = ServerInfo {
-            host: identity.host.clone(),
-            pid: identity.pid as i32,
-            server_id: identity.server_id.clone(),
-            concurrency: i32::try_from(identity.concurrency).unwrap_or(i32::MAX),
-            queues: identity
-                .queues
-                .iter()
-                .map(|(name, weight)| (name.clone(), i32::try_from(*weight).unwrap_or(i32::MAX)))
-                .collect(),
-            strict_priority: identity.strict,
-            status: self.status.get().to_owned(),
-            start_time: Some(identity.started_at.into()),
-            active_worker_count: i32::try_from(running.len()).unwrap_or(i32::MAX),
+            status: match self.stopped.is_cancelled() {
+                true => "stopped".to_owned(),
+                false => "active".to_owned(),
+            },
+            active_worker_count: i32::try_from(workers.len()).unwrap_or(i32::MAX),
+            ..info.clone()
         };
-        let workers = running
-            .iter()
-            .map(|(run, started)| {
-                let info = WorkerInfo {
-                    host: identity.host.clone(),
-                    pid: identity.pid as i32,
-                    server_id: identity.server_id.clone(),
-                    task_id: run.id.to_string(),
-                    task_type: run.message.r#type.clone(),
-                    task_payload: shown(&run.message.payload),
-                    queue: run.message.queue.clone(),
-                    start_time: Some(started.at.into()),
-                    deadline: Some(started.deadline.into()),
-                };
-                (run.id.clone(), wire::encode(&info))
-            })
-            .collect();
+        let (server, now) = (wire::encode(&server), clock::now());
         self.broker
-            .write_server_state(
-                &self.identity.server_key(),
-                &self.identity.workers_key(),
-                wire::encode(&server),
-                workers,
-                TTL_SECS,
-                clock::now(),
-            )
+            .write_server_state(server_key, workers_key, server, workers, TTL_SECS, now)
             .await
     }
+}
+
+/// What asynqmon shows of a run. `None`: the run has not started.
+fn worker_info(server: &ServerInfo, run: &HeldRun) -> Option<WorkerInfo> {
+    let started = run.started()?;
+    let payload = &run.message.payload;
+    Some(WorkerInfo {
+        host: server.host.clone(),
+        pid: server.pid,
+        server_id: server.server_id.clone(),
+        task_id: run.id.to_string(),
+        task_type: run.message.r#type.clone(),
+        task_payload: payload.slice(..payload.len().min(MAX_SHOWN_PAYLOAD)),
+        queue: run.queue.name().to_owned(),
+        start_time: Some(started.at.into()),
+        deadline: Some(started.deadline.into()),
+    })
 }
 
 /// Ends a run whose task belongs to another server now. If the handler has finished already, nothing
@@ -154,8 +149,4 @@ fn end_without_lease(run: &HeldRun) {
     if !run.has_finished() {
         run.context.end(RunEnded::LeaseExpired);
     }
-}
-
-fn shown(payload: &Bytes) -> Bytes {
-    payload.slice(..payload.len().min(MAX_SHOWN_PAYLOAD))
 }

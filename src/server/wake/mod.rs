@@ -6,8 +6,8 @@
 
 mod watcher;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 pub(super) use watcher::Watcher;
@@ -15,13 +15,10 @@ pub(super) use watcher::Watcher;
 use super::fetch::Gates;
 use crate::broker::Report;
 
-/// The time of a queue without a task that is due or that expires.
-const NEVER: i64 = i64::MAX;
-
 /// The times by which the parts of a server are woken, for each queue by its index.
 pub(super) struct Wakeups {
     gates: Arc<Gates>,
-    times: Vec<QueueTimes>,
+    times: Mutex<Vec<QueueTimes>>,
     /// Redis notifies this server of changes.
     tracking: AtomicBool,
     /// The first due time may have changed, or tracking has begun or ended.
@@ -30,12 +27,13 @@ pub(super) struct Wakeups {
     reports: mpsc::UnboundedSender<Report>,
 }
 
-/// Times in unix milliseconds of our clock.
+/// Times in unix milliseconds of our clock. `None`: there is no such task.
+#[derive(Clone)]
 struct QueueTimes {
     /// When the first scheduled or retried task is due.
-    due_ms: AtomicI64,
+    due_ms: Option<i64>,
     /// When the first completed task expires. 0: perhaps now.
-    expiry_ms: AtomicI64,
+    expiry_ms: Option<i64>,
 }
 
 impl Wakeups {
@@ -45,13 +43,13 @@ impl Wakeups {
         gates: Arc<Gates>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Report>) {
         let (reports, receiver) = mpsc::unbounded_channel();
-        let times = (0..queues).map(|_| QueueTimes {
-            due_ms: AtomicI64::new(NEVER),
-            expiry_ms: AtomicI64::new(0),
-        });
+        let unknown = QueueTimes {
+            due_ms: None,
+            expiry_ms: Some(0),
+        };
         let wakeups = Self {
             gates,
-            times: times.collect(),
+            times: Mutex::new(vec![unknown; queues]),
             tracking: AtomicBool::new(false),
             due_changed: Notify::new(),
             reports,
@@ -106,23 +104,20 @@ impl Wakeups {
     }
 
     pub(super) fn set_due(&self, queue: usize, at_ms: Option<i64>) {
-        let due = &self.times[queue].due_ms;
-        due.store(at_ms.unwrap_or(NEVER), Ordering::Release);
+        self.times()[queue].due_ms = at_ms;
         self.due_changed.notify_one();
     }
 
     fn set_expiry(&self, queue: usize, at_ms: Option<i64>) {
-        let expiry = &self.times[queue].expiry_ms;
-        expiry.store(at_ms.unwrap_or(NEVER), Ordering::Release);
+        self.times()[queue].expiry_ms = at_ms;
     }
 
     /// The queue whose next task is due first, and the time.
     pub(super) fn first_due(&self) -> Option<(usize, i64)> {
-        let times = self.times.iter().enumerate();
-        times
-            .map(|(queue, times)| (queue, times.due_ms.load(Ordering::Acquire)))
+        let times = self.times();
+        let due = times.iter().enumerate();
+        due.filter_map(|(queue, times)| Some((queue, times.due_ms?)))
             .min_by_key(|(_, at_ms)| *at_ms)
-            .filter(|(_, at_ms)| *at_ms != NEVER)
     }
 
     /// Waits until the first due time may have changed, or tracking has begun or ended.
@@ -132,7 +127,12 @@ impl Wakeups {
 
     /// Whether completed tasks of a queue may have expired.
     pub(super) fn may_have_expired(&self, queue: usize, now_ms: i64) -> bool {
-        !self.is_tracking() || self.times[queue].expiry_ms.load(Ordering::Acquire) <= now_ms
+        let expiry_ms = self.times()[queue].expiry_ms;
+        !self.is_tracking() || expiry_ms.is_some_and(|at_ms| at_ms <= now_ms)
+    }
+
+    fn times(&self) -> MutexGuard<'_, Vec<QueueTimes>> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,0 +1,39 @@
+//! The identity of a server: what asynqmon shows of it, and the keys under which it is stored.
+
+use super::config::Config;
+use crate::clock::{self, Uuids};
+use crate::wire::{ServerInfo, keys};
+
+/// What identifies a server, and does not change while it runs.
+pub(super) struct Identity {
+    /// Complete apart from the status and the number of workers.
+    pub(super) info: ServerInfo,
+    pub(super) server_key: String,
+    pub(super) workers_key: String,
+}
+
+impl Identity {
+    pub(super) fn new(config: &Config) -> Self {
+        let (host, pid) = (hostname::get().unwrap_or_default(), std::process::id());
+        let host = host.to_string_lossy().into_owned();
+        let server_id = Uuids::new().next();
+        let shown = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
+        let queues = config.queues.iter();
+        Self {
+            server_key: keys::server(&host, pid, &server_id),
+            workers_key: keys::workers(&host, pid, &server_id),
+            info: ServerInfo {
+                host,
+                pid: pid as i32,
+                server_id,
+                concurrency: shown(config.concurrency as u64),
+                queues: queues
+                    .map(|(name, weight)| (name.clone(), shown((*weight).into())))
+                    .collect(),
+                strict_priority: config.strict_priority,
+                start_time: Some(clock::now().into()),
+                ..ServerInfo::default()
+            },
+        }
+    }
+}
