@@ -1,9 +1,8 @@
-//! A running server: how it is asked to end, and the order in which its parts end.
+//! A running server: how it is asked to stop, and the order in which its parts end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -13,26 +12,29 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::error::Result;
 
-/// After the handlers have finished, a shutdown waits this long for a Redis that does not answer.
+/// How long an aborted shutdown waits for the sweeps in flight.
+const LAST_SWEEPS: Duration = Duration::from_secs(1);
+/// After the last run has ended, a shutdown waits this long for a Redis that does not answer.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// A running server.
 ///
-/// There are three ways to ask it to end, each of which includes those before it. They may be called
-/// in any order and any number of times.
+/// Three methods ask it to stop. Each includes those before it. They may be called in any order and any
+/// number of times.
 ///
-/// | method | running handlers | their tasks |
+/// | method | the server | its running handlers |
 /// |---|---|---|
-/// | [`stop`](Self::stop) | go on | run; no more tasks are fetched |
-/// | [`shutdown`](Self::shutdown) | finish within the shutdown timeout | those of unfinished handlers are requeued |
-/// | [`shutdown_now`](Self::shutdown_now) | are dropped | are requeued |
+/// | [`stop`](Self::stop) | fetches no more tasks, and runs on | continue |
+/// | [`shutdown`](Self::shutdown) | ends | have the shutdown timeout to finish; then their tasks are requeued |
+/// | [`shutdown_now`](Self::shutdown_now) | ends | are dropped, and their tasks are requeued |
 ///
-/// The server ends in the background, on the runtime on which it was started.
-/// [`wait`](Self::wait) waits for the end. A [`stopper`](Self::stopper) asks from elsewhere.
+/// The server ends in the background, on the runtime on which it was started. [`wait`](Self::wait) waits
+/// for its end. A [`stopper`](Self::stopper) does the same from other tokio tasks and threads, without
+/// waiting.
 ///
-/// If the `RunningServer` is dropped before the server has ended, the server acts as after
-/// [`shutdown_now`](Self::shutdown_now) and logs a warning. If the runtime ends before the server, the
-/// process has crashed as far as Redis can tell: the tasks run again after their leases have expired.
+/// If the `RunningServer` is dropped before the server has ended, a warning is logged and the server ends
+/// as after [`shutdown_now`](Self::shutdown_now). If the runtime ends before the server, this is like a
+/// crash: the tasks run again after their leases have expired.
 ///
 /// ```no_run
 /// # async fn example() -> rasynq::Result<()> {
@@ -55,7 +57,7 @@ pub struct RunningServer {
     pub(super) ended: CancellationToken,
 }
 
-/// Asks a [`RunningServer`] to end, without waiting. Clones ask the same server.
+/// Asks a [`RunningServer`] to stop, without waiting. Clones ask the same server.
 ///
 /// It does not keep the server running.
 #[derive(Clone)]
@@ -65,9 +67,9 @@ struct StopRequests {
     identity: Arc<Identity>,
     /// No more tasks are fetched.
     stop: CancellationToken,
-    /// No more runs start, and the server ends.
+    /// No prefetched run starts any more, and the server ends.
     shutdown: CancellationToken,
-    /// Handlers are dropped.
+    /// The futures of handlers are dropped.
     abort: CancellationToken,
 }
 
@@ -77,7 +79,7 @@ impl RunningServer {
         self.stopper.server_id()
     }
 
-    /// A handle that asks this server to end, for other tasks and threads.
+    /// A stopper for this server, for other tokio tasks and threads.
     pub fn stopper(&self) -> ServerStopper {
         self.stopper.clone()
     }
@@ -89,16 +91,17 @@ impl RunningServer {
 
     /// Shuts the server down and waits until it has ended. asynq: `Shutdown`.
     ///
-    /// The server fetches no more tasks, waits up to the shutdown timeout for running handlers, requeues
-    /// the tasks of the others as next in line, writes the outstanding acknowledgements and disconnects.
+    /// The server fetches no more tasks and waits up to the shutdown timeout for running handlers. It
+    /// requeues the tasks of handlers that have not finished, as next in line. Then it sends the waiting
+    /// acknowledgements and disconnects.
     ///
-    /// If Redis does not answer, this takes up to 7 s longer. What could not be acknowledged is logged;
-    /// those tasks run again after their leases have expired. A blocking handler that does not return is
+    /// If Redis does not answer, this takes up to 8 s longer. Tasks that could not be acknowledged are
+    /// logged, and run again after their leases have expired. A blocking handler that does not return is
     /// left behind, and its task is requeued.
     ///
     /// # Cancel safety
-    /// Once polled, the request stands. If the future is dropped, the shutdown goes on in the background,
-    /// and may be awaited again.
+    /// The first poll makes the request. If the future is dropped later, the shutdown goes on. Call
+    /// [`wait`](Self::wait) or `shutdown` again to wait for it.
     pub async fn shutdown(&self) {
         self.stopper.shutdown();
         self.wait().await;
@@ -220,7 +223,8 @@ impl Supervisor {
         let server_id = self.stopper.server_id().to_owned();
         self.stopper.shutdown_token().cancelled().await;
         tracing::info!(server_id, "shutting down");
-        let deadline = self.end_runs().await;
+        self.end_runs().await;
+        let deadline = clock::monotonic() + LAST_CALLS;
         if !self.acknowledger.stop(deadline).await {
             tracing::error!(
                 server_id,
@@ -233,9 +237,8 @@ impl Supervisor {
         tracing::info!(server_id, "shut down");
     }
 
-    /// Returns when no run is left: each has ended, or was aborted. Returns the time until which the
-    /// remaining calls may take.
-    async fn end_runs(&mut self) -> Instant {
+    /// Waits until no run is left: each has ended, or is aborted.
+    async fn end_runs(&mut self) {
         self.runs.close();
         let abort = self.stopper.abort_token();
         let all_ended = async {
@@ -244,15 +247,13 @@ impl Supervisor {
         };
         tokio::select! {
             biased;
-            () = all_ended => return clock::monotonic() + LAST_CALLS,
+            () = all_ended => return,
             () = abort.cancelled() => {}
             () = tokio::time::sleep(self.shutdown_timeout) => abort.cancel(),
         }
-        // The tasks of a fetch in flight become runs, which are aborted as well. A fetch without a reply
-        // by the deadline is lost, and its tasks are restored.
-        let deadline = clock::monotonic() + LAST_CALLS;
-        self.processor.stop(deadline).await;
+        // The tasks of the sweeps in flight become runs, which are aborted as well. A fetch that has no
+        // reply by then is lost, and its tasks are restored.
+        self.processor.stop(clock::monotonic() + LAST_SWEEPS).await;
         self.runs.wait().await;
-        deadline
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::server) struct Executor {
     pub(in crate::server) cancel_grace: std::time::Duration,
     pub(in crate::server) held: Arc<HeldRuns>,
     pub(in crate::server) acknowledgements: Arc<Acknowledgements>,
-    /// The permits to run, if more tasks are held than run: with prefetching.
+    /// The permits to run. `None` if the server does not prefetch.
     pub(in crate::server) run_permits: Option<Arc<Semaphore>>,
     /// Fires when a shutdown begins: no prefetched task starts after that.
     pub(in crate::server) shutdown: CancellationToken,
@@ -37,18 +37,18 @@ pub(in crate::server) struct Executor {
     pub(in crate::server) runs: TaskTracker,
 }
 
-/// How a run has ended.
-enum RunEnd {
-    /// With the answer of the handler, or with the error of what ended the run.
+/// How the execution of a run has finished.
+enum Finish {
+    /// With the answer of the handler, or with the reason for which the server ended the run.
     Answered(Result<Answer, anyhow::Error>),
-    /// The server shuts down.
+    /// The server shuts down before the handler has answered, or before the run has started.
     Aborted,
 }
 
-/// The right of a prefetched task to run, once its turn has come.
-type RunPermit = BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>;
+/// Waits for the permit of a prefetched task to run.
+type WaitForPermit = BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>;
 
-/// Frees the slot of a run, whatever its tokio task ends with.
+/// Frees the slot of a run, however its tokio task ends.
 struct SlotRelease(Arc<Slot>);
 
 impl Drop for SlotRelease {
@@ -72,7 +72,7 @@ impl Executor {
             self.acknowledge(run, outcome, slot.freed_now);
             return;
         }
-        let waits = self
+        let prefetched = self
             .run_permits
             .as_ref()
             .map(|permits| (queue_up(permits), self.acknowledgements.unstarted_run()));
@@ -80,21 +80,21 @@ impl Executor {
         self.runs.spawn(async move {
             // The slot is freed even if this future panics.
             let slot = SlotRelease(Arc::clone(&run.slot));
-            executor.run(run, waits).await;
+            executor.run(run, prefetched).await;
             drop(slot);
         });
     }
 
-    async fn run(&self, run: Arc<HeldRun>, waits: Option<(RunPermit, UnstartedRun)>) {
-        // An unstarted run counts until its acknowledgement waits.
+    async fn run(&self, run: Arc<HeldRun>, prefetched: Option<(WaitForPermit, UnstartedRun)>) {
+        // A run that does not start counts as unstarted until its acknowledgement waits.
         let mut unstarted = None;
-        let mut end = None;
-        if let Some((permit, counted)) = waits {
-            end = self.wait_for_permit(permit, &run).await;
-            unstarted = end.is_some().then_some(counted);
+        let mut finish = None;
+        if let Some((permit, count)) = prefetched {
+            finish = self.wait_for_permit(permit, &run).await;
+            unstarted = finish.is_some().then_some(count);
         }
-        let end = match end {
-            Some(end) => end,
+        let finish = match finish {
+            Some(finish) => finish,
             None => self.call_handler(&run).await,
         };
         run.set_finished();
@@ -103,26 +103,26 @@ impl Executor {
             self.held.release([&run]);
             return;
         }
-        let outcome = self.decide(&run, end);
+        let outcome = self.decide(&run, finish);
         let slot = run.slot.release();
         self.acknowledge(run, outcome, slot.freed_now);
         drop(unstarted);
-        // The permits come last: they wake the processor, whose fetch then finds the acknowledgement.
+        // The permits are freed last. This wakes the processor, and its fetch finds the acknowledgement.
         drop(slot);
     }
 
-    /// Waits for a prefetched task's permit to run. Returns the end of a run that cannot start.
-    async fn wait_for_permit(&self, permit: RunPermit, run: &HeldRun) -> Option<RunEnd> {
+    /// Waits for the permit of a prefetched task. Returns how a run has finished that does not start.
+    async fn wait_for_permit(&self, permit: WaitForPermit, run: &HeldRun) -> Option<Finish> {
         let context = &run.context;
         tokio::select! {
             biased;
             () = context.cancellation().cancelled() => {
                 let cause = context.ended().unwrap_or(RunEnded::Canceled);
-                Some(RunEnd::Answered(Err(cause.into())))
+                Some(Finish::Answered(Err(cause.into())))
             }
             () = self.shutdown.cancelled() => {
                 context.end(RunEnded::Canceled);
-                Some(RunEnd::Aborted)
+                Some(Finish::Aborted)
             }
             permit = permit => {
                 // The semaphore is never closed.
@@ -133,19 +133,24 @@ impl Executor {
                     return None;
                 }
                 context.end(RunEnded::LeaseExpired);
-                Some(RunEnd::Answered(Err(RunEnded::LeaseExpired.into())))
+                Some(Finish::Answered(Err(RunEnded::LeaseExpired.into())))
             }
         }
     }
 
-    async fn call_handler(&self, run: &HeldRun) -> RunEnd {
+    async fn call_handler(&self, run: &HeldRun) -> Finish {
         let context = &run.context;
+        if self.abort.is_cancelled() {
+            // Its task was fetched while the shutdown began. The handler is not called.
+            context.end(RunEnded::Canceled);
+            return Finish::Aborted;
+        }
         let Started { deadline, .. } = run.start();
         let left = time_left(deadline, clock::now());
         if left.is_zero() {
             // COMPAT: asynq v0.26.0 does not call the handler either
             context.end(RunEnded::DeadlineExceeded);
-            return RunEnd::Answered(Err(RunEnded::DeadlineExceeded.into()));
+            return Finish::Answered(Err(RunEnded::DeadlineExceeded.into()));
         }
         let task = Task::from_message(&run.message);
         let mut handler = self.handler.run(Run::new(context.clone(), task));
@@ -153,12 +158,12 @@ impl Executor {
             biased;
             answer = &mut handler => {
                 context.answered();
-                return RunEnd::Answered(answer);
+                return Finish::Answered(answer);
             }
             () = context.cancellation().cancelled() => {}
             () = self.abort.cancelled() => {
                 context.end(RunEnded::Canceled);
-                return RunEnd::Aborted;
+                return Finish::Aborted;
             }
             () = tokio::time::sleep(left) => {
                 context.end(RunEnded::DeadlineExceeded);
@@ -171,18 +176,18 @@ impl Executor {
             let grace = self.cancel_grace.min(time_left(deadline, clock::now()));
             tokio::select! {
                 biased;
-                answer = &mut handler => return RunEnd::Answered(answer),
-                () = self.abort.cancelled() => return RunEnd::Aborted,
+                answer = &mut handler => return Finish::Answered(answer),
+                () = self.abort.cancelled() => return Finish::Aborted,
                 () = tokio::time::sleep(grace) => {}
             }
         }
-        RunEnd::Answered(Err(cause.into()))
+        Finish::Answered(Err(cause.into()))
     }
 
-    fn decide(&self, run: &HeldRun, end: RunEnd) -> Outcome {
-        let answer = match end {
-            RunEnd::Answered(answer) => answer,
-            RunEnd::Aborted => {
+    fn decide(&self, run: &HeldRun, finish: Finish) -> Outcome {
+        let answer = match finish {
+            Finish::Answered(answer) => answer,
+            Finish::Aborted => {
                 if run.started().is_some() {
                     tracing::info!(
                         task_id = &*run.id,
@@ -212,9 +217,9 @@ impl Executor {
     }
 }
 
-/// Queues up for a permit to run, at once: tokio polls new tasks in any order, and the tasks must run
-/// in the order of their fetch.
-fn queue_up(permits: &Arc<Semaphore>) -> RunPermit {
+/// Queues up for a permit to run, at once. Otherwise the order of the runs would be the order in which
+/// tokio first polls their tokio tasks, which is arbitrary.
+fn queue_up(permits: &Arc<Semaphore>) -> WaitForPermit {
     let mut permit = Arc::clone(permits).acquire_owned().boxed();
     match permit.poll_unpin(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(permit) => ready(permit).boxed(),
