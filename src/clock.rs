@@ -1,4 +1,4 @@
-//! Time and randomness: the only place where the crate reads a clock or draws a random number.
+//! Time and randomness: the source of the current time and of random numbers for the whole crate.
 //!
 //! Callers read the time once and pass it on, so that code which decides by time can be tested with
 //! the test's own times. Sleeps and timeouts are tokio's.
@@ -39,9 +39,9 @@ pub(crate) fn jitter(duration: Duration, factor: Range<f64>) -> Duration {
 
 /// Draws version 4 UUIDs, for one client or server.
 ///
-/// Each owner has a generator of its own, seeded by the operating system. A generator that a whole
-/// thread or process shares would continue identically in both halves of a fork, and two tasks
-/// would get the same id. Connections do not survive a fork, so neither does a client.
+/// Each client and each server has a generator of its own, seeded by the operating system. After a fork, a
+/// generator of the whole process would draw the same ids in the parent and in the child. A client
+/// cannot be used after a fork, so its generator cannot either.
 #[derive(Debug)]
 pub(crate) struct Uuids(Mutex<StdRng>);
 
@@ -61,7 +61,7 @@ impl Uuids {
     }
 }
 
-/// A short name that is unique among all processes: 64 random bits of the operating system, in
+/// A short name that is unique among all servers: 64 random bits of the operating system, in
 /// hexadecimal.
 pub(crate) fn unique_name() -> String {
     format!("{:x}", OsRng.unwrap_err().next_u64())

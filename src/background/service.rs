@@ -21,14 +21,14 @@ pub(crate) trait Service: Send + 'static {
     fn run(self, stop: CancellationToken) -> impl Future<Output = ()> + Send;
 }
 
-/// A part that makes one pass after another, at an interval.
+/// A part that makes one pass after another, with a pause between them.
 pub(crate) trait Periodic: Send + 'static {
     /// Its name in logs.
     const NAME: &'static str;
-    /// What a pass did, for tests and debug logs.
+    /// What a pass did, for trace logs.
     type Done: Debug + Send;
 
-    /// Makes one pass. It may be dropped at any `.await` when the service is stopped.
+    /// Makes one pass. The future may be dropped at any `.await` when the service is stopped.
     fn pass(&mut self) -> impl Future<Output = Result<Self::Done>> + Send;
 
     /// Cleans up after the last pass.
@@ -37,8 +37,8 @@ pub(crate) trait Periodic: Send + 'static {
     }
 }
 
-/// A service that makes a pass of `P` at every interval. A pass that fails is logged; the next one
-/// comes as usual.
+/// A service that makes a pass of `P`, waits for the interval, and makes the next one. A pass that fails
+/// is logged.
 pub(crate) struct Every<P> {
     part: P,
     interval: Duration,
@@ -85,7 +85,7 @@ impl<P: Periodic> Service for Every<P> {
     }
 }
 
-/// A service that was started. Dropped, it ends at once.
+/// A service that was started. If the handle is dropped, the service is aborted.
 pub(crate) struct ServiceHandle {
     name: &'static str,
     stop: CancellationToken,
@@ -117,7 +117,7 @@ impl ServiceHandle {
     }
 
     /// Asks the service to stop and waits until it has ended. After `deadline` it is aborted.
-    /// Returns whether it ended by itself.
+    /// Returns whether it ended before the deadline.
     pub(crate) async fn stop(&mut self, deadline: Instant) -> bool {
         self.stop.cancel();
         if timeout_at(deadline, self.ended()).await.is_ok() {

@@ -7,7 +7,7 @@ use super::Str;
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// The task succeeded, or was revoked; it is removed.
+    /// The task succeeded and has no retention, or it was revoked. It is deleted.
     Done {
         /// The key of the unique lock to release.
         lock: Option<String>,
@@ -23,17 +23,17 @@ pub(crate) enum Outcome {
     Retry {
         message: Bytes,
         at_unix_secs: i64,
-        /// Whether the queue's statistics count a failure.
+        /// Whether the statistics of the queue count a processed and a failed task.
         counted: bool,
     },
-    /// The task waits in *scheduled* for its next run, uncounted: it was snoozed, or this server
-    /// cannot run it.
+    /// The task waits in *scheduled* for its next run, uncounted. It was snoozed, or this server has no
+    /// handler for it, or its lease has expired (the last two by settings of the server).
     Deferred { at_unix_secs: i64 },
-    /// The task failed for good and is archived.
+    /// The task is archived: no retry is left, its error forbids one, or its message does not decode.
     Archived {
         /// `None` leaves the stored message as it is, because it does not decode.
         message: Option<Bytes>,
-        /// Whether the queue's statistics count a failure.
+        /// Whether the statistics of the queue count a processed and a failed task.
         counted: bool,
         limits: ArchiveLimits,
     },
@@ -48,14 +48,15 @@ pub(crate) struct ArchiveLimits {
     pub(crate) max_age_secs: u64,
 }
 
-/// Proof that a task still belongs to the run that fetched it.
+/// What shows to Redis that a task still belongs to a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) id: Str,
-    /// The owner token of the fetch, unique among all fetches.
+    /// The owner token of the fetch, unique among all fetches. Empty for a recoverer.
     pub(crate) owner: Str,
-    /// The message as it was fetched, for a lease that may have expired. A Go worker that has taken
-    /// the task since then leaves the owner token as it is, but the message differs.
+    /// The message as it was fetched, for a lease that may have expired; for a recoverer, as it was listed.
+    /// A Go server that has taken the task since then leaves the owner token as it is, but the message
+    /// differs.
     pub(crate) original: Option<Bytes>,
 }
 
@@ -66,18 +67,18 @@ pub(crate) struct Acknowledgement {
     pub(crate) outcome: Outcome,
 }
 
-/// On whose authority outcomes are written.
+/// Who writes outcomes, and so what Redis checks first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Authority {
-    /// The worker's. Every claim must still be valid.
-    Worker(ActiveRange),
-    /// A recoverer's. The lease must have expired at least this long ago, and the stored message
+    /// The server that holds the runs. Every claim must still be valid.
+    Owner(ActiveRange),
+    /// A recoverer. The lease must have expired at least this long ago, and the stored message
     /// must still be the claim's original.
     Recoverer { expired_secs: u64 },
 }
 
-/// Where in *active* the tasks of a call are expected. A wrong range costs time, nothing else: tasks
-/// that are not there are searched for in the whole list.
+/// Where in *active* the tasks of a call are expected. Only calls with done tasks use it. A wrong range
+/// costs time, nothing else: tasks that are not there are searched for in the whole list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ActiveRange {
     /// Among this many of the newest.
@@ -90,7 +91,7 @@ pub(crate) enum ActiveRange {
 pub(crate) mod tests {
     use super::*;
 
-    /// An acknowledgement of task `id`, as its worker makes it while the lease is valid.
+    /// An acknowledgement of task `id`, as its server makes it while the lease is valid.
     pub(crate) fn acknowledgement(id: &str, outcome: Outcome) -> Acknowledgement {
         Acknowledgement {
             claim: Claim {

@@ -1,6 +1,7 @@
 //! What Redis notifies a server of, and what the server reports so that it is notified again.
 
-/// Something has changed in a queue, which is named by its index among the queues that are tracked.
+/// Something has changed, or may have changed, in a queue. The queue is named by its index among the
+/// tracked queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Tasks may be pending.
@@ -8,8 +9,8 @@ pub(crate) enum Signal {
     /// The time at which the queue's first scheduled or retried task is due (unix ms of our clock).
     /// `None`: there is no such task.
     Due(usize, Option<i64>),
-    /// The time at which the queue's first completed task expires (unix ms of our clock). `None`:
-    /// there is no such task.
+    /// The time at which the retention of the queue's first completed task ends (unix ms of our clock).
+    /// `None`: there is no such task.
     Expires(usize, Option<i64>),
     /// Redis may have lost its subscriptions: every queue must be asked, and tracking starts over.
     Reset,
@@ -24,10 +25,10 @@ pub(crate) enum Report {
         /// The queue is paused; otherwise it is empty.
         paused: bool,
         /// The fetch got no task at all.
-        empty_poll: bool,
+        empty_fetch: bool,
     },
     /// The due tasks of a queue were forwarded.
     Forwarded { queue: usize },
-    /// The expired tasks of a queue were deleted.
+    /// The completed tasks of a queue whose retention has ended were deleted.
     Cleaned { queue: usize },
 }

@@ -14,8 +14,9 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn new(config: &Config) -> Self {
-        let (host, pid) = (hostname::get().unwrap_or_default(), std::process::id());
-        let host = host.to_string_lossy().into_owned();
+        // COMPAT: asynq v0.26.0 uses the same name where the host has none
+        let host = hostname::get().unwrap_or_else(|_| "unknown-host".into());
+        let (host, pid) = (host.to_string_lossy().into_owned(), std::process::id());
         let server_id = Uuids::new().next();
         let shown = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
         let queues = config.queues.iter();

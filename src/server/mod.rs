@@ -31,7 +31,7 @@ pub use config::{
     UnknownType,
 };
 use config::{Config, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
-use fetch::{Gates, LostFetches, OwnerTokens, Processor, Sizing};
+use fetch::{Gates, OwnerTokens, Processor, Restorer, Sizing};
 use hooks::Hooks;
 use identity::Identity;
 use policy::Policy;
@@ -63,7 +63,7 @@ struct Parts {
     recoverer: Every<Recoverer>,
     janitor: Every<Janitor>,
     subscriber: Subscriber,
-    lost_fetches: LostFetches,
+    restorer: Restorer,
     health_checker: Option<Every<HealthChecker>>,
 }
 
@@ -158,7 +158,7 @@ impl Parts {
                 broker: broker(),
                 held,
             },
-            lost_fetches: LostFetches {
+            restorer: Restorer {
                 broker: broker(),
                 lost: lost_fetches,
             },
@@ -189,7 +189,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     upkeep.start(parts.recoverer);
     upkeep.start(parts.janitor);
     upkeep.start(parts.subscriber);
-    upkeep.start(parts.lost_fetches);
+    upkeep.start(parts.restorer);
     if let Some(health_checker) = parts.health_checker {
         upkeep.start(health_checker);
     }

@@ -1,5 +1,5 @@
-//! Decisions: what the end of a run means for its task. Pure, apart from the two functions that a
-//! user may supply: the retry delay, and which errors count as failures.
+//! Decisions: what the end of a run means for its task. No I/O and no effects, apart from two functions
+//! of the user's: the retry delay, and which errors count as failures.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::wire::{self, TaskMessage};
 
 /// The last second of the year 9999: the latest time that all readers of scores accept and print.
 const LATEST_UNIX_SECS: i64 = 253_402_300_799;
-/// The retry delay of a task whose delay function panics.
+/// The retry delay if the user's function for it panics.
 const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
 
-/// The settings that decide.
+/// The settings on which decisions depend.
 #[derive(Clone)]
 pub(super) struct Policy {
     retry_delay: RetryDelay,
@@ -45,7 +45,7 @@ impl Policy {
         }
     }
 
-    /// Decides on a run by what its handler has answered, or by the error of what ended it.
+    /// Decides on a run by the answer of its handler, or by the reason for which the server ended it.
     pub(super) fn decide(
         &self,
         message: &TaskMessage,
@@ -78,7 +78,7 @@ impl Policy {
     }
 
     /// Decides on a task whose server has disappeared, by its message.
-    pub(super) fn decide_on_lost_lease(
+    pub(super) fn decide_on_expired_lease(
         &self,
         message: &TaskMessage,
         now: DateTime<Utc>,
@@ -404,16 +404,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_lease_fails_or_is_deferred_by_the_setting() {
+    fn an_expired_lease_fails_or_is_deferred_by_the_setting() {
         let text = "asynq: task lease expired";
-        let outcome = policy().decide_on_lost_lease(&message(), now());
+        let outcome = policy().decide_on_expired_lease(&message(), now());
         assert_eq!(outcome, retried(text, 2, 1_007, true));
         let exhausted = TaskMessage {
             retry: 0,
             retried: 0,
             ..message()
         };
-        let outcome = policy().decide_on_lost_lease(&exhausted, now());
+        let outcome = policy().decide_on_expired_lease(&exhausted, now());
         assert_eq!(outcome, archived(text, exhausted.clone()));
         let deferring = Policy {
             lost_lease: LostLease::Defer,
@@ -421,7 +421,7 @@ mod tests {
         };
         let at_unix_secs = 1_000;
         assert_eq!(
-            deferring.decide_on_lost_lease(&exhausted, now()),
+            deferring.decide_on_expired_lease(&exhausted, now()),
             Outcome::Deferred { at_unix_secs }
         );
     }

@@ -65,7 +65,7 @@ async fn every_part_stops_by_itself_whenever_it_is_asked() {
         start_and_stop(&broker, |parts| parts.recoverer),
         start_and_stop(&broker, |parts| parts.janitor),
         start_and_stop(&broker, |parts| parts.subscriber),
-        start_and_stop(&broker, |parts| parts.lost_fetches),
+        start_and_stop(&broker, |parts| parts.restorer),
         start_and_stop(&broker, |parts| parts.health_checker.expect("it is set")),
     );
     broker.close().await;

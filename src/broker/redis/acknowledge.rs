@@ -231,15 +231,15 @@ pub(super) fn range(range: ActiveRange) -> Value {
 
 fn active_range(authority: Authority) -> Value {
     match authority {
-        Authority::Worker(active) => range(active),
-        // A recoverer takes expired leases, which are most likely the oldest.
+        Authority::Owner(active) => range(active),
+        // A recoverer has no done tasks.
         Authority::Recoverer { .. } => range(ActiveRange::Oldest(1)),
     }
 }
 
 fn expired_secs(authority: Authority) -> Value {
     match authority {
-        Authority::Worker(_) => word(""),
+        Authority::Owner(_) => word(""),
         Authority::Recoverer { expired_secs } => number(expired_secs),
     }
 }

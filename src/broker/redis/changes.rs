@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, Interval, interval_at};
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::queue_watch::{Contents, DELAYED_SETS, QueueWatch, Read, Role};
 use super::{Broker, reply};
@@ -34,32 +34,33 @@ use crate::wire::QueueKeys;
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The same on a cluster, where each queue takes a command of its own.
 const CHECK_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
-/// How often our clock is compared with Redis', and the delayed sets with what is known of them.
+/// How often our clock is compared with Redis', and the number of delayed sets with the known number.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
-/// By how many milliseconds our clock may move against Redis' before all due times are read again.
+/// By how many milliseconds our clock may move against Redis' before all due and expiry times are read
+/// again.
 const CLOCK_TOLERANCE_MS: u64 = 100;
 
 /// The changes of some queues, as a stream of [`Signal`]s.
 pub(crate) struct Changes {
-    tracking: Arc<Tracking>,
+    connection: Arc<TrackingConnection>,
     invalidations: Receiver<Invalidation>,
     reconnections: Receiver<Server>,
     queues: Vec<QueueKeys>,
     watches: Vec<QueueWatch>,
-    /// The tracked keys of all queues.
+    /// The keys that may be tracked, with their queues and roles.
     roles: HashMap<String, (usize, Role)>,
-    /// A key that exists as long as Redis has its data and this server can write.
-    alive_key: String,
+    /// The key of the server's entry. It exists as long as Redis has its data and this server can write.
+    entry_key: String,
     /// How far Redis' clock is ahead of ours.
     offset_ms: i64,
     replies: FuturesUnordered<BoxFuture<'static, Result<Reply>>>,
     signals: VecDeque<Signal>,
-    check: Interval,
-    clock: Interval,
+    idle_check: Interval,
+    clock_check: Interval,
 }
 
 /// The connection on which keys are tracked.
-struct Tracking {
+struct TrackingConnection {
     client: Owned<Client>,
     broker: Broker,
 }
@@ -68,29 +69,30 @@ struct Tracking {
 enum Reply {
     /// What a key of a queue contains.
     Contents(usize, Role, Contents),
-    /// How far Redis' clock is ahead of ours, and how many delayed sets exist (`None`: they lie in
-    /// several slots and cannot be counted in one command).
+    /// How far Redis' clock is ahead of ours, and how many delayed sets exist. `None`: they lie in
+    /// several hash slots and cannot be counted in one command.
     Clock(i64, Option<i64>),
-    /// How many of the keys exist that a [check](Changes::check_idle_queues) expects.
+    /// The counts of a [check of idle queues](Changes::check_idle_queues).
     Check(CheckReply),
 }
 
 struct CheckReply {
-    /// `None`: the keys lie in several slots and cannot be counted in one command.
+    /// How many of the keys exist. `None`: they lie in several hash slots and cannot be counted in one
+    /// command.
     found: Option<i64>,
-    /// How many of them are our own sign of life.
-    alive: i64,
-    /// How many exist if no notification was lost.
+    /// How many times the command names the server's entry.
+    own: i64,
+    /// How many of the keys exist if no notification was lost.
     expected: i64,
 }
 
 impl Broker {
-    /// Opens a connection on which the keys of these queues are tracked. `alive_key` is a key that
-    /// this server keeps alive.
+    /// Opens a connection on which the keys of these queues are tracked. `entry_key` is the key of the
+    /// server's entry.
     ///
     /// # Errors
     /// If Redis or the user's permissions do not allow tracking, and if Redis cannot be reached.
-    pub(crate) async fn track(&self, queues: Vec<QueueKeys>, alive_key: String) -> Result<Changes> {
+    pub(crate) async fn track(&self, queues: Vec<QueueKeys>, entry_key: String) -> Result<Changes> {
         let client = self.link().dedicated().await?;
         let invalidations = client.invalidation_rx();
         let reconnections = client.reconnect_rx();
@@ -98,28 +100,28 @@ impl Broker {
             .start_tracking(Vec::<String>::new(), false, false, false, false)
             .await
             .map_err(|error| map_redis_error(error, "track keys"))?;
-        let tracking = Arc::new(Tracking {
+        let connection = Arc::new(TrackingConnection {
             client,
             broker: self.clone(),
         });
-        let offset_ms = tracking.clock_offset_ms().await?;
-        let check_interval = match self.slots_apart() {
+        let offset_ms = connection.clock_offset_ms().await?;
+        let check_interval = match self.hash_slots_differ() {
             true => CHECK_INTERVAL_CLUSTER,
             false => CHECK_INTERVAL,
         };
         let mut changes = Changes {
-            tracking,
+            connection,
             invalidations,
             reconnections,
             roles: roles(&queues),
             watches: queues.iter().map(|_| QueueWatch::default()).collect(),
             queues,
-            alive_key,
+            entry_key,
             offset_ms,
             replies: FuturesUnordered::new(),
             signals: VecDeque::new(),
-            check: every(check_interval),
-            clock: every(CLOCK_INTERVAL),
+            idle_check: every(check_interval),
+            clock_check: every(CLOCK_INTERVAL),
         };
         changes.read_all_sets();
         Ok(changes)
@@ -137,7 +139,7 @@ impl Changes {
                 return Ok(signal);
             }
             tokio::select! {
-                // the reply to a read before the notification that its key has changed since
+                // A reply is taken before a notification that came after it.
                 biased;
                 Some(reply) = self.replies.next(), if !self.replies.is_empty() => self.on_reply(reply?),
                 invalidation = self.invalidations.recv() => self.on_invalidation(invalidation)?,
@@ -145,8 +147,8 @@ impl Changes {
                     Ok(_) | Err(RecvError::Lagged(_)) => self.signals.push_back(Signal::Reset),
                     Err(RecvError::Closed) => return Err(connection_ended()),
                 },
-                _ = self.clock.tick() => self.compare_clocks(),
-                _ = self.check.tick() => self.check_idle_queues(),
+                _ = self.clock_check.tick() => self.check_clock_and_sets(),
+                _ = self.idle_check.tick() => self.check_idle_queues(),
             }
         }
     }
@@ -157,9 +159,9 @@ impl Changes {
             Report::Drained {
                 queue,
                 paused,
-                empty_poll,
+                empty_fetch,
             } => {
-                let read = self.watches[queue].drained(paused, empty_poll);
+                let read = self.watches[queue].drained(paused, empty_fetch);
                 self.read(queue, read);
             }
             Report::Cleaned { queue } => self.read(queue, Some(Read::now(Role::Completed))),
@@ -186,7 +188,7 @@ impl Changes {
                 }
             }
             Reply::Check(check) => {
-                if check.found.is_some_and(|found| found < check.alive) {
+                if check.found.is_some_and(|found| found < check.own) {
                     self.signals.push_back(Signal::Reset);
                 } else if check.found != Some(check.expected) {
                     for queue in 0..self.queues.len() {
@@ -225,12 +227,12 @@ impl Changes {
         let Some(Read { role, after }) = read else {
             return;
         };
-        let (tracking, keys) = (Arc::clone(&self.tracking), self.queues[queue].clone());
+        let (connection, keys) = (Arc::clone(&self.connection), self.queues[queue].clone());
         self.replies.push(Box::pin(async move {
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
             }
-            let contents = tracking.contents(&keys, role).await?;
+            let contents = connection.contents(&keys, role).await?;
             Ok(Reply::Contents(queue, role, contents))
         }));
     }
@@ -243,30 +245,30 @@ impl Changes {
         }
     }
 
-    /// Asks for Redis' time, and counts the delayed sets: more or fewer than are known, and a
+    /// Asks for Redis' time, and counts the delayed sets. If more or fewer exist than are known, a
     /// notification was lost.
-    fn compare_clocks(&self) {
-        let tracking = Arc::clone(&self.tracking);
+    fn check_clock_and_sets(&self) {
+        let connection = Arc::clone(&self.connection);
         let delayed = |keys: &QueueKeys| [keys.scheduled().to_owned(), keys.retry().to_owned()];
         let sets = self.queues.iter().flat_map(delayed).collect();
         self.replies.push(Box::pin(async move {
-            let offset_ms = tracking.clock_offset_ms().await?;
+            let offset_ms = connection.clock_offset_ms().await?;
             Ok(Reply::Clock(
                 offset_ms,
-                tracking.count_existing(sets).await?,
+                connection.count_existing(sets).await?,
             ))
         }));
     }
 
-    /// Counts keys whose existence is known unless a notification was lost: the pending lists of
-    /// idle queues (absent) and the flags of paused queues (present).
+    /// Counts keys of which we know whether they exist, unless a notification was lost: the pending lists
+    /// of idle queues (absent) and the flags of paused queues (present).
     ///
-    /// Our own sign of life is among the keys, more often than all others together: if fewer keys
-    /// exist than that, Redis was emptied and has forgotten the subscriptions.
+    /// The server's entry is among the keys, more often than all other keys together. If fewer keys exist
+    /// than that, the entry is gone: Redis was probably emptied and has forgotten the subscriptions.
     fn check_idle_queues(&self) {
-        let alive = self.queues.len() + 1;
-        let mut keys = vec![self.alive_key.clone(); alive];
-        let mut expected = alive as i64;
+        let own = self.queues.len() + 1;
+        let mut keys = vec![self.entry_key.clone(); own];
+        let mut expected = own as i64;
         for (queue, watch) in self.queues.iter().zip(&self.watches) {
             match watch.awaited() {
                 Some(Role::Paused) => {
@@ -277,18 +279,18 @@ impl Changes {
                 None => {}
             }
         }
-        let tracking = Arc::clone(&self.tracking);
+        let connection = Arc::clone(&self.connection);
         self.replies.push(Box::pin(async move {
             Ok(Reply::Check(CheckReply {
-                found: tracking.count_existing(keys).await?,
-                alive: alive as i64,
+                found: connection.count_existing(keys).await?,
+                own: own as i64,
                 expected,
             }))
         }));
     }
 }
 
-impl Tracking {
+impl TrackingConnection {
     async fn contents(&self, queue: &QueueKeys, role: Role) -> Result<Contents> {
         match role {
             Role::Pending => self.exists(queue.pending()).await,
@@ -324,9 +326,9 @@ impl Tracking {
         }
     }
 
-    /// How many of these keys exist. `None`: they lie in several slots.
+    /// How many of these keys exist. `None`: they lie in several hash slots.
     async fn count_existing(&self, keys: Vec<String>) -> Result<Option<i64>> {
-        if self.broker.slots_apart() {
+        if self.broker.hash_slots_differ() {
             return Ok(None);
         }
         let counted = self.client.exists(keys).await;
@@ -351,10 +353,13 @@ fn connection_ended() -> Error {
 }
 
 fn every(interval: Duration) -> Interval {
-    interval_at(Instant::now() + interval, interval)
+    let mut ticks = interval_at(clock::monotonic() + interval, interval);
+    // After a pause of the process one check is enough.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
-/// The tracked keys of all queues.
+/// The keys that may be tracked, with their queues and roles.
 fn roles(queues: &[QueueKeys]) -> HashMap<String, (usize, Role)> {
     let mut roles = HashMap::new();
     for (index, queue) in queues.iter().enumerate() {

@@ -1,5 +1,5 @@
 //! New tasks: one script call for each queue and chunk, all sent together. Where keys lie in different
-//! slots, an `SADD` of the queue's name comes first.
+//! hash slots, an `SADD` of the queue's name comes first.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -111,7 +111,7 @@ impl Broker {
         let queue_keys = &chunk[0].1.keys;
         let queue = queue_keys.queue();
         let client = self.client()?;
-        let apart = self.slots_apart();
+        let apart = self.hash_slots_differ();
         if apart {
             // A queue must be known before anything of it can be seen.
             client

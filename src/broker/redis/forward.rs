@@ -1,4 +1,4 @@
-//! What is due by time: forwarding due tasks, deleting expired ones.
+//! What is due by time: forwarding due tasks, deleting completed tasks after their retention.
 
 use fred::types::{Key, Value};
 
@@ -55,7 +55,7 @@ impl Broker {
         }
     }
 
-    /// Deletes the completed tasks whose retention has expired, up to `batch` in one call. Returns
+    /// Deletes the completed tasks whose retention has ended, up to `batch` in one call. Returns
     /// how many were deleted.
     pub(crate) async fn expire_completed(&self, queue: &QueueKeys, batch: usize) -> Result<u64> {
         let mut deleted = 0;

@@ -37,10 +37,10 @@ pub(crate) struct Broker(Arc<Shared>);
 struct Shared {
     link: Link,
     closed: AtomicBool,
-    /// Keys with different hash tags may lie in different slots, so that no command may name both.
+    /// Keys with different hash tags may lie in different hash slots, so that no command may name both.
     /// This is known of a cluster. A server that was given as a single one may be a node of a cluster,
     /// or a proxy to one: the first CROSSSLOT error shows it.
-    slots_apart: AtomicBool,
+    hash_slots_differ: AtomicBool,
     queue_keys: RwLock<HashMap<String, QueueKeys>>,
 }
 
@@ -49,7 +49,7 @@ impl Broker {
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
         let link = connection.open().await?;
         Ok(Self(Arc::new(Shared {
-            slots_apart: AtomicBool::new(link.is_cluster()),
+            hash_slots_differ: AtomicBool::new(link.is_cluster()),
             link,
             closed: AtomicBool::new(false),
             queue_keys: RwLock::new(HashMap::new()),
@@ -88,15 +88,15 @@ impl Broker {
     }
 
     /// Whether a command must not name keys of several queues, or a global key beside a queue's.
-    fn slots_apart(&self) -> bool {
-        self.0.slots_apart.load(Ordering::Relaxed)
+    fn hash_slots_differ(&self) -> bool {
+        self.0.hash_slots_differ.load(Ordering::Relaxed)
     }
 
-    /// If the error is CROSSSLOT, remembers that keys lie in different slots. Returns whether it was.
+    /// If the error is CROSSSLOT, remembers that keys lie in different hash slots. Returns whether it was.
     fn note_crossslot(&self, error: &Error) -> bool {
         let crossslot = crosses_slots(error);
         if crossslot {
-            self.0.slots_apart.store(true, Ordering::Relaxed);
+            self.0.hash_slots_differ.store(true, Ordering::Relaxed);
         }
         crossslot
     }

@@ -1,4 +1,4 @@
-//! Which key of a queue is read next, and what its contents mean. Pure: no I/O, no clock.
+//! Which key of a queue is read next, and what its contents mean. No I/O, no clock.
 
 use std::time::Duration;
 
@@ -51,24 +51,24 @@ pub(super) struct QueueWatch {
     /// A fetch has drained the queue, and no [`Signal::Ready`] has followed.
     idle: bool,
     paused: bool,
-    /// A read of the pending list or of the flag is in flight. One is enough.
-    reading: bool,
+    /// The key whose read is in flight: the pending list or the flag. One read of a key is enough.
+    reading: Option<Role>,
     /// How many fetches in a row found nothing.
-    empty_polls: u32,
+    empty_fetches: u32,
     /// The first scores of *scheduled* and *retry*.
     first_due: [Option<i64>; 2],
 }
 
 impl QueueWatch {
     /// A fetch has drained the queue.
-    pub(super) fn drained(&mut self, paused: bool, empty_poll: bool) -> Option<Read> {
-        self.empty_polls = match empty_poll {
-            true => self.empty_polls.saturating_add(1),
+    pub(super) fn drained(&mut self, paused: bool, empty_fetch: bool) -> Option<Read> {
+        self.empty_fetches = match empty_fetch {
+            true => self.empty_fetches.saturating_add(1),
             false => 0,
         };
         self.idle = true;
         self.paused = paused;
-        let pause = herd_pause(self.empty_polls);
+        let pause = herd_pause(self.empty_fetches);
         self.read_awaited(clock::jitter(pause, 0.5..1.5))
     }
 
@@ -82,15 +82,15 @@ impl QueueWatch {
         }
     }
 
-    /// A notification may have been lost: reads the awaited key again.
+    /// A notification may have been lost. The awaited key is read again.
     pub(super) fn recheck(&mut self) -> Option<Read> {
         self.read_awaited(Duration::ZERO)
     }
 
     fn read_awaited(&mut self, after: Duration) -> Option<Read> {
         let role = self.awaited()?;
-        let is_read_already = std::mem::replace(&mut self.reading, true);
-        (!is_read_already).then_some(Read { role, after })
+        let before = self.reading.replace(role);
+        (before != Some(role)).then_some(Read { role, after })
     }
 
     /// A read has its reply.
@@ -103,11 +103,11 @@ impl QueueWatch {
     ) -> Option<Signal> {
         match (role, contents) {
             (Role::Pending, Contents::Exists(exists)) => {
-                self.reading = false;
+                self.read_ended(role);
                 exists.then(|| self.ready(queue))
             }
             (Role::Paused, Contents::Exists(exists)) => {
-                self.reading = false;
+                self.read_ended(role);
                 self.paused = exists;
                 (!exists).then(|| self.ready(queue))
             }
@@ -145,6 +145,12 @@ impl QueueWatch {
         self.first_due.iter().flatten().count() as i64
     }
 
+    fn read_ended(&mut self, role: Role) {
+        if self.reading == Some(role) {
+            self.reading = None;
+        }
+    }
+
     fn ready(&mut self, queue: usize) -> Signal {
         self.idle = false;
         Signal::Ready(queue)
@@ -168,11 +174,11 @@ fn by_our_clock(at_unix_secs: i64, offset_ms: i64) -> i64 {
     at_unix_secs.saturating_mul(1000).saturating_sub(offset_ms)
 }
 
-/// How long a server waits before it subscribes again to an empty queue. When many idle servers
-/// are woken for each task, those that keep coming too late leave the queue to the others for a
-/// while: 5 ms after the second empty poll in a row, doubled with each further one, at most 100 ms.
-fn herd_pause(empty_polls: u32) -> Duration {
-    let Some(doublings) = empty_polls.checked_sub(2) else {
+/// How long a server waits before it subscribes again to an empty queue. When many idle servers are
+/// woken for each task, those that keep coming too late leave the queue to the others for a while: 5 ms
+/// after the second empty fetch in a row, doubled with each further one, at most 100 ms.
+fn herd_pause(empty_fetches: u32) -> Duration {
+    let Some(doublings) = empty_fetches.checked_sub(2) else {
         return Duration::ZERO;
     };
     let pause = FIRST_HERD_PAUSE * (1 << doublings.min(10));
@@ -240,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_that_is_paused_during_a_read_of_its_list_awaits_its_flag() {
+        let mut watch = QueueWatch::default();
+        watch.drained(false, false);
+        assert_eq!(watch.drained(true, true), Some(Read::now(Role::Paused)));
+        let absent = Contents::Exists(false);
+        assert_eq!(watch.on_contents(0, Role::Pending, absent, 0), None);
+        assert_eq!(watch.recheck(), None, "the flag is being read");
+        assert_eq!(watch.awaited(), Some(Role::Paused));
+    }
+
+    #[test]
     fn only_an_idle_queue_is_rechecked() {
         let mut watch = QueueWatch::default();
         assert_eq!(watch.recheck(), None);
@@ -249,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_with_empty_polls_and_end_with_a_task() {
+    fn pauses_grow_with_empty_fetches_and_end_with_a_task() {
         let ms = |n| Duration::from_millis(n);
         let pauses: Vec<_> = (0..9).map(herd_pause).collect();
         let expected = [0, 0, 5, 10, 20, 40, 80, 100, 100];

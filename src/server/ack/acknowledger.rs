@@ -35,7 +35,7 @@ impl Service for Acknowledger {
             if closing {
                 self.acknowledgements.close();
             }
-            let (batches, resume_at) = self.acknowledgements.due();
+            let (batches, resume_at) = self.acknowledgements.take_due();
             for batch in batches {
                 calls.push(Box::pin(self.call(batch)));
             }
@@ -68,7 +68,7 @@ impl Acknowledger {
     }
 
     async fn call(&self, batch: Batch<'_>) {
-        let authority = Authority::Worker(batch.active_range());
+        let authority = Authority::Owner(batch.active_range());
         let result = self
             .broker
             .acknowledge(

@@ -1,7 +1,8 @@
-//! Acknowledging: outcomes wait here for a call to Redis, and are repeated until Redis confirms them.
+//! Acknowledging: acknowledgements wait here for a call to Redis. A call that fails is repeated until
+//! Redis confirms it.
 //!
-//! Two parts take from what waits: the acknowledger, whose calls do nothing else, and the processor,
-//! whose fetches can carry a few acknowledgements of done tasks.
+//! Two parts take what waits: the acknowledger, whose calls do nothing else, and the processor, whose
+//! fetches can carry a few acknowledgements of done tasks.
 
 mod acknowledger;
 mod waiting;
@@ -11,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) use acknowledger::Acknowledger;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use waiting::{Due, MAX_BATCH, Taken, Waiting, WaitingRun};
+use waiting::{Due, MAX_BATCH, TakenBatch, WaitingLists, WaitingRun};
 
+use super::queues::ServedQueue;
 use super::run::{HeldRun, HeldRuns};
 use crate::broker::{Acknowledgement, ActiveRange};
 use crate::clock;
@@ -20,6 +22,10 @@ use crate::error::{Error, Result};
 use crate::wire::QueueKeys;
 
 impl WaitingRun for Arc<HeldRun> {
+    fn queue(&self) -> &ServedQueue {
+        &self.queue
+    }
+
     fn number(&self) -> u64 {
         self.number
     }
@@ -32,22 +38,23 @@ impl WaitingRun for Arc<HeldRun> {
 /// The acknowledgements of a server that Redis has not confirmed.
 pub(super) struct Acknowledgements {
     held: Arc<HeldRuns>,
-    waiting: Mutex<Waiting<Arc<HeldRun>>>,
+    waiting: Mutex<WaitingLists<Arc<HeldRun>>>,
     /// The acknowledger may have something to do.
     changed: Notify,
 }
 
-/// Acknowledgements that go into one call. If it is dropped before the call has a result, they wait
+/// The acknowledgements of one call. If the batch is dropped before the call has a result, they wait
 /// again.
 pub(super) struct Batch<'a> {
     all: &'a Acknowledgements,
-    taken: Taken<Arc<HeldRun>>,
+    taken: TakenBatch<Arc<HeldRun>>,
 }
 
-/// While it lives, a few acknowledgements of done tasks wait for the next fetch to carry them.
-pub(super) struct ExpectedFetch<'a>(&'a Acknowledgements);
+/// While it lives, a few acknowledgements of done tasks wait for the next sweep, whose fetches can carry
+/// them.
+pub(super) struct ExpectedSweep<'a>(&'a Acknowledgements);
 
-/// While it lives, a prefetched run has not started.
+/// Counts a prefetched run until it starts, or until its acknowledgement waits.
 pub(super) struct UnstartedRun(Arc<Acknowledgements>);
 
 impl Acknowledgements {
@@ -59,53 +66,50 @@ impl Acknowledgements {
         }
     }
 
-    /// Adds the acknowledgement of a run. `frees_slot`: its slot is free from now on.
+    /// Adds the acknowledgement of a run. `frees_slot`: the caller frees the slot of the run right after
+    /// this call.
     pub(super) fn add(&self, run: Arc<HeldRun>, ack: Acknowledgement, frees_slot: bool) {
-        let queue = run.queue.clone();
-        let mut waiting = self.lock();
-        if waiting.is_refused(&queue, &ack.outcome) {
-            // It will wait as long as the others.
+        let added = self.lock().add(Arc::clone(&run), ack, frees_slot);
+        if added.joins_refused {
             self.held.set_refused(&run);
         }
-        let must_be_sent = waiting.add(&queue, run, ack, frees_slot);
-        drop(waiting);
-        if must_be_sent {
+        if added.must_be_sent {
             self.changed.notify_one();
         }
     }
 
-    /// A fetch will be sent as soon as a slot is free, or is about to be sent.
-    pub(super) fn expect_fetch(&self) -> ExpectedFetch<'_> {
-        self.lock().expected_fetches += 1;
-        ExpectedFetch(self)
+    /// The next sweep starts with the next free slot.
+    pub(super) fn expect_sweep(&self) -> ExpectedSweep<'_> {
+        self.lock().sweep_expected();
+        ExpectedSweep(self)
     }
 
-    /// What a fetch from a queue, given by its index, carries along.
+    /// The acknowledgements that a fetch from a queue carries. `queue` is its index.
     pub(super) fn take_for_fetch(&self, queue: usize) -> Option<Batch<'_>> {
         let taken = self.lock().take_for_fetch(queue)?;
         Some(Batch::new(self, taken))
     }
 
-    /// A prefetched run is here and has not started.
+    /// A prefetched run waits for its permit to run.
     pub(super) fn unstarted_run(self: &Arc<Self>) -> UnstartedRun {
-        self.lock().unstarted_runs += 1;
+        self.lock().unstarted_run_added();
         UnstartedRun(Arc::clone(self))
     }
 
     /// No more tasks will be fetched.
     pub(super) fn fetching_has_ended(&self) {
-        self.lock().fetching_has_ended = true;
+        self.lock().fetching_ended();
         self.notify_if_needed();
     }
 
     /// No more acknowledgements will be added.
     fn close(&self) {
-        self.lock().closing = true;
+        self.lock().close();
     }
 
-    /// The batches to send now, and when a pause after a failure ends.
-    fn due(&self) -> (Vec<Batch<'_>>, Option<Instant>) {
-        let Due { batches, resume_at } = self.lock().due(clock::monotonic());
+    /// Takes the batches that can be sent now. Returns also when a pause after a failure ends.
+    fn take_due(&self) -> (Vec<Batch<'_>>, Option<Instant>) {
+        let Due { batches, resume_at } = self.lock().take_due(clock::monotonic());
         let batches = batches.into_iter().map(|taken| Batch::new(self, taken));
         (batches.collect(), resume_at)
     }
@@ -124,21 +128,20 @@ impl Acknowledgements {
         self.changed.notified().await;
     }
 
-    /// Wakes the acknowledger, unless nothing waits that it could send.
+    /// Wakes the acknowledger if anything waits, or if the end is near.
     fn notify_if_needed(&self) {
-        let waiting = self.lock();
-        if waiting.closing || waiting.count() > 0 {
+        if self.lock().needs_attention() {
             self.changed.notify_one();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting<Arc<HeldRun>>> {
+    fn lock(&self) -> MutexGuard<'_, WaitingLists<Arc<HeldRun>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<'a> Batch<'a> {
-    fn new(all: &'a Acknowledgements, mut taken: Taken<Arc<HeldRun>>) -> Self {
+    fn new(all: &'a Acknowledgements, mut taken: TakenBatch<Arc<HeldRun>>) -> Self {
         for (run, ack) in taken.runs.iter().zip(&mut taken.acknowledgements) {
             // The lease may have expired while the acknowledgement waited.
             if ack.claim.original.is_none() {
@@ -211,23 +214,16 @@ impl Drop for Batch<'_> {
     }
 }
 
-impl Drop for ExpectedFetch<'_> {
+impl Drop for ExpectedSweep<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.0.lock();
-        waiting.expected_fetches -= 1;
-        // The slots of these runs are taken by now, so no later fetch will come for them.
-        waiting.send_all_now();
-        drop(waiting);
+        self.0.lock().expectation_ended();
         self.0.notify_if_needed();
     }
 }
 
 impl Drop for UnstartedRun {
     fn drop(&mut self) {
-        let mut waiting = self.0.lock();
-        waiting.unstarted_runs -= 1;
-        let was_last = waiting.unstarted_runs == 0 && waiting.fetching_has_ended;
-        drop(waiting);
+        let was_last = self.0.lock().unstarted_run_removed();
         if was_last {
             self.0.notify_if_needed();
         }

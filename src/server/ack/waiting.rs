@@ -1,5 +1,5 @@
-//! What waits to be acknowledged: one list for each queue and kind of outcome. Pure: times are passed
-//! in, and nothing here talks to Redis.
+//! The acknowledgements that wait: one list for each queue and kind of outcome. No I/O: times are passed
+//! in.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::{Discriminant, discriminant};
@@ -16,36 +16,37 @@ pub(super) const MAX_BATCH: usize = 128;
 const MAX_CALLS: usize = 2;
 /// How many tasks must wait before a call is sent beside another one.
 const LEAST_BESIDE: usize = 16;
-/// The most done tasks that a fetch carries along. More would delay the fetch.
+/// The most done tasks that a fetch carries. More would delay the fetch.
 const MAX_FOR_FETCH: usize = 16;
 
-/// A run, as far as its acknowledgement has to know it.
+/// What a waiting list must know of a run.
 pub(super) trait WaitingRun {
-    /// Its number in the order of the fetches.
+    fn queue(&self) -> &ServedQueue;
+    /// Its number, in the order in which the tasks arrived.
     fn number(&self) -> u64;
     fn has_started(&self) -> bool;
 }
 
-/// Acknowledgements that wait for a call, or for the result of one.
-pub(super) struct Waiting<R> {
+/// Acknowledgements that wait for a call.
+pub(super) struct WaitingLists<R> {
     lists: HashMap<ListKey, List<R>>,
-    /// How many fetches will be sent as soon as a slot is free.
-    pub(super) expected_fetches: usize,
+    /// How many sweeps will start with the next free slot.
+    expected_sweeps: usize,
     /// How many prefetched runs have not started.
-    pub(super) unstarted_runs: usize,
+    unstarted_runs: usize,
     /// No more tasks will be fetched.
-    pub(super) fetching_has_ended: bool,
+    fetching_has_ended: bool,
     /// No more acknowledgements will be added.
-    pub(super) closing: bool,
+    closing: bool,
 }
 
 /// The index of a queue, and the kind of outcome: what one script call can take.
 type ListKey = (usize, Discriminant<Outcome>);
 
-/// What waits for calls of one kind to one queue.
+/// What waits for calls with outcomes of one kind to one queue.
 struct List<R> {
     queue: ServedQueue,
-    waiting: VecDeque<(R, Acknowledgement)>,
+    entries: VecDeque<(R, Acknowledgement)>,
     /// How many calls are in flight.
     calls: usize,
     /// After a failure: when the next call may be sent.
@@ -56,31 +57,40 @@ struct List<R> {
     batch_size: usize,
     /// Redis has refused the last call.
     refused: bool,
-    /// An acknowledgement waits for which no fetch will come: its slot is not free yet, or is taken
-    /// again.
+    /// At least one acknowledgement must not wait for a fetch: the slot of its run is not free, or is
+    /// taken again.
     send_now: bool,
 }
 
-/// What one call takes: acknowledgements of one kind and one queue.
-pub(super) struct Taken<R> {
+/// The acknowledgements of one call: outcomes of one kind and one queue.
+pub(super) struct TakenBatch<R> {
     key: ListKey,
     pub(super) queue: ServedQueue,
     pub(super) runs: Vec<R>,
     pub(super) acknowledgements: Vec<Acknowledgement>,
 }
 
-/// What is to be sent.
+/// What is known of an acknowledgement that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Added {
+    /// The acknowledger must be woken. Otherwise the acknowledgement waits for the next sweep.
+    pub(super) must_be_sent: bool,
+    /// Redis has refused the last call of its list.
+    pub(super) joins_refused: bool,
+}
+
+/// What can be sent.
 pub(super) struct Due<R> {
-    pub(super) batches: Vec<Taken<R>>,
+    pub(super) batches: Vec<TakenBatch<R>>,
     /// When a pause after a failure ends, if anything waits for that.
     pub(super) resume_at: Option<Instant>,
 }
 
-impl<R> Default for Waiting<R> {
+impl<R> Default for WaitingLists<R> {
     fn default() -> Self {
         Self {
             lists: HashMap::new(),
-            expected_fetches: 0,
+            expected_sweeps: 0,
             unstarted_runs: 0,
             fetching_has_ended: false,
             closing: false,
@@ -88,46 +98,75 @@ impl<R> Default for Waiting<R> {
     }
 }
 
-impl<R: WaitingRun> Waiting<R> {
-    /// Adds an acknowledgement. Returns whether the acknowledger must look at it: otherwise the next
-    /// fetch will carry it. `frees_slot`: the slot of the run is free from now on.
-    pub(super) fn add(
-        &mut self,
-        queue: &ServedQueue,
-        run: R,
-        ack: Acknowledgement,
-        frees_slot: bool,
-    ) -> bool {
-        let key = (queue.index, discriminant(&ack.outcome));
+impl<R: WaitingRun> WaitingLists<R> {
+    /// Adds an acknowledgement. `frees_slot`: the caller frees the slot of the run right after this call.
+    pub(super) fn add(&mut self, run: R, ack: Acknowledgement, frees_slot: bool) -> Added {
+        let key = (run.queue().index, discriminant(&ack.outcome));
         let list = self
             .lists
             .entry(key)
-            .or_insert_with(|| List::new(queue.clone()));
-        list.waiting.push_back((run, ack));
+            .or_insert_with(|| List::new(run.queue().clone()));
+        list.entries.push_back((run, ack));
         list.send_now |= !frees_slot;
-        !(self.expected_fetches > 0 && frees_slot && list.fits_a_fetch())
+        Added {
+            must_be_sent: !(self.expected_sweeps > 0 && frees_slot && list.fits_a_fetch()),
+            joins_refused: list.refused,
+        }
     }
 
-    /// Whether Redis has refused the last call that took outcomes of this kind.
-    pub(super) fn is_refused(&self, queue: &ServedQueue, outcome: &Outcome) -> bool {
-        let list = self.lists.get(&(queue.index, discriminant(outcome)));
-        list.is_some_and(|list| list.refused)
+    /// The next sweep starts with the next free slot.
+    pub(super) fn sweep_expected(&mut self) {
+        self.expected_sweeps += 1;
     }
 
-    /// Everything that may be sent at this time.
+    /// An expected sweep has started, or is not expected any more. What waits now must not wait for it.
+    pub(super) fn expectation_ended(&mut self) {
+        self.expected_sweeps -= 1;
+        for list in self.lists.values_mut() {
+            list.send_now |= !list.entries.is_empty();
+        }
+    }
+
+    /// A prefetched run waits for its permit to run.
+    pub(super) fn unstarted_run_added(&mut self) {
+        self.unstarted_runs += 1;
+    }
+
+    /// A prefetched run has started, or its acknowledgement waits. Returns whether it was the last one
+    /// that can come.
+    pub(super) fn unstarted_run_removed(&mut self) -> bool {
+        self.unstarted_runs -= 1;
+        self.unstarted_runs == 0 && self.fetching_has_ended
+    }
+
+    /// No more tasks will be fetched.
+    pub(super) fn fetching_ended(&mut self) {
+        self.fetching_has_ended = true;
+    }
+
+    /// No more acknowledgements will be added.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// Whether the acknowledger must be woken: something waits, or the end is near.
+    pub(super) fn needs_attention(&self) -> bool {
+        self.closing || self.count() > 0
+    }
+
+    /// Takes everything that can be sent at this time.
     ///
-    /// Requeued tasks, which a shutdown leaves, wait until no more of them can come, so that one call
-    /// returns them in order: those that never started once no unstarted run is left, the others
-    /// once no more acknowledgements will be added.
-    pub(super) fn due(&mut self, now: Instant) -> Due<R> {
+    /// Requeued tasks wait until no more can come, so that they return to *pending* in their order.
+    /// Unstarted ones wait until no unstarted run is left. With others among them, they wait until no
+    /// more acknowledgements will be added.
+    pub(super) fn take_due(&mut self, now: Instant) -> Due<R> {
         let unstarted_are_complete = self.fetching_has_ended && self.unstarted_runs == 0;
         let mut due = Due {
             batches: Vec::new(),
             resume_at: None,
         };
         for (key, list) in &mut self.lists {
-            let waits_for_fetch =
-                self.expected_fetches > 0 && !list.send_now && list.fits_a_fetch();
+            let waits_for_fetch = self.expected_sweeps > 0 && !list.send_now && list.fits_a_fetch();
             let is_incomplete = list.is_requeued()
                 && !self.closing
                 && !(unstarted_are_complete && list.has_only_unstarted());
@@ -146,22 +185,15 @@ impl<R: WaitingRun> Waiting<R> {
         due
     }
 
-    /// What a fetch from a queue, given by its index, carries along.
-    pub(super) fn take_for_fetch(&mut self, queue: usize) -> Option<Taken<R>> {
+    /// Takes the acknowledgements that a fetch from a queue carries. `queue` is its index.
+    pub(super) fn take_for_fetch(&mut self, queue: usize) -> Option<TakenBatch<R>> {
         let key = (queue, discriminant(&Outcome::Done { lock: None }));
         let list = self.lists.get_mut(&key)?;
         list.fits_a_fetch().then(|| list.take(key))
     }
 
-    /// No fetch is expected for what waits now.
-    pub(super) fn send_all_now(&mut self) {
-        for list in self.lists.values_mut() {
-            list.send_now |= !list.waiting.is_empty();
-        }
-    }
-
     /// Redis has confirmed a call.
-    pub(super) fn confirmed(&mut self, taken: &Taken<R>) {
+    pub(super) fn confirmed(&mut self, taken: &TakenBatch<R>) {
         if let Some(list) = self.lists.get_mut(&taken.key) {
             list.backoff.reset();
             list.refused = false;
@@ -171,7 +203,7 @@ impl<R: WaitingRun> Waiting<R> {
 
     /// A call has failed. Its acknowledgements wait again: in their old order if Redis did not answer,
     /// behind all others and one at a time if Redis has `refused` them.
-    pub(super) fn failed(&mut self, taken: &mut Taken<R>, refused: bool, now: Instant) {
+    pub(super) fn failed(&mut self, taken: &mut TakenBatch<R>, refused: bool, now: Instant) {
         let Some(list) = self.lists.get_mut(&taken.key) else {
             return;
         };
@@ -179,14 +211,14 @@ impl<R: WaitingRun> Waiting<R> {
         if refused {
             list.refused = true;
             list.batch_size = 1;
-            list.waiting.extend(taken.drain());
+            list.entries.extend(taken.drain());
         } else {
             list.put_back(taken);
         }
     }
 
     /// A call is over. What it still has, because it was dropped without a result, waits again.
-    pub(super) fn call_ended(&mut self, taken: &mut Taken<R>) {
+    pub(super) fn call_ended(&mut self, taken: &mut TakenBatch<R>) {
         if let Some(list) = self.lists.get_mut(&taken.key) {
             list.calls -= 1;
             list.put_back(taken);
@@ -195,13 +227,13 @@ impl<R: WaitingRun> Waiting<R> {
 
     /// How many acknowledgements wait.
     pub(super) fn count(&self) -> usize {
-        self.lists.values().map(|list| list.waiting.len()).sum()
+        self.lists.values().map(|list| list.entries.len()).sum()
     }
 
     /// Whether nothing waits and no call is in flight.
     pub(super) fn is_empty(&self) -> bool {
         let mut lists = self.lists.values();
-        lists.all(|list| list.waiting.is_empty() && list.calls == 0)
+        lists.all(|list| list.entries.is_empty() && list.calls == 0)
     }
 }
 
@@ -209,7 +241,7 @@ impl<R: WaitingRun> List<R> {
     fn new(queue: ServedQueue) -> Self {
         Self {
             queue,
-            waiting: VecDeque::new(),
+            entries: VecDeque::new(),
             calls: 0,
             not_before: None,
             backoff: Backoff::new(),
@@ -222,46 +254,46 @@ impl<R: WaitingRun> List<R> {
     /// Whether another call may be sent, apart from pauses.
     fn may_call(&self) -> bool {
         match self.calls {
-            0 => !self.waiting.is_empty(),
+            0 => !self.entries.is_empty(),
             // Requeued tasks go in order, one call after the other.
             _ if self.is_requeued() => false,
-            calls => calls < MAX_CALLS && self.waiting.len() >= LEAST_BESIDE.min(self.batch_size),
+            calls => calls < MAX_CALLS && self.entries.len() >= LEAST_BESIDE.min(self.batch_size),
         }
     }
 
-    /// Whether a fetch may carry what waits: few done tasks, while nothing is wrong.
+    /// Whether a fetch may carry what waits: at most 16 done tasks, and the last call did not fail.
     fn fits_a_fetch(&self) -> bool {
-        let first = self.waiting.front().map(|(_, ack)| &ack.outcome);
+        let first = self.entries.front().map(|(_, ack)| &ack.outcome);
         matches!(first, Some(Outcome::Done { .. }))
-            && self.waiting.len() <= MAX_FOR_FETCH
+            && self.entries.len() <= MAX_FOR_FETCH
             && !self.refused
             && self.not_before.is_none()
     }
 
     fn is_requeued(&self) -> bool {
-        let first = self.waiting.front().map(|(_, ack)| &ack.outcome);
+        let first = self.entries.front().map(|(_, ack)| &ack.outcome);
         matches!(first, Some(Outcome::Requeued))
     }
 
     fn has_only_unstarted(&self) -> bool {
-        self.waiting.iter().all(|(run, _)| !run.has_started())
+        self.entries.iter().all(|(run, _)| !run.has_started())
     }
 
     /// The newest requeued task goes first, so that the oldest one is next in line.
     fn order_requeued(&mut self) {
         if self.is_requeued() {
-            let waiting = self.waiting.make_contiguous();
-            waiting.sort_by_key(|(run, _)| std::cmp::Reverse(run.number()));
+            let entries = self.entries.make_contiguous();
+            entries.sort_by_key(|(run, _)| std::cmp::Reverse(run.number()));
         }
     }
 
-    fn take(&mut self, key: ListKey) -> Taken<R> {
-        let size = self.waiting.len().min(self.batch_size);
-        let (runs, acknowledgements) = self.waiting.drain(..size).unzip();
+    fn take(&mut self, key: ListKey) -> TakenBatch<R> {
+        let size = self.entries.len().min(self.batch_size);
+        let (runs, acknowledgements) = self.entries.drain(..size).unzip();
         self.calls += 1;
         self.not_before = None;
-        self.send_now &= !self.waiting.is_empty();
-        Taken {
+        self.send_now &= !self.entries.is_empty();
+        TakenBatch {
             key,
             queue: self.queue.clone(),
             runs,
@@ -269,14 +301,14 @@ impl<R: WaitingRun> List<R> {
         }
     }
 
-    fn put_back(&mut self, taken: &mut Taken<R>) {
-        for waiting in taken.drain().rev() {
-            self.waiting.push_front(waiting);
+    fn put_back(&mut self, taken: &mut TakenBatch<R>) {
+        for entry in taken.drain().rev() {
+            self.entries.push_front(entry);
         }
     }
 }
 
-impl<R> Taken<R> {
+impl<R> TakenBatch<R> {
     fn drain(&mut self) -> impl DoubleEndedIterator<Item = (R, Acknowledgement)> + use<'_, R> {
         self.runs.drain(..).zip(self.acknowledgements.drain(..))
     }
@@ -291,52 +323,76 @@ mod tests {
     use crate::clock;
     use crate::wire::QueueKeys;
 
-    /// A run by its number. Runs below 100 have started.
-    impl WaitingRun for u64 {
-        fn number(&self) -> u64 {
-            *self
+    #[derive(Clone, Debug)]
+    struct TestRun {
+        number: u64,
+        queue: ServedQueue,
+    }
+
+    impl WaitingRun for TestRun {
+        fn queue(&self) -> &ServedQueue {
+            &self.queue
         }
 
+        fn number(&self) -> u64 {
+            self.number
+        }
+
+        /// Runs below 100 have started.
         fn has_started(&self) -> bool {
-            *self < 100
+            self.number < 100
         }
     }
 
     const DONE: Outcome = Outcome::Done { lock: None };
 
-    fn queue(index: usize) -> ServedQueue {
-        ServedQueue {
-            keys: QueueKeys::new(&format!("q{index}")),
-            index,
-        }
+    fn run(index: usize, number: u64) -> TestRun {
+        let keys = QueueKeys::new(&format!("q{index}"));
+        let queue = ServedQueue { keys, index };
+        TestRun { number, queue }
     }
 
-    fn waiting(outcome: &Outcome, runs: impl IntoIterator<Item = u64>) -> Waiting<u64> {
-        let mut waiting = Waiting::default();
+    fn waiting(outcome: &Outcome, runs: impl IntoIterator<Item = u64>) -> WaitingLists<TestRun> {
+        let mut waiting = WaitingLists::default();
         add(&mut waiting, outcome, runs);
         waiting
     }
 
-    fn expecting_a_fetch() -> Waiting<u64> {
-        Waiting {
-            expected_fetches: 1,
-            ..Waiting::default()
+    fn expecting_a_sweep() -> WaitingLists<TestRun> {
+        let mut waiting = WaitingLists::default();
+        waiting.sweep_expected();
+        waiting
+    }
+
+    fn add(
+        waiting: &mut WaitingLists<TestRun>,
+        outcome: &Outcome,
+        runs: impl IntoIterator<Item = u64>,
+    ) {
+        for number in runs {
+            add_to(waiting, 0, number, outcome, true);
         }
     }
 
-    fn add(waiting: &mut Waiting<u64>, outcome: &Outcome, runs: impl IntoIterator<Item = u64>) {
-        for run in runs {
-            let ack = acknowledgement(&run.to_string(), outcome.clone());
-            waiting.add(&queue(0), run, ack, true);
-        }
+    fn add_to(
+        waiting: &mut WaitingLists<TestRun>,
+        queue: usize,
+        number: u64,
+        outcome: &Outcome,
+        frees_slot: bool,
+    ) -> Added {
+        let ack = acknowledgement(&number.to_string(), outcome.clone());
+        waiting.add(run(queue, number), ack, frees_slot)
     }
 
-    fn due(waiting: &mut Waiting<u64>) -> Vec<Taken<u64>> {
-        waiting.due(clock::monotonic()).batches
+    fn due(waiting: &mut WaitingLists<TestRun>) -> Vec<TakenBatch<TestRun>> {
+        waiting.take_due(clock::monotonic()).batches
     }
 
-    fn runs(batches: &[Taken<u64>]) -> Vec<Vec<u64>> {
-        batches.iter().map(|taken| taken.runs.clone()).collect()
+    fn runs(batches: &[TakenBatch<TestRun>]) -> Vec<Vec<u64>> {
+        let numbers =
+            |taken: &TakenBatch<TestRun>| taken.runs.iter().map(|run| run.number).collect();
+        batches.iter().map(numbers).collect()
     }
 
     #[test]
@@ -378,30 +434,28 @@ mod tests {
             lock: Some("lock".to_owned()),
         };
         add(&mut waiting, &locked, [3]);
-        waiting.add(&queue(1), 4, acknowledgement("4", DONE), true);
+        add_to(&mut waiting, 1, 4, &DONE, true);
         let mut batches = runs(&due(&mut waiting));
         batches.sort();
         assert_eq!(batches, [vec![1, 3], vec![2], vec![4]]);
     }
 
     #[test]
-    fn a_few_done_tasks_wait_for_an_expected_fetch() {
-        let mut waiting = expecting_a_fetch();
-        let ack = || acknowledgement("1", DONE);
-        assert!(!waiting.add(&queue(0), 1, ack(), true));
+    fn a_few_done_tasks_wait_for_an_expected_sweep() {
+        let mut waiting = expecting_a_sweep();
+        assert!(!add_to(&mut waiting, 0, 1, &DONE, true).must_be_sent);
         assert!(due(&mut waiting).is_empty());
         let taken = waiting.take_for_fetch(0).expect("it fits");
-        assert_eq!(taken.runs, [1]);
+        assert_eq!(runs(&[taken]), [[1]]);
         assert!(waiting.take_for_fetch(0).is_none());
         assert!(waiting.take_for_fetch(1).is_none());
     }
 
     #[test]
     fn what_no_fetch_will_carry_goes_at_once() {
-        let mut waiting = expecting_a_fetch();
-        let ack = || acknowledgement("1", DONE);
+        let mut waiting = expecting_a_sweep();
         // Its slot is not free, so no fetch will come for it.
-        assert!(waiting.add(&queue(0), 1, ack(), false));
+        assert!(add_to(&mut waiting, 0, 1, &DONE, false).must_be_sent);
         assert_eq!(runs(&due(&mut waiting)), [[1]]);
         // A fetch carries sixteen at the most.
         add(&mut waiting, &DONE, 2..19);
@@ -410,11 +464,11 @@ mod tests {
     }
 
     #[test]
-    fn what_an_expected_fetch_left_behind_goes_at_once() {
-        let mut waiting = expecting_a_fetch();
+    fn what_an_expected_sweep_left_behind_goes_at_once() {
+        let mut waiting = expecting_a_sweep();
         add(&mut waiting, &DONE, [1]);
         assert!(due(&mut waiting).is_empty());
-        waiting.send_all_now();
+        waiting.expectation_ended();
         assert_eq!(runs(&due(&mut waiting)), [[1]]);
     }
 
@@ -426,11 +480,11 @@ mod tests {
         let now = clock::monotonic();
         waiting.failed(&mut batches[0], false, now);
         waiting.call_ended(&mut batches[0]);
-        let Due { batches, resume_at } = waiting.due(now);
+        let Due { batches, resume_at } = waiting.take_due(now);
         assert!(batches.is_empty());
         let resume_at = resume_at.expect("a pause");
         assert!(resume_at - now < Duration::from_millis(130));
-        let batches = waiting.due(resume_at).batches;
+        let batches = waiting.take_due(resume_at).batches;
         assert_eq!(runs(&batches), [[1, 2, 3, 4]]);
     }
 
@@ -439,21 +493,20 @@ mod tests {
         let mut waiting = waiting(&DONE, [1, 2]);
         let mut batches = due(&mut waiting);
         add(&mut waiting, &DONE, [3]);
-        assert!(!waiting.is_refused(&queue(0), &DONE));
         let now = clock::monotonic();
         waiting.failed(&mut batches[0], true, now);
         waiting.call_ended(&mut batches[0]);
-        assert!(waiting.is_refused(&queue(0), &DONE));
+        assert!(add_to(&mut waiting, 0, 4, &DONE, true).joins_refused);
         let later = now + Duration::from_secs(1);
-        let mut batches = waiting.due(later).batches;
+        let mut batches = waiting.take_due(later).batches;
         assert_eq!(runs(&batches), [[3], [1]]);
         for taken in &mut batches {
             taken.drain().for_each(drop);
             waiting.confirmed(taken);
             waiting.call_ended(taken);
         }
-        assert!(!waiting.is_refused(&queue(0), &DONE));
-        assert_eq!(runs(&waiting.due(later).batches), [[2]]);
+        assert!(!add_to(&mut waiting, 0, 5, &DONE, true).joins_refused);
+        assert_eq!(runs(&waiting.take_due(later).batches), [[2, 4, 5]]);
     }
 
     #[test]
@@ -468,20 +521,20 @@ mod tests {
     fn requeued_tasks_go_in_one_order_when_no_more_can_come() {
         let mut waiting = waiting(&Outcome::Requeued, [3, 9, 5]);
         assert!(due(&mut waiting).is_empty());
-        waiting.fetching_has_ended = true;
+        waiting.fetching_ended();
         assert!(due(&mut waiting).is_empty(), "more runs may be aborted");
-        waiting.closing = true;
+        waiting.close();
         assert_eq!(runs(&due(&mut waiting)), [[9, 5, 3]]);
     }
 
     #[test]
     fn unstarted_tasks_are_requeued_once_none_of_them_is_left_to_come() {
         let mut waiting = waiting(&Outcome::Requeued, [101, 102]);
-        waiting.fetching_has_ended = true;
-        waiting.unstarted_runs = 1;
+        waiting.fetching_ended();
+        waiting.unstarted_run_added();
         assert!(due(&mut waiting).is_empty());
         add(&mut waiting, &Outcome::Requeued, [103]);
-        waiting.unstarted_runs = 0;
+        waiting.unstarted_run_removed();
         assert_eq!(runs(&due(&mut waiting)), [[103, 102, 101]]);
     }
 }

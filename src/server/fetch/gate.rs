@@ -7,31 +7,20 @@ use tokio::time::Instant;
 
 use crate::background::Backoff;
 
-/// A queue is closed while Redis refuses this many acknowledgements of its tasks.
+/// The gate of a queue is closed while this many of its held runs have refused acknowledgements.
 const MAX_REFUSED: usize = 1_000;
 
-/// What keeps a server from fetching from a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Closed {
-    /// No task is pending, or the queue is paused. The next notification opens it.
-    Drained,
-    /// The last fetch failed.
-    BackingOff,
-    /// Redis refuses too many acknowledgements.
-    Refused,
-}
-
-/// The state of one queue. Pure: times are passed in.
+/// The state of one queue. Times are passed in.
 struct Gate {
     drained: bool,
-    /// Until when the queue is left alone after a failed fetch.
-    closed_until: Option<Instant>,
+    /// The end of the pause after a failed fetch.
+    backs_off_until: Option<Instant>,
     backoff: Backoff,
     /// How many acknowledgements Redis has refused.
     refused: usize,
-    /// How many fetches ask the queue at the moment.
+    /// How many fetches from the queue are in flight.
     fetches: usize,
-    /// The last fetch got as many tasks as it asked for.
+    /// The last fetch got as many tasks as it asked for, so there may be more.
     has_plenty: bool,
 }
 
@@ -39,7 +28,7 @@ impl Gate {
     fn new() -> Self {
         Self {
             drained: false,
-            closed_until: None,
+            backs_off_until: None,
             backoff: Backoff::new(),
             refused: 0,
             fetches: 0,
@@ -47,41 +36,32 @@ impl Gate {
         }
     }
 
-    /// Why nothing may be fetched; `None` if the gate is open.
-    fn closed(&self, now: Instant) -> Option<Closed> {
-        if self.refused >= MAX_REFUSED {
-            Some(Closed::Refused)
-        } else if self.closed_until.is_some_and(|until| now < until) {
-            Some(Closed::BackingOff)
-        } else if self.drained {
-            Some(Closed::Drained)
-        } else {
-            None
-        }
-    }
-
+    /// Whether tasks may be fetched. Three things close a gate: the queue is drained (no task is pending,
+    /// or the queue is paused), a fetch has failed a short time ago, or Redis refuses too many
+    /// acknowledgements.
     fn is_open(&self, now: Instant) -> bool {
-        self.closed(now).is_none()
+        let backs_off = self.backs_off_until.is_some_and(|until| now < until);
+        !self.drained && !backs_off && self.refused < MAX_REFUSED
     }
 
-    /// Whether another fetch should ask this queue. Two fetches ask the same queue only if it is
-    /// known to have plenty: the second fetch from an almost empty queue would find nothing.
+    /// Whether another fetch should ask this queue. Two fetches ask the same queue only if the last
+    /// one got as many tasks as it asked for. Otherwise the second one would find nothing.
     fn takes_a_fetch(&self, now: Instant) -> bool {
         self.is_open(now) && (self.fetches == 0 || self.has_plenty)
     }
 
-    /// A fetch has failed. Fetches that failed together cause one pause.
+    /// A fetch has failed. A failure during the pause does not lengthen the pause.
     fn back_off(&mut self, now: Instant) {
-        if self.closed_until.is_none_or(|until| until <= now) {
-            self.closed_until = Some(now + self.backoff.pause());
+        if self.backs_off_until.is_none_or(|until| until <= now) {
+            self.backs_off_until = Some(now + self.backoff.pause());
         }
-        // When the pause is over, the queue is asked, whatever is known of it.
+        // After the pause the queue is asked, even if it was drained before.
         self.drained = false;
     }
 }
 
-/// The queues that the next fetch asks, by descending weight. In strict order the list ends before a
-/// queue that another fetch is still asking.
+/// The queues that the next sweep asks, by descending weight. In strict order the list ends before an
+/// open queue that takes no fetch now.
 fn to_ask(gates: &[Gate], strict: bool, now: Instant) -> impl Iterator<Item = usize> {
     let open = gates
         .iter()
@@ -113,12 +93,12 @@ impl Gates {
         self.opened.notified().await;
     }
 
-    /// The queues that the next fetch asks, by descending weight.
+    /// The queues that the next sweep asks, by descending weight.
     pub(super) fn to_ask(&self, strict: bool, now: Instant) -> Vec<usize> {
         to_ask(&self.lock(), strict, now).collect()
     }
 
-    /// Whether there is a queue for the next fetch to ask.
+    /// Whether there is a queue that the next sweep can ask.
     pub(super) fn any_to_ask(&self, strict: bool, now: Instant) -> bool {
         to_ask(&self.lock(), strict, now).next().is_some()
     }
@@ -131,11 +111,11 @@ impl Gates {
     /// When the first pause after a failed fetch ends.
     pub(super) fn first_pause_end(&self, now: Instant) -> Option<Instant> {
         let gates = self.lock();
-        let ends = gates.iter().filter_map(|gate| gate.closed_until);
+        let ends = gates.iter().filter_map(|gate| gate.backs_off_until);
         ends.filter(|until| *until > now).min()
     }
 
-    /// A fetch asks a queue.
+    /// A fetch from a queue starts.
     pub(super) fn fetch_started(&self, queue: usize) {
         self.lock()[queue].fetches += 1;
     }
@@ -157,12 +137,12 @@ impl Gates {
         self.lock()[queue].back_off(now);
     }
 
-    /// No task can be fetched from a queue until a notification comes.
+    /// No task can be fetched from a queue until tasks may be pending again.
     pub(in crate::server) fn close_drained(&self, queue: usize) {
         self.lock()[queue].drained = true;
     }
 
-    /// Tasks may be pending in a queue.
+    /// Tasks may be pending in a queue. Its gate opens, unless another reason keeps it closed.
     pub(in crate::server) fn open(&self, queue: usize) {
         self.lock()[queue].drained = false;
         self.opened.notify_one();
@@ -181,7 +161,7 @@ impl Gates {
         self.lock()[queue].refused += 1;
     }
 
-    /// One of the refused acknowledgements is settled.
+    /// Redis has confirmed one of the refused acknowledgements.
     pub(in crate::server) fn one_refused_less(&self, queue: usize) {
         self.lock()[queue].refused -= 1;
         self.opened.notify_one();
@@ -200,7 +180,7 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn a_drained_queue_is_closed_until_a_notification() {
+    fn a_drained_queue_is_backs_off_until_a_notification() {
         let (gates, now) = (Gates::new(2), clock::monotonic());
         gates.close_drained(0);
         assert_eq!(gates.to_ask(false, now), [1]);
@@ -223,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_order_never_passes_a_queue_that_is_being_asked() {
+    fn strict_order_never_passes_a_queue_that_takes_no_fetch() {
         let (gates, now) = (Gates::new(3), clock::monotonic());
         gates.close_drained(0);
         assert_eq!(gates.to_ask(true, now), [1, 2]);
@@ -266,7 +246,7 @@ mod tests {
             assert!(gates.takes_a_fetch(0, now));
             gates.one_refused_more(0);
         }
-        assert_eq!(gates.lock()[0].closed(now), Some(Closed::Refused));
+        assert!(!gates.takes_a_fetch(0, now));
         gates.one_refused_less(0);
         assert!(gates.takes_a_fetch(0, now));
     }

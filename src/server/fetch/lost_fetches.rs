@@ -1,4 +1,4 @@
-//! Fetches whose reply was lost: the tasks that they moved to *active* run nowhere.
+//! Restores the tasks of lost fetches: they are in *active*, but no server runs them.
 
 use std::time::Duration;
 
@@ -32,13 +32,13 @@ const PAUSES: [Duration; 6] = [
 ];
 /// The pause before a search that failed is repeated.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
-/// An older fetch is left to the recoverers. A recoverer passes a task on 60 s after the fetch at the
-/// earliest: 30 s of lease and 30 s of grace. Only then can a Go worker have the task, which would
-/// leave our owner token in place.
+/// An older fetch is left to the recoverers. A recoverer takes a task 60 s after its fetch at the
+/// earliest: after 30 s of lease and 30 s of grace. A Go worker can have the task only after that, and
+/// would not change our owner token.
 const MAX_AGE: Duration = Duration::from_secs(55);
 
-/// Searches *active* for the tasks of lost fetches and returns them to *pending*.
-pub(in crate::server) struct LostFetches {
+/// Looks through *active* for tasks with the owner token of a lost fetch, and returns them to *pending*.
+pub(in crate::server) struct Restorer {
     pub(in crate::server) broker: Broker,
     pub(in crate::server) lost: mpsc::UnboundedReceiver<LostFetch>,
 }
@@ -51,10 +51,10 @@ struct Search {
     next_at: Instant,
 }
 
-impl Service for LostFetches {
-    const NAME: &'static str = "lost fetches";
+impl Service for Restorer {
+    const NAME: &'static str = "restorer";
 
-    /// At the stop, each fetch that is left is searched for once more.
+    /// After the stop, there is one more search for each fetch that is left.
     async fn run(mut self, stop: CancellationToken) {
         let mut searches: Vec<Search> = Vec::new();
         loop {

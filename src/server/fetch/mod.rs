@@ -1,5 +1,7 @@
-//! Fetching: from which queues, how many tasks at a time, and what becomes of a fetch whose reply is
-//! lost.
+//! Fetching: from which queues, how many tasks at a time, and what happens after a lost reply.
+//!
+//! A *fetch* is one call to one queue. A *sweep* consists of fetches from the open queues, for as many
+//! tasks as there are free slots.
 
 mod gate;
 mod lost_fetches;
@@ -7,6 +9,6 @@ mod processor;
 mod sizing;
 
 pub(super) use gate::Gates;
-pub(super) use lost_fetches::LostFetches;
+pub(super) use lost_fetches::Restorer;
 pub(super) use processor::{OwnerTokens, Processor};
 pub(super) use sizing::Sizing;

@@ -1,8 +1,9 @@
 //! Fetches tasks for free slots and starts their runs. asynq: `processor`.
 //!
-//! One call to a queue brings many tasks. Two fetches may be in flight at once: while one half of the
-//! slots runs, the other half is fetched. A fetch holds the permits of the slots that it asks for, so a
-//! task that it brings can run at once, unless tasks are prefetched.
+//! One fetch brings many tasks of one queue. A sweep fetches from all open queues. Two sweeps may be in
+//! flight at once: the tasks for one half of the slots are fetched while those of the other half run. A
+//! sweep holds the permits of the slots that it asks for, so its tasks can run at once, unless tasks are
+//! prefetched.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,12 +22,12 @@ use crate::background::Service;
 use crate::broker::{Broker, Fetched, LEASE, RawTask, Str};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::server::ack::{Acknowledgements, Batch, ExpectedFetch};
+use crate::server::ack::{Acknowledgements, Batch, ExpectedSweep};
 use crate::server::queues::{Queues, ServedQueue};
 use crate::server::run::{Executor, FetchedTask, HeldRuns};
 use crate::server::wake::Wakeups;
 
-/// How many times a small fetch yields before it is sent, as long as that frees more slots.
+/// How many times a small sweep yields before it starts, as long as that frees more slots.
 const MAX_YIELDS: usize = 4;
 
 pub(in crate::server) struct Processor {
@@ -40,24 +41,24 @@ pub(in crate::server) struct Processor {
     pub(in crate::server) sizing: Sizing,
     pub(in crate::server) task_check_interval: Duration,
     pub(in crate::server) owners: OwnerTokens,
-    /// To [`LostFetches`](super::LostFetches): fetches whose reply was lost or came too late.
+    /// To the [`Restorer`](super::Restorer): fetches whose reply was lost or came too late.
     pub(in crate::server) lost: mpsc::UnboundedSender<LostFetch>,
 }
 
-/// A fetch over several queues: its replies, and the permits that it holds.
-struct Fetch {
+/// A finished sweep: its replies, and the permits that it holds.
+struct Sweep {
     permits: OwnedSemaphorePermit,
-    replies: Vec<QueueReply>,
+    replies: Vec<FetchReply>,
 }
 
-/// The reply of one queue to one call.
-struct QueueReply {
+/// The tasks that one fetch has brought.
+struct FetchReply {
     queue: usize,
     owner: Str,
     sent_at: Instant,
     tasks: Vec<RawTask>,
     /// The queue had as many tasks as were asked for, so it may have more.
-    may_have_more: bool,
+    has_plenty: bool,
 }
 
 impl Service for Processor {
@@ -65,25 +66,25 @@ impl Service for Processor {
 
     async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.sizing.capacity));
-        let mut fetches: FuturesUnordered<BoxFuture<'_, Fetch>> = FuturesUnordered::new();
+        let mut sweeps: FuturesUnordered<BoxFuture<'_, Sweep>> = FuturesUnordered::new();
         let mut requested = 0;
         // Without tracking, all queues are asked at this time.
         let mut poll_at = self.next_poll();
-        // While it is set, few acknowledgements wait for the next fetch.
+        // While it is set, a few acknowledgements of done tasks wait for the next sweep.
         let mut expected = None;
         loop {
             let now = clock::monotonic();
             let load = Load {
-                held: self.held.counted(),
+                held: self.held.counted_for_limit(),
                 requested,
-                fetches: fetches.len(),
+                sweeps: sweeps.len(),
             };
             let any_to_ask = self.gates.any_to_ask(self.queues.is_strict(), now);
-            let least = self.sizing.least(load).filter(|_| any_to_ask);
-            match least {
-                // One free slot is enough, so the fetch is near.
+            let slots_needed = self.sizing.slots_needed(load).filter(|_| any_to_ask);
+            match slots_needed {
+                // The next free slot starts the sweep.
                 Some(1) => {
-                    expected.get_or_insert_with(|| self.acknowledgements.expect_fetch());
+                    expected.get_or_insert_with(|| self.acknowledgements.expect_sweep());
                 }
                 _ => expected = None,
             }
@@ -91,17 +92,17 @@ impl Service for Processor {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(fetch) = fetches.next(), if !fetches.is_empty() => {
-                    requested -= fetch.permits.num_permits();
-                    self.start_runs(fetch);
+                Some(sweep) = sweeps.next(), if !sweeps.is_empty() => {
+                    requested -= sweep.permits.num_permits();
+                    self.start_runs(sweep);
                 }
                 () = sleep_until(pause_end), if pause_end.is_some() => {}
-                permits = acquire(&slots, least.unwrap_or(1)), if least.is_some() => {
+                permits = acquire(&slots, slots_needed.unwrap_or(1)), if slots_needed.is_some() => {
                     let permits = self.add_free_slots(permits, &slots, load).await;
                     requested += permits.num_permits();
-                    fetches.push(Box::pin(self.fetch(permits, expected.take(), &stop)));
+                    sweeps.push(Box::pin(self.sweep(permits, expected.take(), &stop)));
                 }
-                () = self.held.one_released(), if self.sizing.room(load) == 0 => {}
+                () = self.held.room_changed(), if self.sizing.room(load) == 0 => {}
                 () = self.gates.opened(), if !any_to_ask => {}
                 () = tokio::time::sleep_until(poll_at), if !self.wakeups.is_tracking() => {
                     poll_at = self.next_poll();
@@ -110,9 +111,9 @@ impl Service for Processor {
             }
         }
         drop(expected);
-        // The tasks of the fetches in flight run; those that are prefetched are requeued.
-        while let Some(fetch) = fetches.next().await {
-            self.start_runs(fetch);
+        // The tasks of the sweeps in flight run. On a shutdown, prefetched ones are requeued.
+        while let Some(sweep) = sweeps.next().await {
+            self.start_runs(sweep);
         }
         self.acknowledgements.fetching_has_ended();
     }
@@ -125,7 +126,7 @@ impl Processor {
         clock::monotonic() + clock::jitter(self.task_check_interval, 0.5..1.5)
     }
 
-    /// Adds the permits of the other free slots, as many as one fetch may ask for.
+    /// Adds the permits of the other free slots, as many as one sweep may ask for.
     async fn add_free_slots(
         &self,
         mut permits: OwnedSemaphorePermit,
@@ -151,26 +152,26 @@ impl Processor {
         permits
     }
 
-    /// Starts the runs of what a fetch has brought. Permits that are not needed become free.
-    fn start_runs(&self, fetch: Fetch) {
-        let mut permits = fetch.permits;
-        for reply in fetch.replies {
+    /// Starts the runs of the tasks that a sweep has brought. Permits that are not needed become free.
+    fn start_runs(&self, sweep: Sweep) {
+        let mut permits = sweep.permits;
+        for reply in sweep.replies {
             let queue = self.queues.get(reply.queue);
             if reply.tasks.is_empty() {
                 continue;
             }
             if reply.sent_at.elapsed() >= LEASE {
-                // Another server may have the tasks by now. The others are restored.
+                // Other servers may have some of the tasks by now. The rest is restored.
                 tracing::warn!(
                     queue = queue.name(),
                     "a fetch took longer than the leases of its tasks"
                 );
-                self.restore(queue, reply.owner, reply.sent_at);
+                self.report_lost(queue, reply.owner, reply.sent_at);
                 continue;
             }
             let mut tasks = Vec::with_capacity(reply.tasks.len());
             for RawTask { id, message } in reply.tasks {
-                // A fetch never brings more tasks than it has permits.
+                // A sweep never brings more tasks than it has permits.
                 let Some(permit) = permits.split(1) else {
                     break;
                 };
@@ -189,7 +190,7 @@ impl Processor {
         }
     }
 
-    fn restore(&self, queue: &ServedQueue, owner: Str, sent_at: Instant) {
+    fn report_lost(&self, queue: &ServedQueue, owner: Str, sent_at: Instant) {
         let _ = self.lost.send(LostFetch {
             queue: queue.keys.clone(),
             owner,
@@ -199,34 +200,34 @@ impl Processor {
 }
 
 impl Processor {
-    /// One fetch over all open queues, for as many tasks as there are permits. `expected` ends once
-    /// the first call has taken the acknowledgements that it carries.
-    async fn fetch(
+    /// Fetches from the open queues, as many tasks as there are permits. `expected` ends once the first
+    /// fetch has taken the acknowledgements that it carries.
+    async fn sweep(
         &self,
         permits: OwnedSemaphorePermit,
-        expected: Option<ExpectedFetch<'_>>,
+        expected: Option<ExpectedSweep<'_>>,
         stop: &CancellationToken,
-    ) -> Fetch {
+    ) -> Sweep {
         let want = permits.num_permits();
         let replies = match self.queues.is_strict() {
-            true => self.fetch_in_strict_order(want, expected, stop).await,
-            false => self.fetch_by_weight(want, expected, stop).await,
+            true => self.sweep_in_strict_order(want, expected, stop).await,
+            false => self.sweep_by_weight(want, expected, stop).await,
         };
-        Fetch { permits, replies }
+        Sweep { permits, replies }
     }
 
-    async fn fetch_in_strict_order(
+    async fn sweep_in_strict_order(
         &self,
         mut want: usize,
-        mut expected: Option<ExpectedFetch<'_>>,
+        mut expected: Option<ExpectedSweep<'_>>,
         stop: &CancellationToken,
-    ) -> Vec<QueueReply> {
+    ) -> Vec<FetchReply> {
         let mut replies = Vec::new();
         for queue in self.gates.to_ask(true, clock::monotonic()) {
             if want == 0 || stop.is_cancelled() {
                 break;
             }
-            if let Some(reply) = self.ask(queue, want, expected.take()).await {
+            if let Some(reply) = self.fetch(queue, want, expected.take()).await {
                 want -= reply.tasks.len();
                 replies.push(reply);
             }
@@ -234,27 +235,27 @@ impl Processor {
         replies
     }
 
-    async fn fetch_by_weight(
+    async fn sweep_by_weight(
         &self,
         mut want: usize,
-        mut expected: Option<ExpectedFetch<'_>>,
+        mut expected: Option<ExpectedSweep<'_>>,
         stop: &CancellationToken,
-    ) -> Vec<QueueReply> {
+    ) -> Vec<FetchReply> {
         let mut open = self.gates.to_ask(false, clock::monotonic());
         let mut replies = Vec::new();
         while want > 0 && !open.is_empty() && !stop.is_cancelled() {
-            // Another fetch may have drained some of them.
+            // Another sweep may have drained some of them.
             let now = clock::monotonic();
             open.retain(|queue| self.gates.takes_a_fetch(*queue, now));
             let shares = self.queues.distribute(want, &open, |n| clock::draw(0..n));
             let asked: Vec<_> = open.iter().copied().filter(|q| shares[*q] > 0).collect();
-            // All calls of a round are sent in one poll. The first one ends the expectation.
-            let calls = asked
+            // The fetches of one round are sent together. The first one takes `expected`.
+            let fetches = asked
                 .iter()
-                .map(|queue| self.ask(*queue, shares[*queue], expected.take()));
-            let round = join_all(calls).await;
+                .map(|queue| self.fetch(*queue, shares[*queue], expected.take()));
+            let round = join_all(fetches).await;
             for (queue, reply) in asked.into_iter().zip(round) {
-                if !reply.as_ref().is_some_and(|reply| reply.may_have_more) {
+                if !reply.as_ref().is_some_and(|reply| reply.has_plenty) {
                     open.retain(|other| *other != queue);
                 }
                 want -= reply.as_ref().map_or(0, |reply| reply.tasks.len());
@@ -264,35 +265,35 @@ impl Processor {
         replies
     }
 
-    /// Asks one queue. `None`: the call failed, or the queue is paused.
-    async fn ask(
+    /// Fetches from one queue. `None`: the fetch failed, or the queue is paused.
+    async fn fetch(
         &self,
         queue: usize,
         want: usize,
-        expected: Option<ExpectedFetch<'_>>,
-    ) -> Option<QueueReply> {
+        expected: Option<ExpectedSweep<'_>>,
+    ) -> Option<FetchReply> {
         let carried = self.acknowledgements.take_for_fetch(queue);
         drop(expected);
-        let call = FetchCall::new(self, queue);
+        let fetch = Fetch::new(self, queue);
         let fetched = match carried {
             None => {
-                let keys = &call.queue.keys;
-                self.broker.dequeue(keys, want, &call.owner).await
+                let keys = &fetch.queue.keys;
+                self.broker.dequeue(keys, want, &fetch.owner).await
             }
-            Some(batch) => call.exchange(batch, want).await,
+            Some(batch) => fetch.exchange(batch, want).await,
         };
         match fetched {
-            Ok(fetched) => call.succeeded(fetched, want),
+            Ok(fetched) => fetch.succeeded(fetched, want),
             Err(error) => {
-                call.failed(&error);
+                fetch.failed(&error);
                 None
             }
         }
     }
 }
 
-/// A call to one queue that is in flight. If it is dropped without a reply, it is a lost fetch.
-struct FetchCall<'p> {
+/// A fetch in flight. If it is dropped without a reply, it is a lost fetch.
+struct Fetch<'p> {
     processor: &'p Processor,
     queue: &'p ServedQueue,
     owner: Str,
@@ -302,7 +303,7 @@ struct FetchCall<'p> {
     has_plenty: bool,
 }
 
-impl<'p> FetchCall<'p> {
+impl<'p> Fetch<'p> {
     fn new(processor: &'p Processor, queue: usize) -> Self {
         processor.gates.fetch_started(queue);
         Self {
@@ -341,7 +342,7 @@ impl<'p> FetchCall<'p> {
         }
     }
 
-    fn succeeded(mut self, fetched: Fetched, want: usize) -> Option<QueueReply> {
+    fn succeeded(mut self, fetched: Fetched, want: usize) -> Option<FetchReply> {
         self.may_be_lost = false;
         let Processor { gates, wakeups, .. } = self.processor;
         let queue = self.queue.index;
@@ -361,12 +362,12 @@ impl<'p> FetchCall<'p> {
         if !self.has_plenty {
             wakeups.drained(queue, false, tasks.is_empty());
         }
-        Some(QueueReply {
+        Some(FetchReply {
             queue,
             owner: self.owner.clone(),
             sent_at: self.sent_at,
             tasks,
-            may_have_more: self.has_plenty,
+            has_plenty: self.has_plenty,
         })
     }
 
@@ -379,35 +380,35 @@ impl<'p> FetchCall<'p> {
     }
 }
 
-impl Drop for FetchCall<'_> {
+impl Drop for Fetch<'_> {
     fn drop(&mut self) {
         let Processor { gates, .. } = self.processor;
         gates.fetch_ended(self.queue.index, self.has_plenty);
         if self.may_be_lost {
             let owner = self.owner.clone();
-            self.processor.restore(self.queue, owner, self.sent_at);
+            self.processor.report_lost(self.queue, owner, self.sent_at);
         }
     }
 }
 
 /// Owner tokens, unique among all fetches of all servers. They are short, because each fetched task
-/// carries one.
+/// stores one.
 pub(in crate::server) struct OwnerTokens {
-    server: String,
+    prefix: String,
     next: AtomicU64,
 }
 
 impl OwnerTokens {
     pub(in crate::server) fn new() -> Self {
         Self {
-            server: clock::unique_name(),
+            prefix: clock::unique_name(),
             next: AtomicU64::new(1),
         }
     }
 
     fn next(&self) -> Str {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        Str::from(format!("{}:{n:x}", self.server))
+        Str::from(format!("{}:{n:x}", self.prefix))
     }
 }
 

@@ -1,38 +1,39 @@
-//! How many tasks one fetch asks for. Pure.
+//! How many tasks one sweep asks for. No I/O.
 
-/// How many fetches may be in flight at once.
-const MAX_FETCHES: usize = 2;
+/// How many sweeps may be in flight at once.
+const MAX_SWEEPS: usize = 2;
 /// Below this size the fixed cost of a call exceeds that of its tasks.
 const WORTH_A_CALL: usize = 16;
-/// The bounds of the largest fetch. Between them it is a sixteenth of the capacity.
+/// The bounds of the largest sweep. Between them it is a sixteenth of the capacity.
 const LOWEST_MAX: usize = 128;
 const HIGHEST_MAX: usize = 1_000;
 
-/// The sizes of fetches, by the settings of a server.
+/// The sizes of sweeps, by the settings of a server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::server) struct Sizing {
-    /// How many tasks may run or wait here for their run: P = concurrency + prefetch.
+    /// How many tasks may run or wait here for their run: P = concurrency + prefetch. There is a slot for
+    /// each.
     pub(in crate::server) capacity: usize,
     /// How many tasks may be held at once, including those whose acknowledgement is in flight or
     /// waits: concurrency + P.
     max_held: usize,
-    /// The most tasks of one fetch: half the capacity, so that one half is fetched while the other
-    /// runs; `min(max(⌈P/2⌉, 16), clamp(P/16, 128, 1000))`.
-    max_fetch: usize,
-    /// A fetch for fewer tasks than this yields first, so that handlers that are about to finish
-    /// can join it: `min(16, P)`.
+    /// The most tasks of one sweep: half the capacity, so that the tasks of one half are fetched while
+    /// those of the other run; `min(max(⌈P/2⌉, min(16, P)), clamp(P/16, 128, 1000))`.
+    max_sweep: usize,
+    /// A sweep for fewer tasks than this yields first, so that it can also use the slots of handlers
+    /// that are about to finish: `min(16, P)`.
     worth_a_call: usize,
 }
 
 /// What a server does at the moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Load {
-    /// How many tasks the server holds.
+    /// How many runs are held and count for the limit.
     pub(super) held: usize,
-    /// How many tasks the fetches in flight may bring.
+    /// How many tasks the sweeps in flight may bring.
     pub(super) requested: usize,
-    /// How many fetches are in flight.
-    pub(super) fetches: usize,
+    /// How many sweeps are in flight.
+    pub(super) sweeps: usize,
 }
 
 impl Sizing {
@@ -42,8 +43,8 @@ impl Sizing {
         Self {
             capacity,
             max_held: concurrency + capacity,
-            max_fetch: capacity
-                .div_ceil(MAX_FETCHES)
+            max_sweep: capacity
+                .div_ceil(MAX_SWEEPS)
                 .max(worth_a_call)
                 .min((capacity / 16).clamp(LOWEST_MAX, HIGHEST_MAX)),
             worth_a_call,
@@ -55,27 +56,27 @@ impl Sizing {
         self.max_held.saturating_sub(load.held + load.requested)
     }
 
-    /// How many slots must be free before the next fetch is sent. `None`: no fetch may be sent now.
+    /// How many slots must be free before the next sweep starts. `None`: no sweep may start now.
     ///
-    /// Beside another fetch only a large one is worth a call: at least half of the largest.
-    pub(super) fn least(&self, load: Load) -> Option<usize> {
+    /// Beside another sweep only a large one is worth its calls: at least half of the largest.
+    pub(super) fn slots_needed(&self, load: Load) -> Option<usize> {
         let room = self.room(load);
-        if load.fetches >= MAX_FETCHES || room == 0 {
+        if load.sweeps >= MAX_SWEEPS || room == 0 {
             return None;
         }
-        Some(match load.fetches {
+        Some(match load.sweeps {
             0 => 1,
-            _ => (self.max_fetch / 2).clamp(1, room),
+            _ => (self.max_sweep / 2).clamp(1, room),
         })
     }
 
-    /// How many tasks a fetch asks for, which has `taken` slots already while `free` more are free.
+    /// How many tasks a sweep asks for that has `taken` slots while `free` more are free.
     pub(super) fn size(&self, load: Load, taken: usize, free: usize) -> usize {
-        let most = self.max_fetch.min(self.room(load));
+        let most = self.max_sweep.min(self.room(load));
         taken + free.min(most.saturating_sub(taken))
     }
 
-    /// Whether a fetch for this many tasks should be sent without yielding first.
+    /// Whether a sweep for this many tasks should start without yielding first.
     pub(super) fn is_worth_a_call(&self, tasks: usize) -> bool {
         tasks >= self.worth_a_call
     }
@@ -85,17 +86,17 @@ impl Sizing {
 mod tests {
     use super::*;
 
-    fn load(held: usize, requested: usize, fetches: usize) -> Load {
+    fn load(held: usize, requested: usize, sweeps: usize) -> Load {
         Load {
             held,
             requested,
-            fetches,
+            sweeps,
         }
     }
 
     #[test]
-    fn the_largest_fetch_is_half_the_capacity_within_bounds() {
-        for (concurrency, prefetch, max_fetch) in [
+    fn the_largest_sweep_is_half_the_capacity_within_bounds() {
+        for (concurrency, prefetch, max_sweep) in [
             (1, 0, 1),
             (10, 0, 10),
             (16, 0, 16),
@@ -107,25 +108,25 @@ mod tests {
             (100_000, 0, 1_000),
         ] {
             let sizing = Sizing::new(concurrency, prefetch);
-            assert_eq!(sizing.max_fetch, max_fetch, "{concurrency} + {prefetch}");
+            assert_eq!(sizing.max_sweep, max_sweep, "{concurrency} + {prefetch}");
         }
     }
 
     #[test]
-    fn a_first_fetch_needs_one_slot_and_a_second_one_half_of_the_largest() {
+    fn a_first_sweep_needs_one_slot_and_a_second_one_half_of_the_largest() {
         let sizing = Sizing::new(100, 0);
-        assert_eq!(sizing.least(load(0, 0, 0)), Some(1));
-        assert_eq!(sizing.least(load(0, 50, 1)), Some(25));
-        assert_eq!(sizing.least(load(0, 100, 2)), None);
+        assert_eq!(sizing.slots_needed(load(0, 0, 0)), Some(1));
+        assert_eq!(sizing.slots_needed(load(0, 50, 1)), Some(25));
+        assert_eq!(sizing.slots_needed(load(0, 100, 2)), None);
     }
 
     #[test]
     fn tasks_that_are_not_acknowledged_count_up_to_twice_the_concurrency() {
         let sizing = Sizing::new(10, 0);
-        assert_eq!(sizing.least(load(19, 0, 0)), Some(1));
-        assert_eq!(sizing.least(load(20, 0, 0)), None);
-        assert_eq!(sizing.least(load(15, 5, 1)), None);
-        assert_eq!(sizing.least(load(15, 3, 1)), Some(2));
+        assert_eq!(sizing.slots_needed(load(19, 0, 0)), Some(1));
+        assert_eq!(sizing.slots_needed(load(20, 0, 0)), None);
+        assert_eq!(sizing.slots_needed(load(15, 5, 1)), None);
+        assert_eq!(sizing.slots_needed(load(15, 3, 1)), Some(2));
     }
 
     #[test]
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fetch_asks_for_all_free_slots_up_to_the_largest_fetch_and_the_room() {
+    fn a_sweep_asks_for_all_free_slots_up_to_the_largest_sweep_and_the_room() {
         let sizing = Sizing::new(100, 0);
         assert_eq!(sizing.size(load(0, 0, 0), 1, 9), 10);
         assert_eq!(sizing.size(load(0, 0, 0), 1, 99), 50);
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_fetch_yields_first() {
+    fn a_small_sweep_yields_first() {
         let sizing = Sizing::new(100, 0);
         assert!(!sizing.is_worth_a_call(15));
         assert!(sizing.is_worth_a_call(16));

@@ -1,4 +1,5 @@
-//! The tasks that a server holds: each from its fetch until Redis has confirmed its acknowledgement.
+//! The runs that a server holds: each from the fetch of its task until Redis has confirmed its
+//! acknowledgement, or its lease has expired.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,9 +34,9 @@ pub(in crate::server) struct FetchedTask {
     pub(in crate::server) permit: OwnedSemaphorePermit,
 }
 
-/// One task that this server holds.
+/// One run that this server holds.
 pub(in crate::server) struct HeldRun {
-    /// Its number, in the order of the fetches.
+    /// Its number, in the order in which the tasks arrived.
     pub(in crate::server) number: u64,
     pub(in crate::server) queue: ServedQueue,
     pub(in crate::server) id: Str,
@@ -43,17 +44,17 @@ pub(in crate::server) struct HeldRun {
     pub(in crate::server) owner: Str,
     /// The message as it was fetched.
     raw: Bytes,
-    /// The decoded message. If it does not decode, it has the id and the queue alone.
+    /// The decoded message. If the stored message does not decode, this one has only the id and the queue.
     pub(in crate::server) message: Arc<TaskMessage>,
     pub(in crate::server) undecodable: Option<DecodeError>,
     started: OnceLock<Started>,
-    /// What the handler sees of the run, and by which the run is ended.
+    /// The handler's view of the run. The server ends the run through it.
     pub(in crate::server) context: TaskContext,
     pub(super) slot: Arc<Slot>,
     lease: Lease,
     /// The handler has finished, or will not be called.
     finished: AtomicBool,
-    /// Redis has refused the acknowledgement.
+    /// Redis has refused the acknowledgement, or one of its list.
     refused: AtomicBool,
 }
 
@@ -140,7 +141,7 @@ impl HeldRun {
         *self.started.get_or_init(|| Started { at, deadline })
     }
 
-    /// `None`: the task was prefetched and waits for a permit to run.
+    /// `None`: the run has not started.
     pub(in crate::server) fn started(&self) -> Option<Started> {
         self.started.get().copied()
     }
@@ -174,17 +175,17 @@ impl HeldRun {
     }
 }
 
-/// All tasks that a server holds.
+/// All runs that a server holds.
 pub(in crate::server) struct HeldRuns {
     gates: Arc<Gates>,
     state: Mutex<Held>,
-    /// A run is no longer held, or no longer counts.
-    released: Notify,
+    /// A run is no longer held, or no longer counts for the limit.
+    room_changed: Notify,
 }
 
 #[derive(Default)]
 struct Held {
-    /// By number, and so in the order of the fetches.
+    /// By number, and so in the order in which the tasks arrived.
     runs: BTreeMap<u64, Arc<HeldRun>>,
     /// How many of them have a refused acknowledgement.
     refused: usize,
@@ -196,28 +197,31 @@ impl HeldRuns {
         Self {
             gates,
             state: Mutex::default(),
-            released: Notify::new(),
+            room_changed: Notify::new(),
         }
     }
 
-    /// Holds tasks, in the order of their fetch.
+    /// Holds a run for each of these tasks, in their order.
     pub(in crate::server) fn hold(
         &self,
         broker: &Broker,
         tasks: Vec<FetchedTask>,
     ) -> Vec<Arc<HeldRun>> {
         let mut state = self.lock();
-        let mut held = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            let run = Arc::new(HeldRun::new(broker, state.next_number, task));
-            state.next_number += 1;
-            state.runs.insert(run.number, Arc::clone(&run));
-            held.push(run);
-        }
-        held
+        let first_number = state.next_number;
+        state.next_number += tasks.len() as u64;
+        // The messages are decoded without the lock.
+        drop(state);
+        let numbered = (first_number..).zip(tasks);
+        let runs: Vec<_> = numbered
+            .map(|(number, task)| Arc::new(HeldRun::new(broker, number, task)))
+            .collect();
+        let by_number = runs.iter().map(|run| (run.number, Arc::clone(run)));
+        self.lock().runs.extend(by_number);
+        runs
     }
 
-    /// Holds these runs no longer: they are acknowledged, or lost.
+    /// Holds these runs no longer: Redis has confirmed them, or their leases have expired.
     pub(in crate::server) fn release<'r>(&self, runs: impl IntoIterator<Item = &'r Arc<HeldRun>>) {
         let mut state = self.lock();
         for run in runs {
@@ -228,11 +232,11 @@ impl HeldRuns {
             }
         }
         drop(state);
-        self.released.notify_one();
+        self.room_changed.notify_one();
     }
 
-    /// Redis has refused the acknowledgement of this run. From here it does not count against the
-    /// fetches from other queues. Its own queue is closed once there are many.
+    /// Redis has refused the acknowledgement of this run, or one of its list. From now on the run does not
+    /// count for the limit of held runs. 1,000 such runs close the gate of their queue.
     pub(in crate::server) fn set_refused(&self, run: &HeldRun) {
         let mut state = self.lock();
         if !run.refused.swap(true, Ordering::Relaxed) {
@@ -240,16 +244,16 @@ impl HeldRuns {
             self.gates.one_refused_more(run.queue.index);
         }
         drop(state);
-        self.released.notify_one();
+        self.room_changed.notify_one();
     }
 
-    /// How many tasks are held, without those whose acknowledgement was refused.
-    pub(in crate::server) fn counted(&self) -> usize {
+    /// How many held runs count for the limit: all but those with a refused acknowledgement.
+    pub(in crate::server) fn counted_for_limit(&self) -> usize {
         let state = self.lock();
         state.runs.len() - state.refused
     }
 
-    /// All tasks that are held now, in the order of the fetches.
+    /// All runs that are held now, in the order in which their tasks arrived.
     pub(in crate::server) fn all(&self) -> Vec<Arc<HeldRun>> {
         self.lock().runs.values().cloned().collect()
     }
@@ -275,9 +279,10 @@ impl HeldRuns {
         }
     }
 
-    /// Waits until a run is released. Cancel-safe: one that was released since the last call counts.
-    pub(in crate::server) async fn one_released(&self) {
-        self.released.notified().await;
+    /// Waits until a run is released, or no longer counts for the limit. Cancel-safe: changes since the
+    /// last call count.
+    pub(in crate::server) async fn room_changed(&self) {
+        self.room_changed.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {

@@ -1,7 +1,8 @@
 //! Renews the leases of held tasks, and shows this server to asynqmon. asynq: `heartbeater`.
 //!
-//! It owns the keys `asynq:servers:{…}` and `asynq:workers:{…}` of this server. A slow write of these
-//! never delays the renewal of leases.
+//! It owns the server's entry: the keys `asynq:servers:{…}` and `asynq:workers:{…}` of this server. The
+//! entry is written while the leases are renewed. A write may take 4 s at most, so it delays the next
+//! renewal by no more than that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::wire::{self, ServerInfo, WorkerInfo};
 
 /// How long a server counts as alive after its last heartbeat.
 const TTL_SECS: i64 = 10;
-/// How long writing the server's state may take, so that the next heartbeat is not delayed.
+/// How long writing the server's entry may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
 /// The most leases that one call renews.
 const MAX_RENEWALS: usize = 500;
@@ -48,7 +49,12 @@ impl Periodic for Heartbeater {
             timeout(WRITE_TIMEOUT, self.write_state(&runs)),
         )
         .await;
-        let late = || Error::new(ErrorKind::Unavailable, "write server state: Redis is slow");
+        let late = || {
+            Error::new(
+                ErrorKind::Unavailable,
+                "write the server's entry: Redis is slow",
+            )
+        };
         renewed.and(written.unwrap_or_else(|_| Err(late())))
     }
 
@@ -61,7 +67,7 @@ impl Periodic for Heartbeater {
         } = &*self.identity;
         let cleared = self.broker.clear_server_state(server_key, workers_key);
         if let Err(error) = cleared.await {
-            tracing::warn!(%error, "could not remove the server's state, it will expire");
+            tracing::warn!(%error, "could not remove the server's entry, it will expire");
         }
     }
 }
@@ -143,8 +149,8 @@ fn worker_info(server: &ServerInfo, run: &HeldRun) -> Option<WorkerInfo> {
     })
 }
 
-/// Ends a run whose task belongs to another server now. If the handler has finished already, nothing
-/// is to be done: the acknowledgement is in flight, and Redis will reject it.
+/// Ends a run whose task belongs to another server now. If the handler has finished already, nothing is
+/// done: Redis will find the claim of the acknowledgement not valid.
 fn end_without_lease(run: &HeldRun) {
     if !run.has_finished() {
         run.context.end(RunEnded::LeaseExpired);

@@ -1,4 +1,4 @@
-//! Deletes completed tasks whose retention has expired. asynq: `janitor`.
+//! Deletes completed tasks whose retention has ended. asynq: `janitor`.
 
 use std::sync::Arc;
 

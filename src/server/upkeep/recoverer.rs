@@ -1,5 +1,5 @@
-//! Takes over the tasks of servers that have disappeared: retries or archives tasks whose lease has
-//! expired. asynq: `recoverer`.
+//! Recovers the tasks of servers that have disappeared: retries, archives or defers tasks whose lease
+//! has expired. asynq: `recoverer`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::server::policy::Policy;
 use crate::server::queues::Queues;
 use crate::wire::{self, QueueKeys};
 
-/// How long a lease must have been expired. asynq waits this long because its clocks may differ. Our
-/// servers all use Redis' clock, but a Go worker may still believe in its lease.
-const EXPIRED_SECS: u64 = 30;
+/// The grace: how long a lease must have been expired. asynq waits this long because its clocks may
+/// differ. Our servers all use Redis' clock, but a Go server may still believe in its lease.
+const GRACE_SECS: u64 = 30;
 /// The most tasks that one call lists.
 const BATCH: usize = 100;
-/// After this many tasks that cannot be taken, the queue is left to the next pass.
-const MAX_STUCK: usize = 1_000;
+/// After this many tasks that a pass could not take, it leaves the queue to the next pass.
+const MAX_SKIPPED: usize = 1_000;
 
 pub(in crate::server) struct Recoverer {
     pub(in crate::server) broker: Broker,
@@ -34,10 +34,13 @@ impl Periodic for Recoverer {
     async fn pass(&mut self) -> Result<usize> {
         let mut recovered = 0;
         let mut first_error = None;
-        let expired_at = self.broker.redis_time_unix_secs().await? - EXPIRED_SECS as i64;
+        let expired_before = self.broker.redis_time_unix_secs().await? - GRACE_SECS as i64;
         for queue in self.queues.all() {
             // A queue that cannot be recovered does not stop the others.
-            if let Err(error) = self.recover(&queue.keys, expired_at, &mut recovered).await {
+            if let Err(error) = self
+                .recover(&queue.keys, expired_before, &mut recovered)
+                .await
+            {
                 tracing::debug!(queue = queue.name(), %error, "could not recover expired leases");
                 first_error.get_or_insert(error);
             }
@@ -50,22 +53,19 @@ impl Recoverer {
     async fn recover(
         &self,
         queue: &QueueKeys,
-        expired_at: i64,
+        expired_before: i64,
         recovered: &mut usize,
     ) -> Result<()> {
         let first = self.broker.first_lease_expiry_unix_secs(queue).await?;
-        if first.is_none_or(|expiry| expiry > expired_at) {
+        if first.is_none_or(|expiry| expiry > expired_before) {
             return Ok(());
         }
-        // Tasks that cannot be taken are listed again each time.
-        let mut stuck: HashSet<Str> = HashSet::new();
+        // Tasks that could not be taken may be listed again.
+        let mut skipped: HashSet<Str> = HashSet::new();
         let mut result = Ok(());
         loop {
-            let limit = BATCH + stuck.len();
-            let expired = self
-                .broker
-                .expired_leases(queue, EXPIRED_SECS, limit)
-                .await?;
+            let limit = BATCH + skipped.len();
+            let expired = self.broker.expired_leases(queue, GRACE_SECS, limit).await?;
             if expired.dropped > 0 {
                 tracing::warn!(
                     queue = queue.queue(),
@@ -75,29 +75,29 @@ impl Recoverer {
             }
             let listed = expired.tasks.len() + expired.dropped as usize;
             for task in expired.tasks {
-                if stuck.contains(&task.id) {
+                if skipped.contains(&task.id) {
                     continue;
                 }
                 let id = task.id.clone();
-                match self.take_over(queue, task).await {
+                match self.recover_task(queue, task).await {
                     Ok(true) => *recovered += 1,
-                    Ok(false) => drop(stuck.insert(id)),
+                    Ok(false) => drop(skipped.insert(id)),
                     Err(error) if error.is_transient() => return Err(error),
                     Err(error) => {
                         tracing::warn!(task_id = &*id, queue = queue.queue(), %error, "could not recover the task");
-                        stuck.insert(id);
+                        skipped.insert(id);
                         result = Err(error);
                     }
                 }
             }
-            if listed < limit || stuck.len() >= MAX_STUCK {
+            if listed < limit || skipped.len() >= MAX_SKIPPED {
                 return result;
             }
         }
     }
 
-    /// Returns false if another server was faster.
-    async fn take_over(&self, queue: &QueueKeys, task: RawTask) -> Result<bool> {
+    /// Returns false if the task is no longer lost.
+    async fn recover_task(&self, queue: &QueueKeys, task: RawTask) -> Result<bool> {
         let now = clock::now();
         let acknowledgement = Acknowledgement {
             outcome: self.decide(queue, &task, now),
@@ -108,7 +108,7 @@ impl Recoverer {
             },
         };
         let authority = Authority::Recoverer {
-            expired_secs: EXPIRED_SECS,
+            expired_secs: GRACE_SECS,
         };
         let taken = self
             .broker
@@ -132,7 +132,7 @@ impl Recoverer {
                     retried = message.retried,
                     "the task's lease has expired, its server has disappeared"
                 );
-                self.policy.decide_on_lost_lease(&message, now)
+                self.policy.decide_on_expired_lease(&message, now)
             }
             Err(error) => {
                 tracing::error!(

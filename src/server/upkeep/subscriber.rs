@@ -30,8 +30,7 @@ impl Subscriber {
             let error = match self.broker.subscribe_cancellations().await {
                 Ok(mut subscription) => {
                     backoff.reset();
-                    self.cancel_until_an_error(&mut subscription, &mut backoff)
-                        .await
+                    self.cancel_until_an_error(&mut subscription).await
                 }
                 Err(error) => error,
             };
@@ -40,17 +39,10 @@ impl Subscriber {
         }
     }
 
-    async fn cancel_until_an_error(
-        &self,
-        subscription: &mut Subscription,
-        backoff: &mut Backoff,
-    ) -> Error {
+    async fn cancel_until_an_error(&self, subscription: &mut Subscription) -> Error {
         loop {
             match subscription.next().await {
-                Ok(id) => {
-                    backoff.reset();
-                    self.cancel(&id);
-                }
+                Ok(id) => self.cancel(&id),
                 Err(error) => return error,
             }
         }

@@ -1,8 +1,8 @@
 //! What wakes the parts of a server: notifications of Redis, or a polling interval as the fallback.
 //!
-//! The [`Watcher`] writes what Redis notifies it of. The processor waits for an open gate, the
-//! forwarder for the first due time, the janitor looks at expiry times. While Redis cannot notify,
-//! they ask it at their intervals, as asynq does.
+//! The [`Watcher`] puts the signals of Redis into [`Gates`] and [`Wakeups`]. The processor waits for an
+//! open gate, and the forwarder for the first due time. The janitor looks at expiry times. While tracking
+//! is not available, these parts ask Redis at their intervals, as asynq does.
 
 mod watcher;
 
@@ -15,7 +15,8 @@ pub(super) use watcher::Watcher;
 use super::fetch::Gates;
 use crate::broker::Report;
 
-/// The times by which the parts of a server are woken, for each queue by its index.
+/// What wakes the forwarder and the janitor, whether Redis notifies this server, and the way to report to
+/// the watcher. Queues are named by their index.
 pub(super) struct Wakeups {
     gates: Arc<Gates>,
     times: Mutex<Vec<QueueTimes>>,
@@ -27,17 +28,17 @@ pub(super) struct Wakeups {
     reports: mpsc::UnboundedSender<Report>,
 }
 
-/// Times in unix milliseconds of our clock. `None`: there is no such task.
+/// Times in unix milliseconds of our clock. `None`: no such task is known.
 #[derive(Clone)]
 struct QueueTimes {
     /// When the first scheduled or retried task is due.
     due_ms: Option<i64>,
-    /// When the first completed task expires. 0: perhaps now.
+    /// When the retention of the first completed task ends. 0: not known.
     expiry_ms: Option<i64>,
 }
 
 impl Wakeups {
-    /// For this many queues. The second part is for the watcher.
+    /// For this many queues. The receiver is for the watcher.
     pub(super) fn new(
         queues: usize,
         gates: Arc<Gates>,
@@ -69,18 +70,17 @@ impl Wakeups {
         self.due_changed.notify_one();
     }
 
-    /// A fetch got fewer tasks than it asked for. The queue stays closed until a notification.
-    ///
-    /// Without tracking there is none: then a queue that still had some tasks is asked again at
-    /// once, and an empty one at the next poll.
-    pub(super) fn drained(&self, queue: usize, paused: bool, empty_poll: bool) {
-        if self.is_tracking() || empty_poll {
+    /// A fetch got fewer tasks than it asked for, or found the queue paused. With tracking, the gate of
+    /// the queue closes until a notification. Without tracking, it closes until the next poll, and only
+    /// if the fetch got no task.
+    pub(super) fn drained(&self, queue: usize, paused: bool, empty_fetch: bool) {
+        if self.is_tracking() || empty_fetch {
             self.gates.close_drained(queue);
         }
         self.report(Report::Drained {
             queue,
             paused,
-            empty_poll,
+            empty_fetch,
         });
     }
 
@@ -90,7 +90,8 @@ impl Wakeups {
         self.report(Report::Forwarded { queue });
     }
 
-    /// The expired tasks of a queue were deleted. The next expiry time will come from the watcher.
+    /// The completed tasks of a queue whose retention has ended were deleted. The next expiry time will
+    /// come from the watcher.
     pub(super) fn cleaned(&self, queue: usize) {
         self.set_expiry(queue, None);
         self.report(Report::Cleaned { queue });
@@ -125,7 +126,7 @@ impl Wakeups {
         self.due_changed.notified().await;
     }
 
-    /// Whether completed tasks of a queue may have expired.
+    /// Whether the retention of completed tasks of a queue may have ended.
     pub(super) fn may_have_expired(&self, queue: usize, now_ms: i64) -> bool {
         let expiry_ms = self.times()[queue].expiry_ms;
         !self.is_tracking() || expiry_ms.is_some_and(|at_ms| at_ms <= now_ms)
