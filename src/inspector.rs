@@ -1,6 +1,6 @@
-//! Reads queues and tasks, and changes them on request: pauses queues, cancels runs.
+//! The inspector: reads queues and tasks, pauses queues, cancels runs.
 //!
-//! It talks to Redis only through the broker, and never runs a task.
+//! This module uses Redis only through the broker, and never runs a task.
 
 use chrono::DateTime;
 
@@ -13,7 +13,7 @@ use crate::wire::{self, QueueKeys, TaskState, keys};
 
 /// Reads queues and tasks, pauses queues, cancels runs. asynq: `Inspector`.
 ///
-/// Clones share one connection.
+/// Clones are cheap and share its connections.
 #[derive(Clone)]
 pub struct Inspector {
     broker: Broker,
@@ -23,8 +23,10 @@ impl Inspector {
     /// Connects to Redis.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if Redis cannot be reached, [`ErrorKind::Redis`] if it refuses the
-    /// connection, [`ErrorKind::UnsupportedRedis`] if it is too old.
+    /// - [`ErrorKind::Invalid`] for a wrong setting of the connection.
+    /// - [`ErrorKind::Unavailable`] if Redis cannot be reached.
+    /// - [`ErrorKind::Redis`] if Redis refuses the connection.
+    /// - [`ErrorKind::UnsupportedRedis`] if Redis is too old.
     ///
     /// # Cancel safety
     /// If the future is dropped, no connection stays open.
@@ -90,8 +92,8 @@ impl Inspector {
         Ok(info)
     }
 
-    /// Pauses a queue: servers fetch no more of its pending tasks. Tasks that are active go on.
-    /// asynq: `PauseQueue`.
+    /// Pauses a queue: servers no longer fetch its pending tasks. Active tasks continue. asynq:
+    /// `PauseQueue`.
     ///
     /// A queue that does not exist yet can be paused too.
     ///
@@ -113,7 +115,7 @@ impl Inspector {
         }
     }
 
-    /// Resumes the processing of a queue. asynq: `UnpauseQueue`.
+    /// Resumes a paused queue: servers fetch its pending tasks again. asynq: `UnpauseQueue`.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if the name is blank, [`ErrorKind::WrongState`] if the queue is not
@@ -153,14 +155,16 @@ impl Inspector {
         Ok(self.broker.keys(queue))
     }
 
-    /// Closes the connection of this inspector and its clones. A client that you passed to
+    /// Closes the connections, for all clones of the inspector. A fred client that you passed to
     /// [`Connection::from_fred`] stays open. asynq: `Close`.
     ///
-    /// Calls in flight fail with [`ErrorKind::Unavailable`], later calls with
-    /// [`ErrorKind::Closed`]. Closing takes at most 2 s and cannot fail.
+    /// Calls in flight are answered if Redis answers within 2 s; otherwise they fail with
+    /// [`ErrorKind::Unavailable`]. Later calls fail with [`ErrorKind::Closed`]. Closing takes at most
+    /// 2 s and cannot fail.
     ///
     /// # Cancel safety
-    /// If the future is dropped, connections may stay open until the last clone is dropped.
+    /// If the future is dropped, connections may stay open. Call `close` again, or drop all clones of
+    /// the inspector.
     pub async fn close(&self) {
         self.broker.close().await;
     }

@@ -16,10 +16,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::task::{Composed, IntoTask, Task, TaskInfo, TaskOption, option_methods};
 use crate::wire::{self, Placement, TaskState};
 
-/// Enqueues tasks. Clones are cheap and share one connection. asynq: `Client`.
+/// Enqueues tasks. Clones are cheap and share its connections. asynq: `Client`.
 ///
-/// A client belongs to the tokio runtime on which [`connect`](Self::connect) was called. Other runtimes
-/// may use it as long as that runtime runs; afterwards its calls fail with
+/// A client belongs to the tokio runtime on which [`connect`](Self::connect) was called. The client
+/// works on other runtimes too, but only while the first one runs. After that every call fails with
 /// [`ErrorKind::Unavailable`].
 ///
 /// ```no_run
@@ -60,9 +60,9 @@ impl Client {
     /// Enqueues a [`Task`], or a value of a [`TaskKind`](crate::TaskKind). Options may be added before
     /// the call is awaited; they override those on the task. asynq: `Enqueue`.
     ///
-    /// It takes one round trip. On a cluster it takes two: the first adds the queue to `asynq:queues`. A
-    /// single call is sent at once. While calls are in flight, the tasks of all callers accumulate and
-    /// share the next call.
+    /// It takes one round trip. On a cluster it takes two: the first adds the queue to `asynq:queues`.
+    /// If no enqueue call to Redis is in flight, the task is sent at once. Otherwise the tasks of all
+    /// callers share the next call; at most two are in flight.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`]: the task or an option is refused before Redis is asked.
@@ -74,10 +74,10 @@ impl Client {
     /// - [`ErrorKind::Closed`]: the client was [closed](Self::close).
     ///
     /// # Lost replies
-    /// If the reply to an enqueue is lost, the call is sent again, up to three times in all. The second
-    /// call recognizes a task that the first one has stored, and then succeeds. It can only recognize a
-    /// task that is still stored: if the task has run and was deleted in the meantime, it is stored and
-    /// run a second time. A task with a retention is not deleted, so it is recognized.
+    /// If the reply to an enqueue call is lost, the call is sent again, up to three times in all. If
+    /// an earlier call has stored the task, a later one recognizes the stored task and succeeds. But a
+    /// task that has run and was deleted in the meantime is not recognized: it is stored and run a
+    /// second time. A completed task is recognized until its retention is over.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is polled, nothing happens. If it is dropped later, the task
@@ -90,15 +90,16 @@ impl Client {
         }
     }
 
-    /// Enqueues many tasks in one pipelined round trip. They may be of any kind: unique, grouped,
-    /// scheduled, and for several queues. The results are in the order of the tasks.
+    /// Enqueues many tasks in one pipelined round trip. The tasks may be unique, grouped or scheduled,
+    /// and for several queues. The results are in the order of the tasks.
     ///
-    /// This is not a transaction: each task has its own result, and a task that is refused does not stop
-    /// the others. If two tasks of the batch exclude each other, the first one is stored.
+    /// This is not a transaction: each task has its own result, and a task that is refused does not
+    /// stop the others. If two tasks of the batch have the same id or the same unique lock, the first
+    /// one is stored.
     ///
     /// # Errors
-    /// The result of each task has the errors of [`enqueue`](Self::enqueue). What is said there about
-    /// lost replies holds here too.
+    /// The result of each task has the errors of [`enqueue`](Self::enqueue). Lost replies have the same
+    /// consequences as there.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is polled, nothing happens. If it is dropped later, each task
@@ -145,20 +146,21 @@ impl Client {
         self.broker.ping().await
     }
 
-    /// Closes the connections, for all clones of the client. A fred client of your own stays open. asynq:
-    /// `Close`.
+    /// Closes the connections, for all clones of the client. A fred client of your own stays open.
+    /// asynq: `Close`.
     ///
-    /// Calls in flight fail with [`ErrorKind::Unavailable`], later calls with [`ErrorKind::Closed`]. It
-    /// takes at most 2 s and cannot fail.
+    /// Calls in flight are answered if Redis answers within 2 s; otherwise they fail with
+    /// [`ErrorKind::Unavailable`]. Later calls fail with [`ErrorKind::Closed`]. Closing takes at most
+    /// 2 s and cannot fail.
     ///
     /// # Cancel safety
-    /// If the future is dropped, connections may stay open until the last clone of the client is dropped.
-    /// It may be called again.
+    /// If the future is dropped, connections may stay open. Call `close` again, or drop all clones of
+    /// the client.
     pub async fn close(&self) {
         self.broker.close().await;
     }
 
-    /// What the broker stores, and what the caller gets.
+    /// The task that the broker stores, and the description that the caller gets.
     fn prepare(&self, composed: Composed, now: DateTime<Utc>) -> (NewTask, TaskInfo) {
         let Composed {
             id_is_random,
@@ -173,7 +175,7 @@ impl Client {
         };
         let lock = unique_ttl_secs.map(|ttl_secs| {
             let wait_ms = wait.map_or(0, |wait| wait.num_milliseconds().max(0) as u64);
-            // COMPAT: asynq v0.26.0 cuts the sum of both to whole seconds
+            // COMPAT: asynq v0.26.0 cuts the sum of wait and TTL to whole seconds
             let ttl_ms = wait_ms.saturating_add(ttl_secs.saturating_mul(1000));
             (message.unique_key.clone(), ttl_ms / 1000)
         });
@@ -197,7 +199,7 @@ impl Client {
     }
 }
 
-/// An enqueue call that has not been made. Options may be added; it is made when it is awaited.
+/// A prepared enqueue call. Add options, then await it: only then it is sent.
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Enqueue<'c> {
     client: &'c Client,

@@ -2,36 +2,38 @@
 //!
 //! fred reconnects when a connection breaks. It does not notice two other failures:
 //!
-//! - The server stops answering, while commands are written to the connection all the time, or
-//!   while nothing is written at all (a subscriber's connection).
-//! - fred's own connection task ends.
+//! - Redis stops answering. fred does not notice this if commands are written all the time, or never
+//!   (a subscriber).
+//! - fred's connection task ends.
 //!
-//! [`KeepAlive`] sends a `PING` at intervals and makes fred reconnect when no reply comes. It starts
-//! the connection task again when that ends.
+//! [`KeepAlive`] sends a `PING` at intervals. If no reply comes, it makes fred reconnect. If fred's
+//! connection task ends, `KeepAlive` starts it again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::interfaces::ClientLike;
 use fred::types::{ClientState, ConnectHandle};
 use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
 
 use super::settings::Settings;
 
-/// The shortest interval between two pings. Otherwise the interval is the command timeout.
+/// Pings come once per command timeout, but never more often than this.
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
-/// The pause before a connection task that ended is started again.
+/// The pause before fred's connection task is started again.
 const RESTART_DELAY: Duration = Duration::from_millis(500);
 
-/// The task that keeps a client connected. The task owns fred's connection task: when it ends, the
-/// connection is closed.
+/// The tokio task that keeps a fred client connected. It owns fred's connection task. If this tokio
+/// task ends, the connection is closed.
 pub(super) struct KeepAlive {
-    task: Mutex<Option<JoinHandle<()>>>,
+    /// Only [`close`](Self::close) locks it, and waits for the task.
+    task: Mutex<JoinHandle<()>>,
     abort: AbortHandle,
     closing: Arc<AtomicBool>,
     quit: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
@@ -47,7 +49,7 @@ impl Drop for ConnectionTask {
 }
 
 impl KeepAlive {
-    /// Connects `client` and keeps it connected until this is closed or aborted.
+    /// Connects `client` and keeps it connected until the `KeepAlive` is closed or aborted.
     ///
     /// Cancel-safe: if the future is dropped, no connection stays open.
     pub(super) async fn start<C: ClientLike + 'static>(
@@ -56,7 +58,7 @@ impl KeepAlive {
         address: &str,
     ) -> Result<Self, FredError> {
         let mut connected = std::pin::pin!(client.wait_for_connect());
-        // The first poll subscribes to fred's events, so the one sent by `connect` is not missed.
+        // The first poll subscribes to fred's events, so the event that `connect` sends is not missed.
         let early = futures_util::poll!(&mut connected);
         let mut connection = ConnectionTask(client.connect());
         if early.is_pending() {
@@ -81,7 +83,7 @@ impl KeepAlive {
         let client = client.clone();
         Ok(Self {
             abort: task.abort_handle(),
-            task: Mutex::new(Some(task)),
+            task: Mutex::new(task),
             closing,
             quit: Box::new(move || {
                 let client = client.clone();
@@ -95,20 +97,18 @@ impl KeepAlive {
     }
 
     /// Closes the connection once the commands in flight are answered, or when `within` has passed.
+    ///
+    /// If the future is dropped, the connection may stay open. Then `close` may be called again.
     pub(super) async fn close(&self, within: Duration) {
         self.closing.store(true, Ordering::Relaxed);
-        let task = self
-            .task
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(mut task) = task else {
-            return;
-        };
         let quit = async {
+            let mut task = self.task.lock().await;
+            if task.is_finished() {
+                return;
+            }
             (self.quit)().await;
             // The task can only fail by being aborted.
-            let _ = (&mut task).await;
+            let _ = (&mut *task).await;
         };
         if timeout(within, quit).await.is_err() {
             self.abort();
@@ -146,27 +146,27 @@ async fn keep_alive<C: ClientLike>(
                 connection = ConnectionTask(client.connect());
             }
             () = sleep(interval) => {
-                if closing.load(Ordering::Relaxed) || is_alive(&client, command_timeout).await {
+                if closing.load(Ordering::Relaxed) || !is_silent(&client, command_timeout).await {
                     continue;
                 }
                 tracing::warn!(address, "Redis does not answer, reconnecting");
-                // The timeout ends this wait only: fred goes on reconnecting.
+                // The timeout only ends the wait: fred goes on reconnecting.
                 let _ = timeout(interval, client.force_reconnection()).await;
             }
         }
     }
 }
 
-/// Whether the connection answers, or fred is already reconnecting.
-async fn is_alive<C: ClientLike>(client: &C, within: Duration) -> bool {
+/// Whether fred takes the client for connected, but Redis does not answer. False while fred reconnects.
+async fn is_silent<C: ClientLike>(client: &C, within: Duration) -> bool {
     if client.state() != ClientState::Connected {
-        return true;
+        return false;
     }
-    let silent = match timeout(within, client.ping::<()>(None)).await {
+    let timed_out = match timeout(within, client.ping::<()>(None)).await {
         Ok(Ok(())) => false,
-        // Any other error is an answer of Redis, or a failure that fred has noticed itself.
+        // Any other error is a reply of Redis, or a failure that fred itself has noticed.
         Ok(Err(error)) => *error.kind() == FredKind::Timeout,
         Err(_) => true,
     };
-    !silent || client.state() != ClientState::Connected
+    timed_out && client.state() == ClientState::Connected
 }

@@ -1,5 +1,5 @@
-//! The open connections of one client or server: some for commands, others for blocking commands
-//! and subscriptions.
+//! The open connections of one client or server: some for commands, others for client tracking and for
+//! cancellations.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -41,28 +41,28 @@ struct LinkState {
     opened: Mutex<Vec<Weak<KeepAlive>>>,
 }
 
-/// The clients that carry the commands.
+/// The fred clients that carry the commands.
 enum CommandClients {
-    /// The caller's own client. It is never closed here.
+    /// The caller's own fred client. It is never closed here.
     External(FredClient),
-    /// Clients that this link opened. `next` counts the calls, to use them in turn.
+    /// fred clients that this link opened. `next` counts the calls, to use the clients in rotation.
     Pool {
         clients: Vec<Owned<FredClient>>,
         next: AtomicUsize,
     },
 }
 
-/// A fred client with a connection of its own. Dropping it closes the connection, also for clones
-/// of the client. Derefs to the client.
+/// A fred client with its own connection. Dropping it closes the connection, also for clones of the
+/// fred client. It dereferences to the fred client.
 pub(crate) struct Owned<C: ClientLike + 'static> {
     client: C,
     keep_alive: Arc<KeepAlive>,
-    /// The task that subscribes again after a reconnection. Only a subscriber has one.
+    /// The tokio task that subscribes again after a reconnection. Only a subscriber has this task.
     resubscribe: Option<JoinHandle<()>>,
 }
 
 impl Connection {
-    /// Connects within the connect timeout, and checks that Redis serves and is new enough.
+    /// Connects within the connect timeout, and checks that Redis is ready and new enough.
     ///
     /// Cancel-safe: if the future is dropped, no connection stays open.
     pub(crate) async fn open(&self) -> Result<Link> {
@@ -107,7 +107,7 @@ impl Connection {
 }
 
 impl Link {
-    /// The client for commands. With a pool, successive calls return its clients in turn.
+    /// The fred client for commands. With a pool, successive calls return its clients in rotation.
     ///
     /// Never send it a command that blocks: all callers share its connection.
     pub(crate) fn commands(&self) -> &FredClient {
@@ -123,19 +123,16 @@ impl Link {
         }
     }
 
-    /// A separate connection, RESP3, for commands that block and for client tracking.
+    /// A separate connection with RESP3, for client tracking.
     ///
-    /// A blocking command must return by itself in less than the
-    /// [`command_timeout`](Self::command_timeout); otherwise the connection counts as dead. fred
-    /// reports the empty reply of a blocking list command as an error of its kind `Timeout`.
-    ///
-    /// State of the connection itself (`CLIENT TRACKING`) is lost with each reconnection and must be
-    /// set again: listen to fred's `reconnect_rx`.
+    /// A reconnection loses the state of the connection itself (`CLIENT TRACKING`). The caller must
+    /// set it again: listen to fred's `reconnect_rx`.
     pub(crate) async fn dedicated(&self) -> Result<Owned<FredClient>> {
         self.open_client(self.shared.settings.client()).await
     }
 
-    /// A separate connection for publish/subscribe. It subscribes again after each reconnection.
+    /// A separate connection for pub/sub, for cancellations. It subscribes again after each
+    /// reconnection.
     pub(crate) async fn subscriber(&self) -> Result<Owned<SubscriberClient>> {
         let settings = &self.shared.settings;
         let client = SubscriberClient::new(
@@ -171,17 +168,22 @@ impl Link {
     }
 
     /// Closes every connection that this link opened, once the commands in flight on it are
-    /// answered. Later commands fail. The caller's own client stays open.
+    /// answered. Later commands fail. The caller's own fred client stays open.
     ///
-    /// Idempotent. Takes at most 2 s, even if Redis does not answer.
+    /// Idempotent. Takes at most 2 s, even if Redis does not answer. If the future is dropped,
+    /// connections may stay open; a second call closes them.
     pub(crate) async fn close(&self) {
-        let opened = std::mem::take(&mut *lock(&self.shared.opened));
-        let open = opened.iter().filter_map(Weak::upgrade);
-        let closing = open.map(|connection| async move { connection.close(CLOSE_TIMEOUT).await });
+        let open: Vec<_> = lock(&self.shared.opened)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        let closing = open
+            .iter()
+            .map(|connection| connection.close(CLOSE_TIMEOUT));
         futures_util::future::join_all(closing).await;
     }
 
-    /// Checks that Redis is new enough and serves.
+    /// Checks that Redis is new enough and ready.
     async fn check(&self) -> Result<()> {
         let (client, address) = (self.commands(), self.shared.address.as_str());
         version::check(client, address).await?;
@@ -195,7 +197,7 @@ impl Link {
     }
 }
 
-/// Connects a client and keeps it connected until the result is dropped.
+/// Connects a fred client and keeps it connected until the returned value is dropped.
 async fn connect<C: ClientLike + 'static>(
     client: C,
     settings: &Settings,
@@ -255,8 +257,8 @@ impl Settings {
         version::too_old(found.as_deref().unwrap_or("5 or older"), address)
     }
 
-    /// Replaces `error` by one that says why the sentinels did not lead to a master: fred's own
-    /// error does not say it. Without sentinels, returns `error`.
+    /// With sentinels, replaces `error` by an error that names the sentinel and the reason: fred's own
+    /// error does not name them. Without sentinels, returns `error`.
     async fn explain_sentinel_failure(&self, error: FredError) -> FredError {
         let ServerConfig::Sentinel {
             hosts,
@@ -292,8 +294,8 @@ impl Settings {
         reason
     }
 
-    /// Asks one sentinel for its master `name`. Fails if the sentinel cannot be reached; if it was
-    /// reached but gave no answer, the result is `true`.
+    /// Whether a sentinel knows the master `name`. Fails if the sentinel cannot be reached. If it was
+    /// reached but did not answer the question, returns `true`.
     async fn knows_master(&self, sentinel: SentinelConfig, name: &str) -> Result<bool, FredError> {
         let client = SentinelClient::new(
             sentinel,

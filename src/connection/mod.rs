@@ -1,10 +1,10 @@
 //! Where Redis is, how to reach it, and the open connections.
 //!
-//! A [`Connection`] is an address with settings; it opens nothing. Each client and each server opens
-//! a [`Link`] from it: a pool of connections that carry all commands, and further connections for
-//! blocking commands and subscriptions.
+//! A [`Connection`] is an address with settings; it opens nothing. Each client and each server opens a
+//! [`Link`] from it: a pool of connections that carry all commands, and further connections for client
+//! tracking and for cancellations.
 //!
-//! No other module creates fred clients. This module owns no keys in Redis.
+//! No other module creates fred clients. This module reads and writes no keys.
 
 mod failure;
 mod keep_alive;
@@ -32,10 +32,10 @@ pub(crate) use link::{Link, Owned};
 #[cfg(feature = "tls")]
 pub use tls::TlsOptions;
 
-/// How long connecting may take in all, with name resolution, TLS and authentication: 5 s.
+/// How long connecting may take in all, with name lookup, TLS and login: 5 s.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a command waits for its reply, with the time for a reconnection: 5 s.
+/// How long a command waits for its reply, reconnecting included: 5 s.
 pub const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many connections share the commands: 1.
@@ -47,13 +47,14 @@ const DEFAULT_PORT: u16 = 6379;
 /// The port of a sentinel in a URI without a port.
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
 
-/// Where Redis is and how to reach it: a single server, a unix socket, a master behind sentinels,
-/// a cluster, or a fred client of your own.
+/// An address, not an open connection: where Redis is and how to reach it. The address is that of a
+/// single Redis server, a unix socket, a master behind sentinels, a cluster, or a fred client of your
+/// own.
 ///
-/// This is a description and opens nothing. Each client and each server that you give it to opens its
-/// own connections. A lost connection reconnects by itself, for as long as it takes. It never repeats
-/// a command that may have reached Redis. An operation that is safe to repeat, such as an enqueue, is
-/// repeated by the client or server.
+/// Each [`Client`](crate::Client) and each [`Server`](crate::Server) that you create with it opens its
+/// own connections. If a connection is lost, rasynq reconnects until it succeeds. fred never repeats a
+/// command that may have reached Redis. The client or server repeats operations that are safe to
+/// repeat, such as an enqueue.
 ///
 /// asynq: `RedisConnOpt` and its three kinds.
 ///
@@ -99,7 +100,7 @@ struct Host {
 }
 
 impl Connection {
-    /// Reads a URI as asynq's `ParseRedisURI` does:
+    /// Reads a URI like asynq's `ParseRedisURI`, but the user name is used (asynq ignores it):
     ///
     /// ```text
     /// redis://[[user]:password@]host[:port][/database]
@@ -110,31 +111,30 @@ impl Connection {
     ///
     /// The default port is 6379, that of a sentinel 26379. Users, passwords and paths are
     /// percent-decoded. As in asynq, the user and password of a sentinel URI are for the sentinels.
-    /// For the servers behind them, use [`username`](Self::username), [`password`](Self::password)
-    /// and [`database`](Self::database).
-    ///
-    /// The user name is used. asynq ignores it.
+    /// For the Redis servers behind them, use [`username`](Self::username) and
+    /// [`password`](Self::password). The database of a sentinel URI is that of the Redis servers. An
+    /// unknown parameter is ignored, with a warning in the log.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a malformed URI. The text names the part
-    /// that is wrong and never contains a password.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a malformed URI. The error's text names
+    /// the part that is wrong and never contains a password.
     pub fn from_uri(uri: &str) -> Result<Self> {
         uri::parse(uri)
     }
 
-    /// A server at a TCP address.
+    /// A Redis server at a TCP address.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         Self::to(Target::Tcp(Host::new(host, port)))
     }
 
-    /// A server at a unix socket.
+    /// A Redis server at a unix socket.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::to(Target::Unix(path.into()))
     }
 
-    /// The master that sentinels know as `master`. The first sentinel that answers is asked for its
-    /// address, and again after each lost connection.
+    /// The master that sentinels know as `master`. The first sentinel that answers is asked for the
+    /// master's address, and asked again after each lost connection.
     pub fn sentinel<H: Into<String>>(
         master: impl Into<String>,
         sentinels: impl IntoIterator<Item = (H, u16)>,
@@ -150,24 +150,26 @@ impl Connection {
         Self::to(Target::Cluster(Host::list(nodes)))
     }
 
-    /// Your own fred client, already connected. It carries all commands, and this crate never closes
-    /// it. Blocking commands and subscriptions need separate connections: this crate opens them with
-    /// the settings of your client, and closes them.
+    /// Your own fred client, already connected. It carries all commands, and rasynq never closes it.
+    /// Client tracking and cancellations need separate connections: rasynq opens them with the settings
+    /// of your fred client, and closes them.
     ///
-    /// The settings of your client must be these:
+    /// Your fred client must have `ConnectionConfig::max_command_attempts` = 1. With more attempts,
+    /// fred sends a script again after a lost reply, and the script runs twice. Connecting with
+    /// another value fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid).
     ///
-    /// - `ConnectionConfig::max_command_attempts` is 1. With more, fred sends a script again after a
-    ///   lost reply, and the script runs twice. A fred client with
-    ///   another value is refused when you connect with it.
-    /// - There is a `ReconnectPolicy`. Without one, fred never reconnects and calls hang.
+    /// These settings are recommended. If one of them is missing, a warning is logged:
+    ///
+    /// - A `ReconnectPolicy`. Without it, fred never reconnects and calls hang.
     /// - `PerformanceConfig::default_command_timeout` and
-    ///   `ConnectionConfig::unresponsive.max_timeout` are set. Otherwise calls hang when the server
+    ///   `ConnectionConfig::unresponsive.max_timeout`. Without them, calls hang when the Redis server
     ///   does not answer.
-    /// - `ConnectionConfig::max_command_buffer_len` is 0, its default.
+    /// - `ConnectionConfig::max_command_buffer_len` = 0, its default. With a limit, calls beyond it
+    ///   may hang.
     ///
-    /// If one of the last three is not met, a warning is logged. Of the settings of this type, only
-    /// [`connect_timeout`](Self::connect_timeout) and [`command_timeout`](Self::command_timeout) may
-    /// be set, and they apply to the separate connections. All others are refused.
+    /// Of the settings of this type, only [`connect_timeout`](Self::connect_timeout) and
+    /// [`command_timeout`](Self::command_timeout) may be set. They apply to the separate connections.
+    /// All others are refused.
     pub fn from_fred(client: FredClient) -> Self {
         Self::to(Target::Existing(client))
     }
@@ -218,16 +220,15 @@ impl Connection {
         self
     }
 
-    /// Uses TLS, for servers and for sentinels. Default: no TLS, except for `rediss://` URIs.
+    /// Uses TLS, for Redis servers and for sentinels. Default: no TLS, except for `rediss://` URIs.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, options: TlsOptions) -> Self {
         self.tls = Some(options);
         self
     }
 
-    /// How long connecting may take in all, with name resolution, TLS and authentication. Several
-    /// sentinels or cluster nodes share this time. At least 1 ms. Default:
-    /// [`DEFAULT_CONNECT_TIMEOUT`], 5 s.
+    /// How long connecting may take in all, with name lookup, TLS and login. Several sentinels or
+    /// cluster nodes share this time. At least 1 ms. Default: [`DEFAULT_CONNECT_TIMEOUT`], 5 s.
     ///
     /// asynq: `DialTimeout`.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
@@ -235,8 +236,8 @@ impl Connection {
         self
     }
 
-    /// How long a command waits for its reply, with the time for a reconnection. A connection that
-    /// leaves commands unanswered for so long is closed and opened again. At least 1 ms. Default:
+    /// How long a command waits for its reply, reconnecting included. If Redis leaves commands
+    /// unanswered for so long, the connection is closed and opened again. At least 1 ms. Default:
     /// [`DEFAULT_COMMAND_TIMEOUT`], 5 s.
     ///
     /// asynq: `ReadTimeout`, `WriteTimeout`.
@@ -247,7 +248,7 @@ impl Connection {
 
     /// How many connections share the commands. At least 1. Default: [`DEFAULT_POOL_SIZE`], 1.
     ///
-    /// One connection carries the commands of many callers at once and is rarely the limit. More
+    /// One connection carries the commands of many callers at once, and is rarely too slow. More
     /// connections help if single messages are so large that they delay each other.
     ///
     /// asynq: `PoolSize`, but there a connection carries one command at a time.
@@ -290,7 +291,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// The address, for messages. It has no user and no password.
+/// The address, for messages. It contains no user and no password.
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         #[cfg(feature = "tls")]

@@ -1,7 +1,7 @@
 //! Which connections a link has, and how it closes them.
 
 use fred::interfaces::ClientLike;
-use fred::types::InfoKind;
+use fred::types::{ClientState, InfoKind};
 
 use super::super::Connection;
 use super::open;
@@ -64,6 +64,22 @@ async fn closing_and_dropping_leave_no_connection() {
             drop((link, own, subscriber));
         }
         eventually("all connections are closed", DEADLINE, &connected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_close_whose_future_was_dropped_can_be_repeated() {
+    let server = RedisServer::start().await;
+    let link = open(&server.uri()).await;
+    let own = link.dedicated().await.expect("a connection");
+    {
+        let mut close = std::pin::pin!(link.close());
+        assert!(futures_util::poll!(&mut close).is_pending());
+    }
+    assert_ne!(own.state(), ClientState::Disconnected);
+    link.close().await;
+    for client in [&*own, link.commands()] {
+        assert_eq!(client.state(), ClientState::Disconnected);
     }
 }
 
