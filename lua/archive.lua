@@ -9,19 +9,19 @@
 -- KEYS[7] asynq:{q}:failed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] when the day's counters expire (unix s)
--- ARGV[3] "" if the caller is the run that owns the tasks; a recoverer passes how long ago (s) a lease
---         must have expired
--- ARGV[4] most tasks the archive keeps
--- ARGV[5] how long it keeps them (s)
+-- ARGV[3] "" if each task is acknowledged by its own run; from a recoverer: how long ago (s) the leases must
+--         have expired
+-- ARGV[4] how many tasks the archive keeps at most
+-- ARGV[5] how long the archive keeps a task (s)
 -- ARGV[6…] 5 per task: id owner original msg counts
---   owner     owner token; a recoverer's is ignored
---   original  the message that must still be stored; "" skips this check (not for a recoverer)
+--   owner     owner token; ignored if the caller is a recoverer
+--   original  the message that must still be stored; "" skips this check (a recoverer never passes "")
 --   msg       message to store; "" leaves the stored one
---   counts    "1" to count a processed and failed task, "0" to count nothing
--- Touches the tasks' hashes, and deletes those of trimmed tasks. A unique lock stays until its TTL.
+--   counts    "1" to count a failed run, "0" to count nothing
+-- Touches the tasks' hashes, and deletes those of trimmed tasks. A unique lock stays until its TTL is over.
 -- Replies per task
 --   1  archived
---   0  not archived: the caller may no longer write about the task
+--   0  not archived: the task is no longer this run's; from a recoverer: lease or message has changed
 -- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 6
@@ -48,8 +48,8 @@ local function delete_archived(trimmed)
   for _, id in ipairs(trimmed) do redis.call('DEL', ARGV[1] .. id) end
 end
 
--- The oldest tasks of an archive that holds too many. Scores are whole seconds. Within a second, the tasks
--- of this call count as the youngest, in the order in which the call names them.
+-- The ids of the tasks beyond the limit ARGV[4], the oldest first. Scores are whole seconds. Within a second,
+-- the tasks of this call count as the youngest, in the order in which the call names them.
 local function excess_ids()
   local excess = math.min(redis.call('ZCARD', archived) - tonumber(ARGV[4]), MOST_TRIMMED)
   local oldest = {}

@@ -1,4 +1,4 @@
--- Moves tasks of one queue that succeeded and have a retention from active to completed.
+-- Moves active tasks of one queue that succeeded and have a retention to completed.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease

@@ -5,10 +5,10 @@
 -- KEYS[3] asynq:{q}:lease
 -- KEYS[4] asynq:{q}:paused
 -- ARGV[1] prefix of task keys
--- ARGV[2] want
+-- ARGV[2] want: how many tasks to move at most
 -- ARGV[3] length of a lease (s)
--- ARGV[4] owner token of this fetch
--- Touches the tasks' hashes. Drops an id from pending if its hash is gone or if it is already active.
+-- ARGV[4] owner token of this call
+-- Touches the tasks' hashes. Drops an id from pending if its message is gone or if it is already active.
 -- Replies one of
 --   {"paused"}                            the queue is paused
 --   {"ok", dropped, id, msg, id, msg, …}  the number of ids dropped, and the tasks, oldest first

@@ -1,4 +1,4 @@
--- Deletes active tasks of one queue that succeeded or were revoked, and have no retention.
+-- Deletes active tasks of one queue that were revoked, or that succeeded and have no retention.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease
@@ -6,10 +6,10 @@
 -- KEYS[4] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] when the day's counter expires (unix s)
--- ARGV[3] the range of active in which the tasks are expected, not 0: n for the n youngest (the head of the
---         list), -n for the n oldest (the tail). A hint for speed: outside it, tasks are found too.
+-- ARGV[3] the range of active in which the tasks are expected: n for the n youngest (the head of the list),
+--         -n for the n oldest (the tail), never 0. Only for speed: tasks outside the range are found too.
 -- ARGV[4…] the tasks, at most 1,000, as a sequence of parts of these two forms:
---   owner n (id)×n                  tasks of one owner without a unique lock, whose lease is certainly valid
+--   owner n (id)×n                  tasks with this owner token, no locks, and certainly valid leases
 --   owner "more" id original lock   one task
 --     owner     owner token
 --     original  the message that must still be stored; "" skips this check

@@ -1,22 +1,22 @@
--- Stores new tasks of one queue, each with its own result.
+-- Stores new tasks of one queue. Each of them succeeds or fails independently.
 --
 -- KEYS[1] asynq:{q}:pending
 -- KEYS[2] asynq:{q}:scheduled
 -- KEYS[3] asynq:{q}:groups
--- KEYS[4] asynq:queues; omitted where it may lie in another slot (in a cluster)
+-- KEYS[4] asynq:queues; omitted if it may lie in another slot (in a cluster)
 -- ARGV[1] prefix of task keys
 -- ARGV[2] prefix of group keys
 -- ARGV[3] name of the queue
 -- ARGV[4] "1" if an earlier call, whose reply was lost, may have stored these tasks; otherwise "0"
 -- ARGV[5…] the tasks, at most 1,000, as a sequence of parts of these three forms:
---   "new" n (id msg)×n        pending tasks with generated ids, which no other task can have
+--   "new" n (id msg)×n        pending tasks with ids drawn at random, which no other task can have
 --   "pending" n (id msg)×n    pending tasks with the caller's ids
 --   "more" id msg state at group lock ttl   one task with options
 --     state  pending | scheduled | aggregating
 --     at     when to process the task (unix s); only for scheduled
---     group  for aggregating, and for scheduled if the task joins a group when it is due; otherwise ""
+--     group  group that an aggregating task joins now, or a scheduled task when it is due; "" for none
 --     lock   key of the unique lock; "" for none
---     ttl    of the lock (s)
+--     ttl    TTL of the lock (s)
 --   The ids in one part of the first two forms are distinct.
 -- Touches the tasks' hashes, their unique locks, asynq:{q}:g:<group>.
 -- Replies one of
@@ -25,16 +25,16 @@
 --   a list, per task:
 --     1             stored
 --     0             not stored: another task has this id
---     {-1, holder}  not stored: the task with the id `holder` has the unique lock; "" if unknown, as the
---                   lock's key has a wrong type
+--     {-1, holder}  not stored: the task with the id `holder` has the unique lock; "" if unknown because
+--                   the lock's key has a wrong type
 --     {-2, error}   not stored: refused by Redis
---     {-3, msg}     only if ARGV[4] is "1": a task with this id and this message exists already
+--     {-3, msg}     only if ARGV[4] is "1": a task with this id is stored, and its message is `msg`
 -- use: now, nanos, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
 local prefix, repeated = ARGV[1], ARGV[4] == '1'
 local first_task = 5
 local call, try = redis.call, redis.pcall
--- Register the queue with every call, as it may just have been deleted.
+-- Register the queue with every call: another client may just have deleted it.
 local registered = KEYS[4] and try('SADD', KEYS[4], ARGV[3])
 if type(registered) == 'table' then
   registered.err = registered.err .. ': SADD ' .. KEYS[4]
@@ -45,7 +45,7 @@ end
 local pending_ids, pending_count = {}, 0
 -- By index of the task: replies other than 1, and whether the task is stored in a state other than pending.
 local replies, not_pending, all_stored = {}, {}, true
--- By hash key: whether this call, or an earlier one for it, has stored the task. An id may come twice.
+-- By hash key: whether this call or an earlier attempt has stored the task. A call may name an id twice.
 local stored = {}
 -- `remaining`: how many tasks of the current part follow. `all_new`: none of its ids exists in Redis.
 local n, remaining, all_new = 0, 0, false
@@ -147,7 +147,7 @@ end
 
 local pushed = pending_count > 0 and try('LPUSH', pending, unpack(pending_ids))
 if type(pushed) == 'table' then
-  -- Redis refused the push: delete what was stored of the pending tasks.
+  -- Redis refused the push: delete the hashes and the locks of the pending tasks.
   local k = 1
   for index = 1, n do
     if not replies[index] and not not_pending[index] then

@@ -1,8 +1,11 @@
 -- Fetches tasks like dequeue.lua, and acknowledges others of the same queue like done.lua, in one call.
 --
--- For a few tasks the fixed cost of a call exceeds that of its tasks, so one call is cheaper than two. Each
--- half fails or succeeds for itself. The fetch comes first: out of memory, Redis refuses a script only before
--- its first write, so it refuses the fetch and lets the acknowledgements pass.
+-- For a few tasks the fixed cost of a call exceeds that of its tasks, so one call is cheaper than two. The
+-- fetch and the acknowledgements succeed or fail independently.
+--
+-- If memory is full, Redis refuses writes that need memory until the script has written something. The fetch
+-- comes first and begins with such a write, so Redis refuses it. The acknowledgements begin with a removal,
+-- so they pass.
 --
 -- KEYS[1] asynq:{q}:pending
 -- KEYS[2] asynq:{q}:active
@@ -13,13 +16,13 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2] want: how many tasks to fetch at most
 -- ARGV[3] length of a lease (s)
--- ARGV[4] owner token of this fetch
+-- ARGV[4] owner token of this call
 -- ARGV[5] when the day's counter expires (unix s)
 -- ARGV[6] the range of active in which the done tasks are expected: ARGV[3] of done.lua
 -- ARGV[7…] the done tasks: ARGV[4…] of done.lua
--- Touches the hashes of both kinds of tasks. Releases the unique locks of the done ones.
--- Replies {reply of dequeue.lua, reply of done.lua}. In the place of either
---   {"refused", error}  Redis refused this half
+-- Touches the hashes of the fetched and of the done tasks. Releases the unique locks of the done tasks.
+-- Replies {reply of dequeue.lua, reply of done.lua}. Each of the two may be this instead:
+--   {"refused", error}  Redis refused the fetch, or the acknowledgements
 -- use: field, owned, remove_active, count, done, dequeue
 local active, lease, prefix = KEYS[2], KEYS[3], ARGV[1]
 local first_task = 7
@@ -30,7 +33,7 @@ local function acknowledge()
   return replies
 end
 
--- An error is returned or raised as a table; before Redis 7 it is raised as text.
+-- An error is a table. Before Redis 7, an error that is raised is text.
 local function reply_of(ok, result)
   local err = type(result) == 'table' and result.err
   if not ok and not err then err = tostring(result) end

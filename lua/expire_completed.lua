@@ -1,8 +1,8 @@
--- Deletes completed tasks of one queue whose retention has expired.
+-- Deletes completed tasks of one queue whose retention has ended.
 --
 -- KEYS[1] asynq:{q}:completed
 -- ARGV[1] prefix of task keys
--- ARGV[2] most tasks to delete
+-- ARGV[2] how many tasks to delete at most
 -- Touches the tasks' hashes.
 -- Replies the number of tasks deleted.
 -- use: now

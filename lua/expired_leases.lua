@@ -4,8 +4,8 @@
 -- KEYS[2] asynq:{q}:active
 -- ARGV[1] prefix of task keys
 -- ARGV[2] how long ago (s) the lease must have expired
--- ARGV[3] most ids to read
--- Touches nothing, except that it drops an id whose hash is gone from lease and active.
+-- ARGV[3] how many ids to read at most
+-- Reads the tasks' hashes. Drops an id from lease and active if its message is gone.
 -- Replies {dropped, id, msg, id, msg, …}: the number of ids dropped, and the tasks, oldest lease first
 -- use: now, field
 local lease, active = KEYS[1], KEYS[2]

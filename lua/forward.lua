@@ -5,11 +5,11 @@
 -- KEYS[3] asynq:{q}:groups
 -- ARGV[1] prefix of task keys
 -- ARGV[2] prefix of group keys
--- ARGV[3] most ids to read
--- Touches the tasks' hashes, asynq:{q}:g:<group>. Drops an id whose hash is gone.
+-- ARGV[3] how many ids to read at most
+-- Touches the tasks' hashes, asynq:{q}:g:<group>. Drops an id whose message is gone.
 -- Replies {read, postponed}
---   read       number of ids read; as many as ARGV[3] if more tasks may be due
---   postponed  how many of them are due a minute later instead, as Redis refused their group
+--   read       how many ids were read; if as many as ARGV[3], more tasks may be due
+--   postponed  how many could not be added to their group; they are due again in a minute
 -- use: now, nanos, field
 local source, pending, groups = KEYS[1], KEYS[2], KEYS[3]
 local ids = redis.call('ZRANGEBYSCORE', source, '-inf', now_secs, 'LIMIT', 0, ARGV[3])
@@ -25,7 +25,8 @@ for _, id in ipairs(ids) do
     redis.call('ZREM', source, id)
   elseif group and group ~= '' then
     if type(redis.pcall('ZADD', ARGV[2] .. group, now_secs, id)) == 'table' then
-      -- The group's key has a wrong type. The task stays here, but does not block the others.
+      -- Redis refused, for example because the group's key has a wrong type. The task stays in its set and is
+      -- due again in a minute, so that it does not block the others.
       redis.call('ZADD', source, now_secs + 60, id)
       postponed = postponed + 1
     else

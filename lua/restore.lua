@@ -6,7 +6,7 @@
 -- KEYS[2] asynq:{q}:lease
 -- KEYS[3] asynq:{q}:pending
 -- ARGV[1] prefix of task keys
--- ARGV[2] owner token of that fetch
+-- ARGV[2] owner token of the lost fetch
 -- Touches the tasks' hashes.
 -- Replies the number of tasks restored.
 -- use: now, nanos, field, owned, return_to_pending
@@ -15,8 +15,8 @@ local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZCARD', lease)
 redis.call('LLEN', pending)
 local restored = 0
--- A fetch pushes its tasks to the head of active, the oldest first. Read from the head, the youngest
--- returns first and the oldest last, which makes the oldest the next one to be fetched.
+-- A fetch pushes its tasks to the head of active, the oldest first. So the list, read from its head, begins
+-- with the youngest. The oldest returns to pending last, and is fetched next.
 for _, id in ipairs(redis.call('LRANGE', active, 0, -1)) do
   local key = ARGV[1] .. id
   if owned(key, ARGV[2], '') then

@@ -9,19 +9,19 @@
 -- KEYS[7] asynq:{q}:failed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] when the day's counters expire (unix s)
--- ARGV[3] "" if the caller is the run that owns the tasks; a recoverer passes how long ago (s) a lease
---         must have expired
+-- ARGV[3] "" if each task is acknowledged by its own run; from a recoverer: how long ago (s) the leases must
+--         have expired
 -- ARGV[4] state of the tasks in KEYS[3]: retry | scheduled
 -- ARGV[5…] 6 per task: id owner original at msg counts
---   owner     owner token; a recoverer's is ignored
---   original  the message that must still be stored; "" skips this check (not for a recoverer)
+--   owner     owner token; ignored if the caller is a recoverer
+--   original  the message that must still be stored; "" skips this check (a recoverer never passes "")
 --   at        when to process the task (unix s)
 --   msg       message to store; "" leaves the stored one
---   counts    "1" to count a processed and failed task, "0" to count nothing (snoozed or deferred)
--- Touches the tasks' hashes. A unique lock stays until its TTL.
+--   counts    "1" to count a failed run, "0" to count nothing
+-- Touches the tasks' hashes. A unique lock stays until its TTL is over.
 -- Replies per task
 --   1  moved
---   0  not moved: the caller may no longer write about the task
+--   0  not moved: the task is no longer this run's; from a recoverer: lease or message has changed
 -- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
 local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 5

@@ -2,8 +2,9 @@
 -- pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Returns the reply of
 -- dequeue.lua.
 
--- Adds `n` leases, given as a list of score, id, score, id, … Returns how many of the ids had none before.
--- This is the first write. Redis refuses it as a whole if it is out of memory or the key has a wrong type.
+-- Adds `n` leases, given as a list of score, id, score, id, … Returns how many ids had no
+-- lease before. This is the first write of a fetch. If memory is full or the key has a wrong type, Redis
+-- refuses it, and nothing has changed.
 local function add_leases(lease, expires_at, leases, n)
   if n < 16 then return redis.call('ZADD', lease, unpack(leases)) end
   -- Redis keeps a sorted set of up to 128 short members as one block, and walks it twice for each new member.
@@ -14,7 +15,7 @@ local function add_leases(lease, expires_at, leases, n)
   return added
 end
 
--- Keeps in the three lists only those ids that are not active yet, and each of them once. Returns how many.
+-- Drops the ids that are active already, and repeated ids, from the three lists. Returns how many are left.
 local function drop_active(active, ids, keys, msgs)
   local seen, n, kept = {}, #ids, 0
   for i = 1, n do
@@ -34,7 +35,7 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
 
   want = tonumber(want)
   local dropped, reply, n = 0, { 'ok', 0 }, 2
-  -- Integers are passed as text: Redis would print them as floats, at the cost of a small command.
+  -- Integers are passed as text. Redis would print a number as a float, at the cost of a small command.
   local format = string.format
   local expires_at
   while want > 0 do
@@ -54,7 +55,7 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
         leases[2 * taken - 1], leases[2 * taken] = expires_at, id
       end
     end
-    -- An id that has a lease already is active, or listed twice in pending. It must run once only.
+    -- If an id had a lease before, its task is active, or the id is twice in pending. It must run only once.
     if taken > 0 and add_leases(lease, expires_at, leases, taken) < taken then
       taken = drop_active(active, ids, keys, msgs)
     end

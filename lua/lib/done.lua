@@ -1,9 +1,9 @@
--- done(active, lease, prefix, range, first): deletes the tasks that ARGV lists from index `first` on, which
--- has the form of ARGV[4…] of done.lua; `range` is ARGV[3] of done.lua. Returns the reply of done.lua, and
--- the number of tasks deleted. Does not count them.
+-- done(active, lease, prefix, range, first): deletes the tasks that ARGV lists from index `first` on, in
+-- the form of ARGV[4…] of done.lua. `range` is ARGV[3] of done.lua. Returns the reply of done.lua, and how
+-- many tasks were deleted. The caller must count them.
 
--- Drops from the lists the `left` tasks that were not in active, and marks them in `lost`: they were not this
--- run's, and keep their hashes. If the call names an id twice, its last mention is the missing one.
+-- Drops the `left` tasks that were not in active from `ids` and `keys`, and marks them in `lost`. They are no
+-- longer this run's, so their hashes stay. If the call names an id twice, the last mention counts as missing.
 local function drop_missing(ids, keys, indexes, lost, left, missing)
   for k = #ids, 1, -1 do
     if left == 0 then return end

@@ -1,11 +1,10 @@
 -- remove_active(active, ids, range): removes the tasks `ids` from active. `range` says where they are
--- expected: among the n youngest (n, the head of the list) or the n oldest (-n, the tail). Tasks that are not
--- there are searched for in the whole list, from that end. Returns how many were not found at all, and a
+-- expected: among the n youngest (n, the head of the list) or the n oldest (-n, the tail). Tasks outside the
+-- range are searched for in the whole list, from the same end. Returns how many were not found at all, and a
 -- table of how often each id was not found.
 --
--- LREM walks the list once for each id. Instead, the range is read once and written back without the ids. It
--- is not read if it exceeds 4,000 tasks, or for fewer than 16 ids unless these are at least 3 and more than
--- half of it.
+-- LREM walks the list once for each id. Instead, the range is read once and written back without the ids, if
+-- it has at most 4,000 tasks, and there are at least 16 ids, or at least 3 that are more than half of it.
 local function remove_active(active, ids, range)
   local missing, left, at_head, size = {}, #ids, range > 0, math.abs(range)
   for i = 1, left do missing[ids[i]] = (missing[ids[i]] or 0) + 1 end
@@ -26,7 +25,7 @@ local function remove_active(active, ids, range)
       end
     end
     if kept < n then
-      -- A removal is the first write: out of memory, Redis refuses a script only before that.
+      -- A removal comes first: if memory is full, Redis refuses a push unless the script has written before.
       if at_head then
         redis.call('LTRIM', active, string.format('%d', n), '-1')
       else

@@ -5,8 +5,8 @@
 --   expired_secs seconds  the caller is a recoverer: the lease must have expired at least that long ago, and
 --                         the stored message must still be `original`
 --
--- A recoverer listed the task in an earlier call. Checking again keeps it from removing a task that another
--- recoverer has meanwhile passed on to a new worker.
+-- A recoverer listed the task in an earlier call. Since then another recoverer may have moved the task, and a
+-- server may have fetched it again. So the recoverer's call checks lease and message once more.
 -- As in take_owned.lua, the removal must stay the first write of a script.
 local function take(key, id, owner, original, active, lease, expired_secs)
   if expired_secs == '' then return take_owned(key, id, owner, original, active) end
