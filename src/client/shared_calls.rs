@@ -1,5 +1,7 @@
-//! Calls that enqueueing callers share. A single caller makes its own call at once. Tasks that are
-//! submitted while calls are in flight accumulate and make up the next call.
+//! Calls to Redis that share the tasks of single enqueues.
+//!
+//! If no call is in flight, a caller makes its own call at once. Beside one call in flight, a second is
+//! started. Beside two, tasks accumulate for the next.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -12,38 +14,38 @@ use tokio::time::timeout;
 use crate::broker::{Broker, NewTask};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most tasks in one shared call.
+/// How many tasks one shared call takes at most.
 const MAX_TASKS: usize = 100;
-/// How many calls may be in flight at once.
+/// How many calls of single enqueues may be in flight at once.
 const MAX_CALLS: usize = 2;
 
 pub(super) struct SharedCalls {
     broker: Broker,
-    /// Where shared calls run: on the runtime of the client, as its connection does. A caller's own
+    /// Shared calls run on the runtime of the client, where its connections run too. A caller's own
     /// runtime may end, or may not be polled, in the middle of a call.
     runtime: Handle,
-    /// The runtime of the client runs whether or not anyone waits for it.
+    /// Whether the client's runtime has several threads. Then it runs even if nobody polls it.
     is_multi_thread: bool,
     state: Mutex<CallState>,
 }
 
 #[derive(Default)]
 struct CallState {
-    waiting: VecDeque<Submission>,
+    waiting: VecDeque<WaitingTask>,
     in_flight: usize,
 }
 
-/// A task that waits for a call, and where its result goes.
-struct Submission {
+/// A task that waits for a shared call, and the channel for its result.
+struct WaitingTask {
     task: NewTask,
     result: oneshot::Sender<Result<()>>,
 }
 
-/// How a submitted task will be stored.
-enum Submitted {
-    /// The caller makes a call of its own.
+/// The call that stores a task.
+enum CallKind {
+    /// The caller makes its own call with this task.
     OwnCall(NewTask),
-    /// A shared call takes it.
+    /// A shared call stores the task and sends its result.
     SharedCall(oneshot::Receiver<Result<()>>),
 }
 
@@ -61,22 +63,23 @@ impl SharedCalls {
 
     /// Stores one task.
     ///
-    /// Cancel safety: if the future is dropped before a shared call has started, nothing is stored. If it
-    /// is dropped later, the task may be stored or not. The tasks of other callers are not affected.
+    /// Cancel safety: if the future is dropped before the call with this task has started, nothing is
+    /// stored. If it is dropped later, the task may be stored or not. The tasks of other callers are
+    /// not affected.
     pub(super) async fn store(self: &Arc<Self>, task: NewTask) -> Result<()> {
-        let (id, queue) = (task.id.clone(), task.keys.clone());
-        let stored = match self.submit(task) {
-            Submitted::OwnCall(task) => {
-                let _permit = OwnCallPermit(self);
+        let (id, keys) = (task.id.clone(), task.keys.clone());
+        let stored = match self.choose_call(task) {
+            CallKind::OwnCall(task) => {
+                let _token = OwnCallToken(self);
                 let stored = self.bounded(self.broker.enqueue(vec![task])).await;
                 stored.and_then(|mut results| results.pop())
             }
-            Submitted::SharedCall(result) => {
+            CallKind::SharedCall(result) => {
                 self.bounded(result).await.and_then(|result| result.ok())
             }
         };
         stored.unwrap_or_else(|| {
-            let queue = queue.queue();
+            let queue = keys.queue();
             Err(Error::new(
                 ErrorKind::Unavailable,
                 format!("enqueue task {id:?} to queue {queue:?}: no answer from Redis"),
@@ -84,9 +87,11 @@ impl SharedCalls {
         })
     }
 
-    /// Bounds the time that a caller waits. The calls have timeouts of their own, which fire late only on
-    /// a current-thread runtime that is not polled. On a multi-thread runtime another timer for each
-    /// caller would cost too much.
+    /// Bounds the time that a caller waits.
+    ///
+    /// Each call has its own timeout. A current-thread runtime that nobody polls fires it late. Only
+    /// there the caller needs a second timeout: on other runtimes a timer for each caller would cost
+    /// too much.
     async fn bounded<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
         if self.is_multi_thread {
             return Some(answer.await);
@@ -94,14 +99,14 @@ impl SharedCalls {
         timeout(self.broker.max_enqueue_time(), answer).await.ok()
     }
 
-    fn submit(self: &Arc<Self>, task: NewTask) -> Submitted {
+    fn choose_call(self: &Arc<Self>, task: NewTask) -> CallKind {
         let mut state = self.lock();
         if state.in_flight == 0 {
             state.in_flight = 1;
-            return Submitted::OwnCall(task);
+            return CallKind::OwnCall(task);
         }
         let (sender, result) = oneshot::channel();
-        state.waiting.push_back(Submission {
+        state.waiting.push_back(WaitingTask {
             task,
             result: sender,
         });
@@ -110,17 +115,18 @@ impl SharedCalls {
             drop(state);
             self.start_shared_calls();
         }
-        Submitted::SharedCall(result)
+        CallKind::SharedCall(result)
     }
 
     fn start_shared_calls(self: &Arc<Self>) {
-        let permit = SharedCallsPermit {
+        let token = SharedCallsToken {
             calls: Arc::clone(self),
-            returned: false,
+            is_over: false,
         };
-        // No handle is kept: the task must outlive any single caller, and ends when no task waits. If the
-        // runtime has ended, the permit is dropped at once and the callers get an error.
-        self.runtime.spawn(permit.make_calls());
+        // No handle is kept: the tokio task must outlive any single caller; it ends when no enqueued
+        // task waits. If the runtime has ended, the token is dropped at once and the callers get an
+        // error.
+        self.runtime.spawn(token.make_calls());
     }
 
     fn lock(&self) -> MutexGuard<'_, CallState> {
@@ -128,10 +134,11 @@ impl SharedCalls {
     }
 }
 
-/// The right of a caller to make its own call. When it is dropped, the waiting tasks are next.
-struct OwnCallPermit<'c>(&'c Arc<SharedCalls>);
+/// Counts as one call in flight: a caller's own call. When the token is dropped, shared calls for the
+/// waiting tasks start.
+struct OwnCallToken<'c>(&'c Arc<SharedCalls>);
 
-impl Drop for OwnCallPermit<'_> {
+impl Drop for OwnCallToken<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         if state.waiting.is_empty() {
@@ -143,27 +150,28 @@ impl Drop for OwnCallPermit<'_> {
     }
 }
 
-/// The right of a background task to make one call after another until no task waits. If it is dropped
-/// before that, its runtime has ended. Then the waiting callers get an error, unless another permit
-/// serves them.
-struct SharedCallsPermit {
+/// Counts as one call in flight: a tokio task makes one shared call after another until no enqueued
+/// task waits. If the token is dropped before that, its runtime has ended. Then the waiting callers
+/// get an error, unless another token's calls serve them.
+struct SharedCallsToken {
     calls: Arc<SharedCalls>,
-    returned: bool,
+    /// Whether the token no longer counts as a call in flight.
+    is_over: bool,
 }
 
-impl SharedCallsPermit {
+impl SharedCallsToken {
     async fn make_calls(mut self) {
         loop {
-            // Callers that are about to submit can join.
+            // Callers that are about to enqueue can join.
             tokio::task::yield_now().await;
-            let Some(submissions) = self.next_call() else {
+            let Some(waiting) = self.next_call() else {
                 return;
             };
-            let (tasks, callers): (Vec<_>, Vec<_>) = submissions
+            let (tasks, callers): (Vec<_>, Vec<_>) = waiting
                 .into_iter()
                 // A task whose caller has given up must not be stored later.
-                .filter(|submission| !submission.result.is_closed())
-                .map(|submission| (submission.task, submission.result))
+                .filter(|waiting| !waiting.result.is_closed())
+                .map(|waiting| (waiting.task, waiting.result))
                 .unzip();
             let results = self.calls.broker.enqueue(tasks).await;
             for (result, caller) in results.into_iter().zip(callers) {
@@ -173,12 +181,12 @@ impl SharedCallsPermit {
         }
     }
 
-    /// The tasks of the next call. `None`: no task waits, and the permit is returned.
-    fn next_call(&mut self) -> Option<Vec<Submission>> {
+    /// The tasks of the next call. `None`: no task waits, and the token is over.
+    fn next_call(&mut self) -> Option<Vec<WaitingTask>> {
         let mut state = self.calls.lock();
         if state.waiting.is_empty() {
             state.in_flight -= 1;
-            self.returned = true;
+            self.is_over = true;
             return None;
         }
         let size = state.waiting.len().min(MAX_TASKS);
@@ -186,15 +194,15 @@ impl SharedCallsPermit {
     }
 }
 
-impl Drop for SharedCallsPermit {
+impl Drop for SharedCallsToken {
     fn drop(&mut self) {
-        if self.returned {
+        if self.is_over {
             return;
         }
         let mut state = self.calls.lock();
         state.in_flight -= 1;
         if state.in_flight == 0 {
-            // Dropping a submission wakes its caller.
+            // Dropping a waiting task wakes its caller.
             let abandoned = std::mem::take(&mut state.waiting);
             drop(state);
             drop(abandoned);

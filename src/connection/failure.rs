@@ -1,10 +1,10 @@
-//! Maps fred's errors to this crate's [`Error`].
+//! Maps fred's errors to rasynq's [`Error`].
 
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 
 use crate::error::{Error, ErrorKind};
 
-/// The codes of error replies that pass: the same command may succeed later.
+/// The codes of transient error replies: the same command may succeed later.
 const TRANSIENT_REPLIES: [&str; 8] = [
     "LOADING",
     "BUSY",
@@ -19,7 +19,7 @@ const TRANSIENT_REPLIES: [&str; 8] = [
 /// The error for an operation that failed. `what` names the operation: "enqueue task `id` in queue
 /// `q`".
 ///
-/// The kind is [`ErrorKind::Unavailable`] also when it is unknown whether a write took effect.
+/// The kind is also [`ErrorKind::Unavailable`] if it is unknown whether a write took effect.
 pub(crate) fn map_redis_error(error: FredError, what: &str) -> Error {
     let (kind, reason) = classify(&error);
     Error::new(kind, format!("{what}: {reason}")).with_source(error)
@@ -37,8 +37,8 @@ pub(crate) fn crosses_slots(error: &Error) -> bool {
         .is_some_and(|source| reply_code(source.details()) == Some("CROSSSLOT"))
 }
 
-/// The error reply of a command within a script, without the prefix that Redis 6 adds: the script's
-/// name, the line and a dash.
+/// The error reply of a command within a script, without the prefix that Redis 6 adds: the name of the
+/// script, the line and a dash.
 fn strip_script_position(details: &str) -> &str {
     let details = details.trim_end();
     details
@@ -49,7 +49,8 @@ fn strip_script_position(details: &str) -> &str {
 
 fn classify(error: &FredError) -> (ErrorKind, String) {
     let details = strip_script_position(error.details());
-    // Redis answers this for a command within a script; since Redis 7 with the code ERR in front.
+    // Redis replies this if a command within a script is not permitted. Since Redis 7 the code ERR
+    // precedes it.
     if details.contains("The user executing the script can't") {
         return (ErrorKind::Redis, no_permission(details));
     }
@@ -82,7 +83,7 @@ fn classify_reply(code: &str, details: &str) -> (ErrorKind, String) {
     (kind, reason)
 }
 
-/// What an error means that fred raised itself.
+/// What an error that fred itself raised means.
 fn classify_fred_error(kind: &FredKind, details: &str) -> (ErrorKind, String) {
     match kind {
         FredKind::Timeout => (
@@ -121,7 +122,7 @@ fn no_permission(details: &str) -> String {
     format!("the Redis user has no permission: {details}")
 }
 
-/// The code of an error reply: its first word, if it is all capitals. fred's own errors are
+/// The code of an error reply: its first word, if that is all capitals. fred's own errors are
 /// sentences and have no code.
 fn reply_code(details: &str) -> Option<&str> {
     let code = details.split_whitespace().next()?;
@@ -129,7 +130,7 @@ fn reply_code(details: &str) -> Option<&str> {
     is_code.then_some(code)
 }
 
-/// Whether the server does not know the command `HELLO`, which every Redis since 6.0 has.
+/// Whether the Redis server does not know the command `HELLO`, which every Redis since 6.0 has.
 pub(super) fn is_unknown_hello(error: &FredError) -> bool {
     let details = error.details().to_ascii_lowercase();
     details.contains("unknown command") && details.contains("hello")

@@ -24,8 +24,8 @@ const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 /// The longest delay before an attempt to reconnect.
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 
-/// The most that is added to each of these delays at random, so that clients do not all reconnect
-/// at the same moment.
+/// A random time up to this is added to each of these delays, so that processes do not all reconnect at
+/// the same moment.
 const RECONNECT_JITTER: Duration = Duration::from_millis(50);
 
 /// The shortest timeout that can be set.
@@ -118,13 +118,13 @@ impl Connection {
     }
 
     fn validate_existing(&self, client: &FredClient) -> Result<()> {
-        let sets_the_clients_own = self.username.is_some()
+        let overrides_fred_settings = self.username.is_some()
             || self.password.is_some()
             || self.database != 0
             || self.pool_size != DEFAULT_POOL_SIZE;
         #[cfg(feature = "tls")]
-        let sets_the_clients_own = sets_the_clients_own || self.tls.is_some();
-        if sets_the_clients_own {
+        let overrides_fred_settings = overrides_fred_settings || self.tls.is_some();
+        if overrides_fred_settings {
             return Err(wrong(
                 "login, database, TLS and pool size are those of the fred client: set them there",
             ));
@@ -162,7 +162,7 @@ impl Connection {
         Ok(())
     }
 
-    /// fred's settings for these. Call [`validate`](Self::validate) first.
+    /// Translates this connection into fred's settings. Call [`validate`](Self::validate) first.
     pub(super) fn settings(&self) -> Result<Settings> {
         let mut config = match &self.target {
             Target::Existing(client) => client.client_config(),
@@ -178,6 +178,9 @@ impl Connection {
             },
         };
         let login = (config.username.clone(), config.password.clone());
+        // All connections that rasynq opens use RESP3, and fred then logs in with `HELLO`. A login for
+        // RESP2 is plain text and must be quoted for it. If the caller's fred client uses RESP3, its
+        // login stays.
         if config.version == RespVersion::RESP2 {
             config.username = config.username.as_deref().map(for_hello);
             config.password = config.password.as_deref().map(for_hello);
@@ -207,9 +210,10 @@ impl Connection {
     }
 
     fn connection_config(&self, server: &ServerConfig) -> ConnectionConfig {
-        // fred's timeouts are for one step. All steps together must fail within the connect
-        // timeout: if that elapses first, the cause is lost. The steps are one for each node (fred
-        // tries them one after the other), one for the login, and with sentinels one for the master.
+        // Each of fred's timeouts is for one step. All steps together must fail within the connect
+        // timeout. If the connect timeout ends first, the error does not name the cause. Steps: each
+        // node (fred tries them one after the other), the login, and with sentinels the lookup of the
+        // master.
         let steps = server.hosts().len() + if server.is_sentinel() { 2 } else { 1 };
         let step_timeout = self.connect_timeout / u32::try_from(steps).unwrap_or(u32::MAX);
         ConnectionConfig {
@@ -264,9 +268,9 @@ impl Connection {
 
 /// A user name or password as an argument of fred's `HELLO`.
 ///
-/// fred writes `HELLO` as an inline command: a line of plain text. So an argument that is empty or
-/// has other characters than plain ones is put in quotes, with Redis' escapes. Without them a line
-/// break would begin another command.
+/// fred writes `HELLO` as an inline command: a line of plain text. So an argument that is empty, or
+/// has characters that are not plain, is put in quotes, with Redis' escapes. Without the escapes, a
+/// line break would begin another command.
 fn for_hello(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
     if !word.is_empty() && word.bytes().all(is_plain) {
@@ -285,8 +289,8 @@ fn for_hello(word: &str) -> String {
     quoted
 }
 
-/// The password to give to fred. Without a password, fred does not log in at all. So a user name
-/// without a password gets an empty one: Redis accepts any password for a user that has `nopass`.
+/// The password for fred. Without a password, fred does not log in at all. So a user name without a
+/// password gets an empty password: Redis accepts any password for a user that has `nopass`.
 fn password_for(username: &Option<String>, password: &Option<String>) -> Option<String> {
     match (username, password) {
         (Some(_), None) => Some(String::new()),

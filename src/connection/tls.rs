@@ -30,19 +30,21 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
-    /// Trusts the authorities that the operating system trusts, and presents no certificate.
+    /// Trusts the certificate authorities that the operating system trusts, and presents no
+    /// certificate.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts these authorities instead of the operating system's: one or more certificates, PEM.
+    /// Trusts these certificate authorities instead of those of the operating system: one or more
+    /// certificates as PEM.
     pub fn ca_pem(mut self, certificates: impl Into<Vec<u8>>) -> Self {
         self.ca_pem = Some(certificates.into());
         self
     }
 
-    /// Presents this certificate to the server: a chain as PEM, the client's own first, and its key
-    /// as PEM.
+    /// Presents this certificate to the Redis server: a chain as PEM, the client's own certificate
+    /// first, and its key as PEM.
     pub fn client_certificate_pem(
         mut self,
         certificate: impl Into<Vec<u8>>,
@@ -52,10 +54,11 @@ impl TlsOptions {
         self
     }
 
-    /// The name that the server's certificate must be for. Default: the host of the connection.
+    /// The name for which the certificate of the Redis server must be valid. Default: the host of the
+    /// connection.
     ///
-    /// It does not apply to masters behind sentinels: their certificates must be for the host that
-    /// the sentinels report.
+    /// It does not apply to masters behind sentinels: their certificates must be valid for the host
+    /// that the sentinels report.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self

@@ -59,7 +59,7 @@ fn parse_socket(parts: &UriParts<'_>) -> Result<Connection> {
         return Err(wrong("the path of the socket is missing"));
     }
     if !matches!(parts.hosts, "" | "localhost") {
-        // COMPAT: asynq v0.26.0 ignores the host, too.
+        // COMPAT: asynq v0.26.0 ignores the host too
         tracing::warn!(
             host = parts.hosts,
             path = parts.path,
@@ -121,7 +121,7 @@ fn split(uri: &str) -> Result<UriParts<'_>> {
         Some((userinfo, hosts)) => (Some(userinfo), hosts),
         None => (None, authority),
     };
-    // A / ? or # in the login ends the authority early: then the @ is behind it.
+    // A / ? or # in the login ends the authority early. Then the @ comes after the authority.
     if userinfo.is_none() && !hosts.is_empty() && uri.contains('@') {
         return Err(wrong(
             "the user or password contains a character that must be percent-encoded there \
@@ -151,7 +151,7 @@ fn parse_query(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// User and password. An empty one counts as none.
+/// User and password. Empty text counts as none.
 fn credentials(parts: &UriParts<'_>) -> Result<(Option<String>, Option<String>)> {
     let Some(userinfo) = parts.userinfo else {
         return Ok((None, None));
@@ -231,7 +231,7 @@ fn query_value<'a>(parts: &'a UriParts<'_>, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.as_str())
 }
 
-/// As asynq, this crate ignores unknown parameters; it logs a warning for each.
+/// Like asynq, rasynq ignores unknown parameters. It logs a warning for each.
 fn warn_of_unused(parts: &UriParts<'_>, used: &str) {
     for (name, _) in &parts.query {
         if name != used {

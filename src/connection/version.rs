@@ -10,7 +10,7 @@ use fred::types::{ClusterHash, CustomCommand, InfoKind, Value};
 use super::failure::map_redis_error;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The oldest Redis that has every command and option that this crate uses.
+/// The oldest Redis that has every command and option that rasynq uses.
 pub(super) const OLDEST: RedisVersion = RedisVersion { major: 6, minor: 2 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,8 +25,8 @@ impl fmt::Display for RedisVersion {
     }
 }
 
-/// Refuses a server that is too old. A server whose version cannot be determined is accepted, with a
-/// warning in the log.
+/// Refuses a Redis server that is too old. If the version cannot be determined, the Redis server is
+/// accepted, with a warning in the log.
 pub(super) async fn check(client: &FredClient, address: &str) -> Result<()> {
     let what = || format!("cannot determine the version of Redis at {address}");
     let found = match client.info::<String>(Some(InfoKind::Server)).await {
@@ -73,7 +73,7 @@ pub(super) fn too_old(found: &str, address: &str) -> Error {
     )
 }
 
-/// The version in the reply to `INFO`. Valkey puts there the version of the Redis that it is
+/// The version in the reply to `INFO`. For Valkey, this is the version of the Redis that it is
 /// compatible with.
 pub(super) fn version_in_info(info: &str) -> Option<String> {
     info.lines()
