@@ -1,12 +1,12 @@
-//! The error type of the crate: a kind to match on, a text for people, and the source.
+//! The error type of rasynq: a kind to match on, a text for people, and the source.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The result of everything that can fail in this crate.
+/// The result of everything in rasynq that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of this crate.
+/// An error of rasynq.
 ///
 /// It has a [`kind`](Error::kind) to match on, a text that says what failed and why, and often the
 /// [`source`](StdError::source) that caused it. The text may name a queue or a task id. It never
@@ -36,25 +36,25 @@ pub enum ErrorKind {
     TaskIdConflict,
     /// There is no queue of this name. asynq: `ErrQueueNotFound`.
     QueueNotFound,
-    /// The queue has no task with this id, or no longer has it. asynq: `ErrTaskNotFound`.
+    /// The queue has no task with this id, or no longer has this task. asynq: `ErrTaskNotFound`.
     TaskNotFound,
     /// The operation is not possible in this state: for example, the queue is already paused, or the
     /// run already has a result.
     WrongState,
     /// Data read from Redis could not be decoded.
     Undecodable,
-    /// Redis cannot be reached, does not answer in time, is loading its data, is read-only, or
-    /// cannot serve the command for another reason that passes.
+    /// Redis cannot be reached, does not answer in time, is loading its data, is read-only, or cannot
+    /// execute the command for another reason that is temporary.
     ///
     /// Unless the method says otherwise, a write may or may not have taken effect.
     Unavailable,
     /// Redis answered with an error: out of memory, no permission, a key of the wrong type, …
     Redis,
-    /// Redis is older than the oldest version that this crate supports.
+    /// Redis is older than the oldest version that rasynq supports.
     UnsupportedRedis,
     /// The server or client was already shut down.
     Closed,
-    /// A defect of this crate. Please report it.
+    /// A defect of rasynq. Please report it.
     Internal,
 }
 
@@ -90,7 +90,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The id of the task that the error is about, if it is about one.
+    /// The id of the task that the error is about, if it is about a task.
     ///
     /// For [`ErrorKind::DuplicateTask`] this is the task that holds the unique lock. For
     /// [`ErrorKind::TaskIdConflict`] it is the id that is already in use.
@@ -98,7 +98,7 @@ impl Error {
         self.0.task_id.as_deref()
     }
 
-    /// Whether the same call may succeed later although nobody changes anything: true for
+    /// Whether the failure is temporary, so that the same call may succeed later: true for
     /// [`ErrorKind::Unavailable`], false for all other kinds.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind(), ErrorKind::Unavailable)

@@ -1,4 +1,4 @@
-//! The mux: it chooses the handler of a task by the task's type, and applies layers and shared state.
+//! The mux: it chooses the handler of a task by its type, and adds layers and shared state.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,19 +10,21 @@ use tower::Layer;
 use crate::error::{Error, Result};
 use crate::handler::marker::Muxed;
 use crate::handler::{
-    BuildOptions, ErasedHandler, HandlerNotFound, HandlerService, HasKind, IntoHandler,
-    ResultFuture, RunService, UndecodablePayload,
+    AnswerFuture, BuildOptions, ErasedHandler, HandlerNotFound, HandlerService, HasKind,
+    IntoHandler, RunService, UndecodablePayload,
 };
 use crate::run::{Run, States};
 
 /// Chooses the handler of a task by its type. asynq: `ServeMux`.
 ///
-/// A pattern that equals the type wins; otherwise the longest pattern that is a prefix of the type.
-/// If no pattern matches, the run fails with [`HandlerNotFound`]; the server's setting for
-/// [unknown types](crate::Server::unknown_type) then decides about the task.
+/// A pattern that equals the type wins; otherwise the longest pattern that is a prefix of the type
+/// wins. If no pattern matches, the run gets the error [`HandlerNotFound`]; the server's setting
+/// [`unknown_type`](crate::Server::unknown_type) decides what happens to the task.
 ///
-/// A mistake in a mux (a blank pattern, or the same pattern twice) does not panic. It is an error of
-/// [`Server::serve`](crate::Server::serve) and of [`validate`](Self::validate).
+/// A mistake in a mux (a blank pattern, or the same pattern twice) does not panic. Every method that
+/// starts a server returns it as an error ([`serve`](crate::Server::serve),
+/// [`serve_until`](crate::Server::serve_until), [`start`](crate::Server::start)), and so does
+/// [`validate`](Self::validate).
 ///
 /// ```
 /// use rasynq::{Mux, Task, TaskContext, TaskKind};
@@ -60,8 +62,8 @@ impl Mux {
         Self::default()
     }
 
-    /// Adds a handler of a typed payload. The payload's [`TaskKind`](crate::TaskKind) names the
-    /// pattern.
+    /// Adds a handler of a typed payload. The pattern is the task type of the payload's
+    /// [`TaskKind`](crate::TaskKind).
     ///
     /// The pattern also matches as a prefix; see [`Mux`].
     pub fn handle<M>(self, handler: impl IntoHandler<M> + Send + 'static) -> Self
@@ -71,8 +73,8 @@ impl Mux {
         self.route(M::TYPE, handler)
     }
 
-    /// Adds a handler for the tasks whose type is `pattern`, or begins with `pattern` and with no
-    /// longer pattern of this mux. asynq: `HandleFunc`.
+    /// Adds a handler. It gets every task whose type begins with `pattern`, unless a longer pattern of
+    /// this mux matches. asynq: `HandleFunc`.
     pub fn route<M: 'static>(
         mut self,
         pattern: impl Into<String>,
@@ -96,7 +98,7 @@ impl Mux {
         self
     }
 
-    /// Wraps a tower layer around all handlers. It also sees tasks without a handler. The first
+    /// Wraps a tower layer around all handlers. The layer also sees tasks without a handler. The first
     /// layer that is added is the outermost. asynq: `Use`.
     ///
     /// To wrap one handler, use [`IntoHandler::layered`].
@@ -112,8 +114,9 @@ impl Mux {
     /// # mux.validate().unwrap();
     /// ```
     ///
-    /// The layer's service must be a [`RunService`]; its error may be the inner service's own,
-    /// `anyhow::Error`, or [`tower::BoxError`].
+    /// The layer's service must be a [`RunService`]. Its error may be
+    /// [`HandlerError`](crate::HandlerError) (the error of the inner service), `anyhow::Error`, or
+    /// [`tower::BoxError`].
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<HandlerService> + Send + 'static,
@@ -124,9 +127,9 @@ impl Mux {
         self
     }
 
-    /// Shares a value with all handlers and layers. They get it by its type:
-    /// [`TaskContext::state`](crate::TaskContext::state). A later value of the same type replaces
-    /// it.
+    /// Shares a value with all handlers and layers. They get the value by its type:
+    /// [`TaskContext::state`](crate::TaskContext::state). A later value of the same type replaces an
+    /// earlier one.
     ///
     /// ```
     /// use rasynq::{Mux, Task, TaskContext};
@@ -156,11 +159,11 @@ impl Mux {
         self
     }
 
-    /// Checks whether the mux can be served. Returns the first mistake in it.
+    /// Checks the mux for mistakes. Returns the first one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if a pattern is blank, or has two handlers.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if a pattern is blank or has two handlers.
     pub fn validate(&self) -> Result<()> {
         match &self.mistake {
             None => Ok(()),
@@ -217,8 +220,8 @@ impl IntoHandler<Muxed> for Mux {
     }
 }
 
-/// The handlers by their patterns: once for the exact match, once from the longest pattern to the
-/// shortest.
+/// The handlers by their patterns: a map for the exact match, and a list from the longest pattern to
+/// the shortest.
 #[derive(Default)]
 struct RouteTable {
     exact: HashMap<String, HandlerService>,
@@ -237,7 +240,7 @@ impl RouteTable {
 }
 
 impl ErasedHandler for RouteTable {
-    fn call(&self, run: Run) -> ResultFuture {
+    fn call(&self, run: Run) -> AnswerFuture {
         match self.find(run.task.task_type()) {
             Some(handler) => handler.call_erased(run),
             None => {
@@ -255,7 +258,7 @@ struct WithStates {
 }
 
 impl ErasedHandler for WithStates {
-    fn call(&self, mut run: Run) -> ResultFuture {
+    fn call(&self, mut run: Run) -> AnswerFuture {
         run.context.states_mut().extend(&self.states);
         self.inner.call_erased(run)
     }

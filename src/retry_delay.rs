@@ -7,10 +7,11 @@ use std::time::Duration;
 use crate::clock;
 use crate::task::Task;
 
-/// The longest delay: 100 years of 365 days. Redis and Go programs handle later times badly.
+/// The longest delay: 100 years of 365 days. Redis and Go programs may not handle later
+/// times correctly.
 pub const MAX_DELAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The delay from a failed run to the next run of the task. It is a function of the number of
+/// The delay from a failed run to the next run of the task. It is a function of the number of counted
 /// retries so far, the error, and the task. asynq: `RetryDelayFunc`.
 ///
 /// A delay above [`MAX_DELAY`] is cut to [`MAX_DELAY`].
@@ -33,8 +34,8 @@ pub struct RetryDelay(Arc<DelayFunction>);
 type DelayFunction = dyn Fn(u32, &anyhow::Error, &Task) -> Duration + Send + Sync;
 
 impl RetryDelay {
-    /// Uses your own function. Its arguments are the number of retries so far (0 after the first
-    /// run), the error of the run, and the task.
+    /// Uses your own function. Its arguments are the number of counted retries so far (0 after the
+    /// first run), the error of the run, and the task.
     ///
     /// ```
     /// use rasynq::RetryDelay;
@@ -47,11 +48,11 @@ impl RetryDelay {
         Self(Arc::new(function))
     }
 
-    /// `n⁴ + 15 + r·(n + 1)` seconds, where `n` is the number of retries so far and `r` a random
-    /// integer from 0 to 29.
+    /// `n⁴ + 15 + r·(n + 1)` seconds, where `n` is the number of counted retries so far and `r` a
+    /// random integer from 0 to 29.
     ///
     /// The first delay is 15 s to 44 s; the delays of the default 25 retries add up to about 20
-    /// days. It is the default of a server. asynq: `DefaultRetryDelayFunc`.
+    /// days. This is the default of a server. asynq: `DefaultRetryDelayFunc`.
     pub fn exponential() -> Self {
         Self::new(|retried, _, _| exponential(retried, clock::draw(0..30)))
     }
@@ -66,8 +67,9 @@ impl RetryDelay {
         Self::new(move |retried, _, _| fibonacci(unit, retried))
     }
 
-    /// Chooses a delay by the task's type: the delay of the longest prefix that the type begins
-    /// with, otherwise `fallback`. If a prefix is given twice, its first delay counts.
+    /// Chooses a delay by the task's type: the longest of the given prefixes with which the type
+    /// begins decides. If the type begins with none of them, `fallback` decides. If a prefix is given
+    /// twice, its first delay counts.
     pub fn by_type<P: Into<String>>(
         delays: impl IntoIterator<Item = (P, Self)>,
         fallback: Self,
@@ -92,8 +94,8 @@ impl RetryDelay {
         Self::new(move |retried, error, task| self.delay(retried, error, task).min(longest))
     }
 
-    /// The delay after a run of `task` that failed with `error`, when the task has been retried
-    /// `retried` times so far.
+    /// The delay after a run of `task` that failed with `error`. `retried` is the number of counted
+    /// retries so far.
     pub fn delay(&self, retried: u32, error: &anyhow::Error, task: &Task) -> Duration {
         (self.0)(retried, error, task).min(MAX_DELAY)
     }
@@ -122,7 +124,8 @@ fn exponential(retried: u32, random: u64) -> Duration {
 }
 
 fn fibonacci(unit: Duration, retried: u32) -> Duration {
-    // 100 steps suffice: from 1 ns the sequence passes MAX_DELAY earlier, and from zero it stays zero.
+    // 100 steps are enough: a sequence from 1 ns exceeds MAX_DELAY before that, and one from zero
+    // stays zero.
     let (mut this, mut next) = (unit, unit);
     for _ in 0..retried.min(100) {
         (this, next) = (next, this.saturating_add(next));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// What a handler returns when it has succeeded.
+/// What a handler returns if it has succeeded.
 ///
-/// A handler that has not succeeded returns an error. [`SkipRetry`](crate::SkipRetry),
+/// A handler that has failed returns an error. [`SkipRetry`](crate::SkipRetry),
 /// [`Revoke`](crate::Revoke) and [`RetryAfter`](crate::RetryAfter) are errors that choose what the
 /// server does with the task.
 ///
@@ -29,7 +29,7 @@ pub enum Answer {
     Snooze(Duration),
 }
 
-/// The result of a handler, with its own error type converted.
+/// The answer or error of a handler, with its own error type converted.
 pub(crate) type HandlerResult = Result<Answer, anyhow::Error>;
 
 /// The `Ok` value of a handler: `()`, which means [`Answer::Done`], or an [`Answer`].
@@ -58,7 +58,7 @@ impl IntoAnswer for Answer {
 /// What a handler may return: `Result<A, E>`, where `A` is `()` or [`Answer`], and `E` is
 /// `anyhow::Error` or any `std::error::Error + Send + Sync + 'static`.
 ///
-/// `Box<dyn Error + Send + Sync>` is not such an error; convert it with
+/// `Box<dyn Error + Send + Sync>` is not such an error type; convert the error with
 /// `.map_err(anyhow::Error::from_boxed)`.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
@@ -66,7 +66,7 @@ impl IntoAnswer for Answer {
     note = "`E` is `anyhow::Error` or any error type that is `Send + Sync + 'static`"
 )]
 pub trait IntoOutcome {
-    /// Converts the result.
+    /// Converts the answer or error.
     fn into_outcome(self) -> Result<Answer, anyhow::Error>;
 }
 

@@ -1,4 +1,4 @@
-//! Blocking handlers: plain functions, each run on a thread of its own.
+//! Blocking handlers: plain functions. Each run has its own thread.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use super::into_handler::IntoHandler;
 use super::marker::OnThread;
 use super::options::BuildOptions;
 use super::panics::caught;
-use super::service::{ErasedHandler, HandlerService, ResultFuture};
+use super::service::{AnswerFuture, ErasedHandler, HandlerService};
 use crate::error::Result;
 use crate::run::{Run, TaskContext};
 
-/// Makes a handler from a plain function, which may block. Each run has a thread of its own.
+/// Makes a handler from a plain function, which may block. Each run has its own thread.
 ///
-/// A thread cannot be stopped from outside. If the server ends the run early (deadline,
-/// cancellation, lost lease), it acknowledges the task at once, but the run's slot, one of the
-/// server's [concurrency](crate::Server::concurrency), stays taken until the function returns. A
-/// function that runs for long should therefore check [`TaskContext::cancellation`] regularly.
+/// A thread cannot be stopped from outside. If the server ends the run early (deadline, cancellation,
+/// lost lease), it does not wait for the function. But the run's slot, one of the server's
+/// [concurrency](crate::Server::concurrency), stays taken until the function returns. A function that
+/// runs for long should therefore check [`TaskContext::cancellation`] regularly.
 ///
-/// The threads are those of [`tokio::task::spawn_blocking`]; a runtime has at most 512 of them by
-/// default. To await a future in the function, use
+/// The threads are those of [`tokio::task::spawn_blocking`]; by default a runtime has at most 512 of
+/// them. To await a future in the function, use
 /// `tokio::runtime::Handle::current().block_on(…)`.
 ///
 /// ```
@@ -71,7 +71,7 @@ impl<F> ErasedHandler for ThreadHandler<F>
 where
     F: Fn(Run) -> HandlerResult + Send + Sync + 'static,
 {
-    fn call(&self, run: Run) -> ResultFuture {
+    fn call(&self, run: Run) -> AnswerFuture {
         let function = Arc::clone(&self.0);
         Box::pin(async move {
             let slot = run.context.borrow_slot();

@@ -1,12 +1,12 @@
-//! What a handler takes: the task itself, or its payload decoded.
+//! What a handler takes: the task itself, or its decoded payload.
 
 use super::errors::SkipRetry;
 use super::marker::{Typed, Untyped};
 use super::options::{BuildOptions, UndecodablePayload};
 use crate::task::{Codec, Task, TaskKind};
 
-/// What a handler may take besides the context: the [`Task`], or a [`TaskKind`], into which the
-/// payload is decoded.
+/// What a handler may take besides the context: the [`Task`], or a [`TaskKind`], as which the payload
+/// is decoded.
 ///
 /// The compiler infers the marker `X`.
 #[diagnostic::on_unimplemented(
@@ -14,10 +14,10 @@ use crate::task::{Codec, Task, TaskKind};
     label = "this handler takes `{Self}`, which is neither `Task` nor a `TaskKind`",
     note = "name its task type: \
             `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`",
-    note = "its codec, by default `Json`, must be able to write and read it"
+    note = "the codec, by default `Json`, must be able to write and read `{Self}`"
 )]
 pub trait HandlerInput<X>: Sized {
-    /// Converts the task. The error is the error of the run.
+    /// Converts the task. If this fails, the run gets the error.
     #[doc(hidden)]
     fn from_task(task: Task, options: BuildOptions) -> Result<Self, anyhow::Error>;
 }

@@ -1,4 +1,5 @@
-//! What can be a handler: async functions, structs, services, and all of these within tower layers.
+//! What can be a handler: async functions, structs, `HandlerService`s, and each of these within a tower
+//! layer.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +12,7 @@ use super::input::HandlerInput;
 use super::layer::RunService;
 use super::marker::{Built, Function, Struct, Within};
 use super::options::BuildOptions;
-use super::service::{ErasedHandler, HandlerService, ResultFuture};
+use super::service::{AnswerFuture, ErasedHandler, HandlerService};
 use crate::error::Result;
 use crate::run::{Run, TaskContext};
 use crate::task::Task;
@@ -48,8 +49,8 @@ use crate::task::Task;
 pub trait Handler<T = Task>: Send + Sync + 'static {
     /// Handles one task.
     ///
-    /// The server drops the future when the task's deadline passes, when the task is cancelled, and
-    /// when the server loses its lease on the task.
+    /// The server drops the future at the run's deadline, after the grace period of a cancellation,
+    /// when the lease is lost, and at the end of a shutdown.
     fn run(
         &self,
         cx: TaskContext,
@@ -66,18 +67,18 @@ pub trait Handler<T = Task>: Send + Sync + 'static {
 /// - a [`Mux`](crate::Mux), and a [`HandlerService`]
 /// - each of these within a tower layer, by [`layered`](Self::layered)
 ///
-/// The result is `Result<(), E>` or `Result<Answer, E>`; `E` is `anyhow::Error` or any error type.
-/// Write the types of a closure's parameters.
+/// A handler returns `Result<(), E>` or `Result<Answer, E>`; `E` is `anyhow::Error` or any error type.
+/// A closure must name the types of its parameters.
 ///
 /// The compiler infers the marker `M`; you never write it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
     label = "not a handler",
     note = "a handler is `async fn(TaskContext, Task) -> Result<(), E>` or `Result<Answer, E>`",
-    note = "in place of `Task` it may take a type `T: TaskKind` that its codec can write and read",
+    note = "in place of `Task` it may take a type `T: TaskKind` that the codec of `T` can write and read",
     note = "`E` is `anyhow::Error` or an error type; `Box<dyn Error + Send + Sync>` is not one",
     note = "its future must be `Send`: keep nothing that is not `Send` across an `.await`",
-    note = "a closure must have the types of its parameters written, and be `Send + Sync + 'static`"
+    note = "a closure must name the types of its parameters, and be `Send + Sync + 'static`"
 )]
 pub trait IntoHandler<M>: Sized {
     /// Builds the handler's service.
@@ -108,8 +109,8 @@ pub trait IntoHandler<M>: Sized {
     /// # mux.validate().unwrap();
     /// ```
     ///
-    /// Each run calls a clone of the layer's service. A limit that the clones share, as those of
-    /// tower's `ConcurrencyLimitLayer` do, therefore applies to all runs together.
+    /// Each run calls a clone of the layer's service. Clones of the service of tower's
+    /// `ConcurrencyLimitLayer` share their limit. So the limit applies to all runs together.
     fn layered<L>(self, layer: L) -> Layered<Self, L, M>
     where
         L: Layer<HandlerService>,
@@ -123,20 +124,20 @@ pub trait IntoHandler<M>: Sized {
     }
 }
 
-/// A handler that is a closure from a run to the future of its result.
+/// A handler that is a closure: it takes a run, and returns a future of the answer or error.
 struct Call<F>(F);
 
-impl<F: Fn(Run) -> ResultFuture + Send + Sync + 'static> ErasedHandler for Call<F> {
-    fn call(&self, run: Run) -> ResultFuture {
+impl<F: Fn(Run) -> AnswerFuture + Send + Sync + 'static> ErasedHandler for Call<F> {
+    fn call(&self, run: Run) -> AnswerFuture {
         (self.0)(run)
     }
 }
 
-fn service_of(call: impl Fn(Run) -> ResultFuture + Send + Sync + 'static) -> HandlerService {
+fn service_of(call: impl Fn(Run) -> AnswerFuture + Send + Sync + 'static) -> HandlerService {
     HandlerService::new(Call(call))
 }
 
-fn failed(error: anyhow::Error) -> ResultFuture {
+fn failed(error: anyhow::Error) -> AnswerFuture {
     Box::pin(std::future::ready(Err(error)))
 }
 

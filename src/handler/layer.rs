@@ -1,4 +1,5 @@
-//! The tower services that can be handlers: what a layer may produce, and which errors it may have.
+//! The tower services that can be handlers: what a layer may produce, and which errors its service may
+//! have.
 
 use std::convert::Infallible;
 
@@ -8,10 +9,10 @@ use super::answer::Answer;
 use super::errors::{Boxed, HandlerError};
 use crate::run::Run;
 
-/// A tower service that handles runs: what a layer around a handler must produce, and what
-/// [`HandlerService::from_tower`](crate::HandlerService::from_tower) takes.
+/// A tower service that handles runs. A layer around a handler must produce such a service, and
+/// [`HandlerService::from_tower`](crate::HandlerService::from_tower) takes one.
 ///
-/// Every `tower::Service<Run, Response = Answer>` implements it if
+/// Every `tower::Service<Run, Response = Answer>` implements this trait if
 ///
 /// - its error is a [`LayerError`],
 /// - its future is `Send + 'static`,
@@ -51,7 +52,7 @@ impl<S> RunService for S where
     note = "convert another error with `tower::util::MapErrLayer::new(anyhow::Error::from)`"
 )]
 pub trait LayerError: sealed::Sealed {
-    /// Converts the error into the one that the server reads.
+    /// Converts the error into the `anyhow::Error` that the server reads.
     fn into_anyhow(self) -> anyhow::Error;
 }
 

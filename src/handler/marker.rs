@@ -1,6 +1,6 @@
-//! Marker types by which the compiler tells apart the kinds of handlers and of typed values.
+//! Marker types. With them the compiler distinguishes the kinds of handlers and of typed values.
 //!
-//! You never write them, and most of them have no values.
+//! You never write a marker, and most markers have no values.
 
 use std::marker::PhantomData;
 
@@ -12,15 +12,15 @@ pub use crate::task::{Typed, TypedRef};
 #[derive(Debug)]
 pub struct Untyped(());
 
-/// Marks a function of `T`, an input that `X` marks.
+/// Marks a function that takes a `T`. `X` is the marker of `T`.
 #[derive(Debug)]
 pub struct Function<T, X>(PhantomData<(T, X)>);
 
-/// Marks a struct that handles `T`, an input that `X` marks.
+/// Marks a struct that handles a `T`. `X` is the marker of `T`.
 #[derive(Debug)]
 pub struct Struct<T, X>(PhantomData<(T, X)>);
 
-/// Marks a [`blocking`](crate::blocking) handler of `T`, an input that `X` marks.
+/// Marks a [`blocking`](crate::blocking) handler that takes a `T`. `X` is the marker of `T`.
 #[derive(Debug)]
 pub struct OnThread<T, X>(PhantomData<(T, X)>);
 

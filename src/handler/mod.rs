@@ -1,8 +1,8 @@
-//! Handlers: what can be one, what it may return, and the tower service that it becomes.
+//! Handlers: what can be a handler, what a handler may return, and the tower service that it becomes.
 //!
 //! Everything that can handle tasks implements [`IntoHandler`] and becomes a [`HandlerService`]. A
 //! server calls that service, and tower layers wrap it. This module writes nothing to Redis and
-//! decides nothing about a task: it returns an [`Answer`] or an error, and `errors::Verdict` reads
+//! decides nothing about a task: a handler returns an [`Answer`] or an error, and `errors::Verdict` is
 //! what the error asks the server to do.
 
 mod answer;
@@ -29,6 +29,6 @@ pub use layer::{LayerError, RunService};
 pub use marker::HasKind;
 pub(crate) use options::BuildOptions;
 pub use options::UndecodablePayload;
-pub(crate) use service::{ErasedHandler, ResultFuture};
+pub(crate) use service::{AnswerFuture, ErasedHandler};
 pub use service::{HandlerFuture, HandlerService};
 pub use testing::TestRun;

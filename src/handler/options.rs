@@ -4,17 +4,17 @@
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UndecodablePayload {
-    /// Retries it, as after any other error. A newer version of the program may know the payload.
-    /// The default.
+    /// Retries the task, as after any other error: a newer version of the program may be able to decode
+    /// the payload. This is the default.
     #[default]
     Retry,
-    /// Archives it at once.
+    /// Archives the task at once.
     Archive,
 }
 
 /// The settings for building a handler.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BuildOptions {
-    /// `None`: no mux has set it, the default applies.
+    /// `None`: no mux has set it, so the default applies.
     pub(crate) undecodable: Option<UndecodablePayload>,
 }

@@ -1,6 +1,7 @@
-//! Catches the panics of handlers: a panic fails one run, with an error that names its file and line.
+//! Catches the panics of handlers: a panic fails one run, with an error that names file and line of the
+//! panic.
 //!
-//! A process-wide panic hook records the location; it calls the previous hook too.
+//! A process-wide panic hook records the location. It also calls the previous hook.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,7 +17,7 @@ thread_local! {
     static LOCATION: RefCell<Option<(String, u32)>> = const { RefCell::new(None) };
 }
 
-/// Calls `f` and returns a panic in it as an error.
+/// Calls `f`. Returns a panic of `f` as an error.
 pub(super) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     install_hook();
     let before = IN_RUN.replace(true);
@@ -25,14 +26,14 @@ pub(super) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     caught.map_err(|panic| Panic::new(message_of(panic.as_ref()), LOCATION.take()))
 }
 
-/// Installs the panic hook, once. Only a hook sees the location of a panic. The hook records it if a
-/// run panics, and then calls the previous hook.
+/// Installs the panic hook, once. Only a hook sees the location of a panic. If a run panics, the hook
+/// records the location. Then it calls the previous hook.
 fn install_hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // A thread that is exiting has no thread-locals any more, and no run.
+            // A thread that is exiting no longer has thread-locals, and has no run.
             if IN_RUN.try_with(Cell::get).unwrap_or(false) {
                 let location = info
                     .location()

@@ -15,16 +15,16 @@ use super::layer::{LayerError, RunService};
 use super::panics::caught;
 use crate::run::Run;
 
-pub(crate) type ResultFuture = BoxFuture<'static, HandlerResult>;
+pub(crate) type AnswerFuture = BoxFuture<'static, HandlerResult>;
 
 /// What every handler becomes. A call allocates once, for its future.
 pub(crate) trait ErasedHandler: Send + Sync + 'static {
-    fn call(&self, run: Run) -> ResultFuture;
+    fn call(&self, run: Run) -> AnswerFuture;
 }
 
 /// Any handler with its type erased: a [`tower::Service`] of [`Run`]s.
 ///
-/// It is always ready, its clones share one handler, and [layers](crate::Mux::layer) wrap it.
+/// The service is always ready. Its clones share one handler. [Layers](crate::Mux::layer) wrap it.
 /// asynq: `Handler`.
 #[derive(Clone)]
 pub struct HandlerService(Arc<dyn ErasedHandler>);
@@ -57,12 +57,12 @@ impl HandlerService {
         Self::from_tower(layer.layer(self))
     }
 
-    /// Calls the handler. A function that is not async may panic during this call already.
-    pub(crate) fn call_erased(&self, run: Run) -> ResultFuture {
+    /// Calls the handler. A function that is not async may panic already in this call.
+    pub(crate) fn call_erased(&self, run: Run) -> AnswerFuture {
         self.0.call(run)
     }
 
-    /// Calls the handler as a server does: its panics come out as errors.
+    /// Calls the handler as a server does: a panic becomes an error.
     pub(crate) fn run(&self, run: Run) -> RunFuture {
         RunFuture(RunStage::NotCalled(self.clone(), run))
     }
@@ -90,7 +90,7 @@ impl Service<Run> for HandlerService {
 
 /// The future of a [`HandlerService`].
 #[must_use = "a run does nothing unless polled"]
-pub struct HandlerFuture(ResultFuture);
+pub struct HandlerFuture(AnswerFuture);
 
 impl Future for HandlerFuture {
     type Output = Result<Answer, HandlerError>;
@@ -112,7 +112,7 @@ impl fmt::Debug for HandlerFuture {
 struct FromTower<S>(S);
 
 impl<S: RunService> ErasedHandler for FromTower<S> {
-    fn call(&self, run: Run) -> ResultFuture {
+    fn call(&self, run: Run) -> AnswerFuture {
         let mut service = self.0.clone();
         Box::pin(async move {
             let ready = service.ready().await.map_err(LayerError::into_anyhow)?;
@@ -122,8 +122,8 @@ impl<S: RunService> ErasedHandler for FromTower<S> {
     }
 }
 
-/// One run of a handler. A panic comes out as the run's error; a panic while the future is dropped
-/// is logged.
+/// One run of a handler. A panic becomes the run's error. If dropping the future panics, this is
+/// logged.
 ///
 /// Dropping the future stops the handler, except for a blocking handler, whose thread goes on.
 #[must_use = "a run does nothing unless polled"]
@@ -131,7 +131,7 @@ pub(crate) struct RunFuture(RunStage);
 
 enum RunStage {
     NotCalled(HandlerService, Run),
-    Called(ResultFuture),
+    Called(AnswerFuture),
     Finished,
 }
 
@@ -154,7 +154,7 @@ impl Future for RunFuture {
                     }
                     polled
                 }
-                // Reached only by a poll after the end, which no caller in this crate does.
+                // Only reached if the future is polled after it has finished. rasynq never does this.
                 RunStage::NotCalled(..) | RunStage::Finished => Poll::Pending,
             }
         });

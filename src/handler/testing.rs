@@ -11,7 +11,7 @@ use crate::run::{KeptResult, ResultSink, Run, RunEnded, RunSeed, Slot, TaskConte
 use crate::task::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, Task};
 use crate::wire::TaskMessage;
 
-/// One run of a task without a server and without Redis: it supplies the context for a handler and
+/// One run of a task without a server and without Redis. It supplies the context for a handler, and
 /// keeps the result that the handler writes.
 ///
 /// ```
@@ -68,7 +68,7 @@ impl TestRun {
         self
     }
 
-    /// Sets how many times the task has been retried.
+    /// Sets how many counted retries the task has had so far.
     #[must_use]
     pub fn retried(mut self, n: u32) -> Self {
         self.message.retried = i32::try_from(n).unwrap_or(i32::MAX);
@@ -89,7 +89,7 @@ impl TestRun {
         self
     }
 
-    /// Sets the deadline that the context returns. The run does not end when it passes.
+    /// Sets the deadline that the context returns. The run does not end at the deadline.
     #[must_use]
     pub fn deadline(mut self, at: DateTime<Utc>) -> Self {
         self.deadline = Some(at);
@@ -134,7 +134,7 @@ impl TestRun {
         service.run(Run::new(self.context(), task)).await
     }
 
-    /// Ends the run: cancels the context's token, and the run can no longer write a result.
+    /// Ends the run: cancels the context's token. After that the run can no longer write a result.
     pub fn end(&self, reason: RunEnded) {
         self.context().end(reason);
     }

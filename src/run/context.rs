@@ -18,10 +18,10 @@ use super::slot::{BorrowedSlot, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::TaskMessage;
 
-/// What a server, or a test, supplies for a run.
+/// What a server or a test supplies for a run.
 pub(crate) struct RunSeed {
     pub(crate) message: Arc<TaskMessage>,
-    /// [`TaskContext::end`] cancels it.
+    /// [`TaskContext::end`] cancels this token.
     pub(crate) cancellation: CancellationToken,
     pub(crate) results: ResultSink,
     pub(crate) slot: Arc<Slot>,
@@ -30,7 +30,7 @@ pub(crate) struct RunSeed {
 /// What a handler can read and do while it runs: the task's id, queue and retries, the deadline, the
 /// cancellation, the result and the progress, and the state that the [`Mux`](crate::Mux) shares.
 ///
-/// Clones are cheap and belong to the same run. A clone may outlive the run; its writes then fail.
+/// Clones are cheap and belong to the same run. A clone may outlive the run; then its writes fail.
 /// asynq: the functions `GetTaskID`, `GetRetryCount`, …, and `ResultWriter`.
 #[derive(Clone)]
 pub struct TaskContext {
@@ -46,7 +46,7 @@ struct RunData {
     results: ResultSink,
     slot: Arc<Slot>,
     phase: RunPhase,
-    /// Whether a result is written or being written, so that progress must not replace it.
+    /// A result is stored or being stored. Progress must not replace it.
     has_result: AtomicBool,
 }
 
@@ -86,18 +86,18 @@ impl TaskContext {
         &self.run.message.headers
     }
 
-    /// How many times the task has been retried so far: 0 in its first run. asynq:
-    /// `GetRetryCount`.
+    /// The number of counted retries so far: 0 in the first run. Snoozes do not count, nor do errors
+    /// for which [`is_failure`](crate::Server::is_failure) returns false. asynq: `GetRetryCount`.
     pub fn retried(&self) -> u32 {
         u32::try_from(self.run.message.retried).unwrap_or(0)
     }
 
-    /// How many times the task may be retried. asynq: `GetMaxRetry`.
+    /// The maximum number of counted retries. asynq: `GetMaxRetry`.
     pub fn max_retry(&self) -> u32 {
         u32::try_from(self.run.message.retry).unwrap_or(0)
     }
 
-    /// Whether this is the last try: if this run fails, no retry is left.
+    /// Whether no retry is left: if this run fails, the task is archived.
     pub fn is_last_try(&self) -> bool {
         self.retried() >= self.max_retry()
     }
@@ -105,8 +105,8 @@ impl TaskContext {
     /// When the server ends this run: the earlier of the task's deadline, and the start of the run
     /// plus the task's timeout.
     ///
-    /// A handler that a server calls always has a deadline. A hook sees `None` if the run was ended
-    /// before it began.
+    /// In a handler that a server calls this is always `Some`. A hook sees `None` if the server ended
+    /// the run before it called the handler.
     pub fn deadline(&self) -> Option<DateTime<Utc>> {
         self.run.deadline.get().copied()
     }
@@ -116,19 +116,23 @@ impl TaskContext {
         let _ = self.run.deadline.set(at);
     }
 
-    /// A token that is cancelled when the server ends the run: the task was cancelled, its deadline
-    /// has passed, its lease was lost, or the server is shutting down. [`ended`](Self::ended)
-    /// returns the reason.
+    /// A token that is cancelled when the server ends the run: the task was cancelled, the run's
+    /// deadline has passed, its lease was lost, or a shutdown no longer waits for handlers.
+    /// [`ended`](Self::ended) returns the reason.
     ///
-    /// The server drops the handler's future soon afterwards. Use the token in work that the handler
-    /// started elsewhere, and in [`blocking`](crate::blocking) handlers. If you cancel the token
-    /// yourself, the run goes on.
+    /// Then the server drops the handler's future at once. Only after a cancellation it first waits for
+    /// the [grace period](crate::Server::cancel_grace). Use the token in work that the handler started
+    /// elsewhere, and in [`blocking`](crate::blocking()) handlers.
+    ///
+    /// If the handler cancels the token itself, the server ends the run in the same way as after a
+    /// cancellation: if the handler does not answer within the grace period, the run ends as cancelled.
     pub fn cancellation(&self) -> &CancellationToken {
         &self.run.cancellation
     }
 
-    /// Why the server ended the run. `None` while the run goes on, and after the handler has
-    /// returned.
+    /// Why the server ended the run. `None` while the run goes on, and if the handler returned before
+    /// the server ended the run. After a cancellation it stays `Some`, even if the handler answers
+    /// within the grace period.
     pub fn ended(&self) -> Option<RunEnded> {
         self.run.phase.ended()
     }
@@ -136,15 +140,18 @@ impl TaskContext {
     /// Writes the task's result. It replaces an earlier result and the progress. asynq:
     /// `ResultWriter.Write`.
     ///
-    /// Redis stores it at once, so it can be read while the task runs. After the task is completed,
-    /// the result is kept for the task's [retention](crate::Task::retention); by default it is
-    /// deleted with the task.
+    /// Redis stores the result at once, so it can be read while the task runs. After the task is
+    /// completed, the result is kept for the task's [retention](crate::Task::retention); by default it
+    /// is deleted with the task.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Closed`] if the run is over; [`ErrorKind::TaskNotFound`] if the task was deleted
-    /// or another server runs it now. Nothing is written in both cases. Also
-    /// [`ErrorKind::Unavailable`] and [`ErrorKind::Redis`].
+    /// - [`ErrorKind::Closed`]: the handler has returned, or the server has ended the run (then also
+    ///   during the grace period of a cancellation). Nothing is written.
+    /// - [`ErrorKind::TaskNotFound`]: the task was deleted, or another server runs it now. Nothing is
+    ///   written.
+    /// - [`ErrorKind::Unavailable`]: Redis does not answer. The result may be written all the same.
+    /// - [`ErrorKind::Redis`]: Redis answers with an error.
     ///
     /// # Cancel safety
     ///
@@ -177,16 +184,16 @@ impl TaskContext {
 
     /// Reports how far the run has come.
     ///
-    /// Redis stores the progress as JSON in the result field of the task, until the result replaces
-    /// it. So asynqmon shows it too while the task runs:
+    /// Redis stores the progress as JSON in the field `result` of the task, until the result replaces
+    /// the progress. So asynqmon shows the progress too while the task runs:
     /// `{"progress":{"done":3,"total":10,"percent":30,"message":"…"}}`
     ///
     /// Each call is a round trip to Redis. Report now and then, not after every item.
     ///
     /// # Errors
     ///
-    /// The errors of [`write_result`](Self::write_result), and [`ErrorKind::WrongState`] after a
-    /// result was written: progress does not replace it.
+    /// The errors of [`write_result`](Self::write_result), and [`ErrorKind::WrongState`] if a result
+    /// was written before: progress does not replace a result.
     ///
     /// # Cancel safety
     ///
@@ -231,14 +238,14 @@ impl TaskContext {
         &mut self.states
     }
 
-    /// Borrows the run's slot, so that the slot stays taken until the value is dropped. `None`: the
-    /// run is over.
+    /// Borrows the run's slot: it stays taken until the returned value is dropped. `None`: the run is
+    /// over.
     pub(crate) fn borrow_slot(&self) -> Option<BorrowedSlot> {
         self.run.slot.borrow()
     }
 
-    /// Ends the run and cancels its token. The first reason counts. Returns whether the run was
-    /// running until now.
+    /// Ends the run and cancels its token. If the run has already ended, the earlier reason stays.
+    /// Returns whether the run was running until now.
     pub(crate) fn end(&self, reason: RunEnded) -> bool {
         let ended = self.run.phase.end(reason);
         if ended {
@@ -260,7 +267,7 @@ impl TaskContext {
             };
             return Err(self.error(
                 ErrorKind::Closed,
-                format!("result of {self} is not written, the run is over: {why}"),
+                format!("nothing is written for {self}, the run is over: {why}"),
             ));
         }
         let written = self
@@ -273,7 +280,7 @@ impl TaskContext {
         } else {
             Err(self.error(
                 ErrorKind::TaskNotFound,
-                format!("result of {self} is not written, the task is gone or has another owner"),
+                format!("nothing is written for {self}, the task is gone or has another owner"),
             ))
         }
     }

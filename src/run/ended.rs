@@ -1,17 +1,17 @@
-//! Whether a run goes on, and why the server ended it.
+//! The phase of a run: whether it goes on, and why the server ended it.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Why a server ended a run before its handler returned.
 ///
-/// The texts are the ones that asynq stores with the task.
+/// asynq stores the same texts with the task.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum RunEnded {
-    /// The task was cancelled, or the server is shutting down and requeues it.
+    /// The task was cancelled, or a shutdown no longer waits for the handler and requeues the task.
     #[error("context canceled")]
     Canceled,
-    /// The task's timeout or deadline has passed.
+    /// The run's deadline has passed: the task's timeout or its deadline.
     #[error("context deadline exceeded")]
     DeadlineExceeded,
     /// The server could not renew its lease on the task in time. Another server may run the task.
@@ -21,8 +21,8 @@ pub enum RunEnded {
     LeaseExpired,
 }
 
-/// The phase of a run, which changes once: from running to answered, or to one of the reasons in
-/// [`RunEnded`]. The first change wins.
+/// The phase of a run. It changes once: from running to answered, or to a reason in [`RunEnded`]. The
+/// first change wins.
 #[derive(Debug)]
 pub(super) struct RunPhase(AtomicU8);
 
@@ -41,7 +41,7 @@ impl RunPhase {
         self.0.load(Ordering::Acquire) == RUNNING
     }
 
-    /// Why the run was ended. `None` while it is running and after the handler's answer.
+    /// Why the server ended the run. `None` while it is running, and if the handler answered first.
     pub(super) fn ended(&self) -> Option<RunEnded> {
         match self.0.load(Ordering::Acquire) {
             CANCELED => Some(RunEnded::Canceled),

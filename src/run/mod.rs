@@ -1,9 +1,9 @@
-//! One run of a task, as its handler sees it: the context, and the reason if the server ends it.
+//! One run of a task, as its handler sees it.
 //!
-//! `context` is what a handler works with. The other modules are its parts: `ended` (whether and why
-//! the run is over), `result` and `progress` (what the handler writes), `shared_state` (what the mux
-//! shares), and `slot` (the right to run). In Redis this module writes only the field `result` of the
-//! task, through the broker. It does not know handlers.
+//! `context` is what a handler works with. The other modules are parts of the context: `ended`
+//! (whether and why the run is over), `result` and `progress` (what the handler writes),
+//! `shared_state` (what the mux shares), and `slot` (the right to run). In Redis this module writes
+//! only the field `result` of the task, through the broker. It does not know handlers.
 
 mod context;
 mod ended;
@@ -23,7 +23,7 @@ pub(crate) use slot::Slot;
 use crate::task::Task;
 
 /// One run of a task: the request of the tower service that a handler becomes.
-/// [Layers](crate::Mux::layer) see it and may change it.
+/// [Layers](crate::Mux::layer) see the run and may change it.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// What the handler can read and do while it runs.

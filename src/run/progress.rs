@@ -1,4 +1,4 @@
-//! The progress of a run, in the JSON that asynqmon shows.
+//! The progress of a run, and the JSON that asynqmon shows for it.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,8 +12,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `done` of `total` items are done. The unit is yours. A total of 0 means that the total is
-    /// unknown.
+    /// `done` of `total` items are done. You choose what an item is. A total of 0 means that the total
+    /// is unknown.
     pub fn new(done: u64, total: u64) -> Self {
         Self {
             done,
@@ -38,7 +38,7 @@ impl Progress {
                 message: self.message.as_deref(),
             },
         };
-        // Numbers and text under text keys always encode.
+        // This cannot fail: all fields are numbers or text.
         serde_json::to_vec(&report).unwrap_or_default().into()
     }
 

@@ -1,4 +1,4 @@
-//! Where a run's result goes: to the task in Redis, or into memory in a test.
+//! Where a run writes its result: to the task in Redis, or into memory in a test.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::broker::{Broker, Str};
 use crate::error::Result;
 
-/// Where a run's result goes.
+/// Where a run writes its result and its progress.
 pub(crate) enum ResultSink {
     /// To the field `result` of the task in Redis, if `owner` still owns the task.
     Broker { broker: Broker, owner: Str },
@@ -16,7 +16,7 @@ pub(crate) enum ResultSink {
 }
 
 impl ResultSink {
-    /// Writes the result in place of an earlier one. Returns false, without writing, if the task
+    /// Writes the result, which replaces an earlier result. Returns false, without writing, if the task
     /// was deleted or has another owner.
     pub(super) async fn write(&self, queue: &str, task_id: &str, result: Bytes) -> Result<bool> {
         match self {

@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
-/// Values by their type, at most one visible value of each type.
+/// Values by their type. At most one value of each type is visible.
 ///
 /// A linked list from the newest value to the oldest: a clone costs one reference count, and a newer
 /// value hides an older one of the same type.
@@ -18,7 +18,7 @@ struct StateNode {
 }
 
 impl States {
-    /// Adds a value, which hides an earlier value of its type.
+    /// Adds a value. It hides an earlier value of the same type.
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
         self.push(TypeId::of::<T>(), value);
     }
@@ -31,8 +31,8 @@ impl States {
         value.downcast().ok()
     }
 
-    /// Adds all of `others`, which hide earlier values of their types. Allocates nothing if `self`
-    /// or `others` is empty.
+    /// Adds all values of `others`. They hide earlier values of the same types. Allocates nothing if
+    /// `self` or `others` is empty.
     pub(crate) fn extend(&mut self, others: &Self) {
         if self.0.is_none() {
             *self = others.clone();

@@ -1,8 +1,9 @@
 //! The right to run: the permits of one run, and who uses them.
 //!
 //! The server releases a run's slot when the run is over. A blocking handler borrows the slot for its
-//! thread: while it is borrowed, `release` frees nothing, and the last borrower frees it. So a server
-//! never works on more tasks than its concurrency, although a thread cannot be stopped.
+//! thread: while the slot is borrowed, `release` frees nothing, and the last borrower frees the
+//! permits. So a server never works on more tasks than its concurrency, although a thread cannot be
+//! stopped.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,8 +36,8 @@ impl Slot {
         })))
     }
 
-    /// Adds the second permit: a prefetched task may run now. A permit that is added after the
-    /// release is freed at once.
+    /// Adds the second permit: a prefetched task may run now. If the slot is already released, the
+    /// permit is freed at once.
     pub(crate) fn add(&self, permit: OwnedSemaphorePermit) {
         let mut state = self.state();
         if !state.released {
@@ -59,8 +60,8 @@ impl Slot {
 
     /// Releases the slot: the run is over. The server calls this once.
     ///
-    /// The permits become free when the caller drops the returned value. While the slot is borrowed
-    /// they become free when the last borrower is dropped.
+    /// The permits become free when the caller drops the returned value. If the slot is borrowed, they
+    /// become free when the last borrower is dropped.
     pub(crate) fn release(&self) -> Released {
         let mut state = self.state();
         state.released = true;
@@ -81,7 +82,7 @@ impl Slot {
 }
 
 /// A slot after its run. Dropping it frees the permits, unless they are still borrowed.
-#[must_use = "dropping it frees the permits, choose when"]
+#[must_use = "dropping it frees the permits: choose when"]
 #[derive(Debug)]
 pub(crate) struct Released {
     /// Whether the permits become free with this value, because nobody borrows them.
@@ -89,7 +90,7 @@ pub(crate) struct Released {
     _permits: Permits,
 }
 
-/// Keeps the permits of a slot taken, also after its run is over.
+/// Keeps the permits of a slot taken, even after its run is over.
 #[derive(Debug)]
 pub(crate) struct BorrowedSlot(Arc<Slot>);
 

@@ -1,5 +1,5 @@
-//! A handler's error as a chain: how it passes through tower layers, how an error in it is found,
-//! and the text that is stored.
+//! The chain of a handler's error: how the error passes through tower layers, how another error is
+//! found in the chain, and which text is stored.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,8 +9,8 @@ use super::control::{RetryAfter, Revoke, SkipRetry, transparent};
 /// The error of a handler, as [layers](crate::Mux::layer) see it.
 ///
 /// It wraps an `anyhow::Error` and is itself a [`std::error::Error`], so that it can pass unchanged
-/// through any tower layer. It dereferences to the `anyhow::Error`, and [`find_error`] searches in
-/// it.
+/// through any tower layer. It dereferences to the `anyhow::Error`, and [`find_error`] searches that
+/// too.
 pub struct HandlerError {
     error: anyhow::Error,
 }
@@ -44,8 +44,8 @@ impl fmt::Debug for HandlerError {
 
 transparent!(HandlerError);
 
-/// The boxed error of a layer. anyhow can wrap a box itself, but [`find_error`] could then not see
-/// the type of the error in the box.
+/// The boxed error of a layer. anyhow itself can wrap a box, but then [`find_error`] could not see the
+/// type of the error in the box.
 #[derive(Debug)]
 pub(in crate::handler) struct Boxed {
     error: Box<dyn StdError + Send + Sync>,
@@ -81,7 +81,8 @@ impl StdError for Boxed {
 /// assert!(find_error::<SkipRetry>(&error).is_some());
 /// ```
 pub fn find_error<T: StdError + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&T> {
-    // anyhow's own search also finds contexts. The search through the sources finds the rest.
+    // anyhow's own search finds the error itself and its contexts. The second search finds its
+    // sources, and the errors that these wrap.
     error.downcast_ref::<T>().or_else(|| {
         error.chain().find_map(|cause| {
             cause
@@ -92,7 +93,8 @@ pub fn find_error<T: StdError + Send + Sync + 'static>(error: &anyhow::Error) ->
     })
 }
 
-/// The error that one of this crate's transparent errors wraps. Its `source` skips that error.
+/// The error that one of rasynq's transparent errors wraps. `source` of the transparent error skips the
+/// wrapped error.
 fn wrapped<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a anyhow::Error> {
     None.or_else(|| Some(&error.downcast_ref::<HandlerError>()?.error))
         .or_else(|| Some(&error.downcast_ref::<SkipRetry>()?.error))
@@ -100,7 +102,7 @@ fn wrapped<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a anyhow::Error>
         .or_else(|| Some(&error.downcast_ref::<RetryAfter>()?.error))
 }
 
-/// The text that is stored with the task: the whole chain, as Go's `%w` prints it.
+/// The text that is stored with the task: the whole chain, in the form of Go's `%w`.
 pub(crate) fn stored_text(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }

@@ -10,8 +10,8 @@ macro_rules! transparent {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // A plain error prints only itself. An `anyhow::Error` prints its whole chain with
-                // `{:#}`, and the chain's sources would then appear twice.
+                // Print only the outermost error: `source()` returns the rest, and `{:#}` would print
+                // it a second time.
                 let outermost: &(dyn StdError + Send + Sync + 'static) = self.error.as_ref();
                 fmt::Display::fmt(outermost, f)
             }
@@ -27,7 +27,7 @@ macro_rules! transparent {
 }
 pub(super) use transparent;
 
-/// Archives the task at once, without the retries that are left.
+/// Archives the task at once, even if retries are left.
 ///
 /// The error has this effect anywhere in the chain of the handler's error. asynq: `SkipRetry`.
 ///
@@ -66,7 +66,8 @@ impl SkipRetry {
 
 transparent!(SkipRetry);
 
-/// Drops the task: the server treats it as done. It is neither retried nor archived nor kept.
+/// Revokes the task: the server deletes it as if it were done. The task is neither retried nor
+/// archived, and not kept for its retention.
 ///
 /// The error has this effect anywhere in the chain of the handler's error. asynq: `RevokeTask`.
 ///
@@ -86,8 +87,8 @@ pub struct Revoke {
 }
 
 impl Revoke {
-    /// Creates the error with this text. The server logs it at level info. It is not stored, since
-    /// the task is deleted.
+    /// Creates the error with this text. The server logs the text at level info. The text is not
+    /// stored, since the task is deleted.
     pub fn new(text: impl Into<String>) -> Self {
         Self::from_error(anyhow::Error::msg(text.into()))
     }
@@ -102,12 +103,14 @@ impl Revoke {
 
 transparent!(Revoke);
 
-/// Fails the run and sets the delay until the next one. The delay replaces the server's
+/// Fails the run and sets the delay until the next run. The delay replaces the server's
 /// [`RetryDelay`](crate::RetryDelay).
 ///
-/// The run counts as a failure, and if no retry is left the task is archived. To run the task again
-/// without counting, return [`Answer::Snooze`](crate::Answer::Snooze). The error has its effect
-/// anywhere in the chain of the handler's error.
+/// The error counts as any other error: [`Server::is_failure`](crate::Server::is_failure) decides
+/// whether it is a failure, and if no retry is left, the task is archived. To run the task again
+/// uncounted, return [`Answer::Snooze`](crate::Answer::Snooze).
+///
+/// The error has this effect anywhere in the chain of the handler's error.
 ///
 /// ```
 /// use rasynq::{RetryAfter, Task, TaskContext};
@@ -124,7 +127,7 @@ pub struct RetryAfter {
 }
 
 impl RetryAfter {
-    /// Creates the error with this delay, and with this text, which is stored with the task.
+    /// Creates the error with this delay and this text. The text is stored with the task.
     pub fn new(delay: Duration, text: impl Into<String>) -> Self {
         Self::from_error(delay, anyhow::Error::msg(text.into()))
     }

@@ -1,4 +1,4 @@
-//! Errors that this crate itself makes of a run: no handler was found, or the handler panicked.
+//! The errors that rasynq itself creates for a run: no handler was found, or the handler panicked.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -20,7 +20,7 @@ impl HandlerNotFound {
         }
     }
 
-    /// The type, which no pattern matches.
+    /// The type of the task. No pattern of the mux matches it.
     pub fn task_type(&self) -> &str {
         &self.task_type
     }
@@ -54,7 +54,7 @@ impl Panic {
 
     /// The file and the line of the panic.
     ///
-    /// `None` if the program has replaced this crate's panic hook by its own.
+    /// `None` if the program has replaced rasynq's panic hook.
     pub fn location(&self) -> Option<(&str, u32)> {
         self.location
             .as_ref()

@@ -1,8 +1,9 @@
 //! The errors of handlers.
 //!
-//! `control` holds the errors by which a handler chooses what the server does with the task,
-//! `facts` the errors that this crate itself makes of a failed run, `chain` finds an error in a chain
-//! of others and prints the chain, and `verdict` reads what a chain asks the server to do.
+//! - `control`: the errors by which a handler chooses what the server does with the task.
+//! - `facts`: the errors that rasynq itself creates for a failed run.
+//! - `chain`: finds an error in a chain of errors, and prints the chain.
+//! - `verdict`: what a chain asks the server to do.
 
 mod chain;
 mod control;

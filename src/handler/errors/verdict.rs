@@ -8,13 +8,13 @@ use super::control::{RetryAfter, Revoke, SkipRetry};
 /// What a failed run asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Treat the task as done: neither retry nor archive it.
+    /// Delete the task as if it were done: neither retry nor archive it.
     Revoke,
-    /// Archive it at once.
+    /// Archive the task at once.
     SkipRetry,
-    /// Retry it after this long, or archive it if no retry is left.
+    /// Retry the task after this long, or archive it if no retry is left.
     RetryAfter(Duration),
-    /// Retry it after the server's retry delay, or archive it if no retry is left.
+    /// Retry the task after the server's retry delay, or archive it if no retry is left.
     Retry,
 }
 
@@ -22,7 +22,7 @@ impl Verdict {
     /// Reads the verdict from an error. If the error asks for several things, the variant that is
     /// declared first wins.
     ///
-    /// COMPAT: asynq v0.26.0 `processor.handleFailedMessage` also tests for revoke first.
+    /// COMPAT: asynq v0.26.0 `processor.handleFailedMessage` tests for revoke first too
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         if find_error::<Revoke>(error).is_some() {
             Self::Revoke
