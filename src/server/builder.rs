@@ -1,4 +1,4 @@
-//! [`Server`]: the settings of a server, and how it is started.
+//! [`Server`]: the builder of a server. It has the settings, and starts the server.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
 use crate::task::Task;
 
-/// The settings of a server, to be started with [`serve`](Self::serve) or [`start`](Self::start).
+/// The builder of a server: set its options, then start it with [`serve`](Self::serve),
+/// [`serve_until`](Self::serve_until) or [`start`](Self::start).
 ///
 /// Several servers may run in one process. asynq: `Server`, `Config`.
 ///
@@ -45,7 +46,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server on this Redis, with asynq's defaults.
+    /// Creates the builder of a server on this Redis, with asynq's defaults.
     pub fn new(connection: &Connection) -> Self {
         Self {
             connection: connection.clone(),
@@ -53,34 +54,33 @@ impl Server {
         }
     }
 
-    /// How many tasks run at once. Default, and meaning of 0: the number of CPUs. asynq:
-    /// `Concurrency`.
+    /// How many tasks run at once. 0 and the default mean: the number of CPUs. asynq: `Concurrency`.
     pub fn concurrency(mut self, tasks: usize) -> Self {
         self.config.concurrency = tasks;
         self
     }
 
-    /// How many tasks are fetched beyond those that run, so that a free slot need not wait for a
+    /// How many tasks are fetched beyond those that run, so that a run can start without waiting for a
     /// fetch. Default: 0. asynq has no such setting.
     ///
-    /// It helps handlers that take about as long as a fetch: a few milliseconds, or more if Redis
-    /// is far away. What changes for a prefetched task:
+    /// This helps if handlers take about as long as a fetch: a few milliseconds, or more if Redis is
+    /// far away. What changes for a prefetched task:
     ///
-    /// - It is active and has a lease while it waits here. Another server may be idle meanwhile, and
-    ///   tasks of a queue with a higher weight may arrive.
+    /// - While the task waits in this server, it is active and has a lease. It waits even if another
+    ///   server is idle, or if tasks of a queue with a higher weight arrive.
     /// - Its timeout counts from the start of its run. Until then asynqmon does not show it among the
     ///   running tasks.
-    /// - A shutdown requeues it at once, uncounted and next in line. A server that was only
-    ///   [stopped](RunningServer::stop) runs it.
-    /// - If the process crashes, the task counts as one that ran: without retries left it is archived,
-    ///   unless [`lost_lease`](Self::lost_lease) is set otherwise.
+    /// - A shutdown requeues the task at once, uncounted and next in line. A server that was only
+    ///   [stopped](RunningServer::stop) still runs it.
+    /// - If the process crashes, the task counts as failed although it did not run: it is retried, or
+    ///   archived if no retry is left. [`lost_lease`](Self::lost_lease) can change this.
     pub fn prefetch(mut self, tasks: usize) -> Self {
         self.config.prefetch = tasks;
         self
     }
 
-    /// Adds a queue with its weight. A queue of weight 0 is not served. Default: the queue `default`
-    /// alone. asynq: `Queues`.
+    /// Adds a queue with its weight. A queue of weight 0 is not fetched from. Default: the queue
+    /// `default` alone. asynq: `Queues`.
     ///
     /// For each free slot a queue is drawn at random, in proportion to the weights.
     pub fn queue(mut self, name: impl Into<String>, weight: u32) -> Self {
@@ -88,35 +88,35 @@ impl Server {
         self
     }
 
-    /// Serves a queue only while all queues of a higher weight are empty. Default: off. asynq:
-    /// `StrictPriority`.
+    /// Strict priority: a queue is fetched from only while all queues of a higher weight are empty.
+    /// Default: off. asynq: `StrictPriority`.
     pub fn strict_priority(mut self, strict: bool) -> Self {
         self.config.strict_priority = strict;
         self
     }
 
-    /// The average polling interval while all queues are empty. Default, and meaning of zero: 1 s.
-    /// asynq: `TaskCheckInterval`.
+    /// The average polling interval while all queues are empty. Zero and the default mean: 1 s. asynq:
+    /// `TaskCheckInterval`.
     ///
-    /// It applies only while Redis cannot notify the server of new tasks (`CLIENT TRACKING`). With
-    /// notifications, tasks are fetched at once.
+    /// The interval applies only while Redis cannot notify the server of new tasks (`CLIENT
+    /// TRACKING`). With notifications, tasks are fetched at once.
     pub fn task_check_interval(mut self, interval: Duration) -> Self {
         self.config.task_check_interval = interval;
         self
     }
 
-    /// The polling interval for due scheduled and retried tasks. Default, and meaning of zero: 5 s.
-    /// asynq: `DelayedTaskCheckInterval`.
+    /// The polling interval for tasks in scheduled and retry that are due. Zero and the default mean:
+    /// 5 s. asynq: `DelayedTaskCheckInterval`.
     ///
-    /// It applies only while Redis cannot notify the server (`CLIENT TRACKING`). With notifications,
-    /// a task becomes pending in the second at which it is due.
+    /// The interval applies only while Redis cannot notify the server (`CLIENT TRACKING`). With
+    /// notifications, a task becomes pending in the second at which it is due.
     pub fn delayed_task_check_interval(mut self, interval: Duration) -> Self {
         self.config.delayed_task_check_interval = interval;
         self
     }
 
-    /// How long a shutdown waits for running handlers before it requeues their tasks. Default, and
-    /// meaning of zero: 8 s. asynq: `ShutdownTimeout`.
+    /// How long a shutdown waits for running handlers before it requeues their tasks. Zero and the
+    /// default mean: 8 s. asynq: `ShutdownTimeout`.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.config.shutdown_timeout = timeout;
         self
@@ -129,21 +129,20 @@ impl Server {
         self
     }
 
-    /// The interval of health checks. Default, and meaning of zero: 15 s. asynq:
-    /// `HealthCheckInterval`.
+    /// The interval of health checks. Zero and the default mean: 15 s. asynq: `HealthCheckInterval`.
     pub fn health_check_interval(mut self, interval: Duration) -> Self {
         self.config.health_check_interval = interval;
         self
     }
 
-    /// The interval at which completed tasks whose retention has expired are deleted. Default, and
-    /// meaning of zero: 8 s. asynq: `JanitorInterval`.
+    /// The interval at which completed tasks whose retention has ended are deleted. Zero and the
+    /// default mean: 8 s. asynq: `JanitorInterval`.
     pub fn janitor_interval(mut self, interval: Duration) -> Self {
         self.config.janitor_interval = interval;
         self
     }
 
-    /// How many expired tasks one call deletes. Default, and meaning of 0: 100. At most 10,000. asynq:
+    /// How many completed tasks one call deletes. 0 and the default mean: 100. At most 10,000. asynq:
     /// `JanitorBatchSize`.
     pub fn janitor_batch_size(mut self, tasks: usize) -> Self {
         self.config.janitor_batch_size = tasks;
@@ -157,8 +156,8 @@ impl Server {
         self
     }
 
-    /// Decides whether an error counts as a failure. After an error that does not, the task is retried
-    /// without counting, as long as retries are left. Default: every error counts. asynq: `IsFailure`.
+    /// Decides whether an error counts as a failure. After an error that does not count, the task is
+    /// retried uncounted, as long as retries are left. Default: every error counts. asynq: `IsFailure`.
     pub fn is_failure(
         mut self,
         predicate: impl Fn(&anyhow::Error) -> bool + Send + Sync + 'static,
@@ -167,8 +166,8 @@ impl Server {
         self
     }
 
-    /// A function that is called with every error that a run ends with. This includes timeouts,
-    /// cancellations and tasks without a handler. asynq: `ErrorHandler`.
+    /// A function that is called with the error of every run that ends with an error. This includes
+    /// timeouts, cancellations and tasks without a handler. asynq: `ErrorHandler`.
     pub fn error_handler(
         mut self,
         hook: impl Fn(&TaskContext, &Task, &anyhow::Error) + Send + Sync + 'static,
@@ -177,12 +176,12 @@ impl Server {
         self
     }
 
-    /// A function that is called with the error for which a task is archived: no retry was left, or the
-    /// error forbids a retry. It is called after [`error_handler`](Self::error_handler).
+    /// A function that is called when a task is archived, with the error that caused this: no retry was
+    /// left, or the error forbids a retry. It is called after [`error_handler`](Self::error_handler).
     ///
-    /// It is called for the runs of this server only. It is not called
+    /// The function is called only for runs of this server. It is not called
     ///
-    /// - for a task whose server has disappeared and which a recoverer archives,
+    /// - if a recoverer archives a task whose server has disappeared,
     /// - for a message that does not decode,
     /// - for a run that has lost its lease, because another server decides on the task.
     pub fn exhausted(
@@ -199,33 +198,35 @@ impl Server {
         self
     }
 
-    /// What happens to a cancelled task. Default: its run fails, as in asynq.
+    /// What happens to a cancelled task whose handler does not answer within the
+    /// [grace period](Self::cancel_grace). Default: its run fails, as in asynq.
     pub fn after_cancel(mut self, policy: CancelPolicy) -> Self {
         self.config.after_cancel = policy;
         self
     }
 
-    /// How long a cancelled handler may take to answer before its future is dropped. Default: 1 s.
-    /// Zero drops it at once.
+    /// The grace period: how long a cancelled handler may take to answer before its future is dropped.
+    /// Zero: the future is dropped at once. Default: 1 s.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.config.cancel_grace = grace;
         self
     }
 
-    /// What happens to a task whose server has disappeared. Default: its run fails, as in asynq.
+    /// What happens to a task whose server has disappeared. Default: the lost run counts as a failure,
+    /// as in asynq.
     pub fn lost_lease(mut self, policy: LostLease) -> Self {
         self.config.lost_lease = policy;
         self
     }
 
-    /// How many tasks the archive of a queue may have. Beyond that the oldest are deleted. Default:
-    /// 10,000, at least 1. A Go server on the same queue applies its own limit of 9,999.
+    /// How many tasks the archive of a queue may have. If there are more, the oldest are deleted. The
+    /// minimum is 1. Default: 10,000. A Go server on the same queue applies its own limit of 9,999.
     pub fn archive_max_size(mut self, tasks: u64) -> Self {
         self.config.archive_max_size = tasks;
         self
     }
 
-    /// How long an archived task is kept, in whole seconds. Default: 90 days, at least 1 s.
+    /// How long an archived task is kept, in whole seconds. At least 1 s. Default: 90 days.
     pub fn archive_max_age(mut self, age: Duration) -> Self {
         self.config.archive_max_age = age;
         self
@@ -234,10 +235,10 @@ impl Server {
     /// Starts the server, runs it until SIGTERM or SIGINT, and shuts it down. SIGTSTP only stops
     /// fetching. asynq: `Run`.
     ///
-    /// From this call on, and for as long as the process lives, these signals no longer end the process
-    /// by themselves. After `serve` has returned, SIGTERM and SIGINT have no effect, and a second
-    /// Ctrl-C does not cut a shutdown short. A program that goes on afterwards, or that handles a second
-    /// signal, uses [`serve_until`](Self::serve_until) with a future of its own.
+    /// From this call on, and as long as the process lives, these signals no longer end the process by
+    /// themselves. During a shutdown, a second Ctrl-C has no effect. After `serve` has returned,
+    /// SIGTERM and SIGINT have none. If your program goes on after `serve`, or must handle a second
+    /// signal, use [`serve_until`](Self::serve_until) with your own future.
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
@@ -282,8 +283,8 @@ impl Server {
     /// - [`ErrorKind::UnsupportedRedis`](crate::ErrorKind::UnsupportedRedis) if Redis is too old.
     ///
     /// # Cancel safety
-    /// If the future is dropped before it returns, no task has been fetched. The server's entry in Redis,
-    /// if it was written, expires after 10 s.
+    /// If the future is dropped before it completes, no task has been fetched. The server's entry in
+    /// Redis may have been written; then it expires after 10 s.
     pub async fn start<M>(self, handler: impl IntoHandler<M>) -> Result<RunningServer> {
         let config = self.config.checked()?;
         let handler = handler.into_service()?;

@@ -9,16 +9,17 @@ use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
 use crate::task::Task;
 
-/// The average polling interval of an idle server. It applies only while Redis cannot notify the
-/// server.
+/// The average polling interval while all queues are empty. It applies only while Redis cannot notify
+/// the server.
 pub const DEFAULT_TASK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// The polling interval for due tasks. It applies only while Redis cannot notify the server.
+/// The polling interval for tasks in scheduled and retry that are due. It applies only while Redis
+/// cannot notify the server.
 pub const DEFAULT_DELAYED_TASK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for running handlers.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
-/// How often the health check is made.
+/// The interval of health checks.
 pub const DEFAULT_HEALTH_CHECK_INTERVAL: Duration = Duration::from_secs(15);
-/// How often completed tasks whose retention has expired are deleted.
+/// The interval at which completed tasks whose retention has ended are deleted.
 pub const DEFAULT_JANITOR_INTERVAL: Duration = Duration::from_secs(8);
 /// How many completed tasks one call deletes.
 pub const DEFAULT_JANITOR_BATCH_SIZE: usize = 100;
@@ -28,11 +29,11 @@ pub const DEFAULT_CANCEL_GRACE: Duration = Duration::from_secs(1);
 pub const DEFAULT_ARCHIVE_MAX_SIZE: u64 = 10_000;
 /// How long an archived task is kept.
 pub const DEFAULT_ARCHIVE_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// The most workers of one server.
+/// The highest concurrency of one server.
 const MAX_CONCURRENCY: usize = 1 << 20;
-/// The most completed tasks that one call deletes.
+/// How many completed tasks one call may delete at most.
 const MAX_JANITOR_BATCH_SIZE: usize = 10_000;
-/// A longer interval counts as this one: a year.
+/// The longest interval, a year. A longer setting is cut to it.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The interval of heartbeats. asynq has no setting for it either.
@@ -52,7 +53,7 @@ pub enum UnknownType {
     /// and asynq's behaviour.
     #[default]
     Fail,
-    /// The task is scheduled again, uncounted, so that a worker with a handler for it can run it.
+    /// The task is scheduled again, uncounted, so that a server with a handler for it can run it.
     Defer {
         /// How long until the task is due again, in whole seconds (fractions are cut).
         after: Duration,
@@ -62,8 +63,8 @@ pub enum UnknownType {
 }
 
 /// What happens to a cancelled task whose handler does not answer within the
-/// [grace](crate::Server::cancel_grace), or answers with [`RunEnded::Canceled`](crate::RunEnded). Any
-/// other answer of the handler is respected.
+/// [grace period](crate::Server::cancel_grace), or returns the error
+/// [`RunEnded::Canceled`](crate::RunEnded). Any other answer or error of the handler decides as usual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CancelPolicy {
@@ -73,7 +74,7 @@ pub enum CancelPolicy {
     Fail,
     /// The task is archived at once.
     Archive,
-    /// The task is done: it is neither retried nor archived.
+    /// The task is revoked: it is deleted, and neither retried nor archived.
     Revoke,
 }
 
@@ -81,8 +82,8 @@ pub enum CancelPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostLease {
-    /// The run counts as failed: the task is retried, and archived when no retry is left. This is the
-    /// default, and asynq's behaviour.
+    /// The lost run counts as a failure: the task is retried, and archived when no retry is left. This
+    /// is the default, and asynq's behaviour.
     #[default]
     Fail,
     /// The task is due again at once, uncounted, even if no retry is left.

@@ -1,7 +1,8 @@
 //! Composes a task and its options into the message to store.
 //!
-//! This module is pure: the caller passes the time and the source of random ids. It merges the
-//! options in their order, refuses what asynq refuses, and decides where the new task goes.
+//! This module is pure: the caller passes the time and the source of random ids. It merges the options
+//! in their order, refuses invalid tasks, and decides where the new task goes. Invalid is what asynq
+//! refuses, what Redis cannot store, and what Go programs cannot read or print.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,32 +24,32 @@ pub const MAX_UNIQUE_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 6
 
 /// The maximum size of a task's type and payload together: 511 MiB.
 ///
-/// Redis takes a message of at most 512 MiB. The difference of 1 MiB is for the other fields.
+/// Redis stores a message of at most 512 MiB. The difference of 1 MiB is for the other fields.
 pub const MAX_TASK_SIZE: usize = 511 << 20;
 
 /// The longest timeout and the longest retention: the maximum of a Go duration, about 292 years.
 const MAX_GO_DURATION: Duration = Duration::from_nanos(i64::MAX as u64);
 
-/// A task composed with its options: what the broker stores.
+/// The message of a new task, and where it goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Composed {
     pub(crate) message: TaskMessage,
-    /// Whether the id was generated for this task, so that no other task can have it.
+    /// Whether the id was drawn at random, so that no other task can have it.
     pub(crate) id_is_random: bool,
     pub(crate) placement: Placement,
-    /// The TTL of the unique lock. It does not include the time until a scheduled task may run.
-    /// `None`: the task has no unique lock.
+    /// The TTL of the unique lock, without the time until a scheduled task may run. `None`: the task
+    /// has no unique lock.
     pub(crate) unique_ttl_secs: Option<u64>,
 }
 
 impl Task {
-    /// Composes the task's own options, followed by the `call`'s, as of `now`. Takes an id from
-    /// `uuids` if no option gives one.
+    /// Applies the options of the task, then those of the enqueue call. `now` is the time of the call.
+    /// If no option sets an id, the id is drawn from `uuids`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid): asynq refuses the task too, or a Go
-    /// program could not read it.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid): asynq refuses the task too, Redis cannot
+    /// store it, or a Go program cannot read or print it.
     pub(crate) fn compose(
         self,
         call: Vec<TaskOption>,
@@ -72,13 +73,13 @@ impl Task {
             merged.apply(option, now)?;
         }
         check_size(&task_type, payload.as_ref())?;
-        merged.compose(task_type, payload, now, uuids)
+        merged.into_composed(task_type, payload, now, uuids)
     }
 }
 
-/// The options of a task after each later option has replaced the earlier one of its kind.
+/// The options of a task, merged: each later option has replaced an earlier one of its kind.
 ///
-/// A field without a value means that no option sets it.
+/// `None`, zero or empty: no option has set it.
 #[derive(Default)]
 struct MergedOptions {
     queue: Option<String>,
@@ -94,8 +95,8 @@ struct MergedOptions {
 }
 
 impl MergedOptions {
-    /// Applies the next option. An invalid value is refused even if a later option would replace
-    /// it; limits that only apply to the stored message are checked by `compose`.
+    /// Applies the next option. An invalid value is refused even if a later option would replace it.
+    /// Limits that only apply to the stored message are checked by `into_composed`.
     fn apply(&mut self, option: TaskOption, now: DateTime<Utc>) -> Result<()> {
         match option {
             TaskOption::Queue(name) => self.queue = Some(valid_queue(name)?),
@@ -115,7 +116,7 @@ impl MergedOptions {
         Ok(())
     }
 
-    fn compose(
+    fn into_composed(
         self,
         task_type: String,
         payload: Option<Bytes>,
@@ -124,7 +125,7 @@ impl MergedOptions {
     ) -> Result<Composed> {
         let placement = self.placement(now);
         let deadline = self.deadline_unix_secs();
-        let timeout = self.effective_timeout(deadline);
+        let timeout = self.timeout_to_store(deadline);
         let queue = self.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned());
         let unique_key = match self.unique_ttl {
             Some(_) => QueueKeys::new(&queue).unique(&task_type, payload.as_deref()),
@@ -151,8 +152,8 @@ impl MergedOptions {
         })
     }
 
-    /// A task with a time in the future is scheduled, even if it has a group: it goes to its group
-    /// when it is due.
+    /// A task with a time in the future is scheduled, even if it has a group: it joins the group when
+    /// it is due.
     fn placement(&self, now: DateTime<Utc>) -> Placement {
         match self.process_at {
             Some(at) if at > now => Placement::Scheduled { at },
@@ -163,13 +164,13 @@ impl MergedOptions {
 
     /// The deadline as Redis stores it: 0 for none.
     ///
-    /// COMPAT: asynq v0.26.0 therefore treats a deadline at the Unix epoch as none.
+    /// COMPAT: asynq v0.26.0 therefore treats a deadline at the Unix epoch as no deadline
     fn deadline_unix_secs(&self) -> i64 {
         self.deadline.map_or(0, |at| at.timestamp())
     }
 
-    /// The default timeout applies if there is neither a timeout nor a deadline.
-    fn effective_timeout(&self, deadline_unix_secs: i64) -> Duration {
+    /// The default timeout if there is neither a timeout nor a deadline.
+    fn timeout_to_store(&self, deadline_unix_secs: i64) -> Duration {
         if self.timeout.is_zero() && deadline_unix_secs == 0 {
             DEFAULT_TIMEOUT
         } else {
@@ -212,8 +213,8 @@ fn time_after(now: DateTime<Utc>, delay: Duration) -> Result<DateTime<Utc>> {
     printable(at, "process in")
 }
 
-/// Refuses a time that Go cannot print. One such time in Redis keeps asynqmon from showing any
-/// task of the queue.
+/// Refuses a time that Go cannot print. If one such time is in Redis, asynqmon cannot show any task of
+/// the queue.
 fn printable(at: DateTime<Utc>, what: &str) -> Result<DateTime<Utc>> {
     if (0..=9999).contains(&at.year()) {
         Ok(at)
@@ -240,8 +241,8 @@ fn stored_max_retry(max_retry: u32) -> Result<i32> {
         .map_err(|_| Error::invalid(format!("max retry {max_retry} is above {}", i32::MAX)))
 }
 
-/// The duration in whole seconds. A Go worker computes wrong times from a duration that does not
-/// fit Go's, so that is refused.
+/// The duration in whole seconds. A duration longer than Go's maximum is refused: Go would compute
+/// wrong times from it.
 fn stored_secs(duration: Duration, what: &str) -> Result<i64> {
     if duration > MAX_GO_DURATION {
         return Err(Error::invalid(format!(
@@ -488,7 +489,7 @@ mod tests {
             (task().deadline(at).timeout(HOUR), 3600, secs),
             // COMPAT: asynq v0.26.0 stores less than a second as 0, without the default
             (task().timeout(Duration::from_millis(500)), 0, 0),
-            // COMPAT: asynq v0.26.0 treats a deadline at the epoch as none
+            // COMPAT: asynq v0.26.0 treats a deadline at the epoch as no deadline
             (task().deadline(epoch), 1800, 0),
             (
                 task().deadline(epoch + TimeDelta::milliseconds(999)),

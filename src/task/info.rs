@@ -23,32 +23,32 @@ pub struct TaskInfo {
     pub headers: BTreeMap<String, String>,
     /// The state.
     pub state: TaskState,
-    /// How many times the task may be retried.
+    /// The maximum number of counted retries.
     pub max_retry: u32,
-    /// How many times it has been retried so far.
+    /// The number of counted retries so far.
     pub retried: u32,
-    /// The error text of its last failure. Empty if it has not failed.
+    /// The text of the last error. Empty if no run has failed.
     pub last_error: String,
-    /// When it last failed.
+    /// When a run last failed.
     pub last_failed_at: Option<DateTime<Utc>>,
     /// How long one run may take. `None`: only the deadline limits it. If there is no deadline
     /// either, servers use [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT).
     pub timeout: Option<Duration>,
     /// The time by which every run must be finished.
     pub deadline: Option<DateTime<Utc>>,
-    /// The group in which it waits for aggregation. Empty if it has none.
+    /// The group in which the task waits for aggregation. Empty: no group.
     pub group: String,
-    /// When it may be processed next. Pending: the time of the call. Scheduled or retry: the time
-    /// for which it is scheduled. `None` in the other states.
+    /// When the task may be processed next. Pending: the time of the call. Scheduled or retry: the
+    /// time at which the task is due. `None` in the other states.
     pub next_process_at: Option<DateTime<Utc>>,
     /// Whether the task is active but no server renews its lease.
     pub is_orphaned: bool,
     /// How long the task is kept after its completion. Zero: it is deleted at once.
     pub retention: Duration,
-    /// When it was completed.
+    /// When the task was completed.
     pub completed_at: Option<DateTime<Utc>>,
-    /// The last result or progress that its handler wrote. Empty if it wrote none. It can be read
-    /// while the task runs.
+    /// The last result or progress that the handler wrote, also while the task runs. Empty if it wrote
+    /// none.
     pub result: Bytes,
 }
 
@@ -82,7 +82,7 @@ impl TaskInfo {
     }
 }
 
-/// A stored time. 0 means none.
+/// A stored time in Unix seconds. 0 means `None`.
 fn time(unix_secs: i64) -> Option<DateTime<Utc>> {
     (unix_secs != 0)
         .then(|| DateTime::from_timestamp(unix_secs, 0))

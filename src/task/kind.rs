@@ -1,4 +1,4 @@
-//! Typed payloads: a Rust type, its task type, and the codec that writes it as bytes.
+//! Typed payloads: a Rust type, its task type, and the codec that writes it as bytes and reads it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,8 +13,8 @@ use super::{IntoTask, Task};
 use crate::error::{Error, Result};
 use crate::wire::go_quote::quote;
 
-/// A Rust type that is the payload of one task type. The codec `C` writes and reads it; the default
-/// is [`Json`].
+/// A Rust type that is the payload of one task type. The codec `C`, by default [`Json`], writes and
+/// reads the payload.
 ///
 /// ```
 /// use rasynq::{Task, TaskKind};
@@ -40,10 +40,10 @@ pub trait TaskKind<C = Json> {
     const TYPE: &'static str;
 }
 
-/// Writes a `T` as a payload and reads it again.
+/// Writes a `T` as a payload, and reads a payload as a `T`.
 ///
-/// This crate has [`Json`] and [`Protobuf`]. To add a codec, implement this trait for a type of your
-/// own; the type needs no values:
+/// rasynq has [`Json`] and [`Protobuf`]. To add a codec, implement this trait for your own type; an
+/// empty struct is enough:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -74,12 +74,12 @@ pub trait Codec<T> {
     /// Writes `value` as a payload.
     fn encode(value: &T) -> Result<Bytes, anyhow::Error>;
 
-    /// Reads a payload. The text of an error is stored in Redis and logged, so it should name the
+    /// Reads a payload. The text of an error is stored in Redis and logged. So the text should name the
     /// fault and its position, but not repeat the payload.
     fn decode(payload: &Bytes) -> Result<T, anyhow::Error>;
 }
 
-/// Writes payloads as JSON with serde, as Go programs do with `json.Marshal`.
+/// Writes and reads payloads as JSON with serde, as Go programs do with `json.Marshal`.
 #[derive(Clone, Copy, Debug)]
 pub struct Json;
 
@@ -93,7 +93,7 @@ impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
     }
 }
 
-/// The fault and its position, without the parts of the payload that serde's own text repeats.
+/// The fault and its position. serde's own text may repeat parts of the payload; this text does not.
 fn json_fault(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let position = format!("at line {} column {}", error.line(), error.column());
@@ -117,7 +117,7 @@ fn json_fault(error: &serde_json::Error) -> String {
     format!("{fault} {position}")
 }
 
-/// Writes payloads as protobuf messages with prost.
+/// Writes and reads payloads as protobuf messages with prost.
 ///
 /// ```
 /// use rasynq::{Protobuf, Task, TaskKind};
@@ -168,7 +168,7 @@ impl Task {
         Ok(Self::new(T::TYPE, payload))
     }
 
-    /// Decodes the payload as a `T`. The type of the task is not compared with `T`'s task type.
+    /// Decodes the payload as a `T`. The task's type is not compared with `T`'s task type.
     ///
     /// # Errors
     ///
@@ -206,11 +206,11 @@ where
     }
 }
 
-/// Marks an input of a handler, or a value to enqueue, that the codec `C` writes and reads.
+/// Marks a typed value with codec `C`: the input of a handler, or a value to enqueue.
 #[derive(Debug)]
 pub struct Typed<C>(PhantomData<C>);
 
-/// Marks a reference to a value to enqueue that the codec `C` writes.
+/// Marks a reference to a typed value with codec `C`: a value to enqueue.
 #[derive(Debug)]
 pub struct TypedRef<C>(PhantomData<C>);
 

@@ -55,8 +55,8 @@ impl Task {
 
     /// Creates a task of this type without a payload: Go's nil.
     ///
-    /// It differs from a task with an empty payload only in the key of its unique lock, exactly as
-    /// in asynq.
+    /// The only difference from a task with an empty payload is the key of the unique lock, as in
+    /// asynq.
     pub fn without_payload(task_type: impl Into<String>) -> Self {
         Self {
             task_type: task_type.into(),
@@ -93,15 +93,15 @@ impl Task {
         self.payload.clone().unwrap_or_default()
     }
 
-    /// The headers that were stored with the task. A header that is given as an option is added
-    /// when the task is enqueued.
+    /// The headers that were stored with the task. Headers that are set as options are not included:
+    /// the enqueue call adds them.
     pub fn headers(&self) -> &BTreeMap<String, String> {
         &self.headers
     }
 }
 
-/// What [`Client::enqueue`](crate::Client::enqueue) takes: a [`Task`], or a value (or a reference
-/// to a value) of a [`TaskKind`].
+/// What [`Client::enqueue`](crate::Client::enqueue) takes: a [`Task`], a value of a [`TaskKind`], or a
+/// reference to such a value.
 ///
 /// The compiler infers the marker `M`; you never write it.
 pub trait IntoTask<M = ()> {

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// The queue of a task for which no queue is given.
+/// The queue of a task if no queue is set.
 pub const DEFAULT_QUEUE: &str = "default";
-/// How many times a failed task is retried if no [`Task::max_retry`](crate::Task::max_retry) is
-/// given.
+/// How many times a failed task is retried if no [`Task::max_retry`](crate::Task::max_retry) is set.
 pub const DEFAULT_MAX_RETRY: u32 = 25;
-/// How long one run may take if neither a timeout nor a deadline is given: 30 minutes.
+/// How long one run may take if neither a timeout nor a deadline is set: 30 minutes.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// One enqueue option. The names are asynq's.
@@ -25,25 +24,25 @@ pub enum TaskOption {
     MaxRetry(u32),
     /// The task's id, unique within its queue. Default: a random UUID v4.
     TaskId(String),
-    /// How long one run may take. Redis stores whole seconds; a fraction is cut off. Zero means
-    /// "not given".
+    /// How long one run may take. Redis stores whole seconds; a fraction is cut off. Zero means "not
+    /// set".
     ///
     /// Default: no limit if there is a deadline, otherwise [`DEFAULT_TIMEOUT`].
     ///
-    /// A timeout below one second is stored as 0, which also means "not given": when a task with
-    /// 500 ms and no deadline runs, its timeout is [`DEFAULT_TIMEOUT`]. asynq does the same.
+    /// A timeout below one second is stored as 0, which also means "not set". For example, a task with
+    /// a timeout of 500 ms and no deadline runs with [`DEFAULT_TIMEOUT`]. asynq does the same.
     Timeout(Duration),
     /// The time by which every run must be finished, in whole seconds. Default: none.
     Deadline(DateTime<Utc>),
-    /// Refuses the task while another task of the same queue, type and payload has this lock. The
-    /// duration is how long the lock lasts.
+    /// Refuses the task while another task of the same queue, type and payload has the unique lock.
+    /// Otherwise this task takes the lock for this long.
     ///
     /// A fraction of a second is cut off. Below [`MIN_UNIQUE_TTL`](crate::MIN_UNIQUE_TTL) and above
     /// [`MAX_UNIQUE_TTL`](crate::MAX_UNIQUE_TTL) the task is refused as invalid.
     Unique(Duration),
-    /// Processes the task no earlier than this time. A time in the past means at once.
+    /// Processes the task no earlier than this time. If the time is past, the task is pending at once.
     ProcessAt(DateTime<Utc>),
-    /// The same as [`ProcessAt`](Self::ProcessAt), counted from the enqueue call.
+    /// Processes the task no earlier than this long after the enqueue call.
     ProcessIn(Duration),
     /// How long a completed task and its result are kept, in whole seconds. Default: zero, the task
     /// is deleted.
@@ -57,7 +56,7 @@ pub enum TaskOption {
 /// Defines the option methods of a type. Each method appends an option to `self.$field`.
 macro_rules! option_methods {
     ($($field:ident).+) => {
-        /// Appends an option. Each of the methods below is short for one option.
+        /// Appends an option. Each of the methods below appends one kind of option.
         pub fn option(mut self, option: $crate::task::TaskOption) -> Self {
             self.$($field).+.push(option);
             self
@@ -78,11 +77,11 @@ macro_rules! option_methods {
             self.option($crate::task::TaskOption::TaskId(id.into()))
         }
 
-        /// Sets how long one run may take, in whole seconds. Zero means "not given". Default: 30
-        /// minutes if no deadline is given. asynq: `Timeout`.
+        /// Sets how long one run may take, in whole seconds. Zero means "not set". Default: 30
+        /// minutes if no deadline is set. asynq: `Timeout`.
         ///
-        /// A fraction of a second is cut off. A timeout below one second is therefore no timeout,
-        /// and the default applies.
+        /// A fraction of a second is cut off. So a timeout below one second counts as not set, and the
+        /// default applies.
         pub fn timeout(self, limit: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Timeout(limit))
         }

@@ -180,8 +180,8 @@ fn every_message_reads_as_asynq_reads_it() {
     }
 }
 
-/// The content of a message, and the bytes that this crate encodes it to. The bytes must decode to
-/// the same message.
+/// The content of a message, and the bytes to which rasynq encodes it. The bytes must decode to the
+/// same message.
 fn decode_and_encode<M: prost::Message + PartialEq + std::fmt::Debug>(
     decode: impl Fn(Bytes) -> Result<M, DecodeError>,
     raw: Bytes,
@@ -468,8 +468,8 @@ fn every_option_that_asynq_reads_is_read_alike() {
             assert_eq!(option.map(|option| option.to_string()), Some(text));
             continue;
         }
-        // Options are compared, not texts: Go prints a date in the zone in which it was read, this
-        // crate in UTC.
+        // Options are compared, not texts: Go prints a date in the zone in which it was read, rasynq
+        // in UTC.
         let read = read.map(|read| read.parse().expect("what asynq prints is readable"));
         assert_eq!(option, read, "{text}");
     }

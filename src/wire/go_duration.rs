@@ -10,7 +10,7 @@ const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
-/// The magnitude of the most negative duration, in nanoseconds. The longest duration is one less.
+/// The magnitude of the most negative duration, in nanoseconds. The longest duration is 1 ns shorter.
 const LIMIT: u64 = 1 << 63;
 
 /// A Go duration: nanoseconds in a signed 64-bit integer, so at most about 292 years.
@@ -129,7 +129,7 @@ impl FromStr for GoDuration {
                 text: text.to_owned(),
             })?;
             let nanos = part_nanos(whole, fraction, unit).ok_or_else(invalid)?;
-            // COMPAT(go1.26): two parts of exactly 2^63 ns each wrap to zero.
+            // COMPAT: Go 1.26 wraps two parts of exactly 2^63 ns each to zero
             total = total.wrapping_add(nanos);
             if total > LIMIT {
                 return Err(invalid());
@@ -148,7 +148,7 @@ impl FromStr for GoDuration {
 /// A text that Go's `ParseDuration` refuses. The error texts are Go's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseDurationError {
-    /// The text has not the form of a duration, or needs more than 64 bits of nanoseconds.
+    /// The text does not have the form of a duration, or needs more than 64 bits of nanoseconds.
     #[error("invalid duration {0:?}")]
     Invalid(String),
     /// A number has no unit.
@@ -196,7 +196,7 @@ fn part_nanos(whole: &str, fraction: &str, unit: u64) -> Option<u64> {
     };
     let whole = whole.checked_mul(unit).filter(|&nanos| nanos <= LIMIT)?;
     let (digits, scale) = leading_fraction(fraction);
-    // Go uses floating point here. So does this code, to cut at the same nanosecond.
+    // Like Go, use floating point, to cut at the same nanosecond.
     let part = (digits as f64 * (unit as f64 / scale)) as u64;
     Some(whole + part).filter(|&nanos| nanos <= LIMIT)
 }

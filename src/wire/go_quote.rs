@@ -7,8 +7,9 @@ use super::printable::PRINTABLE;
 /// The text in double quotes with Go's escapes. Go: `strconv.Quote`, `%q`.
 ///
 /// Letters, marks, numbers, punctuation, symbols and the space stay as they are. All other
-/// characters are escaped. Go's tables are those of Unicode 15, ours those of Unicode 16: a character
-/// that is new in 16 is escaped by Go and not here. Both forms are read back as the same text.
+/// characters are escaped. Go's tables are those of Unicode 15, rasynq's those of Unicode 16. So Go
+/// escapes a character that is new in Unicode 16, and rasynq does not. Both forms are read back as the
+/// same text.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

@@ -1,14 +1,14 @@
 //! Times in Go's layout `time.UnixDate`, `Mon Jan _2 15:04:05 MST 2006`, printed and read.
 //!
-//! The layout has only the abbreviation of a time zone, and abbreviations are not unique. Go, and so
-//! [`parse_unix_date`], reads an abbreviation by these rules:
+//! The layout has only the abbreviation of a time zone, and abbreviations are not unique. Go and
+//! [`parse_unix_date`] read an abbreviation by these rules:
 //!
 //! 1. `UTC` is UTC.
-//! 2. An abbreviation of the reader's own zone has its offset in that zone.
+//! 2. An abbreviation that exists in the reader's own zone has its offset there.
 //! 3. Any other abbreviation has the offset zero: `JST`, `GMT+3` and `-07` are read like `UTC`.
 //!    (When Go prints the time again, it shows `GMT+3` three hours later.)
 //!
-//! This crate prints times in UTC only, so every reader gets the same second.
+//! rasynq prints times only in UTC, so every reader gets the same second.
 
 use std::fmt::Display;
 
@@ -111,9 +111,9 @@ pub(crate) struct ParseUnixDateError {
     field: &'static str,
 }
 
-/// The offset of an abbreviation in a zone, at this local time. This is the offset in effect, if it
-/// has that name; otherwise the first offset with that name that the zone ever had. Go:
-/// `Location.lookupName`.
+/// The offset of an abbreviation in a zone, at this local time. If the offset in effect has this
+/// abbreviation, it is the result. Otherwise the result is the first offset with this abbreviation
+/// that the zone ever had. Go: `Location.lookupName`.
 fn offset_of_name<Z>(zone: &Z, name: &str, clock: NaiveDateTime) -> Option<TimeDelta>
 where
     Z: TimeZone<Offset: Display>,
@@ -128,8 +128,8 @@ where
         LocalResult::None => None,
     };
     in_effect.or_else(|| {
-        // A zone does not list its offsets. Reading one day of each month since 1900 finds all that
-        // were in effect for a month or longer.
+        // A zone does not list its offsets. Reading one day of each month since 1900 finds all
+        // offsets that were in effect for a month or longer.
         (1900..2038)
             .flat_map(|year| {
                 (1..=12).filter_map(move |month| NaiveDate::from_ymd_opt(year, month, 1))

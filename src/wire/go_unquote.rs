@@ -4,8 +4,8 @@ use std::str::Chars;
 
 /// The text that a Go literal in double, back or single quotes stands for. Go: `strconv.Unquote`.
 ///
-/// A Go string may contain any bytes, ours only UTF-8: a literal whose escapes stand for other bytes
-/// is refused.
+/// A Go string may contain any bytes, a Rust string only UTF-8. So a literal is refused if its escapes
+/// stand for bytes that are not UTF-8.
 pub(crate) fn unquote(literal: &str) -> Result<String, UnquoteError> {
     let inner = |quote: char| literal.strip_prefix(quote)?.strip_suffix(quote);
     if let Some(raw) = inner('`') {
@@ -28,7 +28,7 @@ pub(crate) fn unquote(literal: &str) -> Result<String, UnquoteError> {
             c if c == quote => return Err(UnquoteError::Syntax),
             c => push_char(&mut bytes, c),
         }
-        // COMPAT(go1.26): single quotes contain one character, or none.
+        // COMPAT: Go 1.26 allows one character in single quotes, or none
         if quote == '\'' && !chars.as_str().is_empty() {
             return Err(UnquoteError::Syntax);
         }

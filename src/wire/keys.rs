@@ -1,16 +1,16 @@
-//! The names of all Redis keys of asynq. No other module of the crate contains one.
+//! The names of all Redis keys of asynq. No other Rust module spells a key.
 //!
-//! All keys of a queue have the hash tag `{queue}`, so on a Redis Cluster a script for one queue stays
-//! in one slot. The global keys have no such tag and are in other slots. So scripts take no global
-//! key: separate commands read and write them. The exception is `lua/enqueue.lua`, which takes
-//! `asynq:queues` as its last key where there are no slots to cross.
+//! All keys of a queue have the hash tag `{queue}`. So on a Redis Cluster, all keys of a script for one
+//! queue are in one slot. The global keys have no such tag and are in other slots. So separate commands
+//! read and write global keys, and scripts take none. Only `lua/enqueue.lua` takes one, `asynq:queues`,
+//! and not on a cluster.
 
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-/// SET of the names of all queues to which a task was ever enqueued. asynq: `AllQueues`.
+/// SET of the names of all known queues. asynq: `AllQueues`.
 pub(crate) const QUEUES: &str = "asynq:queues";
 /// ZSET of server keys, score: expiry in Unix seconds. asynq: `AllServers`.
 pub(crate) const SERVERS: &str = "asynq:servers";
@@ -74,48 +74,50 @@ impl QueueKeys {
         &self.0.queue
     }
 
-    /// LIST of task ids. They are pushed on the left and popped on the right. asynq: `PendingKey`.
+    /// LIST of the task ids of pending tasks. New ids are at the left; the next task is at the right.
+    /// asynq: `PendingKey`.
     pub(crate) fn pending(&self) -> &str {
         &self.0.pending
     }
 
-    /// LIST of the ids of active tasks. asynq: `ActiveKey`.
+    /// LIST of the task ids of active tasks. asynq: `ActiveKey`.
     pub(crate) fn active(&self) -> &str {
         &self.0.active
     }
 
-    /// ZSET of active ids, score: the lease's expiry in Unix seconds. asynq: `LeaseKey`.
+    /// ZSET of the task ids of active tasks, score: the lease's expiry in Unix seconds. asynq:
+    /// `LeaseKey`.
     pub(crate) fn lease(&self) -> &str {
         &self.0.lease
     }
 
-    /// ZSET of ids, score: when the task is due, in Unix seconds. asynq: `ScheduledKey`.
+    /// ZSET of task ids, score: when the task is due, in Unix seconds. asynq: `ScheduledKey`.
     pub(crate) fn scheduled(&self) -> &str {
         &self.0.scheduled
     }
 
-    /// ZSET of ids, score: when the retry is due, in Unix seconds. asynq: `RetryKey`.
+    /// ZSET of task ids, score: when the retry is due, in Unix seconds. asynq: `RetryKey`.
     pub(crate) fn retry(&self) -> &str {
         &self.0.retry
     }
 
-    /// ZSET of ids, score: when the task was archived, in Unix seconds. asynq: `ArchivedKey`.
+    /// ZSET of task ids, score: when the task was archived, in Unix seconds. asynq: `ArchivedKey`.
     pub(crate) fn archived(&self) -> &str {
         &self.0.archived
     }
 
-    /// ZSET of ids, score: when to delete the task, in Unix seconds. asynq: `CompletedKey`.
+    /// ZSET of task ids, score: when the retention ends, in Unix seconds. asynq: `CompletedKey`.
     pub(crate) fn completed(&self) -> &str {
         &self.0.completed
     }
 
-    /// STRING that exists while the queue is paused. Its value is when it was paused, in Unix
+    /// STRING that exists while the queue is paused. The value is the time of the pause in Unix
     /// seconds. asynq: `PausedKey`.
     pub(crate) fn paused(&self) -> &str {
         &self.0.paused
     }
 
-    /// SET of the names of groups with waiting tasks. asynq: `AllGroups`.
+    /// SET of the names of groups with aggregating tasks. asynq: `AllGroups`.
     pub(crate) fn groups(&self) -> &str {
         &self.0.groups
     }
@@ -126,42 +128,42 @@ impl QueueKeys {
         &self.0.aggregation_sets
     }
 
-    /// Counter of all runs, succeeded or failed. asynq: `ProcessedTotalKey`.
+    /// Counter of all counted runs, succeeded or failed. asynq: `ProcessedTotalKey`.
     pub(crate) fn processed(&self) -> &str {
         &self.0.processed
     }
 
-    /// Counter of all failed runs. asynq: `FailedTotalKey`.
+    /// Counter of all counted runs that failed. asynq: `FailedTotalKey`.
     pub(crate) fn failed(&self) -> &str {
         &self.0.failed
     }
 
-    /// Counter of all runs on one day in UTC. asynq: `ProcessedKey`.
+    /// Counter of all counted runs on one day in UTC. asynq: `ProcessedKey`.
     pub(crate) fn processed_on(&self, utc_day: NaiveDate) -> String {
         format!("{}:{utc_day}", self.0.processed)
     }
 
-    /// Counter of the failed runs on one day in UTC. asynq: `FailedKey`.
+    /// Counter of the counted runs that failed on one day in UTC. asynq: `FailedKey`.
     pub(crate) fn failed_on(&self, utc_day: NaiveDate) -> String {
         format!("{}:{utc_day}", self.0.failed)
     }
 
-    /// The prefix of the keys of task hashes. The id follows it. asynq: `TaskKeyPrefix`.
+    /// The prefix of the keys of task hashes. The task id follows it. asynq: `TaskKeyPrefix`.
     pub(crate) fn task_prefix(&self) -> &str {
         &self.0.task_prefix
     }
 
-    /// HASH of the task with this id. asynq: `TaskKey`.
+    /// HASH of the task with this task id. asynq: `TaskKey`.
     pub(crate) fn task(&self, id: &str) -> String {
         format!("{}{id}", self.0.task_prefix)
     }
 
-    /// STRING, the unique lock for tasks of this type and payload. Its value is the id of the task
-    /// that holds it. asynq: `UniqueKey`.
+    /// STRING, the unique lock for tasks of this type and payload. The value is the task id of the task
+    /// that holds the lock. asynq: `UniqueKey`.
     ///
-    /// `None` is Go's nil payload: then the key ends after the type. A nil payload and an empty one
-    /// have different locks, but are the same in a stored message. So the lock of a stored task is
-    /// the one in its field `unique_key`.
+    /// `None` is Go's nil payload: then the key ends after `type:`. A nil payload and an empty payload
+    /// have different locks. Stored messages do not tell them apart. So use the field `unique_key` of
+    /// the message.
     pub(crate) fn unique(&self, task_type: &str, payload: Option<&[u8]>) -> String {
         let digest = payload.map(|payload| format!("{:x}", md5::compute(payload)));
         format!(
@@ -176,13 +178,13 @@ impl QueueKeys {
         &self.0.group_prefix
     }
 
-    /// ZSET of the ids that wait in a group, score: when added, in Unix seconds. asynq: `GroupKey`.
+    /// ZSET of the task ids of a group, score: when added, in Unix seconds. asynq: `GroupKey`.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn group(&self, group: &str) -> String {
         format!("{}{group}", self.0.group_prefix)
     }
 
-    /// ZSET of the ids of a group that are being aggregated. asynq: `AggregationSetKey`.
+    /// ZSET of the task ids of a group that are being aggregated. asynq: `AggregationSetKey`.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn aggregation_set(&self, group: &str, set_id: &str) -> String {
         format!("{}{group}:{set_id}", self.0.group_prefix)
@@ -215,7 +217,7 @@ pub(crate) fn workers(host: &str, pid: u32, server_id: &str) -> String {
     format!("{WORKERS}:{{{host}:{pid}:{server_id}}}")
 }
 
-/// LIST of the `SchedulerEntry`s of a scheduler, whose id is `host:pid:uuid`. asynq:
+/// LIST of the `SchedulerEntry`s of a scheduler. `scheduler_id` is `host:pid:uuid`. asynq:
 /// `SchedulerEntriesKey`.
 #[cfg_attr(not(test), expect(dead_code, reason = "for the scheduler"))]
 pub(crate) fn scheduler_entries(scheduler_id: &str) -> String {
@@ -229,7 +231,7 @@ pub(crate) fn scheduler_history(entry_id: &str) -> String {
     format!("asynq:scheduler_history:{entry_id}")
 }
 
-/// ZSET of the ids of the tasks that hold a token, score: the deadline of the task in Unix seconds.
+/// ZSET of the task ids that hold a token, score: the deadline of the task in Unix seconds.
 /// asynq: `semaphoreKey` in `x/rate`.
 #[cfg_attr(not(test), expect(dead_code, reason = "for concurrency limits"))]
 pub(crate) fn semaphore(scope: &str) -> String {
@@ -238,11 +240,12 @@ pub(crate) fn semaphore(scope: &str) -> String {
 
 /// Refuses the name of a queue if it is empty or all white space. asynq: `ValidateQueueName`.
 ///
-/// COMPAT(v0.26.0): no other name is refused, not even one that begins with `}`, which cannot work on
-/// a cluster. Redis hashes the part of a key between its first `{` and the first `}` after it, unless
-/// this part is empty. With such a name it is empty: the keys of the queue are in different slots,
-/// and Redis refuses every script. A brace further on in a name is harmless: `a}b` has the slot of
-/// `a`.
+/// COMPAT: asynq v0.26.0 refuses no other name, not even a name that begins with `}`
+///
+/// On a cluster such a name cannot work. Redis hashes the part of a key between its first `{` and the
+/// next `}`, unless this part is empty. With a name that begins with `}`, this part is empty: the keys
+/// of the queue are in different slots, and Redis refuses every script. A brace later in a name is
+/// harmless: `a}b` has the slot of `a`.
 pub(crate) fn validate_queue_name(queue: &str) -> Result<(), BlankQueueName> {
     if is_blank(queue) {
         Err(BlankQueueName)

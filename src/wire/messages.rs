@@ -1,8 +1,7 @@
-//! Encodes and decodes the stored messages, which prost generates from `proto/asynq.proto`.
+//! Encodes and decodes the stored messages. prost generates their types from `proto/asynq.proto`.
 //!
-//! Byte fields are [`Bytes`], so decoding shares the buffer and copies no payload. As always in
-//! proto3, a field with its default value is not written: an empty payload and no payload are the
-//! same in Redis.
+//! Byte fields are [`Bytes`], so decoding shares the buffer and copies no payload. proto3 does not
+//! write a field with its default value: an empty payload and no payload are the same in Redis.
 
 use bytes::Bytes;
 use prost::Message;

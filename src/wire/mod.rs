@@ -1,9 +1,9 @@
 //! What two processes must agree on to share queues: keys, stored messages, task states, and texts
 //! in the forms that Go prints.
 //!
-//! Everything here is pure: no I/O, no clock, and no other module of the crate. asynq v0.26.0
-//! decides every fact: `compat/fixtures/` has bytes and texts that it wrote, and `fixture_tests`
-//! compares them. No other module contains the name of a Redis key.
+//! Everything here is pure: no I/O, no clock, and no use of other modules of rasynq. asynq v0.26.0
+//! decides every fact: `compat/fixtures/` has bytes and texts that asynq wrote, and `fixture_tests`
+//! compares them. No other Rust module spells a Redis key.
 
 #[cfg(test)]
 mod fixture_tests;

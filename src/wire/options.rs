@@ -1,5 +1,4 @@
-//! The options of a periodic task, in the form in which Go prints them into
-//! `SchedulerEntry.enqueue_options`.
+//! The options of a periodic task, as Go prints them into `SchedulerEntry.enqueue_options`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +15,7 @@ use super::go_unquote::{UnquoteError, unquote};
 /// [`Display`](fmt::Display) prints it as Go does, with times in UTC, to the second. [`FromStr`] reads
 /// it; see [`PrintedOption::parse_in`].
 ///
-/// COMPAT(v0.26.0): asynq reads these options with some limits.
+/// COMPAT: asynq v0.26.0 reads these options with some limits
 ///
 /// - For asynq the argument ends at the first `)`, even in quotes.
 /// - asynq skips options that it cannot read: `Queue("a)b")`, every `TaskID` and `Group`, and up to
@@ -32,15 +31,15 @@ pub(crate) enum PrintedOption {
     TaskId(String),
     /// The longest duration of one run.
     Timeout(GoDuration),
-    /// The time at which every run must have ended.
+    /// The time by which every run must be finished.
     Deadline(DateTime<Utc>),
     /// How long the unique lock is kept.
     Unique(GoDuration),
     /// The time at which the task is due.
     ProcessAt(DateTime<Utc>),
-    /// How long after it is enqueued the task is due.
+    /// How long after the enqueue call the task is due.
     ProcessIn(GoDuration),
-    /// How long to keep the task after it completed.
+    /// How long to keep the task after it is completed.
     Retention(GoDuration),
     /// The group's name.
     Group(String),
@@ -53,9 +52,9 @@ impl PrintedOption {
     /// `Deadline` and `ProcessAt` if they were not printed in UTC; see [`parse_unix_date`]. asynq:
     /// `parseOption`.
     ///
-    /// Unlike asynq, it reads every option that asynq prints, and takes the argument up to a `)` at
-    /// the end of the text. Options that asynq can read have the same meaning here: a negative
-    /// `MaxRetry` is zero, and if the text does not end with `)`, the argument ends at the first `)`.
+    /// Unlike asynq, it reads every option that asynq prints. If the text ends with `)`, the argument
+    /// ends there. Options that asynq can read have the same meaning here: a negative `MaxRetry` is
+    /// zero, and if the text does not end with `)`, the argument ends at the first `)`.
     pub(crate) fn parse_in<Z>(text: &str, local: &Z) -> Result<Self, ParseOptionError>
     where
         Z: TimeZone<Offset: fmt::Display>,
@@ -121,7 +120,7 @@ impl fmt::Display for PrintedOption {
     }
 }
 
-/// A text that is not a printed option, or one with an invalid argument.
+/// A text that is not a printed option, or a printed option with an invalid argument.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseOptionError {
     /// The text is not of the form `Name(argument)`, or there is no option of this name.
@@ -144,8 +143,8 @@ pub(crate) enum ParseOptionError {
     Header,
 }
 
-/// The text as a JSON string in the form of Go's `encoding/json`, which also escapes the characters
-/// that are unsafe in HTML and JavaScript.
+/// The text as a JSON string in the form of Go's `encoding/json`. Go also escapes characters that are
+/// unsafe in HTML and JavaScript.
 fn json_string(text: &str) -> String {
     // None of these characters is part of JSON's own syntax or escapes.
     serde_json::Value::from(text)

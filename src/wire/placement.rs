@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 /// Where an enqueue call puts a new task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placement {
-    /// In the list of pending tasks: a worker may take it at once.
+    /// In the list of pending tasks: a server may fetch it at once.
     Pending,
     /// In the set of scheduled tasks, until `at`.
     Scheduled {
-        /// The earliest time at which a worker may take it. Redis stores the whole second.
+        /// When the task is due. Redis stores the whole second.
         at: DateTime<Utc>,
     },
     /// In its group, until an aggregator collects the group.

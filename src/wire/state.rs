@@ -10,20 +10,20 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TaskState {
-    /// A server is running the task.
+    /// A server has fetched the task to run it.
     Active,
     /// The task can be run and waits for a server.
     Pending,
     /// The task waits until the time at which it is due.
     Scheduled,
-    /// The task failed and waits for its next run.
+    /// The task failed and waits for its retry.
     Retry,
-    /// The task will not be run again: it failed finally, or was archived by hand. It is kept for a
-    /// while, to be inspected.
+    /// The task will not run again: it failed and no retry was left, or it was archived for another
+    /// reason. It is kept for inspection.
     Archived,
-    /// The task succeeded and is kept for its retention time.
+    /// The task succeeded and is kept for its retention.
     Completed,
-    /// The task waits in a group, to be aggregated with others.
+    /// The task waits in a group for aggregation.
     Aggregating,
 }
 

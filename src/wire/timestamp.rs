@@ -14,7 +14,7 @@ const NANOS_PER_SECOND: i32 = 1_000_000_000;
     expect(dead_code, reason = "for the inspector and the scheduler")
 )]
 impl Timestamp {
-    /// "Never": Go's zero time. asynq writes it and does not leave the field out.
+    /// "Never": Go's zero time. asynq always writes it and does not omit the field.
     pub(crate) const NEVER: Timestamp = Timestamp {
         seconds: GO_ZERO_TIME_UNIX_SECS,
         nanos: 0,
