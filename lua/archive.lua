@@ -21,7 +21,7 @@
 -- Touches the tasks' hashes, and deletes those of trimmed tasks. A unique lock stays until its TTL is over.
 -- Replies per task
 --   1  archived
---   0  not archived: the task is no longer this run's; from a recoverer: lease or message has changed
+--   0  not archived: the claim is not valid; from a recoverer: lease or message has changed
 -- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 6
@@ -49,7 +49,7 @@ local function delete_archived(trimmed)
 end
 
 -- The ids of the tasks beyond the limit ARGV[4], the oldest first. Scores are whole seconds. Within a second,
--- the tasks of this call count as the youngest, in the order in which the call names them.
+-- the tasks of this call count as the newest, in the order in which the call names them.
 local function excess_ids()
   local excess = math.min(redis.call('ZCARD', archived) - tonumber(ARGV[4]), MOST_TRIMMED)
   local oldest = {}

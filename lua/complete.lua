@@ -16,7 +16,7 @@
 -- Touches the tasks' hashes. Releases their unique locks.
 -- Replies per task
 --   1  completed
---   0  not completed: the task is no longer this run's
+--   0  not completed: the claim is not valid
 -- use: field, owned, take_owned, move_to_set, for_each_task, count
 local active, lease, completed = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 3

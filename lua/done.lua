@@ -6,18 +6,19 @@
 -- KEYS[4] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] when the day's counter expires (unix s)
--- ARGV[3] the range of active in which the tasks are expected: n for the n youngest (the head of the list),
---         -n for the n oldest (the tail), never 0. Only for speed: tasks outside the range are found too.
--- ARGV[4…] the tasks, at most 1,000, as a sequence of parts of these two forms:
---   owner n (id)×n                  tasks with this owner token, no locks, and certainly valid leases
+-- ARGV[3] the range of active in which the tasks are expected: n for the n newest (the head of the list), -n
+--         for the n oldest (the tail). Never 0. Only for speed: tasks outside the range are found too.
+-- ARGV[4…] the tasks, at most 1,000 (the limit is that of unpack), as a sequence of parts of these two forms:
+--   owner n (id)×n                  tasks with this owner token. They have no unique lock, and their leases
+--                                   are certainly valid.
 --   owner "more" id original lock   one task
 --     owner     owner token
 --     original  the message that must still be stored; "" skips this check
 --     lock      key of the unique lock; "" for none
 -- Touches the tasks' hashes. Releases their unique locks.
--- Replies the number of tasks if all were done; otherwise per task
---   1  done
---   0  not done: the task is no longer this run's
+-- Replies the number of tasks if all were deleted; otherwise per task
+--   1  deleted
+--   0  not deleted: the claim is not valid
 -- use: field, owned, remove_active, count, done
 local first_task = 4
 local replies, n = done(KEYS[1], KEYS[2], ARGV[1], ARGV[3], first_task)

@@ -3,17 +3,17 @@
 -- KEYS[1] asynq:{q}:pending
 -- KEYS[2] asynq:{q}:scheduled
 -- KEYS[3] asynq:{q}:groups
--- KEYS[4] asynq:queues; omitted if it may lie in another slot (in a cluster)
+-- KEYS[4] asynq:queues; omitted if it may lie in another hash slot (in a cluster)
 -- ARGV[1] prefix of task keys
 -- ARGV[2] prefix of group keys
 -- ARGV[3] name of the queue
 -- ARGV[4] "1" if an earlier call, whose reply was lost, may have stored these tasks; otherwise "0"
--- ARGV[5…] the tasks, at most 1,000, as a sequence of parts of these three forms:
+-- ARGV[5…] the tasks, at most 1,000 (the limit is that of unpack), as a sequence of parts of these three forms:
 --   "new" n (id msg)×n        pending tasks with ids drawn at random, which no other task can have
 --   "pending" n (id msg)×n    pending tasks with the caller's ids
 --   "more" id msg state at group lock ttl   one task with options
 --     state  pending | scheduled | aggregating
---     at     when to process the task (unix s); only for scheduled
+--     at     when the task is due (unix s); only for scheduled
 --     group  group that an aggregating task joins now, or a scheduled task when it is due; "" for none
 --     lock   key of the unique lock; "" for none
 --     ttl    TTL of the lock (s)
@@ -28,7 +28,8 @@
 --     {-1, holder}  not stored: the task with the id `holder` has the unique lock; "" if unknown because
 --                   the lock's key has a wrong type
 --     {-2, error}   not stored: refused by Redis
---     {-3, msg}     only if ARGV[4] is "1": a task with this id is stored, and its message is `msg`
+--     {-3, stored}  only if ARGV[4] is "1": a task with this id exists; `stored` is its message. The caller
+--                   compares the two messages.
 -- use: now, nanos, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
 local prefix, repeated = ARGV[1], ARGV[4] == '1'

@@ -10,7 +10,7 @@
 -- Touches the tasks' hashes.
 -- Replies per task
 --   1  requeued
---   0  not requeued: the task is no longer this run's
+--   0  not requeued: the claim is not valid
 -- use: now, nanos, field, owned, take_owned, return_to_pending, for_each_task
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 2

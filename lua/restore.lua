@@ -16,7 +16,7 @@ redis.call('ZCARD', lease)
 redis.call('LLEN', pending)
 local restored = 0
 -- A fetch pushes its tasks to the head of active, the oldest first. So the list, read from its head, begins
--- with the youngest. The oldest returns to pending last, and is fetched next.
+-- with the newest. The oldest returns to pending last, and is fetched next.
 for _, id in ipairs(redis.call('LRANGE', active, 0, -1)) do
   local key = ARGV[1] .. id
   if owned(key, ARGV[2], '') then

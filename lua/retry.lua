@@ -1,4 +1,4 @@
--- Moves active tasks of one queue to retry or scheduled, to be processed later.
+-- Moves active tasks of one queue to retry or scheduled, to run later.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease
@@ -15,13 +15,13 @@
 -- ARGV[5…] 6 per task: id owner original at msg counts
 --   owner     owner token; ignored if the caller is a recoverer
 --   original  the message that must still be stored; "" skips this check (a recoverer never passes "")
---   at        when to process the task (unix s)
+--   at        when the task is due (unix s)
 --   msg       message to store; "" leaves the stored one
 --   counts    "1" to count a failed run, "0" to count nothing
 -- Touches the tasks' hashes. A unique lock stays until its TTL is over.
 -- Replies per task
 --   1  moved
---   0  not moved: the task is no longer this run's; from a recoverer: lease or message has changed
+--   0  not moved: the claim is not valid; from a recoverer: lease or message has changed
 -- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
 local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 5

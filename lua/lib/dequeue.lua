@@ -1,6 +1,6 @@
 -- dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner): moves up to `want` of the oldest
--- pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Returns the reply of
--- dequeue.lua.
+-- pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Drops ids as dequeue.lua
+-- says. Returns its reply, or the error if Redis refuses the push to active.
 
 -- Adds `n` leases, given as a list of score, id, score, id, … Returns how many ids had no
 -- lease before. This is the first write of a fetch. If memory is full or the key has a wrong type, Redis
@@ -8,14 +8,14 @@
 local function add_leases(lease, expires_at, leases, n)
   if n < 16 then return redis.call('ZADD', lease, unpack(leases)) end
   -- Redis keeps a sorted set of up to 128 short members as one block, and walks it twice for each new member.
-  -- A member of 65 bytes turns the set into a tree, which it stays until it is empty.
+  -- A member of 65 bytes turns the set into a tree. The set then stays a tree until it is empty.
   local long_member = string.rep('-', 65)
   local added = redis.call('ZADD', lease, expires_at, long_member, unpack(leases)) - 1
   redis.call('ZREM', lease, long_member)
   return added
 end
 
--- Drops the ids that are active already, and repeated ids, from the three lists. Returns how many are left.
+-- Drops the ids that are active already, and repeated ids, from `ids`, `keys` and `msgs`. Returns how many are left.
 local function drop_active(active, ids, keys, msgs)
   local seen, n, kept = {}, #ids, 0
   for i = 1, n do

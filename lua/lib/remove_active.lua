@@ -1,10 +1,10 @@
 -- remove_active(active, ids, range): removes the tasks `ids` from active. `range` says where they are
--- expected: among the n youngest (n, the head of the list) or the n oldest (-n, the tail). Tasks outside the
+-- expected: among the n newest (n, the head of the list) or the n oldest (-n, the tail). Tasks outside the
 -- range are searched for in the whole list, from the same end. Returns how many were not found at all, and a
 -- table of how often each id was not found.
 --
--- LREM walks the list once for each id. Instead, the range is read once and written back without the ids, if
--- it has at most 4,000 tasks, and there are at least 16 ids, or at least 3 that are more than half of it.
+-- LREM walks the list once for each id. Instead, the range is read once and written back without the ids, if both
+-- hold: it has at most 4,000 tasks; there are at least 16 ids, or at least 3 and more than half as many as tasks.
 local function remove_active(active, ids, range)
   local missing, left, at_head, size = {}, #ids, range > 0, math.abs(range)
   for i = 1, left do missing[ids[i]] = (missing[ids[i]] or 0) + 1 end

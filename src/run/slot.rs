@@ -58,7 +58,7 @@ impl Slot {
         Some(BorrowedSlot(Arc::clone(self)))
     }
 
-    /// Releases the slot: the run is over. The server calls this once.
+    /// Releases the slot: the run is over. Another call changes nothing.
     ///
     /// The permits become free when the caller drops the returned value. If the slot is borrowed, they
     /// become free when the last borrower is dropped.
