@@ -1,4 +1,4 @@
-//! What a server tells its user of a run that went wrong: the user's hooks, and the log.
+//! Announces runs that went wrong: to the hooks of the user, and in the log.
 
 use super::config::{Config, ErrorHandler};
 use super::run::HeldRun;

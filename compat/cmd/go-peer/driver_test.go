@@ -184,7 +184,7 @@ func (d *driven) ok(format string, args ...any) any {
 	return a["ok"]
 }
 
-// refused sends a request that must fail with a kind and tells the text.
+// refused sends a request that must fail with this kind, and returns the text.
 func (d *driven) refused(kind, format string, args ...any) string {
 	d.t.Helper()
 	request := fmt.Sprintf(format, args...)

@@ -102,7 +102,7 @@ impl Service for Processor {
                     requested += permits.num_permits();
                     sweeps.push(Box::pin(self.sweep(permits, expected.take(), &stop)));
                 }
-                () = self.held.room_changed(), if self.sizing.room(load) == 0 => {}
+                () = self.held.headroom_changed(), if self.sizing.headroom(load) == 0 => {}
                 () = self.gates.opened(), if !any_to_ask => {}
                 () = tokio::time::sleep_until(poll_at), if !self.wakeups.is_tracking() => {
                     poll_at = self.next_poll();

@@ -52,7 +52,7 @@ impl Sizing {
     }
 
     /// How many more tasks the server may hold.
-    pub(super) fn room(&self, load: Load) -> usize {
+    pub(super) fn headroom(&self, load: Load) -> usize {
         self.max_held.saturating_sub(load.held + load.requested)
     }
 
@@ -60,19 +60,19 @@ impl Sizing {
     ///
     /// Beside another sweep only a large one is worth its calls: at least half of the largest.
     pub(super) fn slots_needed(&self, load: Load) -> Option<usize> {
-        let room = self.room(load);
-        if load.sweeps >= MAX_SWEEPS || room == 0 {
+        let headroom = self.headroom(load);
+        if load.sweeps >= MAX_SWEEPS || headroom == 0 {
             return None;
         }
         Some(match load.sweeps {
             0 => 1,
-            _ => (self.max_sweep / 2).clamp(1, room),
+            _ => (self.max_sweep / 2).clamp(1, headroom),
         })
     }
 
     /// How many tasks a sweep asks for that has `taken` slots while `free` more are free.
     pub(super) fn size(&self, load: Load, taken: usize, free: usize) -> usize {
-        let most = self.max_sweep.min(self.room(load));
+        let most = self.max_sweep.min(self.headroom(load));
         taken + free.min(most.saturating_sub(taken))
     }
 
@@ -133,12 +133,12 @@ mod tests {
     fn prefetched_tasks_add_to_what_may_be_held() {
         let sizing = Sizing::new(10, 5);
         assert_eq!(sizing.capacity, 15);
-        assert_eq!(sizing.room(load(24, 0, 0)), 1);
-        assert_eq!(sizing.room(load(26, 0, 0)), 0);
+        assert_eq!(sizing.headroom(load(24, 0, 0)), 1);
+        assert_eq!(sizing.headroom(load(26, 0, 0)), 0);
     }
 
     #[test]
-    fn a_sweep_asks_for_all_free_slots_up_to_the_largest_sweep_and_the_room() {
+    fn a_sweep_asks_for_all_free_slots_up_to_the_largest_sweep_and_the_headroom() {
         let sizing = Sizing::new(100, 0);
         assert_eq!(sizing.size(load(0, 0, 0), 1, 9), 10);
         assert_eq!(sizing.size(load(0, 0, 0), 1, 99), 50);

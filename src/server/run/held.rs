@@ -180,7 +180,7 @@ pub(in crate::server) struct HeldRuns {
     gates: Arc<Gates>,
     state: Mutex<Held>,
     /// A run is no longer held, or no longer counts for the limit.
-    room_changed: Notify,
+    headroom_changed: Notify,
 }
 
 #[derive(Default)]
@@ -197,7 +197,7 @@ impl HeldRuns {
         Self {
             gates,
             state: Mutex::default(),
-            room_changed: Notify::new(),
+            headroom_changed: Notify::new(),
         }
     }
 
@@ -232,7 +232,7 @@ impl HeldRuns {
             }
         }
         drop(state);
-        self.room_changed.notify_one();
+        self.headroom_changed.notify_one();
     }
 
     /// Redis has refused the acknowledgement of this run, or one of its list. From now on the run does not
@@ -244,7 +244,7 @@ impl HeldRuns {
             self.gates.one_refused_more(run.queue.index);
         }
         drop(state);
-        self.room_changed.notify_one();
+        self.headroom_changed.notify_one();
     }
 
     /// How many held runs count for the limit: all but those with a refused acknowledgement.
@@ -281,8 +281,8 @@ impl HeldRuns {
 
     /// Waits until a run is released, or no longer counts for the limit. Cancel-safe: changes since the
     /// last call count.
-    pub(in crate::server) async fn room_changed(&self) {
-        self.room_changed.notified().await;
+    pub(in crate::server) async fn headroom_changed(&self) {
+        self.headroom_changed.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
