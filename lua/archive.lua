@@ -48,8 +48,8 @@ local function delete_archived(trimmed)
   for _, id in ipairs(trimmed) do redis.call('DEL', ARGV[1] .. id) end
 end
 
--- The ids of the tasks beyond the limit ARGV[4], the oldest first. Scores are whole seconds. Within a second,
--- the tasks of this call count as the newest, in the order in which the call names them.
+-- The ids of the tasks beyond the limit ARGV[4], the oldest first. Scores are whole seconds. The tasks of this
+-- call count as the newest, in the order in which the call names them.
 local function excess_ids()
   local excess = math.min(redis.call('ZCARD', archived) - tonumber(ARGV[4]), MOST_TRIMMED)
   local oldest = {}

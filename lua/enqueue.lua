@@ -101,8 +101,9 @@ while i <= #ARGV do
     end
   end
 
-  -- Store the task. The write that Redis may refuse comes first; if it is refused, only the lock must be
-  -- released. A pending task gets its hash now and is pushed below; if the push is refused, both are deleted.
+  -- Store the task. The write that Redis may refuse comes first. If Redis refuses it, only the lock must be
+  -- released. A pending task gets its hash now, and is pushed after the loop. If Redis refuses the push, the hash
+  -- and the lock are deleted there.
   if not reply then
     local written
     if state == 'pending' then

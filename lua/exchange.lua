@@ -4,8 +4,8 @@
 -- fetch and the acknowledgements succeed or fail independently.
 --
 -- If memory is full, Redis refuses writes that need memory until the script has written something. The fetch
--- comes first and begins with such a write, so Redis refuses it. The acknowledgements begin with a removal,
--- so they pass.
+-- comes first and begins with such a write, so Redis refuses the fetch. The acknowledgements begin with a
+-- removal, so they pass.
 --
 -- KEYS[1] asynq:{q}:pending
 -- KEYS[2] asynq:{q}:active

@@ -13,8 +13,8 @@
 local lease = KEYS[1]
 local first_task = 3
 local expires_at = string.format('%d', now_secs + tonumber(ARGV[2]))
--- Leases must be renewed even if memory is full. Then Redis refuses writes that need memory until the script
--- has written something. This write needs no memory, and removes nothing.
+-- Leases must be renewed even if memory is full. Redis then refuses writes that need memory until the script has
+-- written something. This write needs no memory, and removes nothing.
 redis.call('ZREM', lease, '')
 -- In parentheses, as a script replies with one value.
 return (for_each_task(ARGV[1], first_task, 2, function(key, id, owner)

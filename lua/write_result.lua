@@ -5,7 +5,8 @@
 -- ARGV[2] result or progress
 -- Replies one of
 --   1  written
---   0  not written: the claim is not valid, or was deleted: its hash must not be created again
+--   0  not written: the task is not active, another run owns it, or it is deleted (its hash must not be created
+--      again)
 -- use: field, owned
 if not owned(KEYS[1], ARGV[1], '') or field(KEYS[1], 'state') ~= 'active' then return 0 end
 redis.call('HSET', KEYS[1], 'result', ARGV[2])

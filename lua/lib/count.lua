@@ -1,8 +1,8 @@
 -- count(day, total, n, expires_at): adds `n` to the counter of the day and to the total. Returns whether the
 -- total started again from `n`, because the sum would exceed the largest int64.
 --
--- `expires_at` (unix s) is set on a day's counter when it is new. A counter of a wrong type is left
--- unchanged: it must not make an acknowledgement fail.
+-- A new counter of the day expires at `expires_at` (unix s). A counter of a wrong type stays unchanged: it must
+-- not make an acknowledgement fail.
 local function count(day, total, n, expires_at)
   if n == 0 then return false end
   local digits = string.format('%d', n)

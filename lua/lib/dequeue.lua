@@ -1,10 +1,11 @@
 -- dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner): moves up to `want` of the oldest
--- pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Drops ids as dequeue.lua
--- says. Returns its reply, or the error if Redis refuses the push to active.
+-- pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Drops an id from pending if
+-- its message is gone or if it is already active. Returns the reply of dequeue.lua, or the error if Redis
+-- refuses the push to active.
 
--- Adds `n` leases, given as a list of score, id, score, id, … Returns how many ids had no
--- lease before. This is the first write of a fetch. If memory is full or the key has a wrong type, Redis
--- refuses it, and nothing has changed.
+-- Adds `n` leases, given as a list of score, id, score, id, … Returns how many ids had no lease before. This is
+-- the first write of a fetch. If memory is full or the key has a wrong type, Redis refuses this write, and
+-- nothing has changed.
 local function add_leases(lease, expires_at, leases, n)
   if n < 16 then return redis.call('ZADD', lease, unpack(leases)) end
   -- Redis keeps a sorted set of up to 128 short members as one block, and walks it twice for each new member.
@@ -55,7 +56,7 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
         leases[2 * taken - 1], leases[2 * taken] = expires_at, id
       end
     end
-    -- If an id had a lease before, its task is active, or the id is twice in pending. It must run only once.
+    -- If an id had a lease before, its task is active, or pending has the id twice. A task must run only once.
     if taken > 0 and add_leases(lease, expires_at, leases, taken) < taken then
       taken = drop_active(active, ids, keys, msgs)
     end

@@ -1,9 +1,9 @@
--- done(active, lease, prefix, range, first): deletes the tasks that ARGV lists from index `first` on, in
--- the form of ARGV[4…] of done.lua. `range` is ARGV[3] of done.lua. Returns the reply of done.lua, and how
--- many tasks were deleted. The caller must count them.
+-- done(active, lease, prefix, range, first): deletes the tasks that ARGV lists from index `first` on, in the
+-- form of ARGV[4…] of done.lua. `range` is ARGV[3] of done.lua. Returns the reply of done.lua, and how many tasks
+-- were deleted. The caller adds this number to the counters.
 
--- Drops the `left` tasks that were not in active from `ids` and `keys`, and marks them in `lost`. They are no
--- longer this run's, so their hashes stay. If the call names an id twice, the last mention counts as missing.
+-- `left` tasks were not in active. Drops them from `ids` and `keys`, and marks them in `lost`. They no longer
+-- belong to their runs, so their hashes stay. If the call names an id twice, the last mention counts as missing.
 local function drop_missing(ids, keys, indexes, lost, left, missing)
   for k = #ids, 1, -1 do
     if left == 0 then return end

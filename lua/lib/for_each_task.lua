@@ -1,5 +1,5 @@
 -- for_each_task(prefix, first, fields, act): calls act(key, id, …) for each task that ARGV lists from index
--- `first` on: `fields` elements per task, its id first. `key` is the key of the task's hash; `act` returns
+-- `first` on, with `fields` elements per task, the id first. `key` is the key of the task's hash. `act` returns
 -- whether it changed the task. Returns a list with 1 (changed) or 0 per task, and the number of 1s.
 local function for_each_task(prefix, first, fields, act)
   local replies, n, done = {}, 0, 0

@@ -3,8 +3,10 @@
 -- range are searched for in the whole list, from the same end. Returns how many were not found at all, and a
 -- table of how often each id was not found.
 --
--- LREM walks the list once for each id. Instead, the range is read once and written back without the ids, if both
--- hold: it has at most 4,000 tasks; there are at least 16 ids, or at least 3 and more than half as many as tasks.
+-- LREM walks the list once for each id. To read the range once, and to write it back without the ids, is cheaper
+-- in two cases, unless the range has more than 4,000 tasks:
+--   16 ids or more
+--   3 ids or more, if they are more than half of the range
 local function remove_active(active, ids, range)
   local missing, left, at_head, size = {}, #ids, range > 0, math.abs(range)
   for i = 1, left do missing[ids[i]] = (missing[ids[i]] or 0) + 1 end
