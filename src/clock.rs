@@ -27,20 +27,20 @@ pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }
 
-/// A random integer of this range.
+/// A random integer in this range.
 pub(crate) fn draw(range: Range<u64>) -> u64 {
     rand::rng().random_range(range)
 }
 
-/// `duration` times a random factor of this range: `jitter(d, 0.5..1.5)` is `d` on average.
+/// `duration` times a random factor in this range: `jitter(d, 0.5..1.5)` is `d` on average.
 pub(crate) fn jitter(duration: Duration, factor: Range<f64>) -> Duration {
     duration.mul_f64(rand::rng().random_range(factor))
 }
 
 /// Draws version 4 UUIDs, for one client or server.
 ///
-/// Each client and each server has a generator of its own, seeded by the operating system. After a fork, a
-/// generator of the whole process would draw the same ids in the parent and in the child. A client
+/// Each client and each server has a generator of its own, seeded by the operating system. One generator
+/// for the whole process would draw the same ids in the parent and in the child after a fork. A client
 /// cannot be used after a fork, so its generator cannot either.
 #[derive(Debug)]
 pub(crate) struct Uuids(Mutex<StdRng>);

@@ -1,8 +1,8 @@
 //! Work in the background, in one shape for all parts of servers and schedulers.
 //!
 //! A [`Service`] is started once, works until it is asked to stop, and then ends by itself. A
-//! [`Periodic`] makes one pass after another; [`Every`] makes a service of it. [`Services`] owns
-//! what it has started: nothing outlives it.
+//! [`Periodic`] makes one pass after another; [`Every`] makes a service of it. [`Services`] owns the
+//! services that it has started: when it is dropped, they are aborted.
 
 mod backoff;
 mod guarded;

@@ -1,4 +1,4 @@
-//! Services: how they are started, how they run, how they are stopped.
+//! Services: how they start, run and stop.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(counter.passes.load(Ordering::Relaxed), 1);
     }
 
-    /// Does not listen.
+    /// Does not end when it is asked to stop.
     struct Stubborn;
 
     impl Service for Stubborn {

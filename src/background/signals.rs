@@ -1,4 +1,4 @@
-//! The signals that `serve` understands. asynq: `signals_unix.go`.
+//! The signals that `serve` reacts to. asynq: `signals_unix.go`.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,7 +18,7 @@ fn failed(error: std::io::Error) -> Error {
 
 #[cfg(unix)]
 impl Signals {
-    /// Starts to listen: signals from now on are received, even before [`wait`](Self::wait).
+    /// Starts to listen. [`wait`](Self::wait) also receives the signals that came before it was called.
     pub(crate) fn listen() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         /// SIGTSTP has this number on Linux and 18 on the BSDs and macOS.

@@ -21,7 +21,7 @@ pub(crate) struct NewTask {
 }
 
 impl NewTask {
-    /// Whether it becomes pending and needs no lock.
+    /// Whether the task becomes pending at once and needs no lock.
     pub(crate) fn is_plain(&self) -> bool {
         self.placement == Placement::Pending && self.lock.is_none()
     }

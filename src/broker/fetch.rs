@@ -16,10 +16,10 @@ pub(crate) struct RawTask {
 pub(crate) enum Fetched {
     /// The queue is paused.
     Paused,
-    /// Tasks, the oldest first. Fewer than were asked for: the queue is empty now.
+    /// Tasks, the oldest first. If there are fewer than were asked for, the queue is empty now.
     Tasks {
         tasks: Vec<RawTask>,
-        /// How many ids were dropped, because their hash is gone or they are active already.
+        /// How many ids were dropped: their message is gone, or they are active already.
         dropped: u64,
     },
 }

@@ -1,8 +1,9 @@
-//! What clients, servers and inspectors may ask of storage: the seam between the product and Redis.
+//! What clients, servers and inspectors may ask of storage. The rest of the crate sees Redis only
+//! through this module and `connection`.
 //!
-//! The types of requests and replies are here, one file a subject. The verbs are methods of
-//! [`Broker`] in `redis/`; a verb that writes is one script of `lua/`. A verb for many tasks gives
-//! each task a result of its own.
+//! The types of requests and replies are here, one file for each subject. The verbs are methods of
+//! [`Broker`] in `redis/`. A verb that changes tasks calls a script of `lua/`. A verb for many tasks
+//! gives each task a result of its own.
 
 mod enqueue;
 mod fetch;

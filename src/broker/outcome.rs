@@ -1,4 +1,4 @@
-//! What runs come to, and how it is acknowledged.
+//! Outcomes of runs, and what Redis needs to write them.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ pub(crate) enum Outcome {
         /// The key of the unique lock to release.
         lock: Option<String>,
     },
-    /// The task succeeded and is kept for its retention.
+    /// The task succeeded and is kept until its retention ends.
     Completed {
         /// The key of the unique lock to release.
         lock: Option<String>,
@@ -54,9 +54,9 @@ pub(crate) struct Claim {
     pub(crate) id: Str,
     /// The owner token of the fetch, unique among all fetches. Empty for a recoverer.
     pub(crate) owner: Str,
-    /// The message as it was fetched, for a lease that may have expired; for a recoverer, as it was listed.
-    /// A Go server that has taken the task since then leaves the owner token as it is, but the message
-    /// differs.
+    /// The message as it was fetched, if the lease may have expired. A Go server may have fetched the
+    /// task since then: the owner token is still ours, but the message differs. A recoverer gives the
+    /// message as it was listed.
     pub(crate) original: Option<Bytes>,
 }
 
@@ -67,10 +67,10 @@ pub(crate) struct Acknowledgement {
     pub(crate) outcome: Outcome,
 }
 
-/// Who writes outcomes, and so what Redis checks first.
+/// Who writes outcomes. This decides what the script checks first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Authority {
-    /// The server that holds the runs. Every claim must still be valid.
+    /// The server that holds the runs. The claim of each task must be valid.
     Owner(ActiveRange),
     /// A recoverer. The lease must have expired at least this long ago, and the stored message
     /// must still be the claim's original.
@@ -78,12 +78,12 @@ pub(crate) enum Authority {
 }
 
 /// Where in *active* the tasks of a call are expected. Only calls with done tasks use it. A wrong range
-/// costs time, nothing else: tasks that are not there are searched for in the whole list.
+/// only costs time: tasks outside the range are searched for in the whole list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ActiveRange {
-    /// Among this many of the newest.
+    /// Among this many of the newest tasks.
     Newest(usize),
-    /// Among this many of the oldest.
+    /// Among this many of the oldest tasks.
     Oldest(usize),
 }
 

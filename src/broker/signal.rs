@@ -1,7 +1,7 @@
 //! What Redis notifies a server of, and what the server reports so that it is notified again.
 
-/// Something has changed, or may have changed, in a queue. The queue is named by its index among the
-/// tracked queues.
+/// What a notification or a read means for a server. A queue is given by its index among the tracked
+/// queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Tasks may be pending.
@@ -16,7 +16,7 @@ pub(crate) enum Signal {
     Reset,
 }
 
-/// What a server has found or done in a queue, after which it needs the next signal.
+/// What a server has found or done in a queue. After that it needs the next signal of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// A fetch got fewer tasks than it asked for.
@@ -29,6 +29,6 @@ pub(crate) enum Report {
     },
     /// The due tasks of a queue were forwarded.
     Forwarded { queue: usize },
-    /// The completed tasks of a queue whose retention has ended were deleted.
+    /// The completed tasks whose retention has ended were deleted from a queue.
     Cleaned { queue: usize },
 }

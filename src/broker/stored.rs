@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::RawTask;
 use crate::wire::TaskState;
 
-/// A task as it lies in Redis.
+/// A task as it is stored in Redis.
 #[derive(Debug)]
 pub(crate) struct StoredTask {
     pub(crate) message: Bytes,
@@ -22,6 +22,6 @@ pub(crate) struct StoredTask {
 #[derive(Debug, Default)]
 pub(crate) struct ExpiredLeases {
     pub(crate) tasks: Vec<RawTask>,
-    /// How many ids were dropped because their hash is gone.
+    /// How many ids were dropped, because their message is gone.
     pub(crate) dropped: u64,
 }

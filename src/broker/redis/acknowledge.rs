@@ -14,8 +14,8 @@ use crate::wire::QueueKeys;
 const STATISTICS_DAYS: i64 = 90;
 
 impl Broker {
-    /// Writes outcomes, all of one kind and one queue. Returns for each task whether the authority
-    /// still held; if not, nothing is written about that task.
+    /// Writes outcomes, all of one kind and one queue. Returns for each task whether its outcome was
+    /// written. [`Authority`] has the conditions.
     pub(crate) async fn acknowledge(
         &self,
         queue: &QueueKeys,
@@ -39,7 +39,7 @@ impl Broker {
     }
 }
 
-/// The script call that writes outcomes of one kind: its script, and what the call as a whole takes.
+/// The script call that writes outcomes of one kind.
 fn call_for(
     kind: &Outcome,
     queue: &QueueKeys,
@@ -80,7 +80,7 @@ fn call_for(
     }
 }
 
-/// What a script takes for each task, after its claim.
+/// The arguments for one task that follow its claim.
 fn push_fields(args: &mut Vec<Value>, outcome: &Outcome) {
     match outcome {
         Outcome::Done { .. } | Outcome::Requeued => {}
@@ -111,7 +111,7 @@ fn push_fields(args: &mut Vec<Value>, outcome: &Outcome) {
     }
 }
 
-/// The keys and arguments of a script call, as they are put together.
+/// A script call while its keys and arguments are collected.
 struct AckCall {
     script: &'static Script,
     keys: Vec<Key>,
@@ -137,7 +137,7 @@ impl AckCall {
         self
     }
 
-    /// The counters of processed tasks, and the time at which those of the day expire.
+    /// The counters of processed tasks, and the time at which the counter of the day expires.
     fn processed(mut self, queue: &QueueKeys, now: DateTime<Utc>) -> Self {
         self.keys.extend(processed_keys(queue, now));
         self.args.push(day_counters_expiry(now));
@@ -152,7 +152,7 @@ impl AckCall {
             .key(queue.failed())
     }
 
-    /// Each task: its claim and the fields of its outcome.
+    /// For each task its claim and the fields of its outcome.
     fn each(mut self, acknowledgements: &[&Acknowledgement]) -> Self {
         self.args.reserve(6 * acknowledgements.len());
         for Acknowledgement { claim, outcome } in acknowledgements {
@@ -171,8 +171,8 @@ impl AckCall {
     }
 }
 
-/// Done tasks as `lua/lib/done.lua` takes them: consecutive tasks of one owner that need neither a
-/// lock released nor their message compared make up one part.
+/// Done tasks as `lua/lib/done.lua` takes them. Consecutive plain tasks with the same owner token make up
+/// one part.
 pub(super) fn push_done(args: &mut Vec<Value>, acknowledgements: &[&Acknowledgement]) {
     let mut rest = acknowledgements;
     while let Some(first) = rest.first() {
@@ -199,6 +199,7 @@ pub(super) fn push_done(args: &mut Vec<Value>, acknowledgements: &[&Acknowledgem
     }
 }
 
+/// Whether Redis need not compare the task's message, and there is no lock to release.
 fn is_plain(acknowledgement: &Acknowledgement) -> bool {
     acknowledgement.claim.original.is_none() && lock_of(acknowledgement).is_none()
 }
@@ -221,7 +222,7 @@ pub(super) fn day_counters_expiry(now: DateTime<Utc>) -> Value {
     number((now + TimeDelta::days(STATISTICS_DAYS)).timestamp())
 }
 
-/// Positive: among this many of the newest. Negative: among this many of the oldest.
+/// A positive number: among this many of the newest tasks. A negative one: of the oldest.
 pub(super) fn range(range: ActiveRange) -> Value {
     match range {
         ActiveRange::Newest(n) => number(n as i64),

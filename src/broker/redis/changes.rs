@@ -30,7 +30,7 @@ use crate::connection::{Owned, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
 
-/// How often all idle queues are checked in case a notification was lost: one command for all.
+/// How often idle queues are checked, in case a notification was lost: one command for all.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The same on a cluster, where each queue takes a command of its own.
 const CHECK_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
@@ -69,7 +69,7 @@ struct TrackingConnection {
 enum Reply {
     /// What a key of a queue contains.
     Contents(usize, Role, Contents),
-    /// How far Redis' clock is ahead of ours, and how many delayed sets exist. `None`: they lie in
+    /// How far Redis' clock is ahead of ours (ms), and how many delayed sets exist. `None`: they lie in
     /// several hash slots and cannot be counted in one command.
     Clock(i64, Option<i64>),
     /// The counts of a [check of idle queues](Changes::check_idle_queues).
@@ -77,10 +77,10 @@ enum Reply {
 }
 
 struct CheckReply {
-    /// How many of the keys exist. `None`: they lie in several hash slots and cannot be counted in one
-    /// command.
+    /// How many of the keys exist. A key that the command names twice counts twice. `None`: the keys lie
+    /// in several hash slots and cannot be counted in one command.
     found: Option<i64>,
-    /// How many times the command names the server's entry.
+    /// How many times the command names the key of the server's entry.
     own: i64,
     /// How many of the keys exist if no notification was lost.
     expected: i64,
@@ -132,7 +132,7 @@ impl Changes {
     /// The next signal. Cancel-safe.
     ///
     /// # Errors
-    /// If the connection fails. Nothing is tracked after that.
+    /// If the connection fails. After that nothing is tracked.
     pub(crate) async fn next(&mut self) -> Result<Signal> {
         loop {
             if let Some(signal) = self.signals.pop_front() {
@@ -153,7 +153,7 @@ impl Changes {
         }
     }
 
-    /// Takes in what the server has found or done, and subscribes to the queue's next change.
+    /// Takes a report of the server, and subscribes to the queue's next change.
     pub(crate) fn report(&mut self, report: Report) {
         match report {
             Report::Drained {
@@ -245,7 +245,7 @@ impl Changes {
         }
     }
 
-    /// Asks for Redis' time, and counts the delayed sets. If more or fewer exist than are known, a
+    /// Asks for Redis' time, and counts the delayed sets. If the count differs from the known number, a
     /// notification was lost.
     fn check_clock_and_sets(&self) {
         let connection = Arc::clone(&self.connection);
@@ -260,11 +260,16 @@ impl Changes {
         }));
     }
 
-    /// Counts keys of which we know whether they exist, unless a notification was lost: the pending lists
-    /// of idle queues (absent) and the flags of paused queues (present).
+    /// Counts keys with one `EXISTS`. A wrong count means that a notification was lost.
     ///
-    /// The server's entry is among the keys, more often than all other keys together. If fewer keys exist
-    /// than that, the entry is gone: Redis was probably emptied and has forgotten the subscriptions.
+    /// | key | named | must exist |
+    /// |---|---|---|
+    /// | server's entry | n + 1 times, n = number of queues | yes |
+    /// | pending list of each idle queue that is not paused | once | no |
+    /// | flag of each paused queue | once | yes |
+    ///
+    /// The other keys are at most n. So if the count is below n + 1, the entry is gone: Redis was probably
+    /// emptied and has forgotten the subscriptions.
     fn check_idle_queues(&self) {
         let own = self.queues.len() + 1;
         let mut keys = vec![self.entry_key.clone(); own];
@@ -317,7 +322,7 @@ impl TrackingConnection {
             .await
             .map_err(|error| map_redis_error(error, "track a sorted set"));
         match first {
-            // A key of a wrong type concerns this queue alone.
+            // A key of a wrong type must not stop the tracking of other keys.
             Err(error) if !error.is_transient() => {
                 tracing::warn!(key, %error, "cannot track a sorted set");
                 Ok(Contents::FirstScore(None))
@@ -354,7 +359,7 @@ fn connection_ended() -> Error {
 
 fn every(interval: Duration) -> Interval {
     let mut ticks = interval_at(clock::monotonic() + interval, interval);
-    // After a pause of the process one check is enough.
+    // If the process was suspended, one check after that is enough.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }

@@ -1,5 +1,5 @@
-//! New tasks: one script call for each queue and chunk, all sent together. Where keys lie in different
-//! hash slots, an `SADD` of the queue's name comes first.
+//! New tasks: split into chunks, each of one queue. Each chunk is one script call, and all calls are sent
+//! together. If keys lie in different hash slots, an `SADD` of the queue's name comes first.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::wire::{self, Placement, TaskMessage, keys};
 
 /// The most tasks in one script call.
 const MAX_CHUNK: usize = 100;
-/// A chunk with this many bytes of messages takes no more tasks.
+/// A chunk with this many bytes of messages or more takes no more tasks.
 const MAX_CHUNK_BYTES: usize = 1 << 20;
-/// How often a call is sent at most, if its reply is lost each time.
+/// How many times a call is sent at most, if each reply is lost.
 const ATTEMPTS: u32 = 3;
 /// The longest time that storing a task may take, whatever the command timeout.
 const MAX_ENQUEUE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// The pause before a call is sent again, times the number of attempts so far.
+/// The pause before a call is sent again is this, times the number of attempts so far.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Broker {
@@ -39,8 +39,8 @@ impl Broker {
 
     /// Stores tasks. The results are in the order of the tasks.
     ///
-    /// A call without a reply is sent again with a mark: a task that is stored already, with the same
-    /// message, then counts as stored by this call.
+    /// A call whose reply is lost is sent again with a mark. If a task with the same id and message is
+    /// stored already, the marked call counts it as stored.
     pub(crate) async fn enqueue(&self, tasks: Vec<NewTask>) -> Vec<Result<()>> {
         let mut results: Vec<Option<Result<()>>> = tasks.iter().map(|_| None).collect();
         let chunks = chunks(tasks);
@@ -57,11 +57,11 @@ impl Broker {
             }
         }
         if !found.is_empty() {
-            // The task that was found may be another one of this batch, with the same id.
-            let mut held: HashSet<(&str, &str)> = stored.into_iter().map(identity).collect();
+            // The message that was found may be that of another task of `tasks` with the same id.
+            let mut stored_ids: HashSet<(&str, &str)> = stored.into_iter().map(identity).collect();
             found.sort_unstable_by_key(|(index, _)| *index);
             for (index, task) in found {
-                if !held.insert(identity(task)) {
+                if !stored_ids.insert(identity(task)) {
                     results[index] = Some(Err(conflict(task)));
                 }
             }
@@ -86,7 +86,7 @@ impl Broker {
                     tokio::time::sleep(PAUSE * attempt).await;
                     attempt += 1;
                 }
-                // Closed in the meantime. The lost reply matters more: the task may be stored.
+                // The client was closed in the meantime. The lost reply matters more: the task may be stored.
                 Err(error) if error.kind() == ErrorKind::Closed => break lost.unwrap_or(error),
                 Err(error) => break error,
             }
@@ -111,9 +111,9 @@ impl Broker {
         let queue_keys = &chunk[0].1.keys;
         let queue = queue_keys.queue();
         let client = self.client()?;
-        let apart = self.hash_slots_differ();
-        if apart {
-            // A queue must be known before anything of it can be seen.
+        let hash_slots_differ = self.hash_slots_differ();
+        if hash_slots_differ {
+            // The queue is registered first, so that no task is stored in a queue that nobody can see.
             client
                 .sadd::<(), _, _>(keys::QUEUES, queue)
                 .await
@@ -125,7 +125,7 @@ impl Broker {
                 Key::from(queue_keys.scheduled()),
                 Key::from(queue_keys.groups()),
             ];
-            if !apart {
+            if !hash_slots_differ {
                 keys.push(Key::from_static_str(keys::QUEUES));
             }
             let mut args: Vec<Value> = Vec::with_capacity(6 + 2 * chunk.len());
@@ -137,7 +137,7 @@ impl Broker {
             (keys, args)
         };
         let replies = match ENQUEUE.call(client, build).await {
-            Err(error) if !apart && self.note_crossslot(&error) => {
+            Err(error) if !hash_slots_differ && self.note_crossslot(&error) => {
                 // Redis has not run the script.
                 return Box::pin(self.send_chunk(chunk, again)).await;
             }
@@ -197,8 +197,8 @@ fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
     chunks.into_iter().map(|(_, chunk)| chunk).collect()
 }
 
-/// The tasks as `lua/enqueue.lua` takes them: consecutive plain tasks make up one part, in which no id may
-/// come twice.
+/// The tasks as `lua/enqueue.lua` takes them. Consecutive plain tasks make up one part. No id may be twice
+/// in one part.
 fn push_tasks(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
     let mut given: HashSet<&str> = HashSet::new();
     let mut rest = chunk;
@@ -245,7 +245,7 @@ fn push_with_options(args: &mut Vec<Value>, task: &NewTask) {
     args.push(number(ttl));
 }
 
-/// The result of one task, from its part of the reply.
+/// The result of one task, from its element of the reply.
 fn result_of(value: Value, task: &NewTask) -> Result<Stored> {
     let queue = task.keys.queue();
     match value {
@@ -290,7 +290,7 @@ fn conflict(task: &NewTask) -> Error {
     .with_task_id(task.id.to_string())
 }
 
-/// Whether a stored message is the one that was sent, apart from the fields that runs change.
+/// Whether two messages are equal, apart from the fields that runs change.
 fn is_same_task(stored: &Bytes, sent: &Bytes) -> bool {
     let as_sent = |raw: &Bytes| {
         wire::decode_task(raw.clone()).map(|message| TaskMessage {

@@ -15,8 +15,8 @@ impl Broker {
     /// Moves up to `want` of the oldest pending tasks to *active*, each with a lease and with the
     /// owner token of this fetch.
     ///
-    /// After an error that [is transient](crate::Error::is_transient) the tasks may have been moved:
-    /// [`restore_fetch`](Self::restore_fetch) returns them.
+    /// If Redis refuses the fetch ([`ErrorKind::Redis`](crate::ErrorKind::Redis)), no task was moved. After
+    /// any other error tasks may have been moved: [`restore_fetch`](Self::restore_fetch) restores them.
     pub(crate) async fn dequeue(
         &self,
         queue: &QueueKeys,
@@ -56,8 +56,8 @@ impl Broker {
         Ok((fetched, acknowledged))
     }
 
-    /// Returns the tasks that the fetch with this owner token has moved to *pending*, uncounted and
-    /// next in line. Returns how many.
+    /// Restores the tasks of the lost fetch with this owner token: they are pending again, uncounted and
+    /// next in line. Returns how many were restored.
     pub(crate) async fn restore_fetch(&self, queue: &QueueKeys, owner: &Str) -> Result<u64> {
         let build = || {
             let keys = vec![

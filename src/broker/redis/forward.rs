@@ -1,4 +1,4 @@
-//! What is due by time: forwarding due tasks, deleting completed tasks after their retention.
+//! Forwarding due tasks, and deleting completed tasks whose retention has ended.
 
 use fred::types::{Key, Value};
 
@@ -11,8 +11,8 @@ use crate::wire::QueueKeys;
 const FORWARD_BATCH: i64 = 100;
 
 impl Broker {
-    /// Forwards all due tasks of a queue: from *scheduled*, then from *retry*. A failure of one of
-    /// the two does not stop the other.
+    /// Forwards all due tasks of a queue: from *scheduled*, then from *retry*. A failure with one set does
+    /// not stop the other.
     pub(crate) async fn forward(&self, queue: &QueueKeys) -> Result<()> {
         let scheduled = self.forward_from(queue, queue.scheduled()).await;
         let retry = self.forward_from(queue, queue.retry()).await;
@@ -41,15 +41,15 @@ impl Broker {
                     .get(i)
                     .map_or(Ok(0), |n| reply::integer(n, FORWARD.name))
             };
-            let (examined, refused) = (count(0)?, count(1)?);
-            if refused > 0 {
+            let (read, postponed) = (count(0)?, count(1)?);
+            if postponed > 0 {
                 tracing::warn!(
                     queue = queue.queue(),
-                    tasks = refused,
+                    tasks = postponed,
                     "due tasks cannot join their groups, next attempt in a minute"
                 );
             }
-            if examined < FORWARD_BATCH {
+            if read < FORWARD_BATCH {
                 return Ok(());
             }
         }

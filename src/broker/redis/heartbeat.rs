@@ -1,4 +1,4 @@
-//! A server's own entries: its state and the tasks that it runs.
+//! A server's entry: its state and its running tasks.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -13,7 +13,8 @@ use crate::error::Result;
 use crate::wire::keys;
 
 impl Broker {
-    /// Writes the state of a server and of its workers, with a TTL of `ttl_secs`.
+    /// Writes a server's entry, with a TTL of `ttl_secs`. `workers` are the running tasks: id and
+    /// `WorkerInfo`.
     ///
     /// The members of the two global sets are written first, as in asynq.
     pub(crate) async fn write_server_state(
@@ -30,7 +31,7 @@ impl Broker {
             self.client()?
                 .zadd::<(), _, _>(set, None, None, false, false, (expires_at, member))
                 .await
-                .map_err(|error| map_redis_error(error, "write server state"))?;
+                .map_err(|error| map_redis_error(error, "write the server's entry"))?;
         }
         let build = || {
             let keys = vec![Key::from(server_key), Key::from(workers_key)];
@@ -46,13 +47,13 @@ impl Broker {
         HEARTBEAT.call(self.client()?, build).await.map(drop)
     }
 
-    /// Removes the entries of a server.
+    /// Removes a server's entry.
     pub(crate) async fn clear_server_state(
         &self,
         server_key: &str,
         workers_key: &str,
     ) -> Result<()> {
-        let failed = |error| map_redis_error(error, "clear server state");
+        let failed = |error| map_redis_error(error, "remove the server's entry");
         for (set, member) in [(keys::SERVERS, server_key), (keys::WORKERS, workers_key)] {
             self.client()?
                 .zrem::<(), _, _>(set, member)

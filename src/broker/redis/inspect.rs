@@ -64,7 +64,7 @@ impl Broker {
         }))
     }
 
-    /// Whether `asynq:queues` has this queue.
+    /// Whether `asynq:queues` contains this queue.
     pub(crate) async fn queue_exists(&self, queue: &str) -> Result<bool> {
         self.client()?
             .sismember(keys::QUEUES, queue)

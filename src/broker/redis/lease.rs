@@ -1,4 +1,4 @@
-//! Leases: renewing those of this server, listing those that have expired.
+//! Leases: renewing the leases of this server, listing expired leases.
 
 use fred::interfaces::{ClientLike, SortedSetsInterface};
 use fred::types::{Key, Value};
@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::wire::QueueKeys;
 
 impl Broker {
-    /// Renews leases for [`LEASE`] from now, by Redis' clock. Returns for each task, given by its id
-    /// and owner token, whether the owner still has it.
+    /// Renews leases for [`LEASE`] from now, by Redis' clock. `tasks` are ids with owner tokens. Returns
+    /// for each task whether its lease was renewed.
     pub(crate) async fn extend_leases(
         &self,
         queue: &QueueKeys,
@@ -43,8 +43,8 @@ impl Broker {
         Ok(secs)
     }
 
-    /// The time at which the first lease of a queue expires (unix s). One cheap command, which saves
-    /// listing the leases while none has expired.
+    /// The time at which the first lease of a queue expires (unix s). This is one cheap command. While no
+    /// lease has expired, it saves listing them.
     pub(crate) async fn first_lease_expiry_unix_secs(
         &self,
         queue: &QueueKeys,
@@ -57,8 +57,8 @@ impl Broker {
         Ok(reply::score(first))
     }
 
-    /// Up to `limit` tasks whose lease expired at least `expired_secs` ago by Redis' clock, the
-    /// oldest first.
+    /// Up to `limit` tasks whose lease expired at least `expired_secs` ago by Redis' clock, the oldest
+    /// lease first.
     pub(crate) async fn expired_leases(
         &self,
         queue: &QueueKeys,

@@ -1,4 +1,5 @@
-//! The verbs of [`Broker`] on Redis, one file a subject: the only place with Redis commands.
+//! The verbs of [`Broker`] on Redis, one file for each subject. Commands about queues and tasks are only
+//! here.
 
 mod acknowledge;
 mod changes;
@@ -38,8 +39,8 @@ struct Shared {
     link: Link,
     closed: AtomicBool,
     /// Keys with different hash tags may lie in different hash slots, so that no command may name both.
-    /// This is known of a cluster. A server that was given as a single one may be a node of a cluster,
-    /// or a proxy to one: the first CROSSSLOT error shows it.
+    /// For a cluster this is set at the start. What the settings call a single server may be a node of a
+    /// cluster, or a proxy to a cluster: then the first CROSSSLOT error sets it.
     hash_slots_differ: AtomicBool,
     queue_keys: RwLock<HashMap<String, QueueKeys>>,
 }
@@ -92,7 +93,7 @@ impl Broker {
         self.0.hash_slots_differ.load(Ordering::Relaxed)
     }
 
-    /// If the error is CROSSSLOT, remembers that keys lie in different hash slots. Returns whether it was.
+    /// Returns whether the error is CROSSSLOT. If so, remembers that keys lie in different hash slots.
     fn note_crossslot(&self, error: &Error) -> bool {
         let crossslot = crosses_slots(error);
         if crossslot {

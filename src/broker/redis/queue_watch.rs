@@ -1,12 +1,12 @@
-//! Which key of a queue is read next, and what its contents mean. No I/O, no clock.
+//! Which key of a queue is read next, and what the contents of the key mean. No I/O, no clock.
 
 use std::time::Duration;
 
 use crate::broker::Signal;
 use crate::clock;
 
-/// The first and the longest pause before a server subscribes again to a queue whose tasks other
-/// servers keep taking first.
+/// The first and the longest pause before a server subscribes to a queue again, after empty fetches in a
+/// row.
 const FIRST_HERD_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_HERD_PAUSE: Duration = Duration::from_millis(100);
 /// The pause before a sorted set is read again, so that a set which changes all the time is not
@@ -44,16 +44,17 @@ pub(super) enum Contents {
 
 /// What is known of one queue.
 ///
-/// For fetching, one key at a time is tracked: the pending list of an empty queue, the flag of a
-/// paused one.
+/// For fetching, one key at a time is tracked: the pending list of an empty queue, or the flag of a
+/// paused queue.
 #[derive(Debug, Default)]
 pub(super) struct QueueWatch {
     /// A fetch has drained the queue, and no [`Signal::Ready`] has followed.
     idle: bool,
     paused: bool,
-    /// The key whose read is in flight: the pending list or the flag. One read of a key is enough.
+    /// The key whose read is in flight: the pending list or the flag. A second read of the same key is not
+    /// sent.
     reading: Option<Role>,
-    /// How many fetches in a row found nothing.
+    /// How many fetches in a row were empty.
     empty_fetches: u32,
     /// The first scores of *scheduled* and *retry*.
     first_due: [Option<i64>; 2],
@@ -72,8 +73,8 @@ impl QueueWatch {
         self.read_awaited(clock::jitter(pause, 0.5..1.5))
     }
 
-    /// The key whose change will end the idle state: the flag of a paused queue, the pending list of
-    /// an empty one.
+    /// The awaited key, whose change ends the idle state: the flag of a paused queue, or the pending list
+    /// of an empty queue.
     pub(super) fn awaited(&self) -> Option<Role> {
         match (self.paused, self.idle) {
             (true, _) => Some(Role::Paused),
@@ -135,12 +136,12 @@ impl QueueWatch {
                 (Some(self.ready(queue)), None)
             }
             Role::Scheduled | Role::Retry => (None, Some(Read::after_a_change(role))),
-            // The next pass of the janitor looks at it: a time in the past means now.
+            // A time in the past: the janitor's next pass looks at this queue.
             Role::Completed => (Some(Signal::Expires(queue, Some(0))), None),
         }
     }
 
-    /// How many of *scheduled* and *retry* exist, as far as is known.
+    /// The known number of delayed sets of this queue: how many of *scheduled* and *retry* exist.
     pub(super) fn delayed_sets(&self) -> i64 {
         self.first_due.iter().flatten().count() as i64
     }
@@ -174,9 +175,11 @@ fn by_our_clock(at_unix_secs: i64, offset_ms: i64) -> i64 {
     at_unix_secs.saturating_mul(1000).saturating_sub(offset_ms)
 }
 
-/// How long a server waits before it subscribes again to an empty queue. When many idle servers are
-/// woken for each task, those that keep coming too late leave the queue to the others for a while: 5 ms
-/// after the second empty fetch in a row, doubled with each further one, at most 100 ms.
+/// How long a server waits before it subscribes to an empty queue again: 5 ms after the second empty
+/// fetch in a row, doubled with each further empty fetch, at most 100 ms.
+///
+/// When many idle servers are woken for one task, all but one find nothing. With the pause, a server that
+/// finds nothing several times in a row leaves the queue to the others for a while.
 fn herd_pause(empty_fetches: u32) -> Duration {
     let Some(doublings) = empty_fetches.checked_sub(2) else {
         return Duration::ZERO;

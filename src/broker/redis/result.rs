@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::wire::keys;
 
 impl Broker {
-    /// Writes the result of a running task. Returns false, and writes nothing, if `owner` no longer owns
-    /// the task.
+    /// Writes the result of a running task. Returns false, and writes nothing, if the task is not active
+    /// or has another owner token.
     pub(crate) async fn write_result(
         &self,
         queue: &str,

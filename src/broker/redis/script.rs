@@ -1,6 +1,4 @@
-//! The scripts of `lua/`: a table of them by name, and how to call one.
-//!
-//! Each script is sent with the parts of `lua/lib` that it uses in front of it.
+//! The scripts of `lua/`: a table of all scripts, and how to call them.
 
 use std::sync::LazyLock;
 
@@ -12,7 +10,7 @@ use crate::broker::Str;
 use crate::connection::map_redis_error;
 use crate::error::Result;
 
-/// A script of `lua/`, behind the parts of `lua/lib` that it uses.
+/// A script of `lua/`, with the parts of `lua/lib` that it uses in front of it.
 pub(super) struct Script {
     pub(super) name: &'static str,
     /// The most keys that the script takes.
@@ -115,7 +113,7 @@ mod tests {
 
     use super::TABLE;
 
-    /// A line of the table above.
+    /// A row of the table above.
     pub(super) struct Row {
         pub(super) name: &'static str,
         pub(super) keys: usize,

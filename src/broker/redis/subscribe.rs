@@ -11,8 +11,8 @@ use crate::connection::{Owned, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::keys;
 
-/// A subscription to the ids of tasks to cancel, on a connection of its own. It is restored after a
-/// lost connection, and ends when it is dropped.
+/// A subscription to the ids of tasks to cancel, on a connection of its own. If the connection is lost,
+/// fred connects and subscribes again. The subscription ends when it is dropped.
 pub(crate) struct Subscription {
     /// Keeps the connection open.
     _client: Owned<SubscriberClient>,
