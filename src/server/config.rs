@@ -12,8 +12,8 @@ use crate::task::Task;
 /// The average polling interval while all queues are empty. It applies only while Redis cannot notify
 /// the server.
 pub const DEFAULT_TASK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// The polling interval for tasks in scheduled and retry that are due. It applies only while Redis
-/// cannot notify the server.
+/// The polling interval for due tasks in scheduled and retry. It applies only while Redis cannot notify
+/// the server.
 pub const DEFAULT_DELAYED_TASK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for running handlers.
 pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -21,17 +21,17 @@ pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 pub const DEFAULT_HEALTH_CHECK_INTERVAL: Duration = Duration::from_secs(15);
 /// The interval at which completed tasks whose retention has ended are deleted.
 pub const DEFAULT_JANITOR_INTERVAL: Duration = Duration::from_secs(8);
-/// How many completed tasks one call deletes.
+/// How many completed tasks one call deletes at most.
 pub const DEFAULT_JANITOR_BATCH_SIZE: usize = 100;
 /// How long a cancelled handler may take to answer.
 pub const DEFAULT_CANCEL_GRACE: Duration = Duration::from_secs(1);
-/// How many tasks the archive of a queue may have.
+/// How many tasks the archive of a queue keeps at most.
 pub const DEFAULT_ARCHIVE_MAX_SIZE: u64 = 10_000;
-/// How long an archived task is kept.
+/// How long the archive of a queue keeps a task.
 pub const DEFAULT_ARCHIVE_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// The highest concurrency of one server.
 const MAX_CONCURRENCY: usize = 1 << 20;
-/// How many completed tasks one call may delete at most.
+/// The highest setting of `janitor_batch_size`.
 const MAX_JANITOR_BATCH_SIZE: usize = 10_000;
 /// The longest interval, a year. A longer setting is cut to it.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,4 +1,4 @@
-//! Announces runs that went wrong: to the hooks of the user, and in the log.
+//! Announces failed runs: to the user's hooks, and in the log.
 
 use super::config::{Config, ErrorHandler};
 use super::run::HeldRun;
@@ -23,12 +23,12 @@ impl Hooks {
         }
     }
 
-    /// A run has ended with an error. This comes before the decision on its task.
+    /// A run has ended with an error. This is called before the outcome is decided.
     pub(super) fn run_failed(&self, run: &HeldRun, error: &anyhow::Error) {
         call("error handler", &self.error_handler, run, error);
     }
 
-    /// The lease of a run was lost. Nothing is decided: the task belongs to another server.
+    /// A run has lost its lease. Its outcome is not decided: the task may belong to another server.
     pub(super) fn lease_lost(&self, run: &HeldRun) {
         let error = anyhow::Error::new(RunEnded::LeaseExpired);
         self.run_failed(run, &error);
@@ -39,7 +39,7 @@ impl Hooks {
         );
     }
 
-    /// A run that has ended with an error has this outcome.
+    /// The outcome of a run that has ended with an error is decided.
     pub(super) fn decided(&self, run: &HeldRun, error: &anyhow::Error, outcome: &Outcome) {
         match outcome {
             Outcome::Done { .. } => tracing::info!(

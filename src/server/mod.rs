@@ -1,9 +1,10 @@
 //! Processing tasks: [`Server`] and its parts.
 //!
 //! This file names all parts of a server and all channels between them. The processor fetches tasks,
-//! the executor runs them, the acknowledger writes their outcomes to Redis. `wake` says when there is
-//! something to fetch or to forward, `upkeep` keeps leases and queues in order. What several parts share
-//! is passed to them here: [`Gates`], [`Wakeups`], [`HeldRuns`], [`Acknowledgements`].
+//! the executor runs them, the acknowledger writes their outcomes to Redis. The parts in `wake` find out
+//! when there is something to fetch or to forward. The parts in `upkeep` renew leases, move due tasks, and
+//! recover or delete old ones. Several parts share [`Gates`], [`Wakeups`], [`HeldRuns`] and
+//! [`Acknowledgements`]: they are passed to these parts here.
 
 mod ack;
 mod builder;
@@ -177,8 +178,8 @@ impl Parts {
 /// Starts a server.
 async fn start(config: Config, handler: HandlerService, broker: Broker) -> Result<RunningServer> {
     let mut parts = Parts::new(&config, handler, &broker);
-    // The first heartbeat comes before the first task, so that whoever sees a task of this server active
-    // can see the server.
+    // The first heartbeat comes before the first fetch, so that asynqmon never shows an active task without
+    // its server.
     if let Err(error) = parts.heartbeater.pass().await {
         broker.close().await;
         return Err(error);
@@ -207,7 +208,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
         heartbeater: ServiceHandle::start(heartbeater, CancellationToken::new()),
         ended: ended.clone(),
     };
-    // The server outlives its handle until it has ended in order.
+    // In a tokio task of its own, the server ends in order even if its handle is dropped.
     tokio::spawn(supervisor.run());
     tracing::info!(
         server_id = stopper.server_id(),

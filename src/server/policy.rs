@@ -1,5 +1,5 @@
-//! Decisions: what the end of a run means for its task. No I/O and no effects, apart from two functions
-//! of the user's: the retry delay, and which errors count as failures.
+//! Decides the outcomes of runs. No I/O and no effects, apart from calls of two functions of the user:
+//! the retry delay, and whether an error counts as a failure.
 
 use std::time::Duration;
 
@@ -45,7 +45,8 @@ impl Policy {
         }
     }
 
-    /// Decides on a run by the answer of its handler, or by the reason for which the server ended it.
+    /// Decides the outcome of a run by the answer of its handler, or by the reason for which the server
+    /// ended the run.
     pub(super) fn decide(
         &self,
         message: &TaskMessage,
@@ -77,7 +78,7 @@ impl Policy {
         }
     }
 
-    /// Decides on a task whose server has disappeared, by its message.
+    /// Decides the outcome for a task whose server has disappeared.
     pub(super) fn decide_on_expired_lease(
         &self,
         message: &TaskMessage,
@@ -95,7 +96,7 @@ impl Policy {
         }
     }
 
-    /// A message that does not decode is archived unchanged, and not counted.
+    /// The outcome for a message that does not decode: archived unchanged, and not counted.
     pub(super) fn undecodable(&self) -> Outcome {
         Outcome::Archived {
             message: None,
@@ -104,7 +105,7 @@ impl Policy {
         }
     }
 
-    /// What the error asks for, unless a setting of the server decides.
+    /// What the error asks for, unless a setting of the server overrides it.
     fn verdict(&self, error: &anyhow::Error) -> Verdict {
         let unknown = find_error::<HandlerNotFound>(error).is_some();
         let canceled = find_error::<RunEnded>(error) == Some(&RunEnded::Canceled);

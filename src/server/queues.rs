@@ -29,7 +29,8 @@ pub(super) struct Queues {
     strict: bool,
 }
 
-/// Checks the configured queues: a blank name is refused, a queue of weight 0 is left out.
+/// Checks the configured queues: a blank name is refused, a queue of weight 0 is left out. If no queue is
+/// left, the server has the default queue.
 pub(super) fn validate(configured: &BTreeMap<String, u32>) -> Result<BTreeMap<String, u32>> {
     for name in configured.keys() {
         keys::validate_queue_name(name)
@@ -89,8 +90,8 @@ impl Queues {
         &self.weighted[index].0
     }
 
-    /// Distributes slots over the queues in `open` (by index) as asynq would by drawing a queue for each
-    /// slot: the chance of a queue is proportional to its weight. Returns the share of each queue.
+    /// Distributes slots over the queues in `open` (by index). Draws a queue for each slot: the chance of a
+    /// queue is proportional to its weight, as in asynq. Returns the share of each queue.
     ///
     /// `draw(n)` returns a random number below `n`.
     pub(super) fn distribute(

@@ -29,8 +29,8 @@ const LAST_CALLS: Duration = Duration::from_secs(5);
 /// | [`shutdown_now`](Self::shutdown_now) | ends | are dropped, and their tasks are requeued |
 ///
 /// The server ends in the background, on the runtime on which it was started. [`wait`](Self::wait) waits
-/// for its end. A [`stopper`](Self::stopper) does the same from other tokio tasks and threads, without
-/// waiting.
+/// for its end. A [`stopper`](Self::stopper) has the same three methods for other tokio tasks and threads,
+/// without the waiting.
 ///
 /// If the `RunningServer` is dropped before the server has ended, a warning is logged and the server ends
 /// as after [`shutdown_now`](Self::shutdown_now). If the runtime ends before the server, this is like a
@@ -43,7 +43,7 @@ const LAST_CALLS: Duration = Duration::from_secs(5);
 ///
 /// let redis = Connection::from_uri("redis://localhost")?;
 /// let server = Server::new(&redis).start(Mux::new()).await?;
-/// // … until this program is to end
+/// // … until this program must end
 /// if tokio::time::timeout(Duration::from_secs(3), server.shutdown()).await.is_err() {
 ///     server.shutdown_now().await; // the handlers take too long
 /// }
@@ -113,13 +113,13 @@ impl RunningServer {
     /// [`shutdown`](Self::shutdown) does. A shutdown that is waiting for handlers is cut short.
     ///
     /// # Cancel safety
-    /// As that of [`shutdown`](Self::shutdown).
+    /// The same as for [`shutdown`](Self::shutdown).
     pub async fn shutdown_now(&self) {
         self.stopper.shutdown_now();
         self.wait().await;
     }
 
-    /// Waits until the server has ended. It does not ask the server to end.
+    /// Waits until the server has ended. This does not ask the server to end.
     ///
     /// # Cancel safety
     /// If the future is dropped, nothing changes.
@@ -237,7 +237,7 @@ impl Supervisor {
         tracing::info!(server_id, "shut down");
     }
 
-    /// Waits until no run is left: each has ended, or is aborted.
+    /// Waits until no run is left. Aborts those that do not end in time.
     async fn end_runs(&mut self) {
         self.runs.close();
         let abort = self.stopper.abort_token();
@@ -251,8 +251,8 @@ impl Supervisor {
             () = abort.cancelled() => {}
             () = tokio::time::sleep(self.shutdown_timeout) => abort.cancel(),
         }
-        // The tasks of the sweeps in flight become runs, which are aborted as well. A fetch that has no
-        // reply by then is lost, and its tasks are restored.
+        // The tasks of the sweeps in flight become runs, which are aborted as well. A fetch without a reply
+        // by the deadline is lost, and its tasks are restored.
         self.processor.stop(clock::monotonic() + LAST_SWEEPS).await;
         self.runs.wait().await;
     }

@@ -16,7 +16,7 @@ use crate::test_support::RedisServer;
 
 /// How often each part is started and stopped.
 const ROUNDS: u64 = 25;
-/// By when a part must have stopped by itself.
+/// How long a part may take to stop by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn config() -> Config {

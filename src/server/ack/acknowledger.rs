@@ -1,8 +1,8 @@
 //! Sends acknowledgements to Redis until Redis has confirmed them. asynq: `syncer`, and the part of
 //! `processor` that acknowledges.
 //!
-//! Outcomes accumulate while a call is in flight, and the next call takes them all. A single outcome
-//! is sent at once. The lease of a task stays alive until Redis has confirmed its acknowledgement.
+//! Acknowledgements accumulate while calls are in flight, and the next call takes them. If no call is in
+//! flight, a single acknowledgement is sent at once, unless the next fetch can carry it.
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ pub(in crate::server) struct Acknowledger {
 impl Service for Acknowledger {
     const NAME: &'static str = "acknowledger";
 
-    /// `stop` fires when no more outcomes can be added: then everything that waits is sent and
-    /// confirmed before the service ends.
+    /// `stop` fires when no more acknowledgements will be added. The service ends when Redis has confirmed
+    /// all that wait.
     async fn run(self, stop: CancellationToken) {
         let mut calls: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
         loop {
@@ -54,7 +54,7 @@ impl Service for Acknowledger {
 }
 
 impl Acknowledger {
-    /// Yields, so that handlers that are about to finish can join the next batch.
+    /// Yields, so that runs that are about to finish can join the next batch.
     async fn yield_to_handlers(&self) {
         let mut before = self.acknowledgements.count();
         for _ in 0..MAX_YIELDS {

@@ -1,8 +1,7 @@
-//! Acknowledging: acknowledgements wait here for a call to Redis. A call that fails is repeated until
-//! Redis confirms it.
+//! Acknowledgements wait here for a call to Redis. A call that fails is repeated until Redis confirms it.
 //!
-//! Two parts take what waits: the acknowledger, whose calls do nothing else, and the processor, whose
-//! fetches can carry a few acknowledgements of done tasks.
+//! Two parts take what waits. The acknowledger sends it in calls of its own. The processor's fetches can
+//! carry a few acknowledgements of done tasks.
 
 mod acknowledger;
 mod waiting;
@@ -50,8 +49,8 @@ pub(super) struct Batch<'a> {
     taken: TakenBatch<Arc<HeldRun>>,
 }
 
-/// While it lives, a few acknowledgements of done tasks wait for the next sweep, whose fetches can carry
-/// them.
+/// While this value exists, a few acknowledgements of done tasks wait for the next sweep, whose fetches
+/// can carry them.
 pub(super) struct ExpectedSweep<'a>(&'a Acknowledgements);
 
 /// Counts a prefetched run until it starts, or until its acknowledgement waits.
@@ -66,8 +65,7 @@ impl Acknowledgements {
         }
     }
 
-    /// Adds the acknowledgement of a run. `frees_slot`: the caller frees the slot of the run right after
-    /// this call.
+    /// Adds the acknowledgement of a run. `frees_slot`: the caller will free the slot of the run at once.
     pub(super) fn add(&self, run: Arc<HeldRun>, ack: Acknowledgement, frees_slot: bool) {
         let added = self.lock().add(Arc::clone(&run), ack, frees_slot);
         if added.joins_refused {
@@ -107,14 +105,14 @@ impl Acknowledgements {
         self.lock().close();
     }
 
-    /// Takes the batches that can be sent now. Returns also when a pause after a failure ends.
+    /// Takes the batches that can be sent now. Also returns when the first pause after a failure ends.
     fn take_due(&self) -> (Vec<Batch<'_>>, Option<Instant>) {
         let Due { batches, resume_at } = self.lock().take_due(clock::monotonic());
         let batches = batches.into_iter().map(|taken| Batch::new(self, taken));
         (batches.collect(), resume_at)
     }
 
-    /// Whether nothing waits and nothing is in flight.
+    /// Whether nothing waits and no call is in flight.
     fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
@@ -128,7 +126,7 @@ impl Acknowledgements {
         self.changed.notified().await;
     }
 
-    /// Wakes the acknowledger if anything waits, or if the end is near.
+    /// Wakes the acknowledger if anything waits, or if no more acknowledgements will be added.
     fn notify_if_needed(&self) {
         if self.lock().needs_attention() {
             self.changed.notify_one();

@@ -14,7 +14,7 @@ use crate::server::queues::ServedQueue;
 pub(super) const MAX_BATCH: usize = 128;
 /// How many calls of one list may be in flight at once.
 const MAX_CALLS: usize = 2;
-/// How many tasks must wait before a call is sent beside another one.
+/// How many tasks must wait before a second call is sent beside the first.
 const LEAST_BESIDE: usize = 16;
 /// The most done tasks that a fetch carries. More would delay the fetch.
 const MAX_FOR_FETCH: usize = 16;
@@ -55,10 +55,10 @@ struct List<R> {
     /// How many tasks one call may take. After a refusal it is one, so that a task which Redis
     /// refuses does not stop the others.
     batch_size: usize,
-    /// Redis has refused the last call.
+    /// Redis has refused a call, and has confirmed none since then.
     refused: bool,
-    /// At least one acknowledgement must not wait for a fetch: the slot of its run is not free, or is
-    /// taken again.
+    /// At least one acknowledgement must not wait for a fetch: the slot of its run is not free, or the
+    /// expected sweep has started without it.
     send_now: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct TakenBatch<R> {
 pub(super) struct Added {
     /// The acknowledger must be woken. Otherwise the acknowledgement waits for the next sweep.
     pub(super) must_be_sent: bool,
-    /// Redis has refused the last call of its list.
+    /// Redis has refused a call of its list, and has confirmed none since then.
     pub(super) joins_refused: bool,
 }
 
@@ -99,7 +99,7 @@ impl<R> Default for WaitingLists<R> {
 }
 
 impl<R: WaitingRun> WaitingLists<R> {
-    /// Adds an acknowledgement. `frees_slot`: the caller frees the slot of the run right after this call.
+    /// Adds an acknowledgement. `frees_slot`: the caller will free the slot of the run at once.
     pub(super) fn add(&mut self, run: R, ack: Acknowledgement, frees_slot: bool) -> Added {
         let key = (run.queue().index, discriminant(&ack.outcome));
         let list = self
@@ -119,7 +119,7 @@ impl<R: WaitingRun> WaitingLists<R> {
         self.expected_sweeps += 1;
     }
 
-    /// An expected sweep has started, or is not expected any more. What waits now must not wait for it.
+    /// An expected sweep has started, or is no longer expected. What waits now must not wait for it.
     pub(super) fn expectation_ended(&mut self) {
         self.expected_sweeps -= 1;
         for list in self.lists.values_mut() {
@@ -132,8 +132,8 @@ impl<R: WaitingRun> WaitingLists<R> {
         self.unstarted_runs += 1;
     }
 
-    /// A prefetched run has started, or its acknowledgement waits. Returns whether it was the last one
-    /// that can come.
+    /// A prefetched run has started, or its acknowledgement waits. Returns whether no unstarted run is
+    /// left and none can come.
     pub(super) fn unstarted_run_removed(&mut self) -> bool {
         self.unstarted_runs -= 1;
         self.unstarted_runs == 0 && self.fetching_has_ended
@@ -149,16 +149,18 @@ impl<R: WaitingRun> WaitingLists<R> {
         self.closing = true;
     }
 
-    /// Whether the acknowledger must be woken: something waits, or the end is near.
+    /// Whether the acknowledger must be woken: something waits, or no more acknowledgements will be added.
     pub(super) fn needs_attention(&self) -> bool {
         self.closing || self.count() > 0
     }
 
     /// Takes everything that can be sent at this time.
     ///
-    /// Requeued tasks wait until no more can come, so that they return to *pending* in their order.
-    /// Unstarted ones wait until no unstarted run is left. With others among them, they wait until no
-    /// more acknowledgements will be added.
+    /// Requeued tasks wait until no more of them can come, so that they return to *pending* in their old
+    /// order:
+    ///
+    /// - If only unstarted runs wait: until fetching has ended and no unstarted run is left.
+    /// - If others wait too: until no more acknowledgements will be added.
     pub(super) fn take_due(&mut self, now: Instant) -> Due<R> {
         let unstarted_are_complete = self.fetching_has_ended && self.unstarted_runs == 0;
         let mut due = Due {
@@ -201,8 +203,8 @@ impl<R: WaitingRun> WaitingLists<R> {
         }
     }
 
-    /// A call has failed. Its acknowledgements wait again: in their old order if Redis did not answer,
-    /// behind all others and one at a time if Redis has `refused` them.
+    /// A call has failed, and its acknowledgements wait again. If Redis did not answer, they keep their old
+    /// order. If Redis has `refused` them, they wait behind all others, and each call takes one task.
     pub(super) fn failed(&mut self, taken: &mut TakenBatch<R>, refused: bool, now: Instant) {
         let Some(list) = self.lists.get_mut(&taken.key) else {
             return;
@@ -217,7 +219,7 @@ impl<R: WaitingRun> WaitingLists<R> {
         }
     }
 
-    /// A call is over. What it still has, because it was dropped without a result, waits again.
+    /// A call is over. If it was dropped without a result, its acknowledgements wait again.
     pub(super) fn call_ended(&mut self, taken: &mut TakenBatch<R>) {
         if let Some(list) = self.lists.get_mut(&taken.key) {
             list.calls -= 1;
@@ -255,13 +257,17 @@ impl<R: WaitingRun> List<R> {
     fn may_call(&self) -> bool {
         match self.calls {
             0 => !self.entries.is_empty(),
-            // Requeued tasks go in order, one call after the other.
+            // Requeued tasks are sent in order, one call after the other.
             _ if self.is_requeued() => false,
             calls => calls < MAX_CALLS && self.entries.len() >= LEAST_BESIDE.min(self.batch_size),
         }
     }
 
-    /// Whether a fetch may carry what waits: at most 16 done tasks, and the last call did not fail.
+    /// Whether a fetch may carry what waits:
+    ///
+    /// - At most 16 done tasks wait.
+    /// - The list does not pause after a failure.
+    /// - Redis has refused no call of the list since it last confirmed one.
     fn fits_a_fetch(&self) -> bool {
         let first = self.entries.front().map(|(_, ack)| &ack.outcome);
         matches!(first, Some(Outcome::Done { .. }))
@@ -279,7 +285,7 @@ impl<R: WaitingRun> List<R> {
         self.entries.iter().all(|(run, _)| !run.has_started())
     }
 
-    /// The newest requeued task goes first, so that the oldest one is next in line.
+    /// The newest requeued task is sent first, so that the oldest one is next in line.
     fn order_requeued(&mut self) {
         if self.is_requeued() {
             let entries = self.entries.make_contiguous();

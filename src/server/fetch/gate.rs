@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::background::Backoff;
 
-/// The gate of a queue is closed while this many of its held runs have refused acknowledgements.
+/// The gate of a queue is closed while this many of its held runs, or more, have refused acknowledgements.
 const MAX_REFUSED: usize = 1_000;
 
 /// The state of one queue. Times are passed in.
@@ -16,7 +16,7 @@ struct Gate {
     /// The end of the pause after a failed fetch.
     backs_off_until: Option<Instant>,
     backoff: Backoff,
-    /// How many acknowledgements Redis has refused.
+    /// How many held runs of the queue have refused acknowledgements.
     refused: usize,
     /// How many fetches from the queue are in flight.
     fetches: usize,
@@ -36,9 +36,11 @@ impl Gate {
         }
     }
 
-    /// Whether tasks may be fetched. Three things close a gate: the queue is drained (no task is pending,
-    /// or the queue is paused), a fetch has failed a short time ago, or Redis refuses too many
-    /// acknowledgements.
+    /// Whether tasks may be fetched. Each of these three closes the gate:
+    ///
+    /// - The queue is drained.
+    /// - The server backs off after a failed fetch.
+    /// - Redis has refused too many acknowledgements.
     fn is_open(&self, now: Instant) -> bool {
         let backs_off = self.backs_off_until.is_some_and(|until| now < until);
         !self.drained && !backs_off && self.refused < MAX_REFUSED
@@ -60,8 +62,8 @@ impl Gate {
     }
 }
 
-/// The queues that the next sweep asks, by descending weight. In strict order the list ends before an
-/// open queue that takes no fetch now.
+/// The queues that the next sweep asks, by descending weight. In strict order, the list ends before the
+/// first open queue that takes no fetch now.
 fn to_ask(gates: &[Gate], strict: bool, now: Instant) -> impl Iterator<Item = usize> {
     let open = gates
         .iter()
@@ -88,7 +90,7 @@ impl Gates {
         }
     }
 
-    /// Waits until a gate may have opened. Cancel-safe: an event between two calls is not missed.
+    /// Waits until a gate may have opened. Cancel-safe: a gate that opens between two calls is not missed.
     pub(super) async fn opened(&self) {
         self.opened.notified().await;
     }
@@ -156,12 +158,12 @@ impl Gates {
         self.opened.notify_one();
     }
 
-    /// Redis has refused one more acknowledgement of a queue's tasks.
+    /// One more held run of a queue has a refused acknowledgement.
     pub(in crate::server) fn one_refused_more(&self, queue: usize) {
         self.lock()[queue].refused += 1;
     }
 
-    /// Redis has confirmed one of the refused acknowledgements.
+    /// Redis has confirmed a refused acknowledgement of a queue.
     pub(in crate::server) fn one_refused_less(&self, queue: usize) {
         self.lock()[queue].refused -= 1;
         self.opened.notify_one();
@@ -180,7 +182,7 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn a_drained_queue_is_backs_off_until_a_notification() {
+    fn the_gate_of_a_drained_queue_is_closed_until_a_notification() {
         let (gates, now) = (Gates::new(2), clock::monotonic());
         gates.close_drained(0);
         assert_eq!(gates.to_ask(false, now), [1]);
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_is_woken_by_an_opened_gate() {
+    async fn waiting_ends_when_a_gate_opens() {
         let gates = Gates::new(1);
         gates.open(0);
         gates.opened().await;

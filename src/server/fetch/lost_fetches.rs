@@ -1,4 +1,4 @@
-//! Restores the tasks of lost fetches: they are in *active*, but no server runs them.
+//! Restores the tasks of lost fetches. These tasks are active, but no server runs them.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub(in crate::server) struct LostFetch {
     pub(in crate::server) sent_at: Instant,
 }
 
-/// The pauses before the searches for the tasks of a lost fetch. There are several, because the call
-/// may still be on its way to Redis while the first search finds nothing.
+/// The pauses before the searches for the tasks of a lost fetch. There are several searches, because the
+/// call may reach Redis after the first search.
 const PAUSES: [Duration; 6] = [
     Duration::ZERO,
     Duration::from_millis(500),
@@ -30,11 +30,11 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(12),
     Duration::from_secs(25),
 ];
-/// The pause before a search that failed is repeated.
+/// The pause before a failed search is repeated.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
-/// An older fetch is left to the recoverers. A recoverer takes a task 60 s after its fetch at the
-/// earliest: after 30 s of lease and 30 s of grace. A Go worker can have the task only after that, and
-/// would not change our owner token.
+/// The tasks of an older fetch are left to the recoverers. A recoverer takes a task 60 s after its fetch
+/// at the earliest: after 30 s of lease and 30 s of grace. After that a Go server may have the task, with
+/// our owner token still in its hash.
 const MAX_AGE: Duration = Duration::from_secs(55);
 
 /// Looks through *active* for tasks with the owner token of a lost fetch, and returns them to *pending*.
@@ -46,15 +46,15 @@ pub(in crate::server) struct Restorer {
 /// The search for the tasks of one fetch.
 struct Search {
     fetch: LostFetch,
-    /// How many searches were made.
-    made: usize,
+    /// How many searches have succeeded.
+    succeeded: usize,
     next_at: Instant,
 }
 
 impl Service for Restorer {
     const NAME: &'static str = "restorer";
 
-    /// After the stop, there is one more search for each fetch that is left.
+    /// After the stop, one more search is made for each fetch that is left.
     async fn run(mut self, stop: CancellationToken) {
         let mut searches: Vec<Search> = Vec::new();
         loop {
@@ -67,7 +67,7 @@ impl Service for Restorer {
                     let now = clock::monotonic();
                     let due = searches.iter_mut().filter(|search| search.next_at <= now);
                     join_all(due.map(|search| search.make(&self.broker))).await;
-                    searches.retain(|search| search.made < PAUSES.len());
+                    searches.retain(|search| search.succeeded < PAUSES.len());
                 }
             }
         }
@@ -83,7 +83,7 @@ impl Search {
     fn of(fetch: LostFetch) -> Self {
         Self {
             fetch,
-            made: 0,
+            succeeded: 0,
             next_at: clock::monotonic(),
         }
     }
@@ -104,8 +104,8 @@ impl Search {
                         "restored the tasks of a fetch whose reply was lost"
                     );
                 }
-                self.made += 1;
-                PAUSES.get(self.made).copied().unwrap_or_default()
+                self.succeeded += 1;
+                PAUSES.get(self.succeeded).copied().unwrap_or_default()
             }
             Err(error) => {
                 tracing::debug!(queue = queue.queue(), %error, "the search for the tasks of a lost fetch failed");

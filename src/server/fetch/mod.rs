@@ -1,7 +1,7 @@
 //! Fetching: from which queues, how many tasks at a time, and what happens after a lost reply.
 //!
-//! A *fetch* is one call to one queue. A *sweep* consists of fetches from the open queues, for as many
-//! tasks as there are free slots.
+//! A *fetch* is one call for tasks of one queue. A *sweep* consists of fetches from the open queues, for at
+//! most as many tasks as there are free slots.
 
 mod gate;
 mod lost_fetches;

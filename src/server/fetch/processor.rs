@@ -1,9 +1,8 @@
 //! Fetches tasks for free slots and starts their runs. asynq: `processor`.
 //!
-//! One fetch brings many tasks of one queue. A sweep fetches from all open queues. Two sweeps may be in
+//! One fetch brings many tasks of one queue. A sweep fetches from the open queues. Two sweeps may be in
 //! flight at once: the tasks for one half of the slots are fetched while those of the other half run. A
-//! sweep holds the permits of the slots that it asks for, so its tasks can run at once, unless tasks are
-//! prefetched.
+//! sweep holds the permits of the slots for which it asks, so each of its tasks has a slot when it arrives.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +40,7 @@ pub(in crate::server) struct Processor {
     pub(in crate::server) sizing: Sizing,
     pub(in crate::server) task_check_interval: Duration,
     pub(in crate::server) owners: OwnerTokens,
-    /// To the [`Restorer`](super::Restorer): fetches whose reply was lost or came too late.
+    /// To the [`Restorer`](super::Restorer): fetches whose reply was lost, or arrived too late.
     pub(in crate::server) lost: mpsc::UnboundedSender<LostFetch>,
 }
 
@@ -68,7 +67,7 @@ impl Service for Processor {
         let slots = Arc::new(Semaphore::new(self.sizing.capacity));
         let mut sweeps: FuturesUnordered<BoxFuture<'_, Sweep>> = FuturesUnordered::new();
         let mut requested = 0;
-        // Without tracking, all queues are asked at this time.
+        // Without tracking, the gates of all drained queues open at this time.
         let mut poll_at = self.next_poll();
         // While it is set, a few acknowledgements of done tasks wait for the next sweep.
         let mut expected = None;
@@ -111,7 +110,7 @@ impl Service for Processor {
             }
         }
         drop(expected);
-        // The tasks of the sweeps in flight run. On a shutdown, prefetched ones are requeued.
+        // Starts the runs of the sweeps in flight. In a shutdown, the executor requeues prefetched tasks.
         while let Some(sweep) = sweeps.next().await {
             self.start_runs(sweep);
         }
@@ -120,8 +119,7 @@ impl Service for Processor {
 }
 
 impl Processor {
-    /// COMPAT: asynq v0.26.0 polls at random times as well, between half the interval and one and a
-    /// half
+    /// COMPAT: asynq v0.26.0 also polls after 0.5 to 1.5 times the interval
     fn next_poll(&self) -> Instant {
         clock::monotonic() + clock::jitter(self.task_check_interval, 0.5..1.5)
     }
@@ -139,7 +137,7 @@ impl Processor {
             if self.sizing.is_worth_a_call(taken + free) {
                 break;
             }
-            // Handlers that are about to finish free their slots.
+            // Runs that are about to finish free their slots.
             tokio::task::yield_now().await;
             if slots.available_permits() <= free {
                 break;
@@ -161,7 +159,7 @@ impl Processor {
                 continue;
             }
             if reply.sent_at.elapsed() >= LEASE {
-                // Other servers may have some of the tasks by now. The rest is restored.
+                // Other servers may have some of the tasks by now. The others are restored.
                 tracing::warn!(
                     queue = queue.name(),
                     "a fetch took longer than the leases of its tasks"
@@ -200,8 +198,8 @@ impl Processor {
 }
 
 impl Processor {
-    /// Fetches from the open queues, as many tasks as there are permits. `expected` ends once the first
-    /// fetch has taken the acknowledgements that it carries.
+    /// Fetches from the open queues, at most as many tasks as there are permits. `expected` is dropped once
+    /// the first fetch has taken the acknowledgements that it carries.
     async fn sweep(
         &self,
         permits: OwnedSemaphorePermit,
@@ -244,7 +242,7 @@ impl Processor {
         let mut open = self.gates.to_ask(false, clock::monotonic());
         let mut replies = Vec::new();
         while want > 0 && !open.is_empty() && !stop.is_cancelled() {
-            // Another sweep may have drained some of them.
+            // Another sweep may have drained some of these queues.
             let now = clock::monotonic();
             open.retain(|queue| self.gates.takes_a_fetch(*queue, now));
             let shares = self.queues.distribute(want, &open, |n| clock::draw(0..n));
@@ -292,13 +290,13 @@ impl Processor {
     }
 }
 
-/// A fetch in flight. If it is dropped without a reply, it is a lost fetch.
+/// A fetch in flight. If it is dropped without a reply, it is reported as a lost fetch.
 struct Fetch<'p> {
     processor: &'p Processor,
     queue: &'p ServedQueue,
     owner: Str,
     sent_at: Instant,
-    /// No reply has come, so Redis may have moved tasks.
+    /// No reply has arrived, so Redis may have moved tasks.
     may_be_lost: bool,
     has_plenty: bool,
 }

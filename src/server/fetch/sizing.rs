@@ -14,21 +14,21 @@ pub(in crate::server) struct Sizing {
     /// How many tasks may run or wait here for their run: P = concurrency + prefetch. There is a slot for
     /// each.
     pub(in crate::server) capacity: usize,
-    /// How many tasks may be held at once, including those whose acknowledgement is in flight or
-    /// waits: concurrency + P.
+    /// How many runs may be held at once, without those whose acknowledgement Redis has refused:
+    /// concurrency + P.
     max_held: usize,
-    /// The most tasks of one sweep: half the capacity, so that the tasks of one half are fetched while
-    /// those of the other run; `min(max(⌈P/2⌉, min(16, P)), clamp(P/16, 128, 1000))`.
+    /// The most tasks of one sweep: `min(max(⌈P/2⌉, min(16, P)), clamp(P/16, 128, 1000))`. At half the
+    /// capacity, the tasks for one half of the slots are fetched while those of the other half run.
     max_sweep: usize,
-    /// A sweep for fewer tasks than this yields first, so that it can also use the slots of handlers
-    /// that are about to finish: `min(16, P)`.
+    /// `min(16, P)`. A sweep for fewer tasks yields first, so that it can also use the slots of runs that
+    /// are about to finish.
     worth_a_call: usize,
 }
 
 /// What a server does at the moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Load {
-    /// How many runs are held and count for the limit.
+    /// How many held runs count for the limit: all but those whose acknowledgement Redis has refused.
     pub(super) held: usize,
     /// How many tasks the sweeps in flight may bring.
     pub(super) requested: usize,
@@ -58,7 +58,8 @@ impl Sizing {
 
     /// How many slots must be free before the next sweep starts. `None`: no sweep may start now.
     ///
-    /// Beside another sweep only a large one is worth its calls: at least half of the largest.
+    /// The first sweep needs one slot. A second sweep beside it needs half of the largest sweep, but no more
+    /// than the headroom: a smaller sweep would not be worth its calls.
     pub(super) fn slots_needed(&self, load: Load) -> Option<usize> {
         let headroom = self.headroom(load);
         if load.sweeps >= MAX_SWEEPS || headroom == 0 {
@@ -70,7 +71,7 @@ impl Sizing {
         })
     }
 
-    /// How many tasks a sweep asks for that has `taken` slots while `free` more are free.
+    /// How many tasks a sweep asks for, if it has `taken` slots already and `free` more slots are free.
     pub(super) fn size(&self, load: Load, taken: usize, free: usize) -> usize {
         let most = self.max_sweep.min(self.headroom(load));
         taken + free.min(most.saturating_sub(taken))

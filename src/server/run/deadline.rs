@@ -1,4 +1,4 @@
-//! The deadline of a run. Pure.
+//! The deadline of a run. No I/O: times are passed in.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Executes runs: calls the handler, and enforces what may end a run before the handler answers.
+//! Executes runs: calls the handler, and ends a run at its deadline, a cancellation, a lost lease or an
+//! abort.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(in crate::server) struct Executor {
     pub(in crate::server) run_permits: Option<Arc<Semaphore>>,
     /// Fires when a shutdown begins: no prefetched task starts after that.
     pub(in crate::server) shutdown: CancellationToken,
-    /// Fires when a shutdown waits for handlers no longer.
+    /// Fires when a shutdown no longer waits for handlers.
     pub(in crate::server) abort: CancellationToken,
     pub(in crate::server) runs: TaskTracker,
 }
@@ -107,11 +108,12 @@ impl Executor {
         let slot = run.slot.release();
         self.acknowledge(run, outcome, slot.freed_now);
         drop(unstarted);
-        // The permits are freed last. This wakes the processor, and its fetch finds the acknowledgement.
+        // The permits are freed last. This wakes the processor, and its next fetch finds the acknowledgement.
         drop(slot);
     }
 
-    /// Waits for the permit of a prefetched task. Returns how a run has finished that does not start.
+    /// Waits for the permit of a prefetched task. `None`: the run may start. Otherwise the run does not
+    /// start, and has finished like this.
     async fn wait_for_permit(&self, permit: WaitForPermit, run: &HeldRun) -> Option<Finish> {
         let context = &run.context;
         tokio::select! {
@@ -141,7 +143,7 @@ impl Executor {
     async fn call_handler(&self, run: &HeldRun) -> Finish {
         let context = &run.context;
         if self.abort.is_cancelled() {
-            // Its task was fetched while the shutdown began. The handler is not called.
+            // The task was fetched while the shutdown began. The handler is not called.
             context.end(RunEnded::Canceled);
             return Finish::Aborted;
         }
@@ -217,8 +219,8 @@ impl Executor {
     }
 }
 
-/// Queues up for a permit to run, at once. Otherwise the order of the runs would be the order in which
-/// tokio first polls their tokio tasks, which is arbitrary.
+/// Joins the queue for permits to run now, so that runs start in the order of their fetch. Otherwise they
+/// would start in the arbitrary order in which tokio first polls their tokio tasks.
 fn queue_up(permits: &Arc<Semaphore>) -> WaitForPermit {
     let mut permit = Arc::clone(permits).acquire_owned().boxed();
     match permit.poll_unpin(&mut Context::from_waker(Waker::noop())) {

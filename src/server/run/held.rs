@@ -1,5 +1,5 @@
 //! The runs that a server holds: each from the fetch of its task until Redis has confirmed its
-//! acknowledgement, or its lease has expired.
+//! acknowledgement, or until the server has ended the run because it lost its lease.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use crate::wire::{self, DecodeError, TaskMessage};
 /// Reading a range of *active* this long costs Redis little.
 const SHORT_RANGE: usize = 256;
 
-/// A task that a fetch has brought, and the permit of the slot that it was fetched for.
+/// A task that a fetch has brought, and the permit of its slot.
 pub(in crate::server) struct FetchedTask {
     pub(in crate::server) queue: ServedQueue,
     pub(in crate::server) id: Str,
@@ -40,7 +40,7 @@ pub(in crate::server) struct HeldRun {
     pub(in crate::server) number: u64,
     pub(in crate::server) queue: ServedQueue,
     pub(in crate::server) id: Str,
-    /// The owner token of the fetch that brought it.
+    /// The owner token of the fetch that brought the task.
     pub(in crate::server) owner: Str,
     /// The message as it was fetched.
     raw: Bytes,
@@ -185,7 +185,7 @@ pub(in crate::server) struct HeldRuns {
 
 #[derive(Default)]
 struct Held {
-    /// By number, and so in the order in which the tasks arrived.
+    /// By number, which is the order in which the tasks arrived.
     runs: BTreeMap<u64, Arc<HeldRun>>,
     /// How many of them have a refused acknowledgement.
     refused: usize,
@@ -221,7 +221,8 @@ impl HeldRuns {
         runs
     }
 
-    /// Holds these runs no longer: Redis has confirmed them, or their leases have expired.
+    /// Stops holding these runs: Redis has confirmed their acknowledgements, or they have lost their
+    /// leases.
     pub(in crate::server) fn release<'r>(&self, runs: impl IntoIterator<Item = &'r Arc<HeldRun>>) {
         let mut state = self.lock();
         for run in runs {
@@ -279,8 +280,8 @@ impl HeldRuns {
         }
     }
 
-    /// Waits until a run is released, or no longer counts for the limit. Cancel-safe: changes since the
-    /// last call count.
+    /// Waits until a run is released, or no longer counts for the limit. Cancel-safe: a change between two
+    /// calls is not missed.
     pub(in crate::server) async fn headroom_changed(&self) {
         self.headroom_changed.notified().await;
     }

@@ -1,4 +1,4 @@
-//! Running: the tasks that a server holds, and what may end a run before its handler answers.
+//! Running: the runs that a server holds, and their execution.
 
 mod deadline;
 mod executor;

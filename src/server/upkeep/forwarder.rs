@@ -1,5 +1,7 @@
-//! Moves due tasks to *pending*: each at the second at which it is due, while Redis notifies this
-//! server; otherwise at an interval. asynq: `forwarder`.
+//! Moves due tasks to *pending*, or into their groups. asynq: `forwarder`.
+//!
+//! While Redis notifies this server, each task is moved in the second in which it is due. Otherwise the due
+//! tasks of all queues are moved at an interval.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use crate::clock;
 use crate::server::queues::Queues;
 use crate::server::wake::Wakeups;
 
-/// Several servers wait for the same second. Each adds a random delay below this one.
+/// Each server adds a random delay below this one, because several servers wait for the same second.
 const SPREAD_MS: u64 = 15;
 /// The longest sleep. A sleep does not notice that the wall clock was set, or that the machine was
 /// suspended.

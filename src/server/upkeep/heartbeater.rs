@@ -1,8 +1,8 @@
-//! Renews the leases of held tasks, and shows this server to asynqmon. asynq: `heartbeater`.
+//! Renews the leases of held runs, and shows this server to asynqmon. asynq: `heartbeater`.
 //!
 //! It owns the server's entry: the keys `asynq:servers:{…}` and `asynq:workers:{…}` of this server. The
 //! entry is written while the leases are renewed. A write may take 4 s at most, so it delays the next
-//! renewal by no more than that.
+//! renewal by 4 s at most.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Periodic for Heartbeater {
         renewed.and(written.unwrap_or_else(|_| Err(late())))
     }
 
-    /// Removes the keys of this server.
+    /// Removes the server's entry.
     async fn finish(&mut self) {
         let Identity {
             server_key,
@@ -149,8 +149,8 @@ fn worker_info(server: &ServerInfo, run: &HeldRun) -> Option<WorkerInfo> {
     })
 }
 
-/// Ends a run whose task belongs to another server now. If the handler has finished already, nothing is
-/// done: Redis will find the claim of the acknowledgement not valid.
+/// Ends a run that has lost its lease. If the handler has finished already, nothing is done: Redis checks
+/// the claim of the acknowledgement.
 fn end_without_lease(run: &HeldRun) {
     if !run.has_finished() {
         run.context.end(RunEnded::LeaseExpired);

@@ -1,4 +1,5 @@
-//! What keeps a server's queues in order beside the runs: one service a file.
+//! The services that do not run tasks: they renew leases, move, recover and delete tasks, listen for
+//! cancellations, and check Redis. One service in each file.
 
 mod forwarder;
 mod health_checker;

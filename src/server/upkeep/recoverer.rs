@@ -17,7 +17,7 @@ use crate::wire::{self, QueueKeys};
 const GRACE_SECS: u64 = 30;
 /// The most tasks that one call lists.
 const BATCH: usize = 100;
-/// After this many tasks that a pass could not take, it leaves the queue to the next pass.
+/// A pass leaves a queue to the next pass after this many tasks that it could not recover.
 const MAX_SKIPPED: usize = 1_000;
 
 pub(in crate::server) struct Recoverer {
@@ -60,7 +60,7 @@ impl Recoverer {
         if first.is_none_or(|expiry| expiry > expired_before) {
             return Ok(());
         }
-        // Tasks that could not be taken may be listed again.
+        // Tasks that could not be recovered may be listed again.
         let mut skipped: HashSet<Str> = HashSet::new();
         let mut result = Ok(());
         loop {
@@ -96,7 +96,7 @@ impl Recoverer {
         }
     }
 
-    /// Returns false if the task is no longer lost.
+    /// Returns false if the lease or the message of the task has changed since the task was listed.
     async fn recover_task(&self, queue: &QueueKeys, task: RawTask) -> Result<bool> {
         let now = clock::now();
         let acknowledgement = Acknowledgement {

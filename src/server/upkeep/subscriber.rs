@@ -48,8 +48,8 @@ impl Subscriber {
         }
     }
 
-    /// Ends the runs of tasks with this id. The same id may run in several queues, and the message
-    /// does not name one.
+    /// Ends the runs of tasks with this id. Several queues may have a task with the same id, and the
+    /// message on the channel does not name a queue.
     fn cancel(&self, id: &str) {
         for run in self.held.all() {
             if &*run.id == id && !run.has_finished() {

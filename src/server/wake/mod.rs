@@ -1,8 +1,8 @@
-//! What wakes the parts of a server: notifications of Redis, or a polling interval as the fallback.
+//! What wakes the parts of a server: notifications of Redis, or the polling fallback.
 //!
-//! The [`Watcher`] puts the signals of Redis into [`Gates`] and [`Wakeups`]. The processor waits for an
-//! open gate, and the forwarder for the first due time. The janitor looks at expiry times. While tracking
-//! is not available, these parts ask Redis at their intervals, as asynq does.
+//! The [`Watcher`] passes signals on to [`Gates`] and [`Wakeups`]. The processor waits for an open gate,
+//! and the forwarder for the first due time. The janitor looks at expiry times. While tracking is not
+//! available, these parts ask Redis at their intervals, as asynq does.
 
 mod watcher;
 
@@ -15,8 +15,8 @@ pub(super) use watcher::Watcher;
 use super::fetch::Gates;
 use crate::broker::Report;
 
-/// What wakes the forwarder and the janitor, whether Redis notifies this server, and the way to report to
-/// the watcher. Queues are named by their index.
+/// The due and expiry times of all queues, whether Redis notifies this server, and the channel for reports
+/// to the watcher. Queues are given by their index.
 pub(super) struct Wakeups {
     gates: Arc<Gates>,
     times: Mutex<Vec<QueueTimes>>,
@@ -33,7 +33,7 @@ pub(super) struct Wakeups {
 struct QueueTimes {
     /// When the first scheduled or retried task is due.
     due_ms: Option<i64>,
-    /// When the retention of the first completed task ends. 0: not known.
+    /// When the retention of the first completed task ends. 0: it is not known, so the queue is asked.
     expiry_ms: Option<i64>,
 }
 
@@ -90,7 +90,7 @@ impl Wakeups {
         self.report(Report::Forwarded { queue });
     }
 
-    /// The completed tasks of a queue whose retention has ended were deleted. The next expiry time will
+    /// The completed tasks whose retention has ended were deleted from a queue. The next expiry time will
     /// come from the watcher.
     pub(super) fn cleaned(&self, queue: usize) {
         self.set_expiry(queue, None);
@@ -98,7 +98,7 @@ impl Wakeups {
     }
 
     fn report(&self, report: Report) {
-        // Without tracking the report is not needed: when tracking begins, everything is read.
+        // Without tracking, no report is needed: when tracking begins, every queue is asked and every set read.
         if self.is_tracking() {
             let _ = self.reports.send(report);
         }

@@ -1,7 +1,7 @@
-//! Takes in the notifications of Redis for all parts of a server.
+//! Tracks the queues, and passes the signals on to gates and wakeups.
 //!
-//! Where Redis or the user's permissions forbid tracking, the parts poll at their intervals, and
-//! tracking is tried again once a minute.
+//! While tracking is not available, the parts poll at their intervals. Tracking is tried again: soon if the
+//! connection failed, once a minute if Redis or the user's permissions forbid it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::server::fetch::Gates;
 use crate::server::queues::Queues;
 
-/// The pause before tracking is tried again where it is forbidden.
+/// The pause before tracking is tried again if it is forbidden.
 const FORBIDDEN_PAUSE: Duration = Duration::from_secs(60);
 
 pub(in crate::server) struct Watcher {
@@ -25,7 +25,7 @@ pub(in crate::server) struct Watcher {
     pub(in crate::server) gates: Arc<Gates>,
     pub(in crate::server) wakeups: Arc<Wakeups>,
     pub(in crate::server) reports: mpsc::UnboundedReceiver<Report>,
-    /// The server's own key, which the heartbeater keeps alive.
+    /// The key of the server's entry, which the heartbeater renews.
     pub(in crate::server) server_key: String,
 }
 
