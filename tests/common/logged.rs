@@ -11,12 +11,13 @@ pub const FORWARD_FAILED: &str = "could not forward";
 pub const GROUP_NOT_JOINED: &str = "cannot join their groups";
 pub const IDS_DROPPED: &str = "dropped";
 pub const LEASE_LOST: &str = "lease was lost";
+pub const RUN_PANICKED: &str = "left a run without an outcome";
 pub const SET_NOT_TRACKED: &str = "cannot track a sorted set";
 pub const TASK_GONE: &str = "task is gone";
 pub const TRACKING_UNAVAILABLE: &str = "cannot track the queues";
 pub const UNDECODABLE: &str = "does not decode";
 
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 13] = [
     ACKNOWLEDGEMENT_FAILED,
     CLAIM_LOST,
     DROPPED_WHILE_RUNNING,
@@ -25,6 +26,7 @@ pub const ALL: [&str; 12] = [
     GROUP_NOT_JOINED,
     IDS_DROPPED,
     LEASE_LOST,
+    RUN_PANICKED,
     SET_NOT_TRACKED,
     TASK_GONE,
     TRACKING_UNAVAILABLE,

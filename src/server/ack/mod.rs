@@ -66,10 +66,10 @@ impl Acknowledgements {
     }
 
     /// Adds the acknowledgement of a run. `frees_slot`: the caller will free the slot of the run at once.
-    pub(super) fn add(&self, run: Arc<HeldRun>, ack: Acknowledgement, frees_slot: bool) {
-        let added = self.lock().add(Arc::clone(&run), ack, frees_slot);
+    pub(super) fn add(&self, run: &Arc<HeldRun>, ack: Acknowledgement, frees_slot: bool) {
+        let added = self.lock().add(Arc::clone(run), ack, frees_slot);
         if added.joins_refused {
-            self.held.set_refused(&run);
+            self.held.set_refused(run);
         }
         if added.must_be_sent {
             self.changed.notify_one();

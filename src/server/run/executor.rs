@@ -15,7 +15,7 @@ use super::held::{HeldRun, HeldRuns, Started};
 use crate::broker::{Acknowledgement, Outcome};
 use crate::clock;
 use crate::handler::{Answer, HandlerService};
-use crate::run::{Run, RunEnded, Slot};
+use crate::run::{Run, RunEnded};
 use crate::server::ack::{Acknowledgements, UnstartedRun};
 use crate::server::hooks::Hooks;
 use crate::server::policy::Policy;
@@ -49,12 +49,24 @@ enum Finish {
 /// Waits for the permit of a prefetched task to run.
 type WaitForPermit = BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>;
 
-/// Frees the slot of a run, however its tokio task ends.
-struct SlotRelease(Arc<Slot>);
+/// Ends a run whose tokio task panics before the run has an outcome: frees its slot, and holds it no
+/// longer, so that its lease expires.
+struct PanicGuard<'e> {
+    held: &'e HeldRuns,
+    run: &'e Arc<HeldRun>,
+}
 
-impl Drop for SlotRelease {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
-        drop(self.0.release());
+        if std::thread::panicking() {
+            tracing::error!(
+                task_id = &*self.run.id,
+                queue = self.run.queue.name(),
+                "a panic left a run without an outcome, its lease will expire"
+            );
+            drop(self.run.slot.release());
+            self.held.release([self.run]);
+        }
     }
 }
 
@@ -70,7 +82,7 @@ impl Executor {
             );
             let outcome = self.policy.undecodable();
             let slot = run.slot.release();
-            self.acknowledge(run, outcome, slot.freed_now);
+            self.acknowledge(&run, outcome, slot.freed_now);
             return;
         }
         let prefetched = self
@@ -79,32 +91,34 @@ impl Executor {
             .map(|permits| (queue_up(permits), self.acknowledgements.unstarted_run()));
         let executor = Arc::clone(self);
         self.runs.spawn(async move {
-            // The slot is freed even if this future panics.
-            let slot = SlotRelease(Arc::clone(&run.slot));
-            executor.run(run, prefetched).await;
-            drop(slot);
+            let _guard = PanicGuard {
+                held: &executor.held,
+                run: &run,
+            };
+            executor.run(&run, prefetched).await;
         });
     }
 
-    async fn run(&self, run: Arc<HeldRun>, prefetched: Option<(WaitForPermit, UnstartedRun)>) {
+    async fn run(&self, run: &Arc<HeldRun>, prefetched: Option<(WaitForPermit, UnstartedRun)>) {
         // A run that does not start counts as unstarted until its acknowledgement waits.
         let mut unstarted = None;
         let mut finish = None;
         if let Some((permit, count)) = prefetched {
-            finish = self.wait_for_permit(permit, &run).await;
+            finish = self.wait_for_permit(permit, run).await;
             unstarted = finish.is_some().then_some(count);
         }
         let finish = match finish {
             Some(finish) => finish,
-            None => self.call_handler(&run).await,
+            None => self.call_handler(run).await,
         };
         run.set_finished();
         if run.context.ended() == Some(RunEnded::LeaseExpired) {
-            self.hooks.lease_lost(&run);
-            self.held.release([&run]);
+            self.hooks.lease_lost(run);
+            drop(run.slot.release());
+            self.held.release([run]);
             return;
         }
-        let outcome = self.decide(&run, finish);
+        let outcome = self.decide(run, finish);
         let slot = run.slot.release();
         self.acknowledge(run, outcome, slot.freed_now);
         drop(unstarted);
@@ -210,7 +224,7 @@ impl Executor {
         outcome
     }
 
-    fn acknowledge(&self, run: Arc<HeldRun>, outcome: Outcome, frees_slot: bool) {
+    fn acknowledge(&self, run: &Arc<HeldRun>, outcome: Outcome, frees_slot: bool) {
         let acknowledgement = Acknowledgement {
             claim: run.claim(),
             outcome,
