@@ -270,11 +270,7 @@ impl TaskContext {
                 format!("nothing is written for {self}, the run is over: {why}"),
             ));
         }
-        let written = self
-            .run
-            .results
-            .write(self.queue(), self.task_id(), result)
-            .await?;
+        let written = self.run.results.write(result).await?;
         if written {
             Ok(())
         } else {

@@ -6,11 +6,18 @@ use bytes::Bytes;
 
 use crate::broker::{Broker, Str};
 use crate::error::Result;
+use crate::wire::QueueKeys;
 
 /// Where a run writes its result and its progress.
 pub(crate) enum ResultSink {
-    /// To the field `result` of the task in Redis, if `owner` still owns the task.
-    Broker { broker: Broker, owner: Str },
+    /// To the field `result` of the task in Redis, if `owner` still owns the task. Queue and id are those
+    /// of the fetch: what the message says may differ.
+    Broker {
+        broker: Broker,
+        queue: QueueKeys,
+        id: Str,
+        owner: Str,
+    },
     /// Into memory, for tests of handlers.
     Kept(Arc<KeptResult>),
 }
@@ -18,11 +25,14 @@ pub(crate) enum ResultSink {
 impl ResultSink {
     /// Writes the result, which replaces an earlier result. Returns false, without writing, if the task
     /// was deleted or has another owner.
-    pub(super) async fn write(&self, queue: &str, task_id: &str, result: Bytes) -> Result<bool> {
+    pub(super) async fn write(&self, result: Bytes) -> Result<bool> {
         match self {
-            Self::Broker { broker, owner } => {
-                broker.write_result(queue, task_id, owner, result).await
-            }
+            Self::Broker {
+                broker,
+                queue,
+                id,
+                owner,
+            } => broker.write_result(queue, id, owner, result).await,
             Self::Kept(kept) => {
                 kept.set(result);
                 Ok(true)

@@ -8,20 +8,20 @@ use super::script::WRITE_RESULT;
 use super::{Broker, reply};
 use crate::connection::map_redis_error;
 use crate::error::Result;
-use crate::wire::keys;
+use crate::wire::{QueueKeys, keys};
 
 impl Broker {
     /// Writes the result of a running task. Returns false, and writes nothing, if the task is not active
     /// or has another owner token.
     pub(crate) async fn write_result(
         &self,
-        queue: &str,
+        queue: &QueueKeys,
         id: &str,
         owner: &str,
         result: Bytes,
     ) -> Result<bool> {
         let build = || {
-            let keys = vec![Key::from(self.keys(queue).task(id))];
+            let keys = vec![Key::from(queue.task(id))];
             let args: Vec<Value> = vec![owner.into(), result.clone().into()];
             (keys, args)
         };

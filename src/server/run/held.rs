@@ -112,6 +112,8 @@ impl HeldRun {
             cancellation: CancellationToken::new(),
             results: ResultSink::Broker {
                 broker: broker.clone(),
+                queue: task.queue.keys.clone(),
+                id: task.id.clone(),
                 owner: task.owner.clone(),
             },
             slot: Arc::clone(&slot),
@@ -262,22 +264,8 @@ impl HeldRuns {
     /// Where in *active* these runs are expected. It is computed from the runs of this server in all
     /// queues, so the range may be too short (other servers share the list) or too long.
     pub(in crate::server) fn active_range(&self, runs: &[Arc<HeldRun>]) -> ActiveRange {
-        let numbers = || runs.iter().map(|run| run.number);
-        let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else {
-            return ActiveRange::Oldest(1);
-        };
-        // A longer range is not worth reading.
-        let longest = 4 * runs.len() + SHORT_RANGE;
-        let state = self.lock();
-        let from_oldest = state.runs.range(..=last).take(longest).count();
-        let from_newest = state.runs.range(first..).take(longest).count();
-        drop(state);
-        if from_oldest < longest {
-            ActiveRange::Oldest(from_oldest)
-        } else {
-            // Fetches in flight push more tasks in front of these.
-            ActiveRange::Newest(from_newest + SHORT_RANGE)
-        }
+        let numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
+        active_range(&self.lock().runs, &numbers)
     }
 
     /// Waits until a run is released, or no longer counts for the limit. Cancel-safe: a change between two
@@ -291,9 +279,34 @@ impl HeldRuns {
     }
 }
 
+/// The range in which runs with these numbers are, among all that are held.
+fn active_range<R>(held: &BTreeMap<u64, R>, numbers: &[u64]) -> ActiveRange {
+    let (Some(first), Some(last)) = (numbers.iter().min(), numbers.iter().max()) else {
+        return ActiveRange::Oldest(1);
+    };
+    // A longer range is not worth reading.
+    let longest = 4 * numbers.len() + SHORT_RANGE;
+    let from_oldest = held.range(..=last).take(longest).count();
+    if from_oldest < longest {
+        return ActiveRange::Oldest(from_oldest);
+    }
+    let from_newest = held.range(first..).take(longest).count();
+    // Fetches in flight push more tasks in front of these.
+    ActiveRange::Newest(from_newest + SHORT_RANGE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_are_expected_among_the_oldest_if_few_are_older_and_otherwise_among_the_newest() {
+        let held: BTreeMap<u64, ()> = (0..1_000).map(|number| (number, ())).collect();
+        assert_eq!(active_range(&held, &[3, 7]), ActiveRange::Oldest(8));
+        let newest = ActiveRange::Newest(100 + SHORT_RANGE);
+        assert_eq!(active_range(&held, &[900, 950]), newest);
+        assert_eq!(active_range(&held, &[]), ActiveRange::Oldest(1));
+    }
 
     #[test]
     fn a_lease_lasts_from_before_the_call_that_granted_or_renewed_it() {
