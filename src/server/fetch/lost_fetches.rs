@@ -43,7 +43,7 @@ pub(in crate::server) struct Restorer {
     pub(in crate::server) lost: mpsc::UnboundedReceiver<LostFetch>,
 }
 
-/// The search for the tasks of one fetch.
+/// The search for the tasks of one fetch. Times are passed in.
 struct Search {
     fetch: LostFetch,
     /// How many searches have succeeded.
@@ -54,48 +54,36 @@ struct Search {
 impl Service for Restorer {
     const NAME: &'static str = "restorer";
 
-    /// After the stop, one more search is made for each fetch that is left.
+    /// After the stop, there is one more search for each fetch that is left.
     async fn run(mut self, stop: CancellationToken) {
         let mut searches: Vec<Search> = Vec::new();
         loop {
             let next_at = searches.iter().map(|search| search.next_at).min();
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(fetch) = self.lost.recv() => searches.push(Search::of(fetch)),
+                Some(fetch) = self.lost.recv() => searches.push(Search::new(fetch, clock::monotonic())),
                 () = tokio::time::sleep_until(next_at.unwrap_or_else(clock::monotonic)), if next_at.is_some() => {
-                    searches.retain(Search::is_recent);
                     let now = clock::monotonic();
+                    searches.retain(|search| search.is_wanted(now));
                     let due = searches.iter_mut().filter(|search| search.next_at <= now);
-                    join_all(due.map(|search| search.make(&self.broker))).await;
-                    searches.retain(|search| search.succeeded < PAUSES.len());
+                    join_all(due.map(|search| self.search(search))).await;
                 }
             }
         }
+        let now = clock::monotonic();
         while let Ok(fetch) = self.lost.try_recv() {
-            searches.push(Search::of(fetch));
+            searches.push(Search::new(fetch, now));
         }
-        searches.retain(Search::is_recent);
-        join_all(searches.iter_mut().map(|search| search.make(&self.broker))).await;
+        searches.retain(|search| search.is_wanted(now));
+        join_all(searches.iter_mut().map(|search| self.search(search))).await;
     }
 }
 
-impl Search {
-    fn of(fetch: LostFetch) -> Self {
-        Self {
-            fetch,
-            succeeded: 0,
-            next_at: clock::monotonic(),
-        }
-    }
-
-    fn is_recent(&self) -> bool {
-        self.fetch.sent_at.elapsed() < MAX_AGE
-    }
-
-    /// Searches once, and sets the time of the next search.
-    async fn make(&mut self, broker: &Broker) {
-        let queue = &self.fetch.queue;
-        let pause = match broker.restore_fetch(queue, &self.fetch.owner).await {
+impl Restorer {
+    /// Searches once for the tasks of a fetch.
+    async fn search(&self, search: &mut Search) {
+        let queue = &search.fetch.queue;
+        match self.broker.restore_fetch(queue, &search.fetch.owner).await {
             Ok(tasks) => {
                 if tasks > 0 {
                     tracing::info!(
@@ -104,14 +92,74 @@ impl Search {
                         "restored the tasks of a fetch whose reply was lost"
                     );
                 }
-                self.succeeded += 1;
-                PAUSES.get(self.succeeded).copied().unwrap_or_default()
+                search.has_succeeded(clock::monotonic());
             }
             Err(error) => {
                 tracing::debug!(queue = queue.queue(), %error, "the search for the tasks of a lost fetch failed");
-                FAILED_PAUSE
+                search.has_failed(clock::monotonic());
             }
+        }
+    }
+}
+
+impl Search {
+    fn new(fetch: LostFetch, now: Instant) -> Self {
+        Self {
+            fetch,
+            succeeded: 0,
+            next_at: now,
+        }
+    }
+
+    /// Whether there is to be another search.
+    fn is_wanted(&self, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.fetch.sent_at);
+        age < MAX_AGE && self.succeeded < PAUSES.len()
+    }
+
+    fn has_succeeded(&mut self, now: Instant) {
+        self.succeeded += 1;
+        self.next_at = now + PAUSES.get(self.succeeded).copied().unwrap_or_default();
+    }
+
+    fn has_failed(&mut self, now: Instant) {
+        self.next_at = now + FAILED_PAUSE;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(now: Instant) -> Search {
+        let fetch = LostFetch {
+            queue: QueueKeys::new("q"),
+            owner: Str::from_static("owner"),
+            sent_at: now,
         };
-        self.next_at = clock::monotonic() + pause;
+        Search::new(fetch, now)
+    }
+
+    #[test]
+    fn six_searches_are_made_after_growing_pauses() {
+        let sent_at = clock::monotonic();
+        let (mut search, mut made_at) = (search(sent_at), Vec::new());
+        while search.is_wanted(search.next_at) {
+            let now = search.next_at;
+            made_at.push((now - sent_at).as_millis());
+            search.has_succeeded(now);
+        }
+        assert_eq!(made_at, [0, 500, 2_500, 7_500, 19_500, 44_500]);
+    }
+
+    #[test]
+    fn a_search_that_fails_is_repeated_every_second_until_the_fetch_is_too_old() {
+        let sent_at = clock::monotonic();
+        let (mut search, mut made) = (search(sent_at), 0);
+        while search.is_wanted(search.next_at) {
+            made += 1;
+            search.has_failed(search.next_at);
+        }
+        assert_eq!(made, MAX_AGE.as_secs());
     }
 }

@@ -152,13 +152,13 @@ impl Processor {
 
     /// Starts the runs of the tasks that a sweep has brought. Permits that are not needed become free.
     fn start_runs(&self, sweep: Sweep) {
-        let mut permits = sweep.permits;
+        let (mut permits, now) = (sweep.permits, clock::monotonic());
         for reply in sweep.replies {
             let queue = self.queues.get(reply.queue);
             if reply.tasks.is_empty() {
                 continue;
             }
-            if reply.sent_at.elapsed() >= LEASE {
+            if now.saturating_duration_since(reply.sent_at) >= LEASE {
                 // Other servers may have some of the tasks by now. The others are restored.
                 tracing::warn!(
                     queue = queue.name(),
