@@ -284,7 +284,7 @@ impl Server {
     ///
     /// # Cancel safety
     /// If the future is dropped before it completes, no task has been fetched. The server's entry in
-    /// Redis may have been written; then it expires after 10 s.
+    /// Redis may have been written; then it is no longer shown after 10 s.
     pub async fn start<M>(self, handler: impl IntoHandler<M>) -> Result<RunningServer> {
         let config = self.config.checked()?;
         let handler = handler.into_service()?;

@@ -57,6 +57,7 @@ struct Parts {
     processor: Processor,
     /// The tokio tasks of all runs.
     runs: TaskTracker,
+    held: Arc<HeldRuns>,
     acknowledger: Acknowledger,
     heartbeater: Heartbeater,
     watcher: Watcher,
@@ -157,8 +158,9 @@ impl Parts {
             ),
             subscriber: Subscriber {
                 broker: broker(),
-                held,
+                held: Arc::clone(&held),
             },
+            held,
             restorer: Restorer {
                 broker: broker(),
                 lost: lost_fetches,
@@ -203,6 +205,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
         shutdown_timeout: config.shutdown_timeout,
         processor: ServiceHandle::start(parts.processor, stopper.stop_token()),
         runs: parts.runs,
+        held: parts.held,
         acknowledger: ServiceHandle::start(parts.acknowledger, CancellationToken::new()),
         upkeep,
         heartbeater: ServiceHandle::start(heartbeater, CancellationToken::new()),

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::identity::Identity;
+use super::run::HeldRuns;
 use crate::background::{ServiceHandle, Services};
 use crate::broker::Broker;
 use crate::clock;
@@ -95,8 +96,8 @@ impl RunningServer {
     /// requeues the tasks of handlers that have not finished, as next in line. Then it sends the waiting
     /// acknowledgements and disconnects.
     ///
-    /// If Redis does not answer, this takes up to 8 s longer. Tasks that could not be acknowledged are
-    /// logged, and run again after their leases have expired. A blocking handler that does not return is
+    /// If Redis does not answer, this takes up to 8 s longer. Tasks that could not be acknowledged run
+    /// again after their leases have expired; their number is logged. A blocking handler that does not return is
     /// left behind, and its task is requeued.
     ///
     /// # Cancel safety
@@ -209,6 +210,7 @@ pub(super) struct Supervisor {
     pub(super) shutdown_timeout: Duration,
     pub(super) processor: ServiceHandle,
     pub(super) runs: TaskTracker,
+    pub(super) held: Arc<HeldRuns>,
     pub(super) acknowledger: ServiceHandle,
     pub(super) upkeep: Services,
     pub(super) heartbeater: ServiceHandle,
@@ -228,11 +230,17 @@ impl Supervisor {
         if !self.acknowledger.stop(deadline).await {
             tracing::error!(
                 server_id,
+                tasks = self.held.all().len(),
                 "could not acknowledge some tasks before the end, their leases will expire"
             );
         }
         self.upkeep.stop(deadline).await;
-        self.heartbeater.stop(deadline).await;
+        if !self.heartbeater.stop(deadline).await {
+            tracing::warn!(
+                server_id,
+                "Redis did not answer, the server's entry could not be removed"
+            );
+        }
         self.broker.close().await;
         tracing::info!(server_id, "shut down");
     }

@@ -330,12 +330,12 @@ mod tests {
     use crate::wire::QueueKeys;
 
     #[derive(Clone, Debug)]
-    struct TestRun {
+    struct FakeRun {
         number: u64,
         queue: ServedQueue,
     }
 
-    impl WaitingRun for TestRun {
+    impl WaitingRun for FakeRun {
         fn queue(&self) -> &ServedQueue {
             &self.queue
         }
@@ -352,26 +352,26 @@ mod tests {
 
     const DONE: Outcome = Outcome::Done { lock: None };
 
-    fn run(index: usize, number: u64) -> TestRun {
+    fn run(index: usize, number: u64) -> FakeRun {
         let keys = QueueKeys::new(&format!("q{index}"));
         let queue = ServedQueue { keys, index };
-        TestRun { number, queue }
+        FakeRun { number, queue }
     }
 
-    fn waiting(outcome: &Outcome, runs: impl IntoIterator<Item = u64>) -> WaitingLists<TestRun> {
+    fn waiting(outcome: &Outcome, runs: impl IntoIterator<Item = u64>) -> WaitingLists<FakeRun> {
         let mut waiting = WaitingLists::default();
         add(&mut waiting, outcome, runs);
         waiting
     }
 
-    fn expecting_a_sweep() -> WaitingLists<TestRun> {
+    fn expecting_a_sweep() -> WaitingLists<FakeRun> {
         let mut waiting = WaitingLists::default();
         waiting.sweep_expected();
         waiting
     }
 
     fn add(
-        waiting: &mut WaitingLists<TestRun>,
+        waiting: &mut WaitingLists<FakeRun>,
         outcome: &Outcome,
         runs: impl IntoIterator<Item = u64>,
     ) {
@@ -381,7 +381,7 @@ mod tests {
     }
 
     fn add_to(
-        waiting: &mut WaitingLists<TestRun>,
+        waiting: &mut WaitingLists<FakeRun>,
         queue: usize,
         number: u64,
         outcome: &Outcome,
@@ -391,13 +391,13 @@ mod tests {
         waiting.add(run(queue, number), ack, frees_slot)
     }
 
-    fn due(waiting: &mut WaitingLists<TestRun>) -> Vec<TakenBatch<TestRun>> {
+    fn due(waiting: &mut WaitingLists<FakeRun>) -> Vec<TakenBatch<FakeRun>> {
         waiting.take_due(clock::monotonic()).batches
     }
 
-    fn runs(batches: &[TakenBatch<TestRun>]) -> Vec<Vec<u64>> {
+    fn runs(batches: &[TakenBatch<FakeRun>]) -> Vec<Vec<u64>> {
         let numbers =
-            |taken: &TakenBatch<TestRun>| taken.runs.iter().map(|run| run.number).collect();
+            |taken: &TakenBatch<FakeRun>| taken.runs.iter().map(|run| run.number).collect();
         batches.iter().map(numbers).collect()
     }
 
