@@ -164,6 +164,7 @@ impl Plan {
 }
 
 /// Enqueues all tasks. Returns the plan, and the id of the task that reports progress.
+// Long, because it is a list: one task after the other.
 async fn enqueue_all(client: &Client) -> anyhow::Result<(Plan, String)> {
     use TaskState::{Archived, Completed};
     let mut plan = Plan::default();

@@ -68,7 +68,7 @@ func newPeer(opt asynq.RedisConnOpt, out io.Writer) *peer {
 	return p
 }
 
-// run serves requests until in ends. Then it shuts down all servers and
+// run serves requests until the input ends. Then it shuts down all servers and
 // schedulers.
 func (p *peer) run(in io.Reader) {
 	var inFlight sync.WaitGroup

@@ -157,14 +157,14 @@ func TestServers(t *testing.T) {
 	equal(t, "servers left", store.ZCard(ctx(), "asynq:servers").Val(), 0)
 }
 
-func TestRequestsInHandAreAnsweredAtTheEnd(t *testing.T) {
+func TestRequestsInFlightAreAnsweredAtTheEnd(t *testing.T) {
 	d := start(t)
 	id := d.send(`{"op":"enqueue_many","n":500,"callers":2,"task":{"type":"a"}}`)
 	d.stdin.Close()
 	expect(t, d.answer(id)["ok"], object{"ok": 500})
 }
 
-func TestShutdownGivesBack(t *testing.T) {
+func TestShutdownRequeues(t *testing.T) {
 	d := start(t)
 	d.ok(`{"op":"serve","name":"s","config":{%s},"handlers":{"*":{"attempts":[[{"block":"3s"}]]}}}`, quick)
 	d.ok(`{"op":"enqueue","task":{"type":"t"},"opts":[{"task_id":"1"}]}`)

@@ -90,6 +90,7 @@ fn with_spread(ratio: Option<(f64, f64, f64)>) -> Option<Measured> {
     ratio.map(|(ratio, least, greatest)| (ratio, Some((least, greatest))))
 }
 
+// Long, because it is a table.
 fn rows() -> Vec<Row> {
     use Limit::{AtLeast, AtMost, Below};
     let row = |what, scenario, case, limit, measured| Row {
