@@ -3,7 +3,8 @@
 -- were deleted. The caller adds this number to the counters.
 
 -- `left` tasks were not in active. Drops them from `ids` and `keys`, and marks them in `lost`. They no longer
--- belong to their runs, so their hashes stay. If the call names an id twice, the last mention counts as missing.
+-- belong to their runs, so their hashes stay. If a call lists an id twice, its last
+-- entry counts as missing.
 local function drop_missing(ids, keys, indexes, lost, left, missing)
   for k = #ids, 1, -1 do
     if left == 0 then return end

@@ -178,8 +178,8 @@ fn by_our_clock(at_unix_secs: i64, offset_ms: i64) -> i64 {
 /// How long a server waits before it subscribes to an empty queue again: 5 ms after the second empty
 /// fetch in a row, doubled with each further empty fetch, at most 100 ms.
 ///
-/// When many idle servers are woken for one task, all but one find nothing. With the pause, a server that
-/// finds nothing several times in a row leaves the queue to the others for a while.
+/// When many idle servers are woken for one task (a thundering herd), all but one find nothing. With the
+/// pause, a server that finds nothing several times in a row leaves the queue to the others for a while.
 fn herd_pause(empty_fetches: u32) -> Duration {
     let Some(doublings) = empty_fetches.checked_sub(2) else {
         return Duration::ZERO;
