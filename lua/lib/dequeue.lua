@@ -3,9 +3,9 @@
 -- its message is gone or if it is already active. Returns the reply of dequeue.lua, or the error if Redis
 -- refuses the push to active.
 
--- Adds `n` leases, given as a list of score, id, score, id, … Returns how many ids had no lease before. This is
--- the first write of a fetch. If memory is full or the key has a wrong type, Redis refuses this write, and
--- nothing has changed.
+-- Adds `n` leases, given as a list of score, id, score, id, … They expire at `expires_at` (unix s).
+-- Returns how many ids had no lease before. In the first round this is the first write of a fetch, apart from
+-- the removal of ids without a message. If memory is full or the key has a wrong type, Redis refuses it.
 local function add_leases(lease, expires_at, leases, n)
   if n < 16 then return redis.call('ZADD', lease, unpack(leases)) end
   -- Redis keeps a sorted set of up to 128 short members as one block, and walks it twice for each new member.
@@ -16,7 +16,8 @@ local function add_leases(lease, expires_at, leases, n)
   return added
 end
 
--- Drops the ids that are active already, and repeated ids, from `ids`, `keys` and `msgs`. Returns how many are left.
+-- Drops the ids that are active already, and repeated ids, from `ids`, `keys` and `msgs`. Returns how many
+-- are left. Only `ids` is cut to that length.
 local function drop_active(active, ids, keys, msgs)
   local seen, n, kept = {}, #ids, 0
   for i = 1, n do
@@ -36,7 +37,8 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
 
   want = tonumber(want)
   local dropped, reply, n = 0, { 'ok', 0 }, 2
-  -- Integers are passed as text. Redis would print a number as a float, at the cost of a small command.
+  -- Integers are passed as text. Redis would print a number as a float, which costs as much as a small
+  -- command.
   local format = string.format
   local expires_at
   while want > 0 do

@@ -5,8 +5,8 @@ use super::marker::{Typed, Untyped};
 use super::options::{BuildOptions, UndecodablePayload};
 use crate::task::{Codec, Task, TaskKind};
 
-/// What a handler may take besides the context: the [`Task`], or a [`TaskKind`], as which the payload
-/// is decoded.
+/// What a handler may take besides the context: the [`Task`], or a type that implements [`TaskKind`],
+/// into which the payload is decoded.
 ///
 /// The compiler infers the marker `X`.
 #[diagnostic::on_unimplemented(
@@ -17,7 +17,7 @@ use crate::task::{Codec, Task, TaskKind};
     note = "the codec, by default `Json`, must be able to write and read `{Self}`"
 )]
 pub trait HandlerInput<X>: Sized {
-    /// Converts the task. If this fails, the run gets the error.
+    /// Converts the task. If this fails, the run ends with the error.
     #[doc(hidden)]
     fn from_task(task: Task, options: BuildOptions) -> Result<Self, anyhow::Error>;
 }

@@ -11,7 +11,7 @@ use crate::wire::QueueKeys;
 /// Where a run writes its result and its progress.
 pub(crate) enum ResultSink {
     /// To the field `result` of the task in Redis, if `owner` still owns the task. Queue and id are those
-    /// of the fetch: what the message says may differ.
+    /// that were fetched. The message may contain a different queue or id.
     Broker {
         broker: Broker,
         queue: QueueKeys,
@@ -24,7 +24,7 @@ pub(crate) enum ResultSink {
 
 impl ResultSink {
     /// Writes the result, which replaces an earlier result. Returns false, without writing, if the task
-    /// was deleted or has another owner.
+    /// is deleted, is not active or has another owner.
     pub(super) async fn write(&self, result: Bytes) -> Result<bool> {
         match self {
             Self::Broker {

@@ -54,7 +54,7 @@ impl Server {
         }
     }
 
-    /// How many tasks run at once. 0 and the default mean: the number of CPUs. asynq: `Concurrency`.
+    /// How many tasks run at once. Default, and the meaning of 0: the number of CPUs. asynq: `Concurrency`.
     pub fn concurrency(mut self, tasks: usize) -> Self {
         self.config.concurrency = tasks;
         self
@@ -88,15 +88,16 @@ impl Server {
         self
     }
 
-    /// Strict priority: a queue is fetched from only while all queues of a higher weight are empty.
-    /// Default: off. asynq: `StrictPriority`.
+    /// Strict priority: a queue is fetched from only while no task can be fetched from the queues of a
+    /// higher weight, because they are empty or paused, or Redis refuses the fetch. Default: off. asynq:
+    /// `StrictPriority`.
     pub fn strict_priority(mut self, strict: bool) -> Self {
         self.config.strict_priority = strict;
         self
     }
 
-    /// The average polling interval while all queues are empty. Zero and the default mean: 1 s. asynq:
-    /// `TaskCheckInterval`.
+    /// How often, on average, the server asks an empty queue for tasks. Default, and the meaning of zero:
+    /// 1 s. asynq: `TaskCheckInterval`.
     ///
     /// The interval applies only while Redis cannot notify the server of new tasks (`CLIENT
     /// TRACKING`). With notifications, tasks are fetched at once.
@@ -105,18 +106,18 @@ impl Server {
         self
     }
 
-    /// The polling interval for tasks in scheduled and retry that are due. Zero and the default mean:
+    /// The polling interval for tasks in scheduled and retry that are due. Default, and the meaning of zero:
     /// 5 s. asynq: `DelayedTaskCheckInterval`.
     ///
     /// The interval applies only while Redis cannot notify the server (`CLIENT TRACKING`). With
-    /// notifications, a task becomes pending in the second at which it is due.
+    /// notifications, a task becomes pending in the second in which it is due.
     pub fn delayed_task_check_interval(mut self, interval: Duration) -> Self {
         self.config.delayed_task_check_interval = interval;
         self
     }
 
-    /// How long a shutdown waits for running handlers before it requeues their tasks. Zero and the
-    /// default mean: 8 s. asynq: `ShutdownTimeout`.
+    /// How long a shutdown waits for running handlers before it requeues their tasks. Default, and the
+    /// meaning of zero: 8 s. asynq: `ShutdownTimeout`.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.config.shutdown_timeout = timeout;
         self
@@ -129,20 +130,20 @@ impl Server {
         self
     }
 
-    /// The interval of health checks. Zero and the default mean: 15 s. asynq: `HealthCheckInterval`.
+    /// The interval of health checks. Default, and the meaning of zero: 15 s. asynq: `HealthCheckInterval`.
     pub fn health_check_interval(mut self, interval: Duration) -> Self {
         self.config.health_check_interval = interval;
         self
     }
 
-    /// The interval at which completed tasks whose retention has ended are deleted. Zero and the
-    /// default mean: 8 s. asynq: `JanitorInterval`.
+    /// The interval at which completed tasks whose retention has ended are deleted. Default, and the
+    /// meaning of zero: 8 s. asynq: `JanitorInterval`.
     pub fn janitor_interval(mut self, interval: Duration) -> Self {
         self.config.janitor_interval = interval;
         self
     }
 
-    /// How many completed tasks one call deletes. 0 and the default mean: 100. At most 10,000. asynq:
+    /// How many completed tasks one call deletes. Default, and the meaning of 0: 100. At most 10,000. asynq:
     /// `JanitorBatchSize`.
     pub fn janitor_batch_size(mut self, tasks: usize) -> Self {
         self.config.janitor_batch_size = tasks;
@@ -235,16 +236,17 @@ impl Server {
     /// Starts the server, runs it until SIGTERM or SIGINT, and shuts it down. SIGTSTP only stops
     /// fetching. asynq: `Run`.
     ///
-    /// From this call on, and as long as the process lives, these signals no longer end the process by
-    /// themselves. During a shutdown, a second Ctrl-C has no effect. After `serve` has returned,
-    /// SIGTERM and SIGINT have none. If your program goes on after `serve`, or must handle a second
-    /// signal, use [`serve_until`](Self::serve_until) with your own future.
+    /// From this call on, and as long as the process lives, SIGTERM and SIGINT no longer end the process
+    /// by themselves, and SIGTSTP no longer suspends it. During a shutdown, a second Ctrl-C has no effect.
+    /// After `serve` has returned, none of the three has an effect. If your program goes on after
+    /// `serve`, or must handle a second signal, use [`serve_until`](Self::serve_until) with your own
+    /// future.
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
     ///
     /// # Cancel safety
-    /// If the future is dropped, the server shuts down at once, as if a [`RunningServer`] was dropped.
+    /// If the future is dropped, the server shuts down at once, as if its [`RunningServer`] were dropped.
     pub async fn serve<M>(self, handler: impl IntoHandler<M>) -> Result<()> {
         // Listen before anything runs, so that an early signal counts.
         let signals = Signals::listen()?;
@@ -255,13 +257,13 @@ impl Server {
     }
 
     /// Starts the server, runs it until `until` completes, and shuts it down. It does not listen for
-    /// signals.
+    /// signals of the operating system.
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
     ///
     /// # Cancel safety
-    /// If the future is dropped, the server shuts down at once, as if a [`RunningServer`] was dropped.
+    /// If the future is dropped, the server shuts down at once, as if its [`RunningServer`] were dropped.
     /// For a graceful shutdown, complete `until`.
     pub async fn serve_until<M>(
         self,

@@ -103,10 +103,10 @@ impl Revoke {
 
 transparent!(Revoke);
 
-/// Fails the run and sets the delay until the next run. The delay replaces the server's
+/// Ends the run with an error, and sets the delay until the next run. The delay replaces the server's
 /// [`RetryDelay`](crate::RetryDelay).
 ///
-/// The error counts as any other error: [`Server::is_failure`](crate::Server::is_failure) decides
+/// The error counts like any other error: [`Server::is_failure`](crate::Server::is_failure) decides
 /// whether it is a failure, and if no retry is left, the task is archived. To run the task again
 /// uncounted, return [`Answer::Snooze`](crate::Answer::Snooze).
 ///

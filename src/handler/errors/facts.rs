@@ -1,4 +1,5 @@
-//! The errors that rasynq itself creates for a run: no handler was found, or the handler panicked.
+//! Two errors that rasynq itself creates for a run: no handler was found, or the handler panicked. The
+//! third, [`RunEnded`](crate::RunEnded), is in `run/`.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -54,7 +55,8 @@ impl Panic {
 
     /// The file and the line of the panic.
     ///
-    /// `None` if the program has replaced rasynq's panic hook.
+    /// `None` if the program has replaced rasynq's panic hook, or if the handler resumed another panic
+    /// (`resume_unwind`).
     pub fn location(&self) -> Option<(&str, u32)> {
         self.location
             .as_ref()

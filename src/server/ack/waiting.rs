@@ -16,7 +16,7 @@ pub(super) const MAX_BATCH: usize = 128;
 const MAX_CALLS: usize = 2;
 /// How many tasks must wait before a second call is sent beside the first.
 const LEAST_BESIDE: usize = 16;
-/// The most done tasks that a fetch carries. More would delay the fetch.
+/// How many done tasks a fetch carries at most. More would delay the fetch.
 const MAX_FOR_FETCH: usize = 16;
 
 /// What a waiting list must know of a run.
@@ -30,9 +30,9 @@ pub(super) trait WaitingRun {
 /// Acknowledgements that wait for a call.
 pub(super) struct WaitingLists<R> {
     lists: HashMap<ListKey, List<R>>,
-    /// How many sweeps will start with the next free slot.
+    /// How many expected sweeps have not yet taken the acknowledgements that they carry.
     expected_sweeps: usize,
-    /// How many prefetched runs have not started.
+    /// How many unstarted runs there are, without those whose acknowledgement waits.
     unstarted_runs: usize,
     /// No more tasks will be fetched.
     fetching_has_ended: bool,
@@ -127,12 +127,12 @@ impl<R: WaitingRun> WaitingLists<R> {
         }
     }
 
-    /// A prefetched run waits for its permit to run.
+    /// The run of a prefetched task waits for its permit to run.
     pub(super) fn unstarted_run_added(&mut self) {
         self.unstarted_runs += 1;
     }
 
-    /// A prefetched run has started, or its acknowledgement waits. Returns whether no unstarted run is
+    /// The run of a prefetched task has started, or its acknowledgement waits. Returns whether no unstarted run is
     /// left and none can come.
     pub(super) fn unstarted_run_removed(&mut self) -> bool {
         self.unstarted_runs -= 1;
@@ -159,8 +159,9 @@ impl<R: WaitingRun> WaitingLists<R> {
     /// Requeued tasks wait until no more of them can come, so that they return to *pending* in their old
     /// order:
     ///
-    /// - If only unstarted runs wait: until fetching has ended and no unstarted run is left.
-    /// - If others wait too: until no more acknowledgements will be added.
+    /// - If all of them are of unstarted runs: until fetching has ended, and the acknowledgement of every
+    ///   unstarted run waits.
+    /// - If one of them is of a run that had started: until no more acknowledgements will be added.
     pub(super) fn take_due(&mut self, now: Instant) -> Due<R> {
         let unstarted_are_complete = self.fetching_has_ended && self.unstarted_runs == 0;
         let mut due = Due {

@@ -90,7 +90,7 @@ impl Gates {
         }
     }
 
-    /// Waits until a gate may have opened. Cancel-safe: a gate that opens between two calls is not missed.
+    /// Waits until a gate may have opened. Cancel-safe: a gate that opens while nobody waits is not missed.
     pub(super) async fn opened(&self) {
         self.opened.notified().await;
     }
@@ -110,7 +110,7 @@ impl Gates {
         self.lock()[queue].takes_a_fetch(now)
     }
 
-    /// When the first pause after a failed fetch ends.
+    /// The earliest time at which a pause after a failed fetch ends.
     pub(super) fn first_pause_end(&self, now: Instant) -> Option<Instant> {
         let gates = self.lock();
         let ends = gates.iter().filter_map(|gate| gate.backs_off_until);
@@ -129,7 +129,7 @@ impl Gates {
         gates[queue].has_plenty = has_plenty;
     }
 
-    /// A fetch from a queue got a reply.
+    /// A fetch from a queue got a reply without an error.
     pub(super) fn fetch_succeeded(&self, queue: usize) {
         self.lock()[queue].backoff.reset();
     }

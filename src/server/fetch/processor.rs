@@ -159,7 +159,7 @@ impl Processor {
                 continue;
             }
             if now.saturating_duration_since(reply.sent_at) >= LEASE {
-                // Other servers may have some of the tasks by now. The others are restored.
+                // Other servers may have some of the tasks by now. The remaining tasks are restored.
                 tracing::warn!(
                     queue = queue.name(),
                     "a fetch took longer than the leases of its tasks"
