@@ -21,6 +21,11 @@ thread_local! {
 pub(super) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     install_hook();
     let before = IN_RUN.replace(true);
+    if !before {
+        // A run may have caught a panic of its own earlier. Its location must not be taken for that of another
+        // panic which this run resumes: no hook is called for a resumed panic.
+        LOCATION.take();
+    }
     let caught = catch_unwind(AssertUnwindSafe(f));
     IN_RUN.set(before);
     caught.map_err(|panic| Panic::new(message_of(panic.as_ref()), LOCATION.take()))
@@ -76,6 +81,17 @@ mod tests {
         assert!(line > inner_line && inner_line > 0);
         assert_eq!(outer.message(), "outer");
         assert!(!IN_RUN.get());
+    }
+
+    #[test]
+    fn a_resumed_panic_does_not_have_the_location_of_another() {
+        let swallowed = caught(|| catch_unwind(|| panic!("swallowed")).is_err());
+        assert!(swallowed.expect("it is swallowed"));
+        let elsewhere = std::thread::spawn(|| panic!("elsewhere")).join();
+        let resume = || -> () { std::panic::resume_unwind(elsewhere.expect_err("it panics")) };
+        let resumed = caught(resume).expect_err("it is resumed");
+        assert_eq!(resumed.message(), "elsewhere");
+        assert_eq!(resumed.location(), None);
     }
 
     #[test]

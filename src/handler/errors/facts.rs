@@ -55,8 +55,8 @@ impl Panic {
 
     /// The file and the line of the panic.
     ///
-    /// `None` if the program has replaced rasynq's panic hook, or if the handler resumed another panic
-    /// (`resume_unwind`).
+    /// `None` if the program has replaced rasynq's panic hook, or if the handler resumed
+    /// (`resume_unwind`) a panic that was caught elsewhere, for example in another tokio task.
     pub fn location(&self) -> Option<(&str, u32)> {
         self.location
             .as_ref()
