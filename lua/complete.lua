@@ -1,4 +1,4 @@
--- Moves active tasks of one queue that succeeded and have a retention to completed.
+-- Moves tasks of one queue from active to completed: tasks that succeeded and have a retention.
 --
 -- KEYS[1] asynq:{q}:active
 -- KEYS[2] asynq:{q}:lease

@@ -8,9 +8,10 @@
 -- ARGV[2] when the day's counter expires (unix s)
 -- ARGV[3] the range of active in which the tasks are expected: n for the n newest (the head of the list), -n
 --         for the n oldest (the tail). Never 0. Only for speed: tasks outside the range are found too.
--- ARGV[4…] the tasks, at most 1,000 (the limit is that of unpack), as a sequence of parts of these two forms:
+-- ARGV[4…] the tasks, at most 1,000 (unpack takes a few thousand values), as a sequence of parts of
+--         these two forms:
 --   owner n (id)×n                  tasks with this owner token. They have no unique lock, and their leases
---                                   are certainly valid.
+--                                   have certainly not expired.
 --   owner "more" id original lock   one task
 --     owner     owner token
 --     original  the message that must still be stored; "" skips this check

@@ -8,7 +8,8 @@
 -- ARGV[2] prefix of group keys
 -- ARGV[3] name of the queue
 -- ARGV[4] "1" if an earlier call, whose reply was lost, may have stored these tasks; otherwise "0"
--- ARGV[5…] the tasks, at most 1,000 (the limit is that of unpack), as a sequence of parts of these three forms:
+-- ARGV[5…] the tasks, at most 1,000 (unpack takes a few thousand values), as a sequence of parts of
+--         these three forms:
 --   "new" n (id msg)×n        pending tasks with ids drawn at random, which no other task can have
 --   "pending" n (id msg)×n    pending tasks with the caller's ids
 --   "more" id msg state at group lock ttl   one task with options
@@ -46,7 +47,8 @@ end
 local pending_ids, pending_count = {}, 0
 -- By index of the task: replies other than 1, and whether the task is stored in a state other than pending.
 local replies, not_pending, all_stored = {}, {}, true
--- By hash key: whether this call or an earlier attempt has stored the task. A call may name an id twice.
+-- By hash key: whether this call or an earlier attempt has stored the task, because a call may name an id twice.
+-- Tasks of parts that are `all_new` are not entered: their hashes are found by EXISTS.
 local stored = {}
 -- `remaining`: how many tasks of the current part follow. `all_new`: none of its ids exists in Redis.
 local n, remaining, all_new = 0, 0, false
@@ -101,9 +103,9 @@ while i <= #ARGV do
     end
   end
 
-  -- Store the task. The write that Redis may refuse comes first. If Redis refuses it, only the lock must be
-  -- released. A pending task gets its hash now, and is pushed after the loop. If Redis refuses the push, the hash
-  -- and the lock are deleted there.
+  -- Store the task. The writes that Redis may refuse come first. If Redis refuses one, the lock must be released,
+  -- and a group that was added for the task must be removed. A pending task gets its hash now, and is pushed after
+  -- the loop. If Redis refuses the push, the hash and the lock are deleted there.
   if not reply then
     local written
     if state == 'pending' then

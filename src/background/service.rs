@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    /// Counts its passes and whether it cleaned up.
+    /// Counts its passes, and how often it cleaned up.
     #[derive(Clone, Default)]
     struct Counter {
         passes: Arc<AtomicUsize>,

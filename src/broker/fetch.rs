@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Str;
 
-/// A task as it is stored.
+/// The id of a task, and its message as it is stored: not decoded yet.
 #[derive(Clone, Debug)]
 pub(crate) struct RawTask {
     pub(crate) id: Str,

@@ -1,4 +1,4 @@
-//! Tasks as they are read, without running them.
+//! What Redis replies when tasks are read, and not fetched.
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ pub(crate) struct StoredTask {
     pub(crate) message: Bytes,
     pub(crate) state: TaskState,
     pub(crate) result: Option<Bytes>,
-    /// The time at which a scheduled or retried task is due, or at which the lease of an active task
+    /// The time at which a task in *scheduled* or *retry* is due, or at which the lease of an active task
     /// expires (unix s). It is not read for other states.
     pub(crate) score: Option<i64>,
     /// An active task whose lease has expired or is missing.

@@ -25,8 +25,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The open connections of one client or server. Clones share them.
 ///
-/// When the last clone is dropped, the connections that [`close`](Self::close) has not closed are
-/// aborted.
+/// When the last clone is dropped, the connections for commands are aborted, unless
+/// [`close`](Self::close) has closed them. Those of [`dedicated`](Self::dedicated) and
+/// [`subscriber`](Self::subscriber) are aborted when their [`Owned`] is dropped.
 #[derive(Clone)]
 pub(crate) struct Link {
     shared: Arc<LinkState>,
@@ -45,7 +46,8 @@ struct LinkState {
 enum CommandClients {
     /// The caller's own fred client. It is never closed here.
     External(FredClient),
-    /// fred clients that this link opened. `next` counts the calls, to use the clients in rotation.
+    /// fred clients that this link opened. `next` counts the uses of
+    /// [`Link::commands`], which returns the clients in rotation.
     Pool {
         clients: Vec<Owned<FredClient>>,
         next: AtomicUsize,
@@ -57,7 +59,8 @@ enum CommandClients {
 pub(crate) struct Owned<C: ClientLike + 'static> {
     client: C,
     keep_alive: Arc<KeepAlive>,
-    /// The tokio task that subscribes again after a reconnection. Only a subscriber has this task.
+    /// The tokio task that subscribes to the pub/sub channels again after a reconnection. Only a subscriber
+    /// has this task.
     resubscribe: Option<JoinHandle<()>>,
 }
 
@@ -157,7 +160,7 @@ impl Link {
         Ok(client)
     }
 
-    /// Whether Redis is a cluster. Then all keys of a script must be in the same slot.
+    /// Whether Redis is a cluster. Then all keys of a script must be in the same hash slot.
     pub(crate) fn is_cluster(&self) -> bool {
         self.shared.settings.config.server.is_clustered()
     }
@@ -257,8 +260,8 @@ impl Settings {
         version::too_old(found.as_deref().unwrap_or("5 or older"), address)
     }
 
-    /// With sentinels, replaces `error` by an error that names the sentinel and the reason: fred's own
-    /// error does not name them. Without sentinels, returns `error`.
+    /// If a sentinel cannot be reached or does not know the master, returns an error that names this
+    /// sentinel and the reason: fred's own error does not name them. Otherwise returns `error`.
     async fn explain_sentinel_failure(&self, error: FredError) -> FredError {
         let ServerConfig::Sentinel {
             hosts,

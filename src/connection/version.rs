@@ -25,8 +25,8 @@ impl fmt::Display for RedisVersion {
     }
 }
 
-/// Refuses a Redis server that is too old. If the version cannot be determined, the Redis server is
-/// accepted, with a warning in the log.
+/// Fails if Redis is too old. If Redis does not state its version, it is accepted, with a warning in the
+/// log; if the version is not a number, without a warning.
 pub(super) async fn check(client: &FredClient, address: &str) -> Result<()> {
     let what = || format!("cannot determine the version of Redis at {address}");
     let found = match client.info::<String>(Some(InfoKind::Server)).await {

@@ -17,9 +17,9 @@ use crate::run::{Run, TaskContext};
 /// Makes a handler from a plain function, which may block. Each run has its own thread.
 ///
 /// A thread cannot be stopped from outside. If the server ends the run early (deadline, cancellation,
-/// lost lease), it does not wait for the function. But the run's slot, one of the server's
-/// [concurrency](crate::Server::concurrency), stays taken until the function returns. A function that
-/// runs for long should therefore check [`TaskContext::cancellation`] regularly.
+/// lost lease), it does not wait for the function. But the run still counts towards the
+/// server's [concurrency](crate::Server::concurrency) until the function returns. A function that runs
+/// for long should therefore check [`TaskContext::cancellation`] regularly.
 ///
 /// The threads are those of [`tokio::task::spawn_blocking`]; by default a runtime has at most 512 of
 /// them. To await a future in the function, use

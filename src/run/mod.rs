@@ -2,8 +2,8 @@
 //!
 //! `context` is what a handler works with. The other modules are parts of the context: `ended`
 //! (whether and why the run is over), `result` and `progress` (what the handler writes),
-//! `shared_state` (what the mux shares), and `slot` (the right to run). In Redis this module writes
-//! only the field `result` of the task, through the broker. It does not know handlers.
+//! `shared_state` (what the mux shares), and `slot` (the permits that a run holds). In Redis this module
+//! writes only the field `result` of the task, through the broker. It does not know handlers.
 
 mod context;
 mod ended;
@@ -22,7 +22,7 @@ pub(crate) use slot::Slot;
 
 use crate::task::Task;
 
-/// One run of a task: the request of the tower service that a handler becomes.
+/// One run of a task. A handler becomes a tower service, and a run is the request to it.
 /// [Layers](crate::Mux::layer) see the run and may change it.
 #[derive(Clone, Debug)]
 pub struct Run {

@@ -1,4 +1,5 @@
-//! The right to run: the permits of one run, and who uses them.
+//! The permits that one run holds (its slot and, if it was prefetched, its permit to run), and who uses
+//! them.
 //!
 //! The server releases a run's slot when the run is over. A blocking handler borrows the slot for its
 //! thread: while the slot is borrowed, `release` frees nothing, and the last borrower frees the

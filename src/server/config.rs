@@ -38,7 +38,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The interval of heartbeats. asynq has no setting for it either.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// The interval at which expired leases are recovered. asynq has no setting for it either.
+/// The interval at which tasks whose leases have expired are recovered. asynq has no setting for it either.
 pub(super) const RECOVER_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) type HealthCheck = Arc<dyn Fn(Result<()>) + Send + Sync>;
@@ -63,8 +63,8 @@ pub enum UnknownType {
 }
 
 /// What happens to a cancelled task whose handler does not answer within the
-/// [grace period](crate::Server::cancel_grace), or returns the error
-/// [`RunEnded::Canceled`](crate::RunEnded). Any other answer or error of the handler decides as usual.
+/// [grace period](crate::Server::cancel_grace), or to any task whose handler returns the error
+/// [`RunEnded::Canceled`](crate::RunEnded). Another answer or error of the handler decides as usual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CancelPolicy {

@@ -222,7 +222,7 @@ pub(super) fn day_counters_expiry(now: DateTime<Utc>) -> Value {
     number((now + TimeDelta::days(STATISTICS_DAYS)).timestamp())
 }
 
-/// A positive number: among this many of the newest tasks. A negative one: of the oldest.
+/// The range as an argument: `n` for the n newest tasks of *active*, `-n` for the n oldest.
 pub(super) fn range(range: ActiveRange) -> Value {
     match range {
         ActiveRange::Newest(n) => number(n as i64),

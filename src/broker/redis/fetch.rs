@@ -1,4 +1,4 @@
-//! Fetching tasks: many in one call. A fetch is never sent twice.
+//! Fetching tasks: many in one call. A fetch whose reply is lost is not sent again.
 
 use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};

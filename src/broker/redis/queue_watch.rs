@@ -23,7 +23,7 @@ pub(super) enum Role {
     Completed,
 }
 
-/// The sets of tasks that are due at a time.
+/// The delayed sets. The score of a task is the time when it is due.
 pub(super) const DELAYED_SETS: [Role; 2] = [Role::Scheduled, Role::Retry];
 
 /// A key to read, after a pause.
@@ -51,10 +51,10 @@ pub(super) struct QueueWatch {
     /// A fetch has drained the queue, and no [`Signal::Ready`] has followed.
     idle: bool,
     paused: bool,
-    /// The key whose read is in flight: the pending list or the flag. A second read of the same key is not
-    /// sent.
+    /// The key whose read waits for its pause or is in flight: the pending list or the flag. A second read
+    /// of the same key is not sent.
     reading: Option<Role>,
-    /// How many fetches in a row were empty.
+    /// How many of the last fetches that drained the queue were empty, in a row.
     empty_fetches: u32,
     /// The first scores of *scheduled* and *retry*.
     first_due: [Option<i64>; 2],

@@ -1,4 +1,4 @@
-//! Connections that break, servers that stop answering, replies that are lost.
+//! Connections that break, a Redis that stops answering, replies that are lost.
 
 use std::time::{Duration, Instant};
 

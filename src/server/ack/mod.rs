@@ -76,7 +76,8 @@ impl Acknowledgements {
         }
     }
 
-    /// The next sweep starts with the next free slot.
+    /// The caller will start a sweep as soon as one more slot is free. Until then, a few acknowledgements of
+    /// done tasks wait for that sweep.
     pub(super) fn expect_sweep(&self) -> ExpectedSweep<'_> {
         self.lock().sweep_expected();
         ExpectedSweep(self)
@@ -105,7 +106,8 @@ impl Acknowledgements {
         self.lock().close();
     }
 
-    /// Takes the batches that can be sent now. Also returns when the first pause after a failure ends.
+    /// Takes the batches that can be sent now. Also returns the time at which the first pause
+    /// after a failure ends.
     fn take_due(&self) -> (Vec<Batch<'_>>, Option<Instant>) {
         let Due { batches, resume_at } = self.lock().take_due(clock::monotonic());
         let batches = batches.into_iter().map(|taken| Batch::new(self, taken));

@@ -114,7 +114,8 @@ impl<R: WaitingRun> WaitingLists<R> {
         }
     }
 
-    /// The next sweep starts with the next free slot.
+    /// The caller will start a sweep as soon as one more slot is free. Until then, a few acknowledgements of
+    /// done tasks wait for that sweep.
     pub(super) fn sweep_expected(&mut self) {
         self.expected_sweeps += 1;
     }

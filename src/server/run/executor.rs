@@ -46,11 +46,11 @@ enum Finish {
     Aborted,
 }
 
-/// Waits for the permit of a prefetched task to run.
+/// A future that waits for a prefetched task's permit to run.
 type WaitForPermit = BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>;
 
-/// Ends a run whose tokio task panics before the run has an outcome: frees its slot, and holds it no
-/// longer, so that its lease expires.
+/// Ends a run whose tokio task panics before the run has an outcome: frees its slot, and removes it
+/// from the held runs. So its lease is no longer renewed, and expires.
 struct PanicGuard<'e> {
     held: &'e HeldRuns,
     run: &'e Arc<HeldRun>,
@@ -126,8 +126,8 @@ impl Executor {
         drop(slot);
     }
 
-    /// Waits for the permit of a prefetched task. `None`: the run may start. Otherwise the run does not
-    /// start, and has finished like this.
+    /// Waits for the permit of a prefetched task. Returns `None` if the run may start. Otherwise
+    /// the run does not start, and the returned value says how it has finished.
     async fn wait_for_permit(&self, permit: WaitForPermit, run: &HeldRun) -> Option<Finish> {
         let context = &run.context;
         tokio::select! {

@@ -33,7 +33,8 @@ pub(super) struct Wakeups {
 struct QueueTimes {
     /// When the first scheduled or retried task is due.
     due_ms: Option<i64>,
-    /// When the retention of the first completed task ends. 0: it is not known, so the queue is asked.
+    /// When the retention of the first completed task ends. 0: the queue has not been read yet, so
+    /// the janitor asks it.
     expiry_ms: Option<i64>,
 }
 
