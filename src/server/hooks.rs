@@ -9,7 +9,6 @@ use crate::run::RunEnded;
 use crate::task::Task;
 
 /// The hooks of a server. Their panics are logged and change nothing else.
-#[derive(Clone)]
 pub(super) struct Hooks {
     error_handler: Option<ErrorHandler>,
     exhausted: Option<ErrorHandler>,

@@ -20,7 +20,6 @@ const LATEST_UNIX_SECS: i64 = 253_402_300_799;
 const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
 
 /// The settings on which decisions depend.
-#[derive(Clone)]
 pub(super) struct Policy {
     retry_delay: RetryDelay,
     is_failure: Option<IsFailure>,
