@@ -1,7 +1,7 @@
 //! Time and randomness: the source of the current time and of random numbers for the whole crate.
 //!
 //! Callers read the time once and pass it on, so that code which decides by time can be tested with
-//! the test's own times. Sleeps and timeouts are tokio's.
+//! the test's own times. Other sleeps and timeouts are tokio's.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +25,14 @@ pub(crate) fn now_unix_millis() -> i64 {
 /// The time of the monotonic clock, for durations within this process.
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// Sleeps until a time; without a time, forever. For loops that have a next time only now and then.
+pub(crate) async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A random integer in this range.

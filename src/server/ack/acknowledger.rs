@@ -46,7 +46,7 @@ impl Service for Acknowledger {
                 biased;
                 Some(()) = calls.next(), if !calls.is_empty() => {}
                 () = self.acknowledgements.changed() => self.yield_to_handlers().await,
-                () = tokio::time::sleep_until(resume_at.unwrap_or_else(clock::monotonic)), if resume_at.is_some() => {}
+                () = clock::sleep_until(resume_at) => {}
                 () = stop.cancelled(), if !closing => {}
             }
         }

@@ -133,8 +133,8 @@ impl<R: WaitingRun> WaitingLists<R> {
         self.unstarted_runs += 1;
     }
 
-    /// The run of a prefetched task has started, or its acknowledgement waits. Returns whether no unstarted run is
-    /// left and none can come.
+    /// The run of a prefetched task has started, or its acknowledgement waits. Returns whether no unstarted
+    /// run is left and none can come.
     pub(super) fn unstarted_run_removed(&mut self) -> bool {
         self.unstarted_runs -= 1;
         self.unstarted_runs == 0 && self.fetching_has_ended

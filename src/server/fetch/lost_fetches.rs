@@ -62,7 +62,7 @@ impl Service for Restorer {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(fetch) = self.lost.recv() => searches.push(Search::new(fetch, clock::monotonic())),
-                () = tokio::time::sleep_until(next_at.unwrap_or_else(clock::monotonic)), if next_at.is_some() => {
+                () = clock::sleep_until(next_at) => {
                     let now = clock::monotonic();
                     searches.retain(|search| search.is_wanted(now));
                     let due = searches.iter_mut().filter(|search| search.next_at <= now);

@@ -95,7 +95,7 @@ impl Service for Processor {
                     requested -= sweep.permits.num_permits();
                     self.start_runs(sweep);
                 }
-                () = sleep_until(pause_end), if pause_end.is_some() => {}
+                () = clock::sleep_until(pause_end) => {}
                 permits = acquire(&slots, slots_needed.unwrap_or(1)), if slots_needed.is_some() => {
                     let permits = self.add_free_slots(permits, &slots, load).await;
                     requested += permits.num_permits();
@@ -408,10 +408,6 @@ impl OwnerTokens {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         Str::from(format!("{}:{n:x}", self.prefix))
     }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    tokio::time::sleep_until(at.unwrap_or_else(clock::monotonic)).await;
 }
 
 async fn acquire(slots: &Arc<Semaphore>, least: usize) -> OwnedSemaphorePermit {
