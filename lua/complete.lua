@@ -7,28 +7,29 @@
 -- KEYS[5] asynq:{q}:processed
 -- ARGV[1] prefix of task keys
 -- ARGV[2] when the day's counter expires (unix s)
--- ARGV[3…] 6 per task: id owner original lock msg keep_until
+-- ARGV[3…] 7 per task: id owner original lock kept rest keep_until
 --   owner       owner token
---   original    the message that must still be stored; "" skips this check
+--   original    SHA-1 of the message that must still be stored; "" skips this check
 --   lock        key of the unique lock; "" for none
---   msg         message to store
+--   kept        how many bytes of the stored message stay
+--   rest        what follows these bytes
 --   keep_until  end of the retention (unix s)
 -- Touches the tasks' hashes. Releases their unique locks.
 -- Replies per task
 --   1  completed
 --   0  not completed: the claim is not valid
--- use: field, owned, take_owned, move_to_set, for_each_task, count
+-- use: field, has_message, owned, take_owned, move_to_set, for_each_task, count
 local active, lease, completed = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 3
 -- A key of a wrong type fails here, before the first write.
 redis.call('ZCARD', lease)
 redis.call('ZCARD', completed)
-local function complete(key, id, owner, original, lock, msg, keep_until)
+local function complete(key, id, owner, original, lock, kept, rest, keep_until)
   if not take_owned(key, id, owner, original, active) then return false end
-  move_to_set(key, id, lease, completed, keep_until, 'completed', msg)
+  move_to_set(key, id, lease, completed, keep_until, 'completed', kept, rest)
   if lock ~= '' and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
   return true
 end
-local replies, n = for_each_task(ARGV[1], first_task, 6, complete)
+local replies, n = for_each_task(ARGV[1], first_task, 7, complete)
 count(KEYS[4], KEYS[5], n, ARGV[2])
 return replies

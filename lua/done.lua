@@ -14,13 +14,13 @@
 --                                   have certainly not expired.
 --   owner "more" id original lock   one task
 --     owner     owner token
---     original  the message that must still be stored; "" skips this check
+--     original  SHA-1 of the message that must still be stored; "" skips this check
 --     lock      key of the unique lock; "" for none
 -- Touches the tasks' hashes. Releases their unique locks.
 -- Replies the number of tasks if all were deleted; otherwise per task
 --   1  deleted
 --   0  not deleted: the claim is not valid
--- use: field, owned, remove_active, count, done
+-- use: field, has_message, owned, remove_active, count, done
 local first_task = 4
 local replies, n = done(KEYS[1], KEYS[2], ARGV[1], ARGV[3], first_task)
 count(KEYS[3], KEYS[4], n, ARGV[2])

@@ -9,7 +9,7 @@
 -- Replies per task
 --   1  renewed
 --   0  lost: another fetch owns the task, or it is no longer active
--- use: now, field, owned, for_each_task
+-- use: now, field, has_message, owned, for_each_task
 local lease = KEYS[1]
 local first_task = 3
 local expires_at = string.format('%d', now_secs + tonumber(ARGV[2]))

@@ -6,12 +6,12 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2…] 3 per task: id owner original; the last task is fetched first
 --   owner     owner token
---   original  the message that must still be stored; "" skips this check
+--   original  SHA-1 of the message that must still be stored; "" skips this check
 -- Touches the tasks' hashes.
 -- Replies per task
 --   1  requeued
 --   0  not requeued: the claim is not valid
--- use: now, nanos, field, owned, take_owned, return_to_pending, for_each_task
+-- use: now, nanos, field, has_message, owned, take_owned, return_to_pending, for_each_task
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 2
 -- A key of a wrong type fails here, before the first write.

@@ -9,7 +9,7 @@
 -- ARGV[2] owner token of the lost fetch
 -- Touches the tasks' hashes.
 -- Replies the number of tasks restored.
--- use: now, nanos, field, owned, return_to_pending
+-- use: now, nanos, field, has_message, owned, return_to_pending
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 -- A key of a wrong type fails here, before the first write.
 redis.call('ZCARD', lease)

@@ -54,10 +54,12 @@ pub(crate) struct Claim {
     pub(crate) id: Str,
     /// The owner token of the fetch, unique among all fetches. Empty for a recoverer.
     pub(crate) owner: Str,
-    /// The message as it was fetched, if the lease may have expired. A Go server may have fetched the
-    /// task since then: the owner token is still ours, but the message differs. A recoverer gives the
-    /// message as it was listed.
-    pub(crate) original: Option<Bytes>,
+    /// The message as it was fetched; from a recoverer, as it was listed.
+    pub(crate) message: Bytes,
+    /// The claim is valid only if this message is still stored. Redis must check it if the lease may have
+    /// expired: a Go server may have fetched the task since then, so that the owner token is still ours,
+    /// but the message differs.
+    pub(crate) checks_message: bool,
 }
 
 /// An outcome to write to Redis, for the task that the claim names.
@@ -73,7 +75,7 @@ pub(crate) enum Authority {
     /// The server that holds the runs. The claim of each task must be valid.
     Owner(ActiveRange),
     /// A recoverer. The lease must have expired at least this long ago, and the stored message
-    /// must still be the claim's original.
+    /// must still be that of the claim.
     Recoverer { expired_secs: u64 },
 }
 
@@ -97,7 +99,8 @@ pub(crate) mod tests {
             claim: Claim {
                 id: id.to_owned().into(),
                 owner: "owner".to_owned().into(),
-                original: None,
+                message: Bytes::new(),
+                checks_message: false,
             },
             outcome,
         }

@@ -9,6 +9,7 @@ mod cluster;
 mod exchange;
 mod heartbeat;
 mod hooks;
+mod large_messages;
 mod lifecycle;
 mod outcomes;
 mod prefetch;

@@ -6,12 +6,14 @@ use fred::types::{Key, Value};
 
 use super::script::{ARCHIVE, COMPLETE, DONE, REQUEUE, RETRY, Script, number, word};
 use super::{Broker, reply};
-use crate::broker::{Acknowledgement, ActiveRange, Authority, Outcome};
+use crate::broker::{Acknowledgement, ActiveRange, Authority, Claim, Outcome};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
 /// How long the counters of a day are kept. asynq: `statsTTL`.
 const STATISTICS_DAYS: i64 = 90;
+/// A message that begins with this many bytes of the stored one, or more, is not sent whole.
+const LEAST_KEPT: usize = 1024;
 
 impl Broker {
     /// Writes outcomes, all of one kind and one queue. Returns for each task whether its outcome was
@@ -80,34 +82,101 @@ fn call_for(
     }
 }
 
-/// The arguments for one task that follow its claim.
-fn push_fields(args: &mut Vec<Value>, outcome: &Outcome) {
+/// The arguments for one task: its claim, and the fields of its outcome.
+fn push_task(args: &mut Vec<Value>, Acknowledgement { claim, outcome }: &Acknowledgement) {
+    let change = new_message(outcome).map(|message| MessageChange::new(&claim.message, message));
+    // A change is made only to the message that it was computed from.
+    let keeps_bytes = change.as_ref().is_some_and(|change| change.kept > 0);
+    args.push(claim.id.clone().into());
+    args.push(claim.owner.clone().into());
+    args.push(original(claim, keeps_bytes));
     match outcome {
         Outcome::Done { .. } | Outcome::Requeued => {}
         Outcome::Completed {
             lock,
-            message,
             keep_until_unix_secs,
-        } => args.extend([
-            text_or_empty(lock),
-            message.clone().into(),
-            number(*keep_until_unix_secs),
-        ]),
+            ..
+        } => {
+            args.push(text_or_empty(lock));
+            push_change(args, change);
+            args.push(number(*keep_until_unix_secs));
+        }
         Outcome::Retry {
-            message,
             at_unix_secs,
             counted,
-        } => args.extend([
-            number(*at_unix_secs),
-            message.clone().into(),
-            flag(*counted),
-        ]),
-        Outcome::Deferred { at_unix_secs } => {
-            args.extend([number(*at_unix_secs), word(""), flag(false)]);
+            ..
+        } => {
+            args.push(number(*at_unix_secs));
+            push_change(args, change);
+            args.push(flag(*counted));
         }
-        Outcome::Archived {
-            message, counted, ..
-        } => args.extend([bytes_or_empty(message), flag(*counted)]),
+        Outcome::Deferred { at_unix_secs } => {
+            args.push(number(*at_unix_secs));
+            push_change(args, change);
+            args.push(flag(false));
+        }
+        Outcome::Archived { counted, .. } => {
+            push_change(args, change);
+            args.push(flag(*counted));
+        }
+    }
+}
+
+/// The message to store. `None`: the stored message stays as it is, or is deleted.
+fn new_message(outcome: &Outcome) -> Option<&Bytes> {
+    match outcome {
+        Outcome::Completed { message, .. } | Outcome::Retry { message, .. } => Some(message),
+        Outcome::Archived { message, .. } => message.as_ref(),
+        Outcome::Done { .. } | Outcome::Deferred { .. } | Outcome::Requeued => None,
+    }
+}
+
+/// What differs between the stored message and the one to store.
+struct MessageChange {
+    /// How many bytes of the stored message stay.
+    kept: usize,
+    /// What follows these bytes.
+    rest: Bytes,
+}
+
+impl MessageChange {
+    fn new(stored: &Bytes, message: &Bytes) -> Self {
+        let kept = match common_prefix(stored, message) {
+            // A few bytes are sent again: that costs less than to check that they are still stored.
+            kept if kept < LEAST_KEPT => 0,
+            kept => kept,
+        };
+        Self {
+            kept,
+            rest: message.slice(kept..),
+        }
+    }
+}
+
+fn push_change(args: &mut Vec<Value>, change: Option<MessageChange>) {
+    match change {
+        Some(MessageChange { kept, rest }) => args.extend([number(kept as u64), rest.into()]),
+        None => args.extend([word(""), word("")]),
+    }
+}
+
+/// With how many bytes two messages begin alike.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const BLOCK: usize = 4096;
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let alike = BLOCK * blocks.take_while(|(a, b)| a == b).count();
+    let bytes = a[alike..].iter().zip(&b[alike..]);
+    alike + bytes.take_while(|(a, b)| a == b).count()
+}
+
+/// The SHA-1 of the message that must still be stored; empty if nothing requires it.
+fn original(claim: &Claim, is_required: bool) -> Value {
+    match claim.checks_message || is_required {
+        true => sha1_smol::Sha1::from(&claim.message)
+            .digest()
+            .to_string()
+            .into(),
+        false => word(""),
     }
 }
 
@@ -154,12 +223,9 @@ impl AckCall {
 
     /// For each task its claim and the fields of its outcome.
     fn each(mut self, acknowledgements: &[&Acknowledgement]) -> Self {
-        self.args.reserve(6 * acknowledgements.len());
-        for Acknowledgement { claim, outcome } in acknowledgements {
-            self.args.push(claim.id.clone().into());
-            self.args.push(claim.owner.clone().into());
-            self.args.push(bytes_or_empty(&claim.original));
-            push_fields(&mut self.args, outcome);
+        self.args.reserve(7 * acknowledgements.len());
+        for acknowledgement in acknowledgements {
+            push_task(&mut self.args, acknowledgement);
         }
         self
     }
@@ -185,7 +251,7 @@ pub(super) fn push_done(args: &mut Vec<Value>, acknowledgements: &[&Acknowledgem
         if plain == 0 {
             args.push(word("more"));
             args.push(first.claim.id.clone().into());
-            args.push(bytes_or_empty(&first.claim.original));
+            args.push(original(&first.claim, false));
             args.push(text_or_empty(lock_of(first)));
         } else {
             args.push(number(plain as u64));
@@ -201,7 +267,7 @@ pub(super) fn push_done(args: &mut Vec<Value>, acknowledgements: &[&Acknowledgem
 
 /// Whether Redis need not compare the task's message, and there is no lock to release.
 fn is_plain(acknowledgement: &Acknowledgement) -> bool {
-    acknowledgement.claim.original.is_none() && lock_of(acknowledgement).is_none()
+    !acknowledgement.claim.checks_message && lock_of(acknowledgement).is_none()
 }
 
 fn lock_of(acknowledgement: &Acknowledgement) -> &Option<String> {
@@ -245,14 +311,31 @@ fn expired_secs(authority: Authority) -> Value {
     }
 }
 
-fn bytes_or_empty(bytes: &Option<Bytes>) -> Value {
-    bytes.clone().unwrap_or_default().into()
-}
-
 fn text_or_empty(text: &Option<String>) -> Value {
     text.as_deref().unwrap_or_default().into()
 }
 
 fn flag(set: bool) -> Value {
     word(if set { "1" } else { "0" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_keeps_the_bytes_that_it_begins_with_unless_they_are_few() {
+        let payload = "x".repeat(10_000);
+        let stored = Bytes::from(format!("{payload} old"));
+        let message = Bytes::from(format!("{payload} and new"));
+        for (stored, kept, rest) in [
+            (&stored, 10_001, &b"and new"[..]),
+            (&message, message.len(), b""),
+            (&Bytes::from_static(b"xxx"), 0, &message),
+            (&Bytes::new(), 0, &message),
+        ] {
+            let change = MessageChange::new(stored, &message);
+            assert_eq!((change.kept, &*change.rest), (kept, rest));
+        }
+    }
 }

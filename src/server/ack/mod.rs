@@ -144,7 +144,7 @@ impl<'a> Batch<'a> {
     fn new(all: &'a Acknowledgements, mut taken: TakenBatch<Arc<HeldRun>>) -> Self {
         for (run, ack) in taken.runs.iter().zip(&mut taken.acknowledgements) {
             // The lease may have expired while the acknowledgement waited.
-            if ack.claim.original.is_none() {
+            if !ack.claim.checks_message {
                 ack.claim = run.claim();
             }
         }

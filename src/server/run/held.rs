@@ -172,7 +172,8 @@ impl HeldRun {
         Claim {
             id: self.id.clone(),
             owner: self.owner.clone(),
-            original: (!self.has_lease()).then(|| self.raw.clone()),
+            message: self.raw.clone(),
+            checks_message: !self.has_lease(),
         }
     }
 }

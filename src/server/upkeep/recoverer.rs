@@ -104,7 +104,8 @@ impl Recoverer {
             claim: Claim {
                 id: task.id,
                 owner: Str::new(),
-                original: Some(task.message),
+                message: task.message,
+                checks_message: true,
             },
         };
         let authority = Authority::Recoverer {
