@@ -73,6 +73,7 @@ mod error;
 mod handler;
 mod inspector;
 mod mux;
+mod pattern;
 mod retry_delay;
 mod run;
 mod server;

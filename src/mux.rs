@@ -11,20 +11,26 @@ use crate::error::{Error, Result};
 use crate::handler::marker::Muxed;
 use crate::handler::{
     AnswerFuture, BuildOptions, ErasedHandler, HandlerNotFound, HandlerService, HasKind,
-    IntoHandler, RunService, UndecodablePayload,
+    IntoHandler, Reach, RunService, UndecodablePayload,
 };
+use crate::pattern::is_odd;
 use crate::run::{Run, States};
 
 /// Chooses the handler of a task by its type. asynq: `ServeMux`.
 ///
-/// A pattern that equals the type wins; otherwise the longest pattern that is a prefix of the type
-/// wins. If no pattern matches, the run gets the error [`HandlerNotFound`]; the server's setting
+/// - A handler of a typed payload ([`handle`](Self::handle)) gets exactly the tasks of its type.
+/// - Any other task goes to the handler with the longest pattern ([`route`](Self::route)) with which its
+///   type begins.
+///
+/// If nothing matches, the run gets the error [`HandlerNotFound`]; the server's setting
 /// [`unknown_type`](crate::Server::unknown_type) decides what happens to the task.
 ///
-/// A mistake in a mux (a blank pattern, or the same pattern twice) does not panic. Every method that
-/// starts a server returns it as an error ([`serve`](crate::Server::serve),
+/// A mistake in a mux (a blank pattern, or two handlers for the same pattern) does not panic. Every
+/// method that starts a server returns it as an error ([`serve`](crate::Server::serve),
 /// [`serve_until`](crate::Server::serve_until), [`start`](crate::Server::start)), and so does
-/// [`validate`](Self::validate).
+/// [`validate`](Self::validate). What is only likely to be a mistake is logged as a warning when the
+/// server starts: a mux without a handler, a pattern with `*`, `^` or a blank (they stand for
+/// themselves), and a handler within an inner mux that no task can reach.
 ///
 /// ```
 /// use rasynq::{Mux, Task, TaskContext, TaskKind};
@@ -38,7 +44,7 @@ use crate::run::{Run, States};
 /// async fn resize(_cx: TaskContext, task: Task) -> anyhow::Result<()> { Ok(()) }
 ///
 /// let mux = Mux::new()
-///     .handle(welcome)            // the payload's TaskKind names the type
+///     .handle(welcome)            // the payload's TaskKind names the type: this type alone
 ///     .route("image:", resize);   // every type with this prefix
 /// mux.validate()?;
 /// # Ok::<_, rasynq::Error>(())
@@ -46,10 +52,13 @@ use crate::run::{Run, States};
 #[must_use = "a mux does nothing until a server serves it"]
 #[derive(Default)]
 pub struct Mux {
+    /// By their task types.
+    typed: HashMap<String, Route>,
+    /// By their patterns.
     routes: HashMap<String, Route>,
     layers: Vec<Wrap>,
     states: States,
-    options: BuildOptions,
+    undecodable: Option<UndecodablePayload>,
     mistake: Option<Error>,
 }
 
@@ -62,37 +71,46 @@ impl Mux {
         Self::default()
     }
 
-    /// Adds a handler of a typed payload. The pattern is the task type of the payload's
-    /// [`TaskKind`](crate::TaskKind).
-    ///
-    /// The pattern also matches as a prefix; see [`Mux`].
-    pub fn handle<M>(self, handler: impl IntoHandler<M> + Send + 'static) -> Self
+    /// Adds a handler of a typed payload. It gets the tasks of one type, that of the payload's
+    /// [`TaskKind`](crate::TaskKind), also if this type is a pattern of [`route`](Self::route) too.
+    pub fn handle<M>(mut self, handler: impl IntoHandler<M> + Send + 'static) -> Self
     where
         M: HasKind + 'static,
     {
-        self.route(M::TYPE, handler)
+        if self.is_named(M::TYPE, "a task type") {
+            match self.typed.entry(M::TYPE.to_owned()) {
+                Entry::Vacant(free) => {
+                    free.insert(Box::new(|options| handler.build(options)));
+                }
+                Entry::Occupied(_) => {
+                    let mistake = format!("task type {:?} of the mux has two handlers", M::TYPE);
+                    self.record(Error::invalid(mistake));
+                }
+            }
+        }
+        self
     }
 
-    /// Adds a handler. It gets every task whose type begins with `pattern`, unless a longer pattern of
-    /// this mux matches. asynq: `HandleFunc`.
+    /// Adds a handler. It gets every task whose type begins with `pattern`, unless the mux has a longer
+    /// pattern for the type, or a handler for exactly this type. asynq: `HandleFunc`.
+    ///
+    /// A pattern is a plain prefix: `*`, `^` and blanks in it stand for themselves.
     pub fn route<M: 'static>(
         mut self,
         pattern: impl Into<String>,
         handler: impl IntoHandler<M> + Send + 'static,
     ) -> Self {
         let pattern = pattern.into();
-        if pattern.trim().is_empty() {
-            self.record(Error::invalid("a pattern of the mux is blank"));
-            return self;
-        }
-        match self.routes.entry(pattern) {
-            Entry::Vacant(free) => {
-                free.insert(Box::new(|options| handler.build(options)));
-            }
-            Entry::Occupied(taken) => {
-                let pattern = taken.key();
-                let mistake = format!("pattern {pattern:?} of the mux has two handlers");
-                self.record(Error::invalid(mistake));
+        if self.is_named(&pattern, "a pattern") {
+            match self.routes.entry(pattern) {
+                Entry::Vacant(free) => {
+                    free.insert(Box::new(|options| handler.build(options)));
+                }
+                Entry::Occupied(taken) => {
+                    let pattern = taken.key();
+                    let mistake = format!("pattern {pattern:?} of the mux has two handlers");
+                    self.record(Error::invalid(mistake));
+                }
             }
         }
         self
@@ -155,7 +173,7 @@ impl Mux {
     /// handler takes. Default: [`UndecodablePayload::Retry`]. A mux within this one may have its own
     /// setting.
     pub fn on_undecodable(mut self, action: UndecodablePayload) -> Self {
-        self.options.undecodable = Some(action);
+        self.undecodable = Some(action);
         self
     }
 
@@ -163,11 +181,44 @@ impl Mux {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if a pattern is blank or has two handlers.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if a pattern or a task type is blank or has two
+    /// handlers.
     pub fn validate(&self) -> Result<()> {
         match &self.mistake {
             None => Ok(()),
             Some(mistake) => Err(Error::invalid(mistake.to_string())),
+        }
+    }
+
+    /// Whether the name is not blank. If it is, this is a mistake.
+    fn is_named(&mut self, name: &str, what: &str) -> bool {
+        let is_blank = name.trim().is_empty();
+        if is_blank {
+            self.record(Error::invalid(format!("{what} of the mux is blank")));
+        }
+        !is_blank
+    }
+
+    /// Logs what is likely to be a mistake, although it is valid, as in asynq.
+    fn warn(&self, reach: &Reach) {
+        if self.typed.is_empty() && self.routes.is_empty() {
+            tracing::warn!("a mux has no handler, so each of its tasks fails");
+        }
+        for pattern in self.typed.keys().chain(self.routes.keys()) {
+            if is_odd(pattern) {
+                tracing::warn!(
+                    pattern,
+                    "a pattern is a plain prefix: `*`, `^` and blanks in it stand for themselves"
+                );
+            }
+        }
+        let types = self.typed.keys().filter(|name| !reach.has_type(name));
+        let patterns = self.routes.keys().filter(|name| !reach.has_prefix(name));
+        for pattern in types.chain(patterns) {
+            tracing::warn!(
+                pattern,
+                "no task can reach a handler of an inner mux: the outer mux sends none of its types there"
+            );
         }
     }
 
@@ -179,10 +230,14 @@ impl Mux {
 
 impl fmt::Debug for Mux {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut patterns: Vec<_> = self.routes.keys().collect();
-        patterns.sort();
+        let sorted = |routes: &HashMap<String, Route>| {
+            let mut names: Vec<_> = routes.keys().cloned().collect();
+            names.sort();
+            names
+        };
         f.debug_struct("Mux")
-            .field("patterns", &patterns)
+            .field("types", &sorted(&self.typed))
+            .field("patterns", &sorted(&self.routes))
             .field("layers", &self.layers.len())
             .field("mistake", &self.mistake)
             .finish_non_exhaustive()
@@ -194,14 +249,21 @@ impl IntoHandler<Muxed> for Mux {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
-        let options = BuildOptions {
-            undecodable: self.options.undecodable.or(outer.undecodable),
-        };
+        self.warn(&outer.reach);
+        let undecodable = self.undecodable.or(outer.undecodable);
+        let names: Vec<_> = self.routes.keys().cloned().collect();
+        let types: Vec<_> = self.typed.keys().cloned().collect();
         let mut table = RouteTable::default();
         for (pattern, route) in self.routes {
-            let handler = route(options)?;
+            let reach = outer.reach.through(&pattern, names.iter(), types.iter());
+            let handler = route(BuildOptions { undecodable, reach })?;
             table.prefixes.push((pattern.clone(), handler.clone()));
             table.exact.insert(pattern, handler);
+        }
+        for (task_type, route) in self.typed {
+            let reach = Reach::default();
+            let handler = route(BuildOptions { undecodable, reach })?;
+            table.exact.insert(task_type, handler);
         }
         table
             .prefixes
@@ -220,8 +282,8 @@ impl IntoHandler<Muxed> for Mux {
     }
 }
 
-/// The handlers by their patterns: a map for the exact match, and a list from the longest pattern to
-/// the shortest.
+/// The handlers: a map for the exact match, by types and patterns, and a list from the longest pattern
+/// to the shortest.
 #[derive(Default)]
 struct RouteTable {
     exact: HashMap<String, HandlerService>,

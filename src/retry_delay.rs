@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
+use crate::pattern::is_odd;
 use crate::task::Task;
 
 /// The longest delay: 100 years of 365 days. Redis and Go programs may not handle later
@@ -69,7 +70,8 @@ impl RetryDelay {
 
     /// Chooses a delay by the task's type: the longest of the given prefixes with which the type
     /// begins decides. If the type begins with none of them, `fallback` decides. If a prefix is given
-    /// twice, its first delay counts.
+    /// twice, its first delay counts. A prefix is plain text: one with `*`, `^` or a blank is logged as a
+    /// warning.
     pub fn by_type<P: Into<String>>(
         delays: impl IntoIterator<Item = (P, Self)>,
         fallback: Self,
@@ -78,6 +80,12 @@ impl RetryDelay {
             .into_iter()
             .map(|(prefix, delay)| (prefix.into(), delay))
             .collect();
+        for (prefix, _) in delays.iter().filter(|(prefix, _)| is_odd(prefix)) {
+            tracing::warn!(
+                prefix,
+                "the prefix of a delay is plain text: `*`, `^` and blanks in it stand for themselves"
+            );
+        }
         delays.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Self::new(move |retried, error, task| {
             delays

@@ -56,9 +56,10 @@ where
 {
     fn build(self, options: BuildOptions) -> Result<HandlerService> {
         let function = self.function;
+        let undecodable = options.undecodable.unwrap_or_default();
         Ok(HandlerService::new(ThreadHandler(Arc::new(
             move |run: Run| {
-                let input = T::from_task(run.task, options)?;
+                let input = T::from_task(run.task, undecodable)?;
                 function(run.context, input).into_outcome()
             },
         ))))

@@ -2,7 +2,7 @@
 
 use super::errors::SkipRetry;
 use super::marker::{Typed, Untyped};
-use super::options::{BuildOptions, UndecodablePayload};
+use super::options::UndecodablePayload;
 use crate::task::{Codec, Task, TaskKind};
 
 /// What a handler may take besides the context: the [`Task`], or a type that implements [`TaskKind`],
@@ -19,11 +19,11 @@ use crate::task::{Codec, Task, TaskKind};
 pub trait HandlerInput<X>: Sized {
     /// Converts the task. If this fails, the run ends with the error.
     #[doc(hidden)]
-    fn from_task(task: Task, options: BuildOptions) -> Result<Self, anyhow::Error>;
+    fn from_task(task: Task, undecodable: UndecodablePayload) -> Result<Self, anyhow::Error>;
 }
 
 impl HandlerInput<Untyped> for Task {
-    fn from_task(task: Task, _options: BuildOptions) -> Result<Self, anyhow::Error> {
+    fn from_task(task: Task, _: UndecodablePayload) -> Result<Self, anyhow::Error> {
         Ok(task)
     }
 }
@@ -33,11 +33,10 @@ where
     T: TaskKind<C>,
     C: Codec<T>,
 {
-    fn from_task(task: Task, options: BuildOptions) -> Result<Self, anyhow::Error> {
-        task.decode()
-            .map_err(|error| match options.undecodable.unwrap_or_default() {
-                UndecodablePayload::Retry => error.into(),
-                UndecodablePayload::Archive => SkipRetry::from_error(error).into(),
-            })
+    fn from_task(task: Task, undecodable: UndecodablePayload) -> Result<Self, anyhow::Error> {
+        task.decode().map_err(|error| match undecodable {
+            UndecodablePayload::Retry => error.into(),
+            UndecodablePayload::Archive => SkipRetry::from_error(error).into(),
+        })
     }
 }

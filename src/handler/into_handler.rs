@@ -148,8 +148,9 @@ where
     T: HandlerInput<X>,
 {
     fn build(self, options: BuildOptions) -> Result<HandlerService> {
+        let undecodable = options.undecodable.unwrap_or_default();
         Ok(service_of(move |run| {
-            match T::from_task(run.task, options) {
+            match T::from_task(run.task, undecodable) {
                 Ok(input) => {
                     let future = self(run.context, input);
                     Box::pin(async move { future.await.into_outcome() })
@@ -167,8 +168,9 @@ where
 {
     fn build(self, options: BuildOptions) -> Result<HandlerService> {
         let handler = Arc::new(self);
+        let undecodable = options.undecodable.unwrap_or_default();
         Ok(service_of(move |run| {
-            match T::from_task(run.task, options) {
+            match T::from_task(run.task, undecodable) {
                 Ok(input) => {
                     let handler = Arc::clone(&handler);
                     Box::pin(async move { handler.run(run.context, input).await })

@@ -82,9 +82,15 @@ impl Server {
     /// Adds a queue with its weight. A queue of weight 0 is not fetched from. Default: the queue
     /// `default` alone. asynq: `Queues`.
     ///
+    /// If all queues have the weight 0, the server serves `default`, as in asynq, and logs a warning. A
+    /// queue that is added twice is an error of [`start`](Self::start).
+    ///
     /// For each free slot a queue is drawn at random, in proportion to the weights.
     pub fn queue(mut self, name: impl Into<String>, weight: u32) -> Self {
-        self.config.queues.insert(name.into(), weight);
+        let name = name.into();
+        if self.config.queues.insert(name.clone(), weight).is_some() {
+            self.config.repeated_queue.get_or_insert(name);
+        }
         self
     }
 

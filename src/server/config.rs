@@ -55,7 +55,8 @@ pub enum UnknownType {
     Fail,
     /// The task is scheduled again, uncounted, so that a server with a handler for it can run it.
     Defer {
-        /// How long until the task is due again, in whole seconds (fractions are cut).
+        /// How long until the task is due again, in whole seconds (fractions are cut). At least 1 s:
+        /// the server would do nothing but fetch the task and put it back.
         after: Duration,
     },
     /// The task is archived at once.
@@ -96,6 +97,8 @@ pub(super) struct Config {
     pub(super) concurrency: usize,
     pub(super) prefetch: usize,
     pub(super) queues: BTreeMap<String, u32>,
+    /// A queue that was added twice.
+    pub(super) repeated_queue: Option<String>,
     pub(super) strict_priority: bool,
     pub(super) task_check_interval: Duration,
     pub(super) delayed_task_check_interval: Duration,
@@ -122,6 +125,7 @@ impl Default for Config {
             concurrency: 0,
             prefetch: 0,
             queues: BTreeMap::new(),
+            repeated_queue: None,
             strict_priority: false,
             task_check_interval: DEFAULT_TASK_CHECK_INTERVAL,
             delayed_task_check_interval: DEFAULT_DELAYED_TASK_CHECK_INTERVAL,
@@ -167,8 +171,23 @@ impl Config {
                 return Err(Error::invalid(text));
             }
         }
+        if let Some(name) = self.repeated_queue {
+            let text = format!("queue {name:?} is added twice, it can have one weight");
+            return Err(Error::invalid(text));
+        }
         self.queues = super::queues::validate(&self.queues)?;
         self.bound_intervals();
+        if self.health_check.is_none()
+            && self.health_check_interval != DEFAULT_HEALTH_CHECK_INTERVAL
+        {
+            tracing::warn!("health_check_interval has no effect without a health_check");
+        }
+        if let UnknownType::Defer { after } = self.unknown_type
+            && after < Duration::from_secs(1)
+        {
+            let text = format!("unknown_type defers for {after:?}, it must be at least 1s");
+            return Err(Error::invalid(text));
+        }
         if self.archive_max_size == 0 {
             let text = "archive_max_size is 0, it must be at least 1";
             return Err(Error::invalid(text));
@@ -222,6 +241,33 @@ mod tests {
         assert_eq!(checked.shutdown_timeout, DEFAULT_SHUTDOWN_TIMEOUT);
         assert_eq!(checked.janitor_batch_size, DEFAULT_JANITOR_BATCH_SIZE);
         assert_eq!(checked.queues, BTreeMap::from([("default".to_owned(), 1)]));
+    }
+
+    #[test]
+    fn a_queue_that_is_added_twice_or_a_pause_of_nothing_is_refused() {
+        let twice = Config {
+            repeated_queue: Some("mail".to_owned()),
+            ..Config::default()
+        };
+        let spinning = Config {
+            unknown_type: UnknownType::Defer {
+                after: Duration::from_millis(999),
+            },
+            ..Config::default()
+        };
+        for (config, text) in [
+            (
+                twice,
+                "queue \"mail\" is added twice, it can have one weight",
+            ),
+            (
+                spinning,
+                "unknown_type defers for 999ms, it must be at least 1s",
+            ),
+        ] {
+            let error = config.checked().err().expect("it is refused");
+            assert_eq!(error.to_string(), text);
+        }
     }
 
     #[test]

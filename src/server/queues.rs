@@ -41,6 +41,14 @@ pub(super) fn validate(configured: &BTreeMap<String, u32>) -> Result<BTreeMap<St
         .filter(|(_, weight)| **weight > 0)
         .map(|(name, weight)| (name.clone(), *weight))
         .collect();
+    if kept.is_empty() && !configured.is_empty() {
+        tracing::warn!(
+            "no queue has a weight above 0, so the server serves the queue `default` instead"
+        );
+    }
+    for queue in kept.keys().filter(|name| name.trim() != name.as_str()) {
+        tracing::warn!(queue, "the name of a queue begins or ends with a blank");
+    }
     Ok(if kept.is_empty() {
         BTreeMap::from([(DEFAULT_QUEUE.to_owned(), 1)])
     } else {

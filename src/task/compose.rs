@@ -241,15 +241,18 @@ fn stored_max_retry(max_retry: u32) -> Result<i32> {
         .map_err(|_| Error::invalid(format!("max retry {max_retry} is above {}", i32::MAX)))
 }
 
-/// The duration in whole seconds. A duration longer than Go's maximum is refused: Go would compute
-/// wrong times from it.
+/// The duration in whole seconds. A duration below a second becomes one second, because zero means
+/// "not set". One longer than Go's maximum is refused: Go would compute wrong times from it.
+///
+/// COMPAT: asynq v0.26.0 stores less than a second as 0
 fn stored_secs(duration: Duration, what: &str) -> Result<i64> {
     if duration > MAX_GO_DURATION {
         return Err(Error::invalid(format!(
             "{what} is {duration:?}, it must be at most {MAX_GO_DURATION:?}"
         )));
     }
-    i64::try_from(duration.as_secs())
+    let least = u64::from(!duration.is_zero());
+    i64::try_from(duration.as_secs().max(least))
         .map_err(|_| Error::invalid(format!("{what} {duration:?} is out of range")))
 }
 
@@ -487,8 +490,11 @@ mod tests {
             (task().timeout(HOUR), 3600, 0),
             (task().deadline(at), 0, secs),
             (task().deadline(at).timeout(HOUR), 3600, secs),
-            // COMPAT: asynq v0.26.0 stores less than a second as 0, without the default
-            (task().timeout(Duration::from_millis(500)), 0, 0),
+            (
+                task().deadline(at).timeout(Duration::from_nanos(1)),
+                1,
+                secs,
+            ),
             // COMPAT: asynq v0.26.0 treats a deadline at the epoch as no deadline
             (task().deadline(epoch), 1800, 0),
             (
@@ -504,6 +510,14 @@ mod tests {
                 (timeout, deadline),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_timeout_or_retention_below_a_second_is_one_second_and_not_none() {
+        for short in [Duration::from_nanos(1), Duration::from_millis(999)] {
+            let message = composed(task().timeout(short).retention(short)).message;
+            assert_eq!((message.timeout, message.retention), (1, 1), "{short:?}");
         }
     }
 

@@ -24,13 +24,10 @@ pub enum TaskOption {
     MaxRetry(u32),
     /// The task's id, unique within its queue. Default: a random UUID v4.
     TaskId(String),
-    /// How long one run may take. Redis stores whole seconds; a fraction is cut off. Zero means "not
-    /// set".
+    /// How long one run may take. Redis stores whole seconds: a fraction is cut off, and less than a
+    /// second becomes one second. Zero means "not set".
     ///
     /// Default: no limit if there is a deadline, otherwise [`DEFAULT_TIMEOUT`].
-    ///
-    /// A timeout below one second is stored as 0, which also means "not set". For example, a task with
-    /// a timeout of 500 ms and no deadline runs with [`DEFAULT_TIMEOUT`]. asynq does the same.
     Timeout(Duration),
     /// The time by which every run must be finished, in whole seconds. Default: none.
     Deadline(DateTime<Utc>),
@@ -44,8 +41,8 @@ pub enum TaskOption {
     ProcessAt(DateTime<Utc>),
     /// Processes the task no earlier than this long after the enqueue call.
     ProcessIn(Duration),
-    /// How long a completed task and its result are kept, in whole seconds. Default: zero, the task
-    /// is deleted.
+    /// How long a completed task and its result are kept, in whole seconds; less than a second becomes
+    /// one second. Default: zero, the task is deleted.
     Retention(Duration),
     /// The group in which the task waits for aggregation. Default: none.
     Group(String),
@@ -80,8 +77,7 @@ macro_rules! option_methods {
         /// Sets how long one run may take, in whole seconds. Zero means "not set". Default: 30
         /// minutes if no deadline is set. asynq: `Timeout`.
         ///
-        /// A fraction of a second is cut off. So a timeout below one second counts as not set, and the
-        /// default applies.
+        /// A fraction of a second is cut off, but less than a second becomes one second.
         pub fn timeout(self, limit: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Timeout(limit))
         }
@@ -110,8 +106,8 @@ macro_rules! option_methods {
             self.option($crate::task::TaskOption::ProcessIn(delay))
         }
 
-        /// Keeps the completed task and its result for this long, in whole seconds. Default: zero,
-        /// the task is deleted. asynq: `Retention`.
+        /// Keeps the completed task and its result for this long, in whole seconds; less than a second
+        /// becomes one second. Default: zero, the task is deleted. asynq: `Retention`.
         pub fn retention(self, keep: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::Retention(keep))
         }

@@ -6,29 +6,37 @@
 pub const ACKNOWLEDGEMENT_FAILED: &str = "could not acknowledge tasks";
 pub const CLAIM_LOST: &str = "acknowledgement had no effect";
 pub const DROPPED_WHILE_RUNNING: &str = "a running server was dropped";
+pub const EMPTY_MUX: &str = "a mux has no handler";
 pub const FETCH_FAILED: &str = "could not fetch tasks";
 pub const FORWARD_FAILED: &str = "could not forward";
 pub const GROUP_NOT_JOINED: &str = "cannot join their groups";
 pub const IDS_DROPPED: &str = "dropped";
 pub const LEASE_LOST: &str = "lease was lost";
+pub const NO_WEIGHT: &str = "no queue has a weight above 0";
+pub const ODD_PATTERN: &str = "a pattern is a plain prefix";
 pub const RUN_PANICKED: &str = "left a run without an outcome";
 pub const SET_NOT_TRACKED: &str = "cannot track a sorted set";
 pub const TASK_GONE: &str = "task is gone";
 pub const TRACKING_UNAVAILABLE: &str = "cannot track the queues";
 pub const UNDECODABLE: &str = "does not decode";
+pub const UNREACHABLE: &str = "no task can reach a handler";
 
-pub const ALL: [&str; 13] = [
+pub const ALL: [&str; 17] = [
     ACKNOWLEDGEMENT_FAILED,
     CLAIM_LOST,
     DROPPED_WHILE_RUNNING,
+    EMPTY_MUX,
     FETCH_FAILED,
     FORWARD_FAILED,
     GROUP_NOT_JOINED,
     IDS_DROPPED,
     LEASE_LOST,
+    NO_WEIGHT,
+    ODD_PATTERN,
     RUN_PANICKED,
     SET_NOT_TRACKED,
     TASK_GONE,
     TRACKING_UNAVAILABLE,
     UNDECODABLE,
+    UNREACHABLE,
 ];

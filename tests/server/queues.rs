@@ -2,7 +2,8 @@
 
 use rasynq::{ErrorKind, Server, Task, TaskOption};
 
-use crate::common::{DEADLINE, Scripted, World, eventually, queue_key};
+use crate::common::logged::NO_WEIGHT;
+use crate::common::{DEADLINE, Log, Scripted, World, eventually, queue_key};
 
 async fn enqueue(world: &World, queue: &str, tasks: usize, payload: &str) {
     let tasks = (0..tasks).map(|n| {
@@ -170,4 +171,30 @@ async fn a_queue_of_any_name_is_served() {
     let mut expected = names.map(|name| format!("{name} 0"));
     expected.sort();
     assert_eq!(begun, expected);
+}
+
+#[tokio::test]
+async fn a_server_whose_queues_all_have_weight_zero_says_that_it_serves_the_default_queue() {
+    let world = World::new().await;
+    let log = Log::capture();
+    enqueue(&world, "default", 1, "ok").await;
+    let server = world.server().queue("mail", 0);
+    assert_eq!(serve(server, 1).await, ["default 0"]);
+    assert_eq!(log.lines_with(&["WARN", NO_WEIGHT]).len(), 1);
+    serve_nothing(world.server().queue("mail", 0).queue("default", 1)).await;
+    assert_eq!(log.lines_with(&["WARN", NO_WEIGHT]).len(), 1);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_added_twice_is_refused() {
+    let world = World::new().await;
+    let server = world.server().queue("mail", 6).queue("mail", 1);
+    let error = server.start(Scripted::new()).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("\"mail\""), "{error}");
+}
+
+/// Starts the server and shuts it down.
+async fn serve_nothing(server: Server) {
+    server.serve_until(Scripted::new(), async {}).await.unwrap();
 }

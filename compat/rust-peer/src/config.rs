@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::duration::GoDuration;
 use crate::failure::Failure;
 
+/// The largest batch that the library takes.
+const MAX_JANITOR_BATCH_SIZE: usize = 10_000;
+
 /// CONFIG, with asynq's meanings and defaults.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +23,7 @@ pub(crate) struct ConfigForm {
     task_check_interval: Option<GoDuration>,
     delayed_task_check_interval: Option<GoDuration>,
     janitor_interval: Option<GoDuration>,
-    janitor_batch_size: Option<usize>,
+    janitor_batch_size: Option<i64>,
     /// A setting that asynq does not have, for the benchmarks.
     prefetch: Option<usize>,
     health_check_interval: Option<GoDuration>,
@@ -56,27 +59,28 @@ impl ConfigForm {
             server = server.strict_priority(strict);
         }
         if let Some(timeout) = self.shutdown_timeout {
-            server = server.shutdown_timeout(timeout.positive("shutdown_timeout")?);
+            server = server.shutdown_timeout(timeout.or_shortest());
         }
         if let Some(interval) = self.task_check_interval {
             // asynq: a negative interval means the default; in the library zero does
             server = server.task_check_interval(interval.or_zero());
         }
         if let Some(interval) = self.delayed_task_check_interval {
-            server = server
-                .delayed_task_check_interval(interval.positive("delayed_task_check_interval")?);
+            server = server.delayed_task_check_interval(interval.or_shortest());
         }
         if let Some(interval) = self.janitor_interval {
-            server = server.janitor_interval(interval.positive("janitor_interval")?);
+            server = server.janitor_interval(interval.or_shortest());
         }
         if let Some(tasks) = self.prefetch {
             server = server.prefetch(tasks);
         }
         if let Some(tasks) = self.janitor_batch_size {
-            server = server.janitor_batch_size(tasks);
+            // asynq: a negative number means no bound; the library has one
+            let tasks = usize::try_from(tasks).unwrap_or(MAX_JANITOR_BATCH_SIZE);
+            server = server.janitor_batch_size(tasks.min(MAX_JANITOR_BATCH_SIZE));
         }
         if let Some(interval) = self.health_check_interval {
-            server = server.health_check_interval(interval.positive("health_check_interval")?);
+            server = server.health_check_interval(interval.or_shortest());
         }
         if let Some(delay) = self.retry_delay {
             server = server.retry_delay(RetryDelay::constant(delay.or_zero()));

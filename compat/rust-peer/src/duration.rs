@@ -26,6 +26,12 @@ impl GoDuration {
             .map_err(|_| Failure::invalid(format!("{what} is negative")))
     }
 
+    /// The duration; a negative one becomes the shortest. Go's timers treat both alike, and zero is the
+    /// default.
+    pub(crate) fn or_shortest(self) -> Duration {
+        u64::try_from(self.nanos).map_or(Duration::from_nanos(1), Duration::from_nanos)
+    }
+
     /// The duration with its sign.
     pub(crate) fn signed(self) -> chrono::TimeDelta {
         chrono::TimeDelta::nanoseconds(self.nanos)
