@@ -14,7 +14,7 @@ pub(crate) struct StoredTask {
     /// The time at which a task in *scheduled* or *retry* is due, or at which the lease of an active task
     /// expires (unix s). It is not read for other states.
     pub(crate) score: Option<i64>,
-    /// An active task whose lease has expired or is missing.
+    /// An active task whose lease has expired. A task without a lease is not orphaned: its data is damaged.
     pub(crate) orphaned: bool,
 }
 

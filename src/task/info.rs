@@ -41,7 +41,7 @@ pub struct TaskInfo {
     /// When the task may be processed next. Pending: the time of the call. Scheduled or retry: the
     /// time at which the task is due. `None` in the other states.
     pub next_process_at: Option<DateTime<Utc>>,
-    /// Whether the task is active but no server renews its lease.
+    /// Whether the task is active and its lease has expired, because no server renews it.
     pub is_orphaned: bool,
     /// How long the task is kept after its completion. Zero: it is deleted at once.
     pub retention: Duration,

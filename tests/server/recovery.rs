@@ -2,7 +2,7 @@
 
 use rasynq::{LostLease, Task};
 
-use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually};
+use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, queue_key};
 
 #[tokio::test]
 async fn an_expired_lease_is_a_failure_that_is_retried() {
@@ -19,6 +19,23 @@ async fn an_expired_lease_is_a_failure_that_is_retried() {
     world.assert_none_active().await;
     assert_eq!(world.counter("processed").await, 1);
     assert_eq!(world.counter("failed").await, 1);
+}
+
+#[tokio::test]
+async fn an_active_task_is_orphaned_once_its_lease_has_expired() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    for (id, expired_ago, is_orphaned) in [("held", -20, false), ("orphaned", 2, true)] {
+        let message = TaskMessage::of(id, "ok").bytes();
+        world.store_lost("default", id, message, expired_ago).await;
+        let info = inspector.task_info("default", id).await.unwrap();
+        assert_eq!(info.is_orphaned, is_orphaned, "{id}");
+    }
+    // asynq: without a lease a task is not orphaned, but damaged
+    let lease = queue_key("default", "lease");
+    let _: i64 = world.run(&["ZREM", &lease, "orphaned"]).await;
+    let info = inspector.task_info("default", "orphaned").await.unwrap();
+    assert!(!info.is_orphaned);
 }
 
 #[tokio::test]

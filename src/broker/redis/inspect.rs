@@ -52,7 +52,6 @@ impl Broker {
         let score = score.map(|score| score as i64);
         let orphaned = match (state, score) {
             (TaskState::Active, Some(until)) => until < self.redis_time_unix_secs().await?,
-            (TaskState::Active, None) => true,
             _ => false,
         };
         Ok(Some(StoredTask {
