@@ -14,7 +14,7 @@
 --   "pending" n (id msg)×n    pending tasks with the caller's ids
 --   "more" id msg state at group lock ttl   one task with options
 --     state  pending | scheduled | aggregating
---     at     when the task is due (unix s); only for scheduled
+--     at     when a scheduled task is due (unix s), or "+" and how long until then (ms); otherwise "0"
 --     group  group that an aggregating task joins now, or a scheduled task when it is due; "" for none
 --     lock   key of the unique lock; "" for none
 --     ttl    TTL of the lock (s)
@@ -31,7 +31,7 @@
 --     {-2, error}   not stored: refused by Redis
 --     {-3, stored}  only if ARGV[4] is "1": a task with this id exists; `stored` is its message. The caller
 --                   compares the two messages.
--- use: now, nanos, field
+-- use: now, nanos, due, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
 local prefix, repeated = ARGV[1], ARGV[4] == '1'
 local first_task = 5
@@ -111,6 +111,7 @@ while i <= #ARGV do
     if state == 'pending' then
       written = try('HSET', key, 'msg', msg, 'state', 'pending', 'pending_since', now_nanos)
     elseif state == 'scheduled' then
+      if string.sub(at, 1, 1) == '+' then at = due(string.sub(at, 2)) end
       written = try('ZADD', scheduled, at, id)
     else
       written = try('SADD', groups, group)

@@ -1,10 +1,13 @@
 //! Time and randomness: the source of the current time and of random numbers for the whole crate.
 //!
+//! The wall clock of this machine may differ from Redis'. What is stored, shown to other programs or
+//! compared with stored times is Redis' time: see `RedisClock` in the broker.
+//!
 //! Callers read the time once and pass it on, so that code which decides by time can be tested with
 //! the test's own times. Other sleeps and timeouts are tokio's.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,14 +20,28 @@ pub(crate) fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// The time of the wall clock in milliseconds since the Unix epoch.
-pub(crate) fn now_unix_millis() -> i64 {
-    now().timestamp_millis()
-}
-
 /// The time of the monotonic clock, for durations within this process.
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// The time of both clocks.
+pub(crate) fn both() -> BothClocks {
+    static ORIGIN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    BothClocks {
+        monotonic_ms: ORIGIN.elapsed().as_millis() as i64,
+        wall_unix_ms: now().timestamp_millis(),
+    }
+}
+
+/// The time of both clocks at one moment, in whole milliseconds. A wall clock that is set, and a
+/// machine that was suspended, show as a change of their difference.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BothClocks {
+    /// Since some moment in this process.
+    pub(crate) monotonic_ms: i64,
+    /// Since the Unix epoch.
+    pub(crate) wall_unix_ms: i64,
 }
 
 /// Sleeps until a time; without a time, forever. For loops that have a next time only now and then.

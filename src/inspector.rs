@@ -5,7 +5,6 @@
 use chrono::DateTime;
 
 use crate::broker::Broker;
-use crate::clock;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::task::TaskInfo;
@@ -81,7 +80,7 @@ impl Inspector {
             .with_source(error)
         })?;
         let next = match stored.state {
-            TaskState::Pending => Some(clock::now()),
+            TaskState::Pending => Some(self.broker.clock().now()),
             TaskState::Scheduled | TaskState::Retry => stored
                 .score
                 .and_then(|secs| DateTime::from_timestamp(secs, 0)),
@@ -106,7 +105,8 @@ impl Inspector {
     /// If the future is dropped, the queue may or may not be paused.
     pub async fn pause_queue(&self, queue: &str) -> Result<()> {
         let keys = self.queue_keys(queue)?;
-        match self.broker.pause(&keys, clock::now().timestamp()).await? {
+        let now = self.broker.clock().now();
+        match self.broker.pause(&keys, now.timestamp()).await? {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::WrongState,

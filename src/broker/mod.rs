@@ -9,6 +9,7 @@ mod enqueue;
 mod fetch;
 mod outcome;
 mod redis;
+mod redis_clock;
 mod signal;
 mod stored;
 
@@ -18,6 +19,7 @@ pub(crate) use fetch::{Fetched, RawTask};
 pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
 pub(crate) use redis::{Broker, Changes, Subscription};
+pub(crate) use redis_clock::RedisClock;
 pub(crate) use signal::{Report, Signal};
 pub(crate) use stored::{ExpiredLeases, StoredTask};
 

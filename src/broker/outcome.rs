@@ -1,10 +1,12 @@
 //! Outcomes of runs, and what Redis needs to write them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Str;
 
-/// What a run came to.
+/// What a run came to. Delays begin when Redis writes the outcome, and are reckoned by its clock.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     /// The task succeeded and has no retention, or it was revoked. It is deleted.
@@ -17,18 +19,18 @@ pub(crate) enum Outcome {
         /// The key of the unique lock to release.
         lock: Option<String>,
         message: Bytes,
-        keep_until_unix_secs: i64,
+        retention: Duration,
     },
     /// The task failed and waits in *retry* for its next run.
     Retry {
         message: Bytes,
-        at_unix_secs: i64,
+        delay: Duration,
         /// Whether the statistics of the queue count a processed and a failed task.
         counted: bool,
     },
     /// The task waits in *scheduled* for its next run, uncounted. It was snoozed, or this server has no
     /// handler for it, or its lease has expired (the last two by settings of the server).
-    Deferred { at_unix_secs: i64 },
+    Deferred { delay: Duration },
     /// The task is archived: no retry is left, its error forbids one, or its message does not decode.
     Archived {
         /// `None` leaves the stored message as it is, because it does not decode.

@@ -6,10 +6,10 @@
 pub(crate) enum Signal {
     /// Tasks may be pending.
     Ready(usize),
-    /// The time at which the queue's first scheduled or retried task is due (unix ms of our clock).
+    /// The time at which the queue's first scheduled or retried task is due (unix ms).
     /// `None`: there is no such task.
     Due(usize, Option<i64>),
-    /// The time at which the retention of the queue's first completed task ends (unix ms of our clock).
+    /// The time at which the retention of the queue's first completed task ends (unix ms).
     /// `None`: there is no such task.
     Expires(usize, Option<i64>),
     /// Redis may have lost its subscriptions: every queue must be asked, and tracking starts over.

@@ -5,16 +5,17 @@ mod shared_calls;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared_calls::SharedCalls;
 
 use crate::broker::{Broker, NewTask};
-use crate::clock::{self, Uuids};
+use crate::clock::Uuids;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::task::{Composed, IntoTask, Task, TaskInfo, TaskOption, option_methods};
-use crate::wire::{self, Placement, TaskState};
+use crate::wire::{self, DueTime, Placement, TaskState};
 
 /// Enqueues tasks. Clones are cheap and share its connections. asynq: `Client`.
 ///
@@ -108,7 +109,7 @@ impl Client {
         &self,
         tasks: impl IntoIterator<Item = Task>,
     ) -> Vec<Result<TaskInfo>> {
-        let now = clock::now();
+        let now = self.broker.clock().now();
         let mut new = Vec::new();
         let mut infos: Vec<Result<TaskInfo>> = Vec::new();
         for task in tasks {
@@ -169,15 +170,20 @@ impl Client {
             unique_ttl_secs,
         } = composed;
         let (state, next_process_at, wait) = match placement {
-            Placement::Pending => (TaskState::Pending, Some(now), None),
-            Placement::Scheduled { at } => (TaskState::Scheduled, Some(at), Some(at - now)),
-            Placement::Group => (TaskState::Aggregating, None, None),
+            Placement::Pending => (TaskState::Pending, Some(now), Duration::ZERO),
+            Placement::Scheduled(due) => {
+                let (at, wait) = match due {
+                    DueTime::At(at) => (at, (at - now).to_std().unwrap_or_default()),
+                    DueTime::After(delay) => (now + delay, delay),
+                };
+                (TaskState::Scheduled, Some(at), wait)
+            }
+            Placement::Group => (TaskState::Aggregating, None, Duration::ZERO),
         };
         let lock = unique_ttl_secs.map(|ttl_secs| {
-            let wait_ms = wait.map_or(0, |wait| wait.num_milliseconds().max(0) as u64);
             // COMPAT: asynq v0.26.0 cuts the sum of wait and TTL to whole seconds
-            let ttl_ms = wait_ms.saturating_add(ttl_secs.saturating_mul(1000));
-            (message.unique_key.clone(), ttl_ms / 1000)
+            let ttl = wait.saturating_add(Duration::from_secs(ttl_secs));
+            (message.unique_key.clone(), ttl.as_secs())
         });
         let task = NewTask {
             keys: self.broker.keys(&message.queue),
@@ -193,7 +199,7 @@ impl Client {
     }
 
     async fn enqueue_one(&self, task: Task, options: Vec<TaskOption>) -> Result<TaskInfo> {
-        let now = clock::now();
+        let now = self.broker.clock().now();
         let (task, info) = self.prepare(task.compose(options, now, &self.uuids)?, now);
         self.calls.store(task).await.map(|()| info)
     }

@@ -102,8 +102,11 @@ impl TaskContext {
         self.retried() >= self.max_retry()
     }
 
-    /// When the server ends this run: the earlier of the task's deadline, and the start of the run
-    /// plus the task's timeout.
+    /// When the server ends this run, by this machine's clock: the earlier of the task's deadline, and the
+    /// start of the run plus the task's timeout.
+    ///
+    /// The task's deadline is a time by the clock of Redis. If that clock differs from this machine's by
+    /// 0.1 s or more, the returned time is corrected by the difference.
     ///
     /// In a handler that a server calls this is always `Some`. A hook sees `None` if the server ended
     /// the run before it called the handler.

@@ -1,7 +1,9 @@
 //! The identity of a server: what asynqmon shows of it, and the keys under which it is stored.
 
+use chrono::{DateTime, Utc};
+
 use super::config::Config;
-use crate::clock::{self, Uuids};
+use crate::clock::Uuids;
 use crate::wire::{ServerInfo, keys};
 
 /// What identifies a server, and does not change while it runs.
@@ -13,7 +15,8 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn new(config: &Config) -> Self {
+    /// `now`: Redis' time.
+    pub(super) fn new(config: &Config, now: DateTime<Utc>) -> Self {
         // COMPAT: asynq v0.26.0 uses the same name where the host has none
         let host = hostname::get().unwrap_or_else(|_| "unknown-host".into());
         let (host, pid) = (host.to_string_lossy().into_owned(), std::process::id());
@@ -32,7 +35,7 @@ impl Identity {
                     .map(|(name, weight)| (name.clone(), shown((*weight).into())))
                     .collect(),
                 strict_priority: config.strict_priority,
-                start_time: Some(clock::now().into()),
+                start_time: Some(now.into()),
                 ..ServerInfo::default()
             },
         }

@@ -74,7 +74,7 @@ impl Parts {
     fn new(config: &Config, handler: HandlerService, broker: &Broker) -> Self {
         let broker = || broker.clone();
         let queues = Queues::new(&broker(), &config.queues, config.strict_priority);
-        let identity = Arc::new(Identity::new(config));
+        let identity = Arc::new(Identity::new(config, broker().clock().now()));
         let stopper = ServerStopper::new(Arc::clone(&identity));
         let policy = Arc::new(Policy::new(config));
 
@@ -91,6 +91,7 @@ impl Parts {
             policy: Arc::clone(&policy),
             hooks: Hooks::new(config),
             cancel_grace: config.cancel_grace,
+            clock: broker().clock().clone(),
             held: Arc::clone(&held),
             acknowledgements: Arc::clone(&acknowledgements),
             run_permits: (config.prefetch > 0)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::config::{CancelPolicy, Config, IsFailure, LostLease, UnknownType};
 use crate::background::guarded;
@@ -14,8 +14,6 @@ use crate::run::RunEnded;
 use crate::task::Task;
 use crate::wire::{self, TaskMessage};
 
-/// The last second of the year 9999: the latest time that all readers of scores accept and print.
-const LATEST_UNIX_SECS: i64 = 253_402_300_799;
 /// The retry delay if the user's function for it panics.
 const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
 
@@ -45,7 +43,7 @@ impl Policy {
     }
 
     /// Decides the outcome of a run by the answer of its handler, or by the reason for which the server
-    /// ended the run.
+    /// ended the run. `now` is Redis' time.
     pub(super) fn decide(
         &self,
         message: &TaskMessage,
@@ -54,13 +52,13 @@ impl Policy {
     ) -> Outcome {
         let error = match answer {
             Ok(Answer::Done) => return succeeded(message, now),
-            Ok(Answer::Snooze(delay)) => return deferred(*delay, now),
+            Ok(Answer::Snooze(delay)) => return Outcome::Deferred { delay: *delay },
             Err(error) => error,
         };
         if let UnknownType::Defer { after } = self.unknown_type
             && find_error::<HandlerNotFound>(error).is_some()
         {
-            return deferred(after, now);
+            return Outcome::Deferred { delay: after };
         }
         match self.verdict(error) {
             Verdict::Revoke => Outcome::Done {
@@ -84,7 +82,8 @@ impl Policy {
         now: DateTime<Utc>,
     ) -> Outcome {
         if self.lost_lease == LostLease::Defer {
-            return deferred(Duration::ZERO, now);
+            let delay = Duration::ZERO;
+            return Outcome::Deferred { delay };
         }
         let error = anyhow::Error::new(RunEnded::LeaseExpired);
         if has_retries(message) {
@@ -141,7 +140,7 @@ impl Policy {
         message.retried += i32::from(counted);
         Outcome::Retry {
             message: wire::encode(&message),
-            at_unix_secs: unix_secs_after(now, delay),
+            delay,
             counted,
         }
     }
@@ -181,30 +180,15 @@ fn succeeded(message: &TaskMessage, now: DateTime<Utc>) -> Outcome {
         completed_at: now.timestamp(),
         ..message.clone()
     };
-    let expiry = now.timestamp().saturating_add(message.retention);
     Outcome::Completed {
         lock,
         message: wire::encode(&completed),
-        keep_until_unix_secs: expiry.min(LATEST_UNIX_SECS),
-    }
-}
-
-fn deferred(delay: Duration, now: DateTime<Utc>) -> Outcome {
-    Outcome::Deferred {
-        at_unix_secs: unix_secs_after(now, delay),
+        retention: Duration::from_secs(message.retention.unsigned_abs()),
     }
 }
 
 fn lock_of(message: &TaskMessage) -> Option<String> {
     (!message.unique_key.is_empty()).then(|| message.unique_key.clone())
-}
-
-/// The whole second of `now + delay`, at most [`LATEST_UNIX_SECS`].
-fn unix_secs_after(now: DateTime<Utc>, delay: Duration) -> i64 {
-    TimeDelta::from_std(delay)
-        .ok()
-        .and_then(|delay| now.checked_add_signed(delay))
-        .map_or(LATEST_UNIX_SECS, |at| at.timestamp().min(LATEST_UNIX_SECS))
 }
 
 #[cfg(test)]
@@ -247,7 +231,7 @@ mod tests {
         policy.decide(&message(), &Err(error.into()), now())
     }
 
-    fn retried(text: &str, retried: i32, at_unix_secs: i64, counted: bool) -> Outcome {
+    fn retried(text: &str, retried: i32, delay_secs: u64, counted: bool) -> Outcome {
         let message = TaskMessage {
             error_msg: text.to_owned(),
             last_failed_at: 1_000,
@@ -256,7 +240,7 @@ mod tests {
         };
         Outcome::Retry {
             message: wire::encode(&message),
-            at_unix_secs,
+            delay: Duration::from_secs(delay_secs),
             counted,
         }
     }
@@ -296,44 +280,25 @@ mod tests {
             Outcome::Completed {
                 lock,
                 message: wire::encode(&stored),
-                keep_until_unix_secs: 1_060,
+                retention: Duration::from_secs(60),
             }
         );
     }
 
     #[test]
-    fn no_time_is_later_than_the_year_9999() {
-        let forever = TaskMessage {
-            retention: i64::MAX,
-            ..message()
-        };
-        let outcome = policy().decide(&forever, &Ok(Answer::Done), now());
-        assert!(matches!(
-            outcome,
-            Outcome::Completed {
-                keep_until_unix_secs: LATEST_UNIX_SECS,
-                ..
-            }
-        ));
-        let snoozed = policy().decide(&message(), &Ok(Answer::Snooze(Duration::MAX)), now());
-        let at_unix_secs = LATEST_UNIX_SECS;
-        assert_eq!(snoozed, Outcome::Deferred { at_unix_secs });
-    }
-
-    #[test]
     fn a_snooze_defers_the_task_uncounted() {
-        let answer = Ok(Answer::Snooze(Duration::from_millis(5_900)));
-        let at_unix_secs = 1_005;
+        let delay = Duration::from_millis(5_900);
+        let answer = Ok(Answer::Snooze(delay));
         assert_eq!(
             policy().decide(&message(), &answer, now()),
-            Outcome::Deferred { at_unix_secs }
+            Outcome::Deferred { delay }
         );
     }
 
     #[test]
     fn an_error_is_retried_after_the_delay_and_archived_when_no_retry_is_left() {
         let error = || anyhow::anyhow!("boom");
-        assert_eq!(decide(&policy(), error()), retried("boom", 2, 1_007, true));
+        assert_eq!(decide(&policy(), error()), retried("boom", 2, 7, true));
         let exhausted = TaskMessage {
             retried: 3,
             ..message()
@@ -354,7 +319,7 @@ mod tests {
             archived("x", message())
         );
         let after = RetryAfter::new(Duration::from_secs(50), "x");
-        assert_eq!(decide(&policy, after), retried("x", 2, 1_050, true));
+        assert_eq!(decide(&policy, after), retried("x", 2, 50, true));
     }
 
     #[test]
@@ -364,9 +329,9 @@ mod tests {
             ..policy()
         };
         let busy = decide(&policy, anyhow::anyhow!("busy"));
-        assert_eq!(busy, retried("busy", 1, 1_007, false));
+        assert_eq!(busy, retried("busy", 1, 7, false));
         let other = decide(&policy, anyhow::anyhow!("boom"));
-        assert_eq!(other, retried("boom", 2, 1_007, true));
+        assert_eq!(other, retried("boom", 2, 7, true));
     }
 
     #[test]
@@ -380,9 +345,8 @@ mod tests {
         };
         let text = "handler not found for task \"t\"";
         let after = Duration::from_secs(9);
-        let at_unix_secs = 1_009;
-        assert_eq!(decide(UnknownType::Fail), retried(text, 2, 1_007, true));
-        let deferred = Outcome::Deferred { at_unix_secs };
+        assert_eq!(decide(UnknownType::Fail), retried(text, 2, 7, true));
+        let deferred = Outcome::Deferred { delay: after };
         assert_eq!(decide(UnknownType::Defer { after }), deferred);
         assert_eq!(decide(UnknownType::Archive), archived(text, message()));
     }
@@ -397,7 +361,7 @@ mod tests {
             decide(&policy, RunEnded::Canceled)
         };
         let text = "context canceled";
-        assert_eq!(decide(CancelPolicy::Fail), retried(text, 2, 1_007, true));
+        assert_eq!(decide(CancelPolicy::Fail), retried(text, 2, 7, true));
         assert_eq!(decide(CancelPolicy::Archive), archived(text, message()));
         let revoked = Outcome::Done { lock: None };
         assert_eq!(decide(CancelPolicy::Revoke), revoked);
@@ -407,7 +371,7 @@ mod tests {
     fn an_expired_lease_fails_or_is_deferred_by_the_setting() {
         let text = "asynq: task lease expired";
         let outcome = policy().decide_on_expired_lease(&message(), now());
-        assert_eq!(outcome, retried(text, 2, 1_007, true));
+        assert_eq!(outcome, retried(text, 2, 7, true));
         let exhausted = TaskMessage {
             retry: 0,
             retried: 0,
@@ -419,10 +383,10 @@ mod tests {
             lost_lease: LostLease::Defer,
             ..policy()
         };
-        let at_unix_secs = 1_000;
+        let delay = Duration::ZERO;
         assert_eq!(
             deferring.decide_on_expired_lease(&exhausted, now()),
-            Outcome::Deferred { at_unix_secs }
+            Outcome::Deferred { delay }
         );
     }
 
@@ -434,7 +398,7 @@ mod tests {
             ..policy()
         };
         let outcome = decide(&policy, anyhow::anyhow!("boom"));
-        assert_eq!(outcome, retried("boom", 2, 1_060, true));
+        assert_eq!(outcome, retried("boom", 2, 60, true));
     }
 
     #[test]

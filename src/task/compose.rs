@@ -14,7 +14,7 @@ use super::Task;
 use super::options::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, TaskOption};
 use crate::clock::Uuids;
 use crate::error::{Error, Result};
-use crate::wire::{Placement, QueueKeys, TaskMessage, keys};
+use crate::wire::{DueTime, Placement, QueueKeys, TaskMessage, keys};
 
 /// The shortest TTL of a unique lock: one second.
 pub const MIN_UNIQUE_TTL: Duration = Duration::from_secs(1);
@@ -43,7 +43,8 @@ pub(crate) struct Composed {
 }
 
 impl Task {
-    /// Applies the options of the task, then those of the enqueue call. `now` is the time of the call.
+    /// Applies the options of the task, then those of the enqueue call. `now` is the time of the call by
+    /// Redis' clock.
     /// If no option sets an id, the id is drawn from `uuids`.
     ///
     /// # Errors
@@ -88,7 +89,7 @@ struct MergedOptions {
     timeout: Duration,
     deadline: Option<DateTime<Utc>>,
     unique_ttl: Option<Duration>,
-    process_at: Option<DateTime<Utc>>,
+    due: Option<DueTime>,
     retention: Duration,
     group: String,
     headers: BTreeMap<String, String>,
@@ -105,8 +106,11 @@ impl MergedOptions {
             TaskOption::Timeout(limit) => self.timeout = limit,
             TaskOption::Deadline(at) => self.deadline = Some(printable(at, "deadline")?),
             TaskOption::Unique(ttl) => self.unique_ttl = Some(valid_unique_ttl(ttl)?),
-            TaskOption::ProcessAt(at) => self.process_at = Some(printable(at, "process at")?),
-            TaskOption::ProcessIn(delay) => self.process_at = Some(time_after(now, delay)?),
+            TaskOption::ProcessAt(at) => self.due = Some(DueTime::At(printable(at, "process at")?)),
+            TaskOption::ProcessIn(delay) => {
+                time_after(now, delay)?;
+                self.due = Some(DueTime::After(delay));
+            }
             TaskOption::Retention(keep) => self.retention = keep,
             TaskOption::Group(name) => self.group = not_blank(name, "group")?,
             TaskOption::Header(name, value) => {
@@ -155,10 +159,14 @@ impl MergedOptions {
     /// A task with a time in the future is scheduled, even if it has a group: it joins the group when
     /// it is due.
     fn placement(&self, now: DateTime<Utc>) -> Placement {
-        match self.process_at {
-            Some(at) if at > now => Placement::Scheduled { at },
-            _ if !self.group.is_empty() => Placement::Group,
-            _ => Placement::Pending,
+        let is_later = |due: &DueTime| match due {
+            DueTime::At(at) => *at > now,
+            DueTime::After(delay) => !delay.is_zero(),
+        };
+        match self.due.filter(is_later) {
+            Some(due) => Placement::Scheduled(due),
+            None if !self.group.is_empty() => Placement::Group,
+            None => Placement::Pending,
         }
     }
 
@@ -439,17 +447,17 @@ mod tests {
             (task().process_in(Duration::ZERO), Placement::Pending),
             (
                 task().process_at(future),
-                Placement::Scheduled { at: future },
+                Placement::Scheduled(DueTime::At(future)),
             ),
             (
                 task().process_in(HOUR),
-                Placement::Scheduled { at: now() + HOUR },
+                Placement::Scheduled(DueTime::After(HOUR)),
             ),
             (task().group("g"), Placement::Group),
             (task().group("g").process_at(now()), Placement::Group),
             (
                 task().group("g").process_at(future),
-                Placement::Scheduled { at: future },
+                Placement::Scheduled(DueTime::At(future)),
             ),
         ] {
             let name = format!("{task:?}");

@@ -95,13 +95,20 @@ macro_rules! option_methods {
             self.option($crate::task::TaskOption::Unique(ttl))
         }
 
-        /// Processes the task no earlier than this time. asynq: `ProcessAt`.
+        /// Processes the task no earlier than this time, by the clock of Redis. asynq: `ProcessAt`.
+        ///
+        /// Redis stores the whole second: a fraction of a second is cut off, so the task may be processed
+        /// up to one second before this time. For a time that has passed, the task is pending at once.
         pub fn process_at(self, at: chrono::DateTime<chrono::Utc>) -> Self {
             self.option($crate::task::TaskOption::ProcessAt(at))
         }
 
-        /// Processes the task no earlier than this long after the enqueue call. asynq:
+        /// Processes the task this long after Redis has stored it, by the clock of Redis. asynq:
         /// `ProcessIn`.
+        ///
+        /// Redis stores the whole second in which the delay ends, and the task is due when that second
+        /// begins. So it is processed up to one second before the delay has ended, and no earlier: with a
+        /// delay of 5 s, after 4 to 5 s. If it must wait for the whole delay, add a second.
         pub fn process_in(self, delay: std::time::Duration) -> Self {
             self.option($crate::task::TaskOption::ProcessIn(delay))
         }

@@ -32,5 +32,5 @@ mod options;
 
 pub(crate) use keys::QueueKeys;
 pub(crate) use messages::{DecodeError, ServerInfo, TaskMessage, WorkerInfo, decode_task, encode};
-pub(crate) use placement::Placement;
+pub(crate) use placement::{DueTime, Placement};
 pub use state::{ParseTaskStateError, TaskState};

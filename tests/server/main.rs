@@ -18,4 +18,6 @@ mod recovery;
 mod signals;
 mod stopping;
 mod time;
+#[cfg(target_os = "linux")]
+mod two_clocks;
 mod waking;

@@ -43,6 +43,8 @@ pub struct Process {
     child: Option<Child>,
     log: PathBuf,
     ready: &'static str,
+    /// By how many seconds the wall clock of the process is ahead.
+    clock_shift: i64,
 }
 
 impl Process {
@@ -53,7 +55,25 @@ impl Process {
             child: None,
             log,
             ready,
+            clock_shift: 0,
         }
+    }
+
+    /// Moves the wall clock of the process by this many seconds, from its next start on.
+    pub fn shift_clock(&mut self, secs: i64) {
+        self.clock_shift = secs;
+    }
+
+    /// Compiles the library that moves the clock, beside the log.
+    fn clock_library(&self) -> PathBuf {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/shifted_clock.c");
+        let library = self.log.with_file_name("shifted_clock.so");
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .args([library.as_path(), Path::new(source)])
+            .status();
+        assert!(compiled.is_ok_and(|status| status.success()), "cc {source}");
+        library
     }
 
     /// Starts `redis-server` with `args` and waits until it accepts connections, if `wait` is set.
@@ -63,7 +83,13 @@ impl Process {
         assert!(self.child.is_none(), "the server is running already");
         let binary = server_binary();
         let log = File::create(&self.log).unwrap();
-        let child = Command::new(&binary)
+        let mut command = Command::new(&binary);
+        if self.clock_shift != 0 {
+            command
+                .env("LD_PRELOAD", self.clock_library())
+                .env("CLOCK_SHIFT", self.clock_shift.to_string());
+        }
+        let child = command
             .args(args)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

@@ -44,6 +44,7 @@ pub struct RedisServerBuilder {
     password: Option<String>,
     users: Vec<(String, String)>,
     settings: Vec<(String, String)>,
+    clock_shift: i64,
 }
 
 impl RedisServerBuilder {
@@ -90,6 +91,12 @@ impl RedisServerBuilder {
         self
     }
 
+    /// Moves the clock of the server by this many seconds. Only on Linux.
+    pub fn clock_shift(mut self, secs: i64) -> Self {
+        self.clock_shift = secs;
+        self
+    }
+
     /// Starts the server and waits until it accepts connections.
     pub async fn start(self) -> RedisServer {
         let dir = tempfile::Builder::new()
@@ -106,6 +113,7 @@ impl RedisServerBuilder {
             dir,
             certificates,
         };
+        server.process.shift_clock(server.options.clock_shift);
         let mut log = String::new();
         for _ in 0..START_ATTEMPTS {
             server.port = free_port();

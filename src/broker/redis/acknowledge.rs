@@ -1,5 +1,7 @@
 //! Acknowledgements: outcomes of one kind and one queue in one script call, each with its own result.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use fred::types::{Key, Value};
@@ -93,25 +95,19 @@ fn push_task(args: &mut Vec<Value>, Acknowledgement { claim, outcome }: &Acknowl
     match outcome {
         Outcome::Done { .. } | Outcome::Requeued => {}
         Outcome::Completed {
-            lock,
-            keep_until_unix_secs,
-            ..
+            lock, retention, ..
         } => {
             args.push(text_or_empty(lock));
             push_change(args, change);
-            args.push(number(*keep_until_unix_secs));
+            args.push(millis(*retention));
         }
-        Outcome::Retry {
-            at_unix_secs,
-            counted,
-            ..
-        } => {
-            args.push(number(*at_unix_secs));
+        Outcome::Retry { delay, counted, .. } => {
+            args.push(millis(*delay));
             push_change(args, change);
             args.push(flag(*counted));
         }
-        Outcome::Deferred { at_unix_secs } => {
-            args.push(number(*at_unix_secs));
+        Outcome::Deferred { delay } => {
+            args.push(millis(*delay));
             push_change(args, change);
             args.push(flag(false));
         }
@@ -313,6 +309,11 @@ fn expired_secs(authority: Authority) -> Value {
 
 fn text_or_empty(text: &Option<String>) -> Value {
     text.as_deref().unwrap_or_default().into()
+}
+
+/// A duration in whole milliseconds.
+fn millis(duration: Duration) -> Value {
+    number(duration.as_millis())
 }
 
 fn flag(set: bool) -> Value {

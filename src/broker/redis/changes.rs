@@ -10,9 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::interfaces::{
-    ClientLike, EventInterface, KeysInterface, SortedSetsInterface, TrackingInterface,
-};
+use fred::interfaces::{EventInterface, KeysInterface, SortedSetsInterface, TrackingInterface};
 use fred::types::Value;
 use fred::types::client::Invalidation;
 use fred::types::config::Server;
@@ -34,11 +32,8 @@ use crate::wire::QueueKeys;
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// The same on a cluster, where each queue takes a command of its own.
 const CHECK_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
-/// How often our clock is compared with Redis', and the number of delayed sets with the known number.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
-/// By how many milliseconds our clock may move against Redis' before all due and expiry times are read
-/// again.
-const CLOCK_TOLERANCE_MS: u64 = 100;
+/// How often the number of delayed sets is compared with the known number.
+const SETS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The changes of some queues, as a stream of [`Signal`]s.
 pub(crate) struct Changes {
@@ -51,12 +46,10 @@ pub(crate) struct Changes {
     roles: HashMap<String, (usize, Role)>,
     /// The key of the server's entry. It exists as long as Redis has its data and this server can write.
     entry_key: String,
-    /// How far Redis' clock is ahead of ours.
-    offset_ms: i64,
     replies: FuturesUnordered<BoxFuture<'static, Result<Reply>>>,
     signals: VecDeque<Signal>,
     idle_check: Interval,
-    clock_check: Interval,
+    sets_check: Interval,
 }
 
 /// The connection on which keys are tracked.
@@ -69,9 +62,9 @@ struct TrackingConnection {
 enum Reply {
     /// What a key of a queue contains.
     Contents(usize, Role, Contents),
-    /// How far Redis' clock is ahead of ours (ms), and how many delayed sets exist. `None`: they lie in
-    /// several hash slots and cannot be counted in one command.
-    Clock(i64, Option<i64>),
+    /// How many delayed sets exist. `None`: they lie in several hash slots and cannot be counted in one
+    /// command.
+    DelayedSets(Option<i64>),
     /// The counts of a [check of idle queues](Changes::check_idle_queues).
     Check(CheckReply),
 }
@@ -104,7 +97,6 @@ impl Broker {
             client,
             broker: self.clone(),
         });
-        let offset_ms = connection.clock_offset_ms().await?;
         let check_interval = match self.hash_slots_differ() {
             true => CHECK_INTERVAL_CLUSTER,
             false => CHECK_INTERVAL,
@@ -117,11 +109,10 @@ impl Broker {
             watches: queues.iter().map(|_| QueueWatch::default()).collect(),
             queues,
             entry_key,
-            offset_ms,
             replies: FuturesUnordered::new(),
             signals: VecDeque::new(),
             idle_check: every(check_interval),
-            clock_check: every(CLOCK_INTERVAL),
+            sets_check: every(SETS_CHECK_INTERVAL),
         };
         changes.read_all_sets();
         Ok(changes)
@@ -147,7 +138,7 @@ impl Changes {
                     Ok(_) | Err(RecvError::Lagged(_)) => self.signals.push_back(Signal::Reset),
                     Err(RecvError::Closed) => return Err(connection_ended()),
                 },
-                _ = self.clock_check.tick() => self.check_clock_and_sets(),
+                _ = self.sets_check.tick() => self.check_delayed_sets(),
                 _ = self.idle_check.tick() => self.check_idle_queues(),
             }
         }
@@ -176,14 +167,12 @@ impl Changes {
     fn on_reply(&mut self, reply: Reply) {
         match reply {
             Reply::Contents(queue, role, contents) => {
-                let signal = self.watches[queue].on_contents(queue, role, contents, self.offset_ms);
+                let signal = self.watches[queue].on_contents(queue, role, contents);
                 self.signals.extend(signal);
             }
-            Reply::Clock(offset_ms, delayed_sets) => {
-                let before = std::mem::replace(&mut self.offset_ms, offset_ms);
-                let moved = before.abs_diff(offset_ms) > CLOCK_TOLERANCE_MS;
+            Reply::DelayedSets(delayed_sets) => {
                 let known: i64 = self.watches.iter().map(QueueWatch::delayed_sets).sum();
-                if moved || delayed_sets.is_some_and(|counted| counted != known) {
+                if delayed_sets.is_some_and(|counted| counted != known) {
                     self.read_all_sets();
                 }
             }
@@ -245,18 +234,13 @@ impl Changes {
         }
     }
 
-    /// Asks for Redis' time, and counts the delayed sets. If the count differs from the known number, a
-    /// notification was lost.
-    fn check_clock_and_sets(&self) {
+    /// Counts the delayed sets. If the count differs from the known number, a notification was lost.
+    fn check_delayed_sets(&self) {
         let connection = Arc::clone(&self.connection);
         let delayed = |keys: &QueueKeys| [keys.scheduled().to_owned(), keys.retry().to_owned()];
         let sets = self.queues.iter().flat_map(delayed).collect();
         self.replies.push(Box::pin(async move {
-            let offset_ms = connection.clock_offset_ms().await?;
-            Ok(Reply::Clock(
-                offset_ms,
-                connection.count_existing(sets).await?,
-            ))
+            Ok(Reply::DelayedSets(connection.count_existing(sets).await?))
         }));
     }
 
@@ -341,15 +325,6 @@ impl TrackingConnection {
             Err(error) if self.broker.note_crossslot(&error) => Ok(None),
             counted => counted.map(Some),
         }
-    }
-
-    async fn clock_offset_ms(&self) -> Result<i64> {
-        let (secs, micros): (i64, i64) = self
-            .client
-            .custom(fred::cmd!("TIME"), Vec::<Value>::new())
-            .await
-            .map_err(|error| map_redis_error(error, "ask for the time"))?;
-        Ok(secs * 1000 + micros / 1000 - clock::now_unix_millis())
     }
 }
 

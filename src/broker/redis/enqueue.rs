@@ -14,7 +14,7 @@ use super::{Broker, reply};
 use crate::broker::NewTask;
 use crate::connection::{map_error_reply, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::{self, Placement, TaskMessage, keys};
+use crate::wire::{self, DueTime, Placement, TaskMessage, keys};
 
 /// The most tasks in one script call.
 const MAX_CHUNK: usize = 100;
@@ -44,7 +44,8 @@ impl Broker {
     pub(crate) async fn enqueue(&self, tasks: Vec<NewTask>) -> Vec<Result<()>> {
         let mut results: Vec<Option<Result<()>>> = tasks.iter().map(|_| None).collect();
         let chunks = chunks(tasks);
-        let replies = join_all(chunks.iter().map(|chunk| self.enqueue_chunk(chunk))).await;
+        let calls = join_all(chunks.iter().map(|chunk| self.enqueue_chunk(chunk)));
+        let replies = self.while_refreshing_clock(calls).await;
         let (mut stored, mut found) = (Vec::new(), Vec::new());
         for (chunk, replies) in chunks.iter().zip(replies) {
             for ((index, task), reply) in chunk.iter().zip(replies) {
@@ -227,9 +228,9 @@ fn push_tasks(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
 
 fn push_with_options(args: &mut Vec<Value>, task: &NewTask) {
     let (state, at) = match task.placement {
-        Placement::Pending => ("pending", 0),
-        Placement::Scheduled { at } => ("scheduled", at.timestamp()),
-        Placement::Group => ("aggregating", 0),
+        Placement::Pending => ("pending", number(0)),
+        Placement::Scheduled(due) => ("scheduled", due_argument(due)),
+        Placement::Group => ("aggregating", number(0)),
     };
     let (lock, ttl) = match &task.lock {
         Some((key, ttl)) => (key.as_str(), *ttl),
@@ -239,10 +240,17 @@ fn push_with_options(args: &mut Vec<Value>, task: &NewTask) {
     args.push(task.id.clone().into());
     args.push(task.message.clone().into());
     args.push(word(state));
-    args.push(number(at));
+    args.push(at);
     args.push(task.group.as_str().into());
     args.push(lock.into());
     args.push(number(ttl));
+}
+
+fn due_argument(due: DueTime) -> Value {
+    match due {
+        DueTime::At(at) => number(at.timestamp()),
+        DueTime::After(delay) => format!("+{}", delay.as_millis()).into(),
+    }
 }
 
 /// The result of one task, from its element of the reply.

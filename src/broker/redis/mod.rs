@@ -14,6 +14,7 @@ mod reply;
 mod result;
 mod script;
 mod subscribe;
+mod time;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,8 @@ use fred::clients::Client;
 use fred::interfaces::ClientLike;
 pub(crate) use subscribe::Subscription;
 
+use crate::broker::RedisClock;
+use crate::clock;
 use crate::connection::{Connection, Link, crosses_slots, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
@@ -43,18 +46,27 @@ struct Shared {
     /// cluster, or a proxy to a cluster: then the first CROSSSLOT error sets it.
     hash_slots_differ: AtomicBool,
     queue_keys: RwLock<HashMap<String, QueueKeys>>,
+    clock: RedisClock,
 }
 
 impl Broker {
-    /// Connects, and checks that the server is ready and new enough.
+    /// Connects, checks that the server is ready and new enough, and asks for its time.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
         let link = connection.open().await?;
-        Ok(Self(Arc::new(Shared {
+        let broker = Self(Arc::new(Shared {
             hash_slots_differ: AtomicBool::new(link.is_cluster()),
             link,
             closed: AtomicBool::new(false),
             queue_keys: RwLock::new(HashMap::new()),
-        })))
+            clock: RedisClock::new(clock::both()),
+        }));
+        broker.refresh_clock().await;
+        Ok(broker)
+    }
+
+    /// Redis' clock.
+    pub(crate) fn clock(&self) -> &RedisClock {
+        &self.0.clock
     }
 
     /// Checks that Redis answers.

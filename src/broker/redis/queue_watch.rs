@@ -100,7 +100,6 @@ impl QueueWatch {
         queue: usize,
         role: Role,
         contents: Contents,
-        offset_ms: i64,
     ) -> Option<Signal> {
         match (role, contents) {
             (Role::Pending, Contents::Exists(exists)) => {
@@ -113,13 +112,13 @@ impl QueueWatch {
                 (!exists).then(|| self.ready(queue))
             }
             (Role::Completed, Contents::FirstScore(at)) => {
-                let at = at.map(|at| by_our_clock(at, offset_ms));
+                let at = at.map(millis);
                 Some(Signal::Expires(queue, at))
             }
             (Role::Scheduled | Role::Retry, Contents::FirstScore(at)) => {
                 self.first_due[usize::from(role == Role::Retry)] = at;
                 let first = self.first_due.iter().flatten().min();
-                let at = first.map(|at| by_our_clock(*at, offset_ms));
+                let at = first.map(|at| millis(*at));
                 Some(Signal::Due(queue, at))
             }
             _ => None,
@@ -170,9 +169,9 @@ impl Read {
     }
 }
 
-/// A time of Redis' clock (unix s) as a time of ours (unix ms).
-fn by_our_clock(at_unix_secs: i64, offset_ms: i64) -> i64 {
-    at_unix_secs.saturating_mul(1000).saturating_sub(offset_ms)
+/// A score (unix s) in unix ms.
+fn millis(at_unix_secs: i64) -> i64 {
+    at_unix_secs.saturating_mul(1000)
 }
 
 /// How long a server waits before it subscribes to an empty queue again: 5 ms after the second empty
@@ -196,7 +195,7 @@ mod tests {
         let read = watch.drained(false, false);
         assert_eq!(read, Some(Read::now(Role::Pending)));
         let empty = Contents::Exists(false);
-        assert_eq!(watch.on_contents(0, Role::Pending, empty, 0), None);
+        assert_eq!(watch.on_contents(0, Role::Pending, empty), None);
     }
 
     #[test]
@@ -214,7 +213,7 @@ mod tests {
     fn a_task_that_came_before_the_read_is_found_by_it() {
         let mut watch = QueueWatch::default();
         watch.drained(false, false);
-        let found = watch.on_contents(1, Role::Pending, Contents::Exists(true), 0);
+        let found = watch.on_contents(1, Role::Pending, Contents::Exists(true));
         assert_eq!(found, Some(Signal::Ready(1)));
     }
 
@@ -224,7 +223,7 @@ mod tests {
         let read = watch.drained(true, false);
         assert_eq!(read, Some(Read::now(Role::Paused)));
         let flag = Contents::Exists(true);
-        assert_eq!(watch.on_contents(0, Role::Paused, flag, 0), None);
+        assert_eq!(watch.on_contents(0, Role::Paused, flag), None);
         assert_eq!(watch.on_change(0, Role::Pending), (None, None));
         let (signal, _) = watch.on_change(0, Role::Paused);
         assert_eq!(signal, Some(Signal::Ready(0)));
@@ -234,7 +233,7 @@ mod tests {
     fn a_queue_that_was_resumed_before_the_read_is_ready() {
         let mut watch = QueueWatch::default();
         watch.drained(true, false);
-        let signal = watch.on_contents(0, Role::Paused, Contents::Exists(false), 0);
+        let signal = watch.on_contents(0, Role::Paused, Contents::Exists(false));
         assert_eq!(signal, Some(Signal::Ready(0)));
     }
 
@@ -244,7 +243,7 @@ mod tests {
         assert!(watch.drained(false, false).is_some());
         assert_eq!(watch.drained(false, false), None);
         assert_eq!(watch.recheck(), None);
-        watch.on_contents(0, Role::Pending, Contents::Exists(false), 0);
+        watch.on_contents(0, Role::Pending, Contents::Exists(false));
         assert_eq!(watch.recheck(), Some(Read::now(Role::Pending)));
     }
 
@@ -254,7 +253,7 @@ mod tests {
         watch.drained(false, false);
         assert_eq!(watch.drained(true, true), Some(Read::now(Role::Paused)));
         let absent = Contents::Exists(false);
-        assert_eq!(watch.on_contents(0, Role::Pending, absent, 0), None);
+        assert_eq!(watch.on_contents(0, Role::Pending, absent), None);
         assert_eq!(watch.recheck(), None, "the flag is being read");
         assert_eq!(watch.awaited(), Some(Role::Paused));
     }
@@ -277,11 +276,11 @@ mod tests {
         let mut watch = QueueWatch::default();
         for _ in 0..5 {
             watch.drained(false, true);
-            watch.on_contents(0, Role::Pending, Contents::Exists(false), 0);
+            watch.on_contents(0, Role::Pending, Contents::Exists(false));
         }
         let read = watch.drained(false, true).expect("a read");
         assert!(read.after >= ms(40), "{read:?}");
-        watch.on_contents(0, Role::Pending, Contents::Exists(false), 0);
+        watch.on_contents(0, Role::Pending, Contents::Exists(false));
         assert_eq!(watch.drained(false, false), Some(Read::now(Role::Pending)));
     }
 
@@ -290,18 +289,15 @@ mod tests {
         let mut watch = QueueWatch::default();
         let score = |at| Contents::FirstScore(Some(at));
         let due = |at| Some(Signal::Due(2, Some(at)));
+        assert_eq!(watch.on_contents(2, Role::Retry, score(100)), due(100_000));
         assert_eq!(
-            watch.on_contents(2, Role::Retry, score(100), 0),
-            due(100_000)
-        );
-        assert_eq!(
-            watch.on_contents(2, Role::Scheduled, score(90), 500),
-            due(89_500)
+            watch.on_contents(2, Role::Scheduled, score(90)),
+            due(90_000)
         );
         assert_eq!(watch.delayed_sets(), 2);
         let none = Contents::FirstScore(None);
-        assert_eq!(watch.on_contents(2, Role::Scheduled, none, 0), due(100_000));
-        let signal = watch.on_contents(2, Role::Retry, none, 0);
+        assert_eq!(watch.on_contents(2, Role::Scheduled, none), due(100_000));
+        let signal = watch.on_contents(2, Role::Retry, none);
         assert_eq!(signal, Some(Signal::Due(2, None)));
         assert_eq!(watch.delayed_sets(), 0);
     }
@@ -322,7 +318,7 @@ mod tests {
         let (signal, read) = watch.on_change(0, Role::Completed);
         assert_eq!((signal, read), (Some(Signal::Expires(0, Some(0))), None));
         let score = Contents::FirstScore(Some(7));
-        let signal = watch.on_contents(0, Role::Completed, score, 0);
+        let signal = watch.on_contents(0, Role::Completed, score);
         assert_eq!(signal, Some(Signal::Expires(0, Some(7_000))));
     }
 }

@@ -91,10 +91,10 @@ macro_rules! scripts {
 
 scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "has_message", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
-    COMPLETE = "complete" (5 keys) uses ["field", "has_message", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
+    COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "has_message", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
     DONE = "done" (4 keys) uses ["field", "has_message", "owned", "remove_active", "count", "done"];
-    ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "field"];
+    ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "due", "field"];
     EXCHANGE = "exchange" (6 keys) uses ["field", "has_message", "owned", "remove_active", "count", "done", "dequeue"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
@@ -103,7 +103,7 @@ scripts! {
     HEARTBEAT = "heartbeat" (2 keys) uses [];
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "has_message", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "has_message", "owned", "return_to_pending"];
-    RETRY = "retry" (7 keys) uses ["now", "field", "has_message", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
+    RETRY = "retry" (7 keys) uses ["now", "due", "field", "has_message", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
     WRITE_RESULT = "write_result" (1 keys) uses ["field", "has_message", "owned"];
 }
 

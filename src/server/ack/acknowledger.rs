@@ -75,7 +75,7 @@ impl Acknowledger {
                 batch.queue(),
                 &batch.acknowledgements(),
                 authority,
-                clock::now(),
+                self.broker.clock().now(),
             )
             .await;
         batch.finish(result);

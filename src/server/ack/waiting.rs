@@ -437,7 +437,13 @@ mod tests {
     #[test]
     fn outcomes_of_different_kinds_and_queues_go_in_calls_of_their_own() {
         let mut waiting = waiting(&DONE, [1]);
-        add(&mut waiting, &Outcome::Deferred { at_unix_secs: 0 }, [2]);
+        add(
+            &mut waiting,
+            &Outcome::Deferred {
+                delay: Duration::ZERO,
+            },
+            [2],
+        );
         let locked = Outcome::Done {
             lock: Some("lock".to_owned()),
         };

@@ -325,7 +325,7 @@ impl<'p> Fetch<'p> {
                 batch.active_range(),
                 want,
                 &self.owner,
-                clock::now(),
+                self.processor.broker.clock().now(),
             )
             .await;
         match exchanged {

@@ -12,8 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::deadline::time_left;
 use super::held::{HeldRun, HeldRuns, Started};
-use crate::broker::{Acknowledgement, Outcome};
-use crate::clock;
+use crate::broker::{Acknowledgement, Outcome, RedisClock};
 use crate::handler::{Answer, HandlerService};
 use crate::run::{Run, RunEnded};
 use crate::server::ack::{Acknowledgements, UnstartedRun};
@@ -27,6 +26,7 @@ pub(in crate::server) struct Executor {
     pub(in crate::server) policy: Arc<Policy>,
     pub(in crate::server) hooks: Hooks,
     pub(in crate::server) cancel_grace: std::time::Duration,
+    pub(in crate::server) clock: RedisClock,
     pub(in crate::server) held: Arc<HeldRuns>,
     pub(in crate::server) acknowledgements: Arc<Acknowledgements>,
     /// The permits to run. `None` if the server does not prefetch.
@@ -161,8 +161,8 @@ impl Executor {
             context.end(RunEnded::Canceled);
             return Finish::Aborted;
         }
-        let Started { deadline, .. } = run.start();
-        let left = time_left(deadline, clock::now());
+        let Started { at, deadline } = run.start(&self.clock);
+        let left = time_left(deadline, at);
         if left.is_zero() {
             // COMPAT: asynq v0.26.0 does not call the handler either
             context.end(RunEnded::DeadlineExceeded);
@@ -189,7 +189,7 @@ impl Executor {
         context.end(RunEnded::Canceled);
         let cause = context.ended().unwrap_or(RunEnded::Canceled);
         if cause == RunEnded::Canceled && !self.cancel_grace.is_zero() {
-            let grace = self.cancel_grace.min(time_left(deadline, clock::now()));
+            let grace = self.cancel_grace.min(time_left(deadline, self.clock.now()));
             tokio::select! {
                 biased;
                 answer = &mut handler => return Finish::Answered(answer),
@@ -217,7 +217,7 @@ impl Executor {
         if let Err(error) = &answer {
             self.hooks.run_failed(run, error);
         }
-        let outcome = self.policy.decide(&run.message, &answer, clock::now());
+        let outcome = self.policy.decide(&run.message, &answer, self.clock.now());
         if let Err(error) = &answer {
             self.hooks.decided(run, error, &outcome);
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::deadline;
-use crate::broker::{ActiveRange, Broker, Claim, LEASE, Str};
+use crate::broker::{ActiveRange, Broker, Claim, LEASE, RedisClock, Str};
 use crate::clock;
 use crate::run::{ResultSink, RunSeed, Slot, TaskContext};
 use crate::server::fetch::Gates;
@@ -58,7 +58,7 @@ pub(in crate::server) struct HeldRun {
     refused: AtomicBool,
 }
 
-/// When a run started, and by when it must have ended.
+/// When a run started, and by when it must have ended, by Redis' clock.
 #[derive(Clone, Copy)]
 pub(in crate::server) struct Started {
     pub(in crate::server) at: DateTime<Utc>,
@@ -136,10 +136,10 @@ impl HeldRun {
     }
 
     /// Starts the run. Its timeout counts from here.
-    pub(super) fn start(&self) -> Started {
-        let at = clock::now();
+    pub(super) fn start(&self, clock: &RedisClock) -> Started {
+        let at = clock.now();
         let deadline = deadline::of_run(&self.message, at);
-        self.context.set_deadline(deadline);
+        self.context.set_deadline(clock.to_wall_clock(deadline));
         *self.started.get_or_init(|| Started { at, deadline })
     }
 

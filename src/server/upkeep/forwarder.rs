@@ -16,8 +16,7 @@ use crate::server::wake::Wakeups;
 
 /// Each server adds a random delay below this one, because several servers wait for the same second.
 const SPREAD_MS: u64 = 15;
-/// The longest sleep. A sleep does not notice that the wall clock was set, or that the machine was
-/// suspended.
+/// The longest sleep. A sleep does not notice that Redis' clock was set, or that this machine was suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// The pause before a queue that could not be forwarded is tried again.
 const FAILED_PAUSE_MS: i64 = 2_000;
@@ -52,7 +51,7 @@ impl Forwarder {
         let Some((queue, due_ms)) = self.wakeups.first_due() else {
             return self.wakeups.due_changed().await;
         };
-        let now_ms = clock::now_unix_millis();
+        let now_ms = self.broker.clock().now_unix_millis();
         let spread_ms = clock::draw(0..SPREAD_MS) as i64;
         let left_ms = due_ms.saturating_add(spread_ms).saturating_sub(now_ms);
         if let Ok(left_ms @ 1..) = u64::try_from(left_ms) {

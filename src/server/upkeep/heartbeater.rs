@@ -46,7 +46,10 @@ impl Periodic for Heartbeater {
         let runs = self.held.all();
         let (renewed, written) = join(
             self.renew_leases(&runs),
-            timeout(WRITE_TIMEOUT, self.write_state(&runs)),
+            timeout(
+                WRITE_TIMEOUT,
+                self.broker.while_refreshing_clock(self.write_state(&runs)),
+            ),
         )
         .await;
         let late = || {
@@ -125,7 +128,7 @@ impl Heartbeater {
             active_worker_count: i32::try_from(workers.len()).unwrap_or(i32::MAX),
             ..info.clone()
         };
-        let (server, now) = (wire::encode(&server), clock::now());
+        let (server, now) = (wire::encode(&server), self.broker.clock().now());
         self.broker
             .write_server_state(server_key, workers_key, server, workers, TTL_SECS, now)
             .await

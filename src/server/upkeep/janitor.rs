@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::background::Periodic;
 use crate::broker::Broker;
-use crate::clock;
 use crate::error::Result;
 use crate::server::queues::Queues;
 use crate::server::wake::Wakeups;
@@ -25,7 +24,7 @@ impl Periodic for Janitor {
     async fn pass(&mut self) -> Result<u64> {
         let mut deleted = 0;
         let mut first_error = None;
-        let now_ms = clock::now_unix_millis();
+        let now_ms = self.broker.clock().now_unix_millis();
         for queue in self.queues.all() {
             if !self.wakeups.may_have_expired(queue.index, now_ms) {
                 continue;

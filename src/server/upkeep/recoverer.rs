@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::background::Periodic;
 use crate::broker::{Acknowledgement, Authority, Broker, Claim, Outcome, RawTask, Str};
-use crate::clock;
 use crate::error::Result;
 use crate::server::policy::Policy;
 use crate::server::queues::Queues;
@@ -98,7 +97,7 @@ impl Recoverer {
 
     /// Returns false if the lease or the message of the task has changed since the task was listed.
     async fn recover_task(&self, queue: &QueueKeys, task: RawTask) -> Result<bool> {
-        let now = clock::now();
+        let now = self.broker.clock().now();
         let acknowledgement = Acknowledgement {
             outcome: self.decide(queue, &task, now),
             claim: Claim {

@@ -28,7 +28,7 @@ pub(super) struct Wakeups {
     reports: mpsc::UnboundedSender<Report>,
 }
 
-/// Times in unix milliseconds of our clock. `None`: no such task is known.
+/// Times in unix milliseconds by Redis' clock. `None`: no such task is known.
 #[derive(Clone)]
 struct QueueTimes {
     /// When the first scheduled or retried task is due.
