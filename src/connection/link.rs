@@ -10,9 +10,11 @@ use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::interfaces::{ClientLike, SentinelInterface};
 use fred::types::config::{Config, SentinelConfig, ServerConfig};
 use fred::types::{RespVersion, Value};
+use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::command::Command;
 use super::failure::{is_unknown_hello, map_redis_error};
 use super::keep_alive::KeepAlive;
 use super::settings::Settings;
@@ -46,8 +48,8 @@ struct LinkState {
 enum CommandClients {
     /// The caller's own fred client. It is never closed here.
     External(FredClient),
-    /// fred clients that this link opened. `next` counts the uses of
-    /// [`Link::commands`], which returns the clients in rotation.
+    /// fred clients that this link opened. `next` counts the uses of [`Link::client`], which returns the
+    /// clients in rotation.
     Pool {
         clients: Vec<Owned<FredClient>>,
         next: AtomicUsize,
@@ -110,10 +112,32 @@ impl Connection {
 }
 
 impl Link {
-    /// The fred client for commands. With a pool, successive calls return its clients in rotation.
+    /// Sends one command and waits for its reply. With a pool, successive calls use its connections in
+    /// rotation.
     ///
-    /// Never send it a command that blocks: all callers share its connection.
-    pub(crate) fn commands(&self) -> &FredClient {
+    /// Never send a command that blocks: all callers share the connections.
+    ///
+    /// If the future is dropped after its first poll, the command may still be sent.
+    pub(crate) async fn send(&self, command: Command) -> Result<Value, FredError> {
+        command.send_with(self.client()).await
+    }
+
+    /// Sends several commands at once. The results are in the order of the commands. All commands use the
+    /// same connection, and Redis runs them in their order, without waiting for each other's replies. They
+    /// are no transaction.
+    ///
+    /// On a cluster, only the commands for the same node have this order.
+    pub(crate) async fn send_all(&self, commands: Vec<Command>) -> Vec<Result<Value, FredError>> {
+        let client = self.client();
+        // `join_all` polls its futures in their order.
+        let sent = commands
+            .into_iter()
+            .map(|command| command.send_with(client));
+        join_all(sent).await
+    }
+
+    /// The fred client for the next command.
+    fn client(&self) -> &FredClient {
         match &self.shared.commands {
             CommandClients::External(client) => client,
             CommandClients::Pool { clients, next } => {
@@ -183,14 +207,32 @@ impl Link {
         let closing = open
             .iter()
             .map(|connection| connection.close(CLOSE_TIMEOUT));
-        futures_util::future::join_all(closing).await;
+        join_all(closing).await;
+    }
+
+    /// The version of Redis. `None`: Redis does not state it.
+    async fn version(&self) -> Result<Option<String>, FredError> {
+        let info = Command::without_key("INFO", ["server".into()]);
+        match self.send(info).await {
+            Ok(info) => Ok(version::version_in_info(&info.convert::<String>()?)),
+            // A user may lack permission for INFO; HELLO is permitted to everyone.
+            Err(error) if error.details().starts_with("NOPERM") => {
+                let reply = self.send(Command::without_key("HELLO", [])).await?;
+                Ok(version::version_in_hello(&reply))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Checks that Redis is new enough and ready.
     async fn check(&self) -> Result<()> {
-        let (client, address) = (self.commands(), self.shared.address.as_str());
-        version::check(client, address).await?;
-        match client.ping::<()>(None).await {
+        let address = self.shared.address.as_str();
+        let found = self.version().await.map_err(|error| {
+            let what = format!("cannot determine the version of Redis at {address}");
+            map_redis_error(error, &what)
+        })?;
+        version::check(found.as_deref(), address)?;
+        match self.send(Command::without_key("PING", [])).await {
             // A user without permission for PING may still use the queues.
             Err(error) if !error.details().starts_with("NOPERM") => {
                 Err(map_redis_error(error, &format!("cannot use {address}")))

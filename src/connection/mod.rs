@@ -6,6 +6,7 @@
 //!
 //! No other module creates fred clients. This module reads and writes no keys.
 
+mod command;
 mod failure;
 mod keep_alive;
 mod link;
@@ -27,6 +28,7 @@ use fred::clients::Client as FredClient;
 
 use crate::error::Result;
 
+pub(crate) use command::Command;
 pub(crate) use failure::{crosses_slots, map_error_reply, map_redis_error};
 pub(crate) use link::{Link, Owned};
 #[cfg(feature = "tls")]

@@ -2,12 +2,8 @@
 
 use std::fmt;
 
-use fred::clients::Client as FredClient;
-use fred::error::Error as FredError;
-use fred::interfaces::ClientLike;
-use fred::types::{ClusterHash, CustomCommand, InfoKind, Value};
+use fred::types::Value;
 
-use super::failure::map_redis_error;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The oldest Redis that has every command and option that rasynq uses.
@@ -27,19 +23,9 @@ impl fmt::Display for RedisVersion {
 
 /// Fails if Redis is too old. If Redis does not state its version, it is accepted, with a warning in the
 /// log; if the version is not a number, without a warning.
-pub(super) async fn check(client: &FredClient, address: &str) -> Result<()> {
-    let what = || format!("cannot determine the version of Redis at {address}");
-    let found = match client.info::<String>(Some(InfoKind::Server)).await {
-        Ok(info) => version_in_info(&info),
-        // A user may lack permission for INFO; HELLO is permitted to everyone.
-        Err(error) if is_forbidden(&error) => match hello(client).await {
-            Ok(reply) => version_in_hello(&reply),
-            Err(error) => return Err(map_redis_error(error, &what())),
-        },
-        Err(error) => return Err(map_redis_error(error, &what())),
-    };
+pub(super) fn check(found: Option<&str>, address: &str) -> Result<()> {
     match found {
-        Some(version) => check_version(&version, address),
+        Some(version) => check_version(version, address),
         None => {
             tracing::warn!(
                 address,
@@ -48,15 +34,6 @@ pub(super) async fn check(client: &FredClient, address: &str) -> Result<()> {
             Ok(())
         }
     }
-}
-
-fn is_forbidden(error: &FredError) -> bool {
-    error.details().starts_with("NOPERM")
-}
-
-async fn hello(client: &FredClient) -> Result<Value, FredError> {
-    let command = CustomCommand::new_static("HELLO", ClusterHash::Random, false);
-    client.custom(command, Vec::<Value>::new()).await
 }
 
 fn check_version(found: &str, address: &str) -> Result<()> {
@@ -81,7 +58,7 @@ pub(super) fn version_in_info(info: &str) -> Option<String> {
         .map(|version| version.trim().to_owned())
 }
 
-fn version_in_hello(reply: &Value) -> Option<String> {
+pub(super) fn version_in_hello(reply: &Value) -> Option<String> {
     let reply = reply.clone().into_map().ok()?;
     reply.get(&"version".into())?.as_string()
 }

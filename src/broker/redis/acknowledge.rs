@@ -38,7 +38,7 @@ impl Broker {
             let call = first_call.take().unwrap_or_else(build);
             (call.keys, call.args)
         };
-        let reply = script.call(self.client()?, build_again).await?;
+        let reply = script.call(self, build_again).await?;
         reply::flags(reply, acknowledgements.len(), script.name)
     }
 }

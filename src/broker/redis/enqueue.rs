@@ -5,14 +5,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fred::interfaces::SetsInterface;
 use fred::types::{Key, Value};
 use futures_util::future::join_all;
 
 use super::script::{ENQUEUE, number, word};
 use super::{Broker, reply};
 use crate::broker::NewTask;
-use crate::connection::{map_error_reply, map_redis_error};
+use crate::connection::{Command, map_error_reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{self, DueTime, Placement, TaskMessage, keys};
 
@@ -111,14 +110,11 @@ impl Broker {
     ) -> Result<Vec<Result<Stored>>> {
         let queue_keys = &chunk[0].1.keys;
         let queue = queue_keys.queue();
-        let client = self.client()?;
         let hash_slots_differ = self.hash_slots_differ();
         if hash_slots_differ {
             // The queue is registered first, so that no task is stored in a queue that nobody can see.
-            client
-                .sadd::<(), _, _>(keys::QUEUES, queue)
-                .await
-                .map_err(|error| map_redis_error(error, "enqueue: SADD asynq:queues"))?;
+            let register = Command::on_key("SADD", [word(keys::QUEUES), queue.into()]);
+            let () = self.send(register, "enqueue: SADD asynq:queues").await?;
         }
         let build = || {
             let mut keys = vec![
@@ -137,7 +133,7 @@ impl Broker {
             push_tasks(&mut args, chunk);
             (keys, args)
         };
-        let replies = match ENQUEUE.call(client, build).await {
+        let replies = match ENQUEUE.call(self, build).await {
             Err(error) if !hash_slots_differ && self.note_crossslot(&error) => {
                 // Redis has not run the script.
                 return Box::pin(self.send_chunk(chunk, again)).await;

@@ -24,7 +24,7 @@ impl Broker {
         owner: &Str,
     ) -> Result<Fetched> {
         let build = || fetch_arguments(queue, want, owner);
-        let reply = DEQUEUE.call(self.client()?, build).await?;
+        let reply = DEQUEUE.call(self, build).await?;
         fetched(reply, DEQUEUE.name)
     }
 
@@ -47,7 +47,7 @@ impl Broker {
             push_done(&mut args, done);
             (keys, args)
         };
-        let reply = EXCHANGE.call(self.client()?, build).await?;
+        let reply = EXCHANGE.call(self, build).await?;
         let mut parts = reply::array(reply, EXCHANGE.name)?.into_iter();
         let mut part = || parts.next().unwrap_or(Value::Null);
         let fetched = fetched(part(), EXCHANGE.name);
@@ -68,7 +68,7 @@ impl Broker {
             let args: Vec<Value> = vec![queue.task_prefix().into(), owner.clone().into()];
             (keys, args)
         };
-        let reply = RESTORE.call(self.client()?, build).await?;
+        let reply = RESTORE.call(self, build).await?;
         reply::integer(&reply, RESTORE.name).map(i64::unsigned_abs)
     }
 }

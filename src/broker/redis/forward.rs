@@ -34,7 +34,7 @@ impl Broker {
                 ];
                 (keys, args)
             };
-            let reply = FORWARD.call(self.client()?, build).await?;
+            let reply = FORWARD.call(self, build).await?;
             let counts = reply::array(reply, FORWARD.name)?;
             let count = |i: usize| {
                 counts
@@ -65,7 +65,7 @@ impl Broker {
                 let args: Vec<Value> = vec![queue.task_prefix().into(), number(batch as u64)];
                 (keys, args)
             };
-            let reply = EXPIRE_COMPLETED.call(self.client()?, build).await?;
+            let reply = EXPIRE_COMPLETED.call(self, build).await?;
             let n = reply::integer(&reply, EXPIRE_COMPLETED.name)?;
             deleted += n.unsigned_abs();
             if n < batch as i64 {

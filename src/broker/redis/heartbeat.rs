@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use fred::interfaces::{KeysInterface, SortedSetsInterface};
 use fred::types::{Key, Value};
 
 use super::Broker;
-use super::script::{HEARTBEAT, number};
+use super::script::{HEARTBEAT, number, word};
 use crate::broker::Str;
-use crate::connection::map_redis_error;
+use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::keys;
 
@@ -26,13 +25,11 @@ impl Broker {
         ttl_secs: i64,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let expires_at = (now.timestamp() + ttl_secs) as f64;
-        for (set, member) in [(keys::SERVERS, server_key), (keys::WORKERS, workers_key)] {
-            self.client()?
-                .zadd::<(), _, _>(set, None, None, false, false, (expires_at, member))
-                .await
-                .map_err(|error| map_redis_error(error, "write the server's entry"))?;
-        }
+        let expires_at = number(now.timestamp() + ttl_secs);
+        let members = [(keys::SERVERS, server_key), (keys::WORKERS, workers_key)]
+            .map(|(set, key)| Command::on_key("ZADD", [word(set), expires_at.clone(), key.into()]));
+        self.send_all(members.into(), "write the server's entry")
+            .await?;
         let build = || {
             let keys = vec![Key::from(server_key), Key::from(workers_key)];
             let mut args: Vec<Value> = Vec::with_capacity(2 + 2 * workers.len());
@@ -44,7 +41,7 @@ impl Broker {
             }
             (keys, args)
         };
-        HEARTBEAT.call(self.client()?, build).await.map(drop)
+        HEARTBEAT.call(self, build).await.map(drop)
     }
 
     /// Removes a server's entry.
@@ -53,16 +50,11 @@ impl Broker {
         server_key: &str,
         workers_key: &str,
     ) -> Result<()> {
-        let failed = |error| map_redis_error(error, "remove the server's entry");
-        for (set, member) in [(keys::SERVERS, server_key), (keys::WORKERS, workers_key)] {
-            self.client()?
-                .zrem::<(), _, _>(set, member)
-                .await
-                .map_err(failed)?;
-        }
-        self.client()?
-            .del::<(), _>(vec![server_key, workers_key])
-            .await
-            .map_err(failed)
+        let removals = vec![
+            Command::on_key("ZREM", [word(keys::SERVERS), server_key.into()]),
+            Command::on_key("ZREM", [word(keys::WORKERS), workers_key.into()]),
+            Command::on_key("DEL", [server_key.into(), workers_key.into()]),
+        ];
+        self.send_all(removals, "remove the server's entry").await
     }
 }

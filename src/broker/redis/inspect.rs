@@ -1,31 +1,30 @@
 //! Reading queues and tasks; pausing queues.
 
-use fred::interfaces::{HashesInterface, KeysInterface, SetsInterface, SortedSetsInterface};
-use fred::types::{SetOptions, Value};
+use fred::types::Value;
 
 use super::Broker;
+use super::script::{number, word};
 use crate::broker::StoredTask;
-use crate::connection::map_redis_error;
+use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, TaskState, keys};
+
+const READ_TASK: &str = "read a task";
 
 impl Broker {
     /// The names of all queues.
     pub(crate) async fn queues(&self) -> Result<Vec<String>> {
-        self.client()?
-            .smembers(keys::QUEUES)
-            .await
-            .map_err(|error| map_redis_error(error, "list queues"))
+        let members = Command::on_key("SMEMBERS", [word(keys::QUEUES)]);
+        self.send(members, "list queues").await
     }
 
     /// Reads one task. `None`: there is no task with this id.
     pub(crate) async fn task(&self, queue: &QueueKeys, id: &str) -> Result<Option<StoredTask>> {
-        let failed = |error| map_redis_error(error, "read a task");
+        let key = queue.task(id).into();
+        let fields = [key, word("msg"), word("state"), word("result")];
         let fields: Vec<Value> = self
-            .client()?
-            .hmget(queue.task(id), vec!["msg", "state", "result"])
-            .await
-            .map_err(failed)?;
+            .send(Command::on_key("HMGET", fields), READ_TASK)
+            .await?;
         let mut fields = fields.into_iter();
         let (message, state, result) = (fields.next(), fields.next(), fields.next());
         let Some(message) = message.and_then(Value::into_bytes) else {
@@ -46,7 +45,10 @@ impl Broker {
             _ => None,
         };
         let score: Option<f64> = match set {
-            Some(set) => self.client()?.zscore(set, id).await.map_err(failed)?,
+            Some(set) => {
+                let score = Command::on_key("ZSCORE", [set.into(), id.into()]);
+                self.send(score, READ_TASK).await?
+            }
             None => None,
         };
         let score = score.map(|score| score as i64);
@@ -65,35 +67,23 @@ impl Broker {
 
     /// Whether `asynq:queues` contains this queue.
     pub(crate) async fn queue_exists(&self, queue: &str) -> Result<bool> {
-        self.client()?
-            .sismember(keys::QUEUES, queue)
-            .await
-            .map_err(|error| map_redis_error(error, "look up a queue"))
+        let is_member = Command::on_key("SISMEMBER", [word(keys::QUEUES), queue.into()]);
+        self.send(is_member, "look up a queue").await
     }
 
     /// Pauses a queue. Returns false if it was paused already.
     pub(crate) async fn pause(&self, queue: &QueueKeys, now_unix_secs: i64) -> Result<bool> {
+        let args = [queue.paused().into(), number(now_unix_secs), word("NX")];
         let set: Option<String> = self
-            .client()?
-            .set(
-                queue.paused(),
-                now_unix_secs,
-                None,
-                Some(SetOptions::NX),
-                false,
-            )
-            .await
-            .map_err(|error| map_redis_error(error, "pause a queue"))?;
+            .send(Command::on_key("SET", args), "pause a queue")
+            .await?;
         Ok(set.is_some())
     }
 
     /// Resumes a queue. Returns false if it was not paused.
     pub(crate) async fn unpause(&self, queue: &QueueKeys) -> Result<bool> {
-        let removed: i64 = self
-            .client()?
-            .del(queue.paused())
-            .await
-            .map_err(|error| map_redis_error(error, "unpause a queue"))?;
+        let remove = Command::on_key("DEL", [queue.paused().into()]);
+        let removed: i64 = self.send(remove, "unpause a queue").await?;
         Ok(removed == 1)
     }
 }

@@ -1,12 +1,11 @@
 //! Leases: renewing the leases of this server, listing expired leases.
 
-use fred::interfaces::{ClientLike, SortedSetsInterface};
 use fred::types::{Key, Value};
 
-use super::script::{EXPIRED_LEASES, EXTEND, number};
+use super::script::{EXPIRED_LEASES, EXTEND, number, word};
 use super::{Broker, reply};
 use crate::broker::{ExpiredLeases, LEASE, Str};
-use crate::connection::map_redis_error;
+use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
@@ -29,17 +28,15 @@ impl Broker {
             }
             (keys, args)
         };
-        let reply = EXTEND.call(self.client()?, build).await?;
+        let reply = EXTEND.call(self, build).await?;
         reply::flags(reply, tasks.len(), EXTEND.name)
     }
 
     /// Redis' time (unix s).
     pub(crate) async fn redis_time_unix_secs(&self) -> Result<i64> {
         let (secs, _micros): (i64, i64) = self
-            .client()?
-            .custom(fred::cmd!("TIME"), Vec::<Value>::new())
-            .await
-            .map_err(|error| map_redis_error(error, "ask for the time"))?;
+            .send(Command::without_key("TIME", []), "ask for the time")
+            .await?;
         Ok(secs)
     }
 
@@ -49,11 +46,15 @@ impl Broker {
         &self,
         queue: &QueueKeys,
     ) -> Result<Option<i64>> {
+        let args = [
+            queue.lease().into(),
+            word("0"),
+            word("0"),
+            word("WITHSCORES"),
+        ];
         let first: Vec<Value> = self
-            .client()?
-            .zrange(queue.lease(), 0, 0, None, false, None, true)
-            .await
-            .map_err(|error| map_redis_error(error, "look for the oldest lease"))?;
+            .send(Command::on_key("ZRANGE", args), "look for the oldest lease")
+            .await?;
         Ok(reply::score(first))
     }
 
@@ -74,7 +75,7 @@ impl Broker {
             ];
             (keys, args)
         };
-        let reply = EXPIRED_LEASES.call(self.client()?, build).await?;
+        let reply = EXPIRED_LEASES.call(self, build).await?;
         let mut values = reply::array(reply, EXPIRED_LEASES.name)?.into_iter();
         let dropped = values
             .next()

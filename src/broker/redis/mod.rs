@@ -21,13 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use changes::Changes;
-use fred::clients::Client;
-use fred::interfaces::ClientLike;
+use fred::error::Error as FredError;
+use fred::types::{FromValue, Value};
 pub(crate) use subscribe::Subscription;
 
 use crate::broker::RedisClock;
 use crate::clock;
-use crate::connection::{Connection, Link, crosses_slots, map_redis_error};
+use crate::connection::{Command, Connection, Link, crosses_slots, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
 
@@ -71,10 +71,7 @@ impl Broker {
 
     /// Checks that Redis answers.
     pub(crate) async fn ping(&self) -> Result<()> {
-        self.client()?
-            .ping::<()>(None)
-            .await
-            .map_err(|error| map_redis_error(error, "ping"))
+        self.send(Command::without_key("PING", []), "ping").await
     }
 
     /// Closes the connections that [`connect`](Self::connect) opened. A fred client of the user's stays open.
@@ -118,11 +115,30 @@ impl Broker {
         &self.0.link
     }
 
-    /// The client for commands, unless the broker is closed.
-    fn client(&self) -> Result<&Client> {
+    /// Sends one command. `what` names the operation, for errors.
+    async fn send<T: FromValue>(&self, command: Command, what: &str) -> Result<T> {
+        let reply = self.open_link()?.send(command).await;
+        typed(reply, what)
+    }
+
+    /// Sends several commands at once: see [`Link::send_all`]. Fails if one of them fails.
+    async fn send_all(&self, commands: Vec<Command>, what: &str) -> Result<()> {
+        let replies = self.open_link()?.send_all(commands).await;
+        replies.into_iter().try_for_each(|reply| typed(reply, what))
+    }
+
+    /// The link, unless the broker is closed.
+    fn open_link(&self) -> Result<&Link> {
         if self.0.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the connection was closed"));
         }
-        Ok(self.0.link.commands())
+        Ok(&self.0.link)
     }
+}
+
+/// The reply to a command as a `T`.
+fn typed<T: FromValue>(reply: Result<Value, FredError>, what: &str) -> Result<T> {
+    reply
+        .and_then(Value::convert)
+        .map_err(|error| map_redis_error(error, what))
 }

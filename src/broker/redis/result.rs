@@ -1,12 +1,11 @@
 //! The result of a running task, and the message that cancels it.
 
 use bytes::Bytes;
-use fred::interfaces::PubsubInterface;
 use fred::types::{Key, Value};
 
-use super::script::WRITE_RESULT;
+use super::script::{WRITE_RESULT, word};
 use super::{Broker, reply};
-use crate::connection::map_redis_error;
+use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::{QueueKeys, keys};
 
@@ -25,15 +24,13 @@ impl Broker {
             let args: Vec<Value> = vec![owner.into(), result.clone().into()];
             (keys, args)
         };
-        let reply = WRITE_RESULT.call(self.client()?, build).await?;
+        let reply = WRITE_RESULT.call(self, build).await?;
         Ok(reply::integer(&reply, WRITE_RESULT.name)? == 1)
     }
 
     /// Asks all servers to end the run of this task.
     pub(crate) async fn publish_cancellation(&self, id: &str) -> Result<()> {
-        self.client()?
-            .publish(keys::CANCEL_CHANNEL, id)
-            .await
-            .map_err(|error| map_redis_error(error, "publish a cancellation"))
+        let publish = Command::without_key("PUBLISH", [word(keys::CANCEL_CHANNEL), id.into()]);
+        self.send(publish, "publish a cancellation").await
     }
 }

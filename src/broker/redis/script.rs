@@ -2,12 +2,11 @@
 
 use std::sync::LazyLock;
 
-use fred::clients::Client;
-use fred::interfaces::LuaInterface;
 use fred::types::{Key, Value};
 
+use super::Broker;
 use crate::broker::Str;
-use crate::connection::map_redis_error;
+use crate::connection::{Command, map_redis_error};
 use crate::error::Result;
 
 /// A script of `lua/`, with the parts of `lua/lib` that it uses in front of it.
@@ -37,15 +36,17 @@ impl Script {
     /// called again, and the whole source is sent.
     pub(super) async fn call(
         &self,
-        client: &Client,
+        broker: &Broker,
         mut build: impl FnMut() -> (Vec<Key>, Vec<Value>),
     ) -> Result<Value> {
         let (keys, args) = build();
         debug_assert!(keys.len() <= self.keys, "{}", self.name);
-        let reply = match client.evalsha(self.sha1.clone(), keys, args).await {
+        let by_sha1 = Command::script("EVALSHA", self.sha1.clone(), keys, args);
+        let reply = match broker.open_link()?.send(by_sha1).await {
             Err(error) if error.details().starts_with("NOSCRIPT") => {
                 let (keys, args) = build();
-                client.eval(self.source.clone(), keys, args).await
+                let whole = Command::script("EVAL", self.source.clone(), keys, args);
+                broker.open_link()?.send(whole).await
             }
             reply => reply,
         };
@@ -58,8 +59,7 @@ pub(super) fn word(text: &'static str) -> Value {
     Value::String(Str::from_static(text))
 }
 
-/// A number as an argument, always as text: redis-protocol 6.0 miscounts the digits of a large integer
-/// when it encodes one, and Redis then waits for a byte that never comes.
+/// A number as an argument, as text: [`Command`] says why.
 pub(super) fn number(n: impl TryInto<i64>) -> Value {
     let n = n.try_into().unwrap_or(i64::MAX);
     Value::String(n.to_string().into())

@@ -3,13 +3,11 @@
 use std::future::Future;
 use std::pin::pin;
 
-use fred::interfaces::ClientLike;
-use fred::types::Value;
 use futures_util::future::{Either, select};
 
 use super::Broker;
 use crate::clock;
-use crate::connection::map_redis_error;
+use crate::connection::Command;
 use crate::error::Result;
 
 impl Broker {
@@ -44,10 +42,8 @@ impl Broker {
 
     async fn redis_time_unix_millis(&self) -> Result<i64> {
         let (secs, micros): (i64, i64) = self
-            .client()?
-            .custom(fred::cmd!("TIME"), Vec::<Value>::new())
-            .await
-            .map_err(|error| map_redis_error(error, "ask for the time"))?;
+            .send(Command::without_key("TIME", []), "ask for the time")
+            .await?;
         Ok(secs * 1000 + micros / 1000)
     }
 }

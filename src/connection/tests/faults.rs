@@ -3,14 +3,12 @@
 use std::time::{Duration, Instant};
 
 use fred::error::ErrorKind as FredKind;
-use fred::interfaces::{
-    ClientLike, EventInterface, KeysInterface, ListInterface, LuaInterface, PubsubInterface,
-};
+use fred::interfaces::{EventInterface, KeysInterface, ListInterface, PubsubInterface};
 use fred::types::lists::LMoveDirection;
 
-use super::super::{Connection, map_redis_error};
-use super::open;
+use super::super::{Command, Connection, map_redis_error};
 use super::support::{DEADLINE, Proxy, RedisServer, eventually};
+use super::{get, open, ping};
 use crate::error::ErrorKind;
 
 /// A command timeout for tests: short, but long enough for a machine under load to answer.
@@ -29,11 +27,8 @@ async fn a_link_works_again_after_a_restart() {
             .await,
     ] {
         let link = open(&server.uri()).await;
-        let _: () = link
-            .commands()
-            .set("a", 1, None, None, false)
-            .await
-            .expect("set");
+        let set = Command::on_key("SET", ["a".into(), "1".into()]);
+        link.send(set).await.expect("set");
         for graceful in [true, false] {
             if graceful {
                 server.stop().await;
@@ -42,7 +37,7 @@ async fn a_link_works_again_after_a_restart() {
             }
             server.restart().await;
             eventually("commands work again", DEADLINE, || async {
-                matches!(link.commands().get::<i64, _>("a").await, Ok(1))
+                get(&link, "a").await.is_ok_and(|a| a.as_i64() == Some(1))
             })
             .await;
         }
@@ -61,7 +56,7 @@ async fn a_command_fails_in_bounded_time_while_redis_is_down() {
     server.stop().await;
     for _ in 0..3 {
         let started = Instant::now();
-        let error = link.commands().get::<Option<i64>, _>("a").await;
+        let error = get(&link, "a").await;
         let error = map_redis_error(error.expect_err("down"), "get");
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert!(started.elapsed() < PATIENCE * 4, "{:?}", started.elapsed());
@@ -80,14 +75,14 @@ async fn a_command_fails_in_bounded_time_while_redis_does_not_answer_and_works_a
     server.pause();
     for _ in 0..3 {
         let started = Instant::now();
-        let error = link.commands().get::<Option<i64>, _>("a").await;
+        let error = get(&link, "a").await;
         let error = map_redis_error(error.expect_err("no answer"), "get");
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert!(started.elapsed() < PATIENCE * 4, "{:?}", started.elapsed());
     }
     server.resume();
     eventually("commands work again", DEADLINE, || async {
-        link.commands().get::<Option<i64>, _>("a").await.is_ok()
+        get(&link, "a").await.is_ok()
     })
     .await;
 }
@@ -103,14 +98,12 @@ async fn a_script_whose_reply_is_lost_is_not_sent_again() {
     let observer = server.client().await;
     for lost in 1..=5_i64 {
         proxy.lose_next_reply();
-        let result = link
-            .commands()
-            .eval::<i64, _, _, _>(COUNT, "count", ())
-            .await;
+        let count = Command::script("EVAL", COUNT, vec!["count".into()], Vec::new());
+        let result = link.send(count).await;
         let error = map_redis_error(result.expect_err("lost"), "count");
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         eventually("commands work again", DEADLINE, || async {
-            link.commands().ping::<()>(None).await.is_ok()
+            ping(&link).await.is_ok()
         })
         .await;
         let count: i64 = observer.get("count").await.expect("get");
@@ -128,16 +121,16 @@ async fn a_connection_without_answers_is_replaced_although_commands_are_still_wr
         .await
         .expect("open");
     proxy.silence();
-    let writer = link.commands().clone();
+    let writer = link.clone();
     let writing = tokio::spawn(async move {
         loop {
             let writer = writer.clone();
-            tokio::spawn(async move { writer.get::<Option<i64>, _>("a").await });
+            tokio::spawn(async move { get(&writer, "a").await });
             tokio::time::sleep(PATIENCE / 20).await;
         }
     });
     eventually("commands work again", DEADLINE, || async {
-        link.commands().ping::<()>(None).await.is_ok()
+        ping(&link).await.is_ok()
     })
     .await;
     writing.abort();

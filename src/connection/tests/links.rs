@@ -1,11 +1,11 @@
 //! Which connections a link has, and how it closes them.
 
-use fred::interfaces::ClientLike;
+use fred::interfaces::{ClientInterface, ClientLike};
 use fred::types::{ClientState, InfoKind};
 
-use super::super::Connection;
-use super::open;
+use super::super::{Command, Connection};
 use super::support::{DEADLINE, RedisCluster, RedisServer, eventually};
+use super::{open, ping};
 
 #[tokio::test]
 async fn a_pool_has_as_many_connections_as_set_and_uses_all() {
@@ -19,8 +19,11 @@ async fn a_pool_has_as_many_connections_as_set_and_uses_all() {
         .expect("open");
     let info: String = observer.info(Some(InfoKind::Clients)).await.expect("info");
     assert!(info.contains("connected_clients:4\r\n"), "{info}");
-    let used: std::collections::BTreeSet<String> =
-        (0..9).map(|_| link.commands().id().to_owned()).collect();
+    let mut used = std::collections::BTreeSet::new();
+    for _ in 0..9 {
+        let id = Command::without_key("CLIENT", ["ID".into()]);
+        used.insert(link.send(id).await.expect("an id").as_i64());
+    }
     assert_eq!(used.len(), 3);
 }
 
@@ -32,7 +35,10 @@ async fn a_callers_own_client_is_used_and_not_closed() {
         .open()
         .await
         .expect("open");
-    assert_eq!(link.commands().id(), client.id());
+    let id = Command::without_key("CLIENT", ["ID".into()]);
+    let id = link.send(id).await.expect("an id").as_i64();
+    let own_id: i64 = client.client_id().await.expect("an id");
+    assert_eq!(id, Some(own_id));
     let own = link.dedicated().await.expect("a connection");
     own.ping::<()>(None).await.expect("pong");
     link.close().await;
@@ -59,7 +65,7 @@ async fn closing_and_dropping_leave_no_connection() {
         if close {
             link.close().await;
             link.close().await;
-            link.commands().ping::<()>(None).await.expect_err("closed");
+            ping(&link).await.expect_err("closed");
         } else {
             drop((link, own, subscriber));
         }
@@ -78,9 +84,8 @@ async fn a_close_whose_future_was_dropped_can_be_repeated() {
     }
     assert_ne!(own.state(), ClientState::Disconnected);
     link.close().await;
-    for client in [&*own, link.commands()] {
-        assert_eq!(client.state(), ClientState::Disconnected);
-    }
+    assert_eq!(own.state(), ClientState::Disconnected);
+    ping(&link).await.expect_err("closed");
 }
 
 #[tokio::test]
@@ -90,4 +95,32 @@ async fn a_link_knows_whether_it_leads_to_a_cluster() {
     assert!(connection.open().await.expect("open").is_cluster());
     let single = RedisServer::start().await;
     assert!(!open(&single.uri()).await.is_cluster());
+}
+
+#[tokio::test]
+async fn commands_that_are_sent_together_run_in_their_order_on_one_connection() {
+    let server = RedisServer::start().await;
+    let link = Connection::from_uri(&server.uri())
+        .expect("a good URI")
+        .pool_size(3)
+        .open()
+        .await
+        .expect("open");
+    for round in 1..=50 {
+        let text = round.to_string();
+        let replies = link
+            .send_all(vec![
+                Command::on_key("SET", ["a".into(), text.as_str().into()]),
+                Command::on_key("LPUSH", ["a".into(), "b".into()]),
+                Command::on_key("GET", ["a".into()]),
+            ])
+            .await;
+        let [set, refused, got] = &replies[..] else {
+            panic!("{replies:?}");
+        };
+        assert!(set.is_ok(), "{set:?}");
+        assert!(refused.is_err(), "{refused:?}");
+        let got = got.as_ref().ok().and_then(|got| got.as_string());
+        assert_eq!(got, Some(text));
+    }
 }

@@ -1,0 +1,68 @@
+//! One command for Redis.
+
+use fred::clients::Client as FredClient;
+use fred::error::Error as FredError;
+use fred::interfaces::ClientLike;
+use fred::types::{ClusterHash, CustomCommand, Key, Value};
+use fred::util::redis_keyslot;
+
+/// A command with its arguments. A [`Link`](super::Link) sends it.
+///
+/// Numbers in the arguments must be text: redis-protocol 6.0 miscounts the digits of a large integer
+/// when it encodes one, and Redis then waits for a byte that never comes.
+pub(crate) struct Command {
+    name: &'static str,
+    args: Vec<Value>,
+    /// Which of the arguments is the key that decides about the hash slot.
+    key: Option<usize>,
+}
+
+impl Command {
+    /// A command without a key: any node of a cluster may run it.
+    pub(crate) fn without_key(name: &'static str, args: impl Into<Vec<Value>>) -> Self {
+        let (args, key) = (args.into(), None);
+        Self { name, args, key }
+    }
+
+    /// A command whose first argument is a key.
+    pub(crate) fn on_key(name: &'static str, args: impl Into<Vec<Value>>) -> Self {
+        let (args, key) = (args.into(), Some(0));
+        Self { name, args, key }
+    }
+
+    /// `EVAL` or `EVALSHA`: `script` is the source or the SHA-1. All keys must be in one hash slot.
+    pub(crate) fn script(
+        name: &'static str,
+        script: impl Into<Value>,
+        keys: Vec<Key>,
+        script_args: Vec<Value>,
+    ) -> Self {
+        let key = (!keys.is_empty()).then_some(2);
+        let mut args = Vec::with_capacity(2 + keys.len() + script_args.len());
+        args.push(script.into());
+        args.push(keys.len().to_string().into());
+        args.extend(keys.into_iter().map(Value::from));
+        args.extend(script_args);
+        Self { name, args, key }
+    }
+
+    /// The hash slot of the command's key.
+    fn slot(&self) -> Option<u16> {
+        match self.args.get(self.key?)? {
+            Value::Bytes(key) => Some(redis_keyslot(key)),
+            Value::String(key) => Some(redis_keyslot(key.as_bytes())),
+            _ => None,
+        }
+    }
+
+    /// Sends the command with a fred client. The command is queued when the future is polled for the
+    /// first time.
+    pub(super) async fn send_with(self, client: &FredClient) -> Result<Value, FredError> {
+        let hash = match client.is_clustered() {
+            true => self.slot().map_or(ClusterHash::Random, ClusterHash::Custom),
+            false => ClusterHash::Random,
+        };
+        let command = CustomCommand::new_static(self.name, hash, false);
+        client.custom(command, self.args).await
+    }
+}
