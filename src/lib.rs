@@ -70,6 +70,7 @@ mod client;
 mod clock;
 mod connection;
 mod error;
+mod guard;
 mod handler;
 mod inspector;
 mod mux;
@@ -94,9 +95,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use handler::marker;
 pub use handler::{
     Answer, Blocking, Handler, HandlerError, HandlerFuture, HandlerInput, HandlerNotFound,
-    HandlerService, HasKind, IntoAnswer, IntoHandler, IntoOutcome, LayerError, Layered, Panic,
-    RetryAfter, Revoke, RunService, SkipRetry, TestRun, UndecodablePayload, blocking, find_error,
-    is_panic,
+    HandlerService, HasKind, IntoAnswer, IntoHandler, IntoOutcome, LayerError, Layered,
+    MAX_ERROR_TEXT, Panic, RetryAfter, Revoke, RunService, SkipRetry, TestRun, UndecodablePayload,
+    blocking, find_error, is_panic,
 };
 pub use inspector::Inspector;
 pub use mux::Mux;

@@ -5,11 +5,9 @@
 //! services that it has started: when it is dropped, they are aborted.
 
 mod backoff;
-mod guarded;
 mod service;
 mod signals;
 
 pub(crate) use backoff::Backoff;
-pub(crate) use guarded::guarded;
 pub(crate) use service::{Every, Periodic, Service, ServiceHandle, Services};
 pub(crate) use signals::Signals;

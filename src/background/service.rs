@@ -2,13 +2,16 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
+use crate::guard::CaughtPanic;
 
 /// A part that works in the background until it is asked to stop.
 pub(crate) trait Service: Send + 'static {
@@ -37,8 +40,8 @@ pub(crate) trait Periodic: Send + 'static {
     }
 }
 
-/// A service that makes a pass of `P`, waits for the interval, and makes the next one. A pass that fails
-/// is logged.
+/// A service that makes a pass of `P`, waits for the interval, and makes the next one. A pass that fails or
+/// panics is logged.
 pub(crate) struct Every<P> {
     part: P,
     interval: Duration,
@@ -71,10 +74,14 @@ impl<P: Periodic> Service for Every<P> {
                 tokio::time::sleep(self.interval).await;
             }
             loop {
-                match self.part.pass().await {
-                    Ok(done) => tracing::trace!(service = P::NAME, ?done, "pass made"),
-                    Err(error) => {
+                match AssertUnwindSafe(self.part.pass()).catch_unwind().await {
+                    Ok(Ok(done)) => tracing::trace!(service = P::NAME, ?done, "pass made"),
+                    Ok(Err(error)) => {
                         tracing::warn!(service = P::NAME, %error, "a pass failed, the next one will try again");
+                    }
+                    Err(payload) => {
+                        let error = CaughtPanic::of(payload);
+                        tracing::error!(service = P::NAME, %error, "a pass panicked, the next one will try again");
                     }
                 }
                 tokio::time::sleep(self.interval).await;
@@ -87,18 +94,28 @@ impl<P: Periodic> Service for Every<P> {
 
 /// A service that was started. If the handle is dropped, the service is aborted.
 pub(crate) struct ServiceHandle {
-    name: &'static str,
     stop: CancellationToken,
     task: JoinHandle<()>,
     has_ended: bool,
 }
 
 impl ServiceHandle {
-    /// Starts a service that stops when `stop` fires.
-    pub(crate) fn start<S: Service>(service: S, stop: CancellationToken) -> Self {
+    /// Starts a service that stops when `stop` fires. If it panics, this is logged, and `failed` fires.
+    pub(crate) fn start<S: Service>(
+        service: S,
+        stop: CancellationToken,
+        failed: CancellationToken,
+    ) -> Self {
+        let work = AssertUnwindSafe(service.run(stop.clone()));
+        let supervised = async move {
+            if let Err(payload) = work.catch_unwind().await {
+                failed.cancel();
+                let error = CaughtPanic::of(payload);
+                tracing::error!(service = S::NAME, %error, "a service panicked");
+            }
+        };
         Self {
-            name: S::NAME,
-            task: tokio::spawn(service.run(stop.clone())),
+            task: tokio::spawn(supervised),
             stop,
             has_ended: false,
         }
@@ -109,11 +126,9 @@ impl ServiceHandle {
         if self.has_ended {
             return;
         }
-        let ended = (&mut self.task).await;
+        // An error means that the service was aborted.
+        let _ = (&mut self.task).await;
         self.has_ended = true;
-        if ended.is_err_and(|error| error.is_panic()) {
-            tracing::error!(service = self.name, "a service panicked");
-        }
     }
 
     /// Asks the service to stop and waits until it has ended. After `deadline` it is aborted.
@@ -137,17 +152,27 @@ impl Drop for ServiceHandle {
 }
 
 /// Services that stop together.
-#[derive(Default)]
 pub(crate) struct Services {
     stop: CancellationToken,
+    failed: CancellationToken,
     started: Vec<ServiceHandle>,
 }
 
 impl Services {
+    /// No services so far. If one of them panics, `failed` fires.
+    pub(crate) fn new(failed: CancellationToken) -> Self {
+        Self {
+            stop: CancellationToken::new(),
+            failed,
+            started: Vec::new(),
+        }
+    }
+
     /// Starts another service.
     pub(crate) fn start<S: Service>(&mut self, service: S) {
+        let (stop, failed) = (self.stop.clone(), self.failed.clone());
         self.started
-            .push(ServiceHandle::start(service, self.stop.clone()));
+            .push(ServiceHandle::start(service, stop, failed));
     }
 
     /// Asks all services to stop and waits until they have ended. After `deadline` they are aborted.
@@ -188,6 +213,10 @@ mod tests {
         }
     }
 
+    fn services() -> Services {
+        Services::new(CancellationToken::new())
+    }
+
     fn in_ten_seconds() -> Instant {
         clock::monotonic() + Duration::from_secs(10)
     }
@@ -195,7 +224,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn passes_come_at_the_interval_until_the_stop_and_the_part_cleans_up_once() {
         let counter = Counter::default();
-        let mut services = Services::default();
+        let mut services = services();
         services.start(Every::new(Duration::from_secs(1), counter.clone()));
         tokio::time::sleep(Duration::from_millis(3_500)).await;
         assert_eq!(counter.passes.load(Ordering::Relaxed), 3);
@@ -209,7 +238,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_pass_may_come_at_the_start() {
         let counter = Counter::default();
-        let mut services = Services::default();
+        let mut services = services();
         services.start(Every::new(Duration::from_secs(1), counter.clone()).also_at_start());
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(counter.passes.load(Ordering::Relaxed), 1);
@@ -228,7 +257,53 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_service_that_does_not_stop_is_aborted_at_the_deadline() {
-        let mut service = ServiceHandle::start(Stubborn, CancellationToken::new());
+        let token = CancellationToken::new;
+        let mut service = ServiceHandle::start(Stubborn, token(), token());
         assert!(!service.stop(in_ten_seconds()).await);
+    }
+
+    /// Panics at once.
+    struct Fragile;
+
+    impl Service for Fragile {
+        const NAME: &'static str = "fragile";
+
+        async fn run(self, _stop: CancellationToken) {
+            panic!("too fragile");
+        }
+    }
+
+    /// Panics in each pass, after the pass of the counter.
+    impl Periodic for (Fragile, Counter) {
+        const NAME: &'static str = "fragile";
+        type Done = ();
+
+        async fn pass(&mut self) -> Result<()> {
+            self.1.pass().await?;
+            panic!("too fragile");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_panics_is_noticed_at_once() {
+        let failed = CancellationToken::new();
+        let stop = CancellationToken::new();
+        let mut service = ServiceHandle::start(Fragile, stop, failed.clone());
+        failed.cancelled().await;
+        assert!(service.stop(in_ten_seconds()).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_that_panics_is_followed_by_the_next_one() {
+        let failed = CancellationToken::new();
+        let mut services = Services::new(failed.clone());
+        let counter = Counter::default();
+        services.start(Every::new(
+            Duration::from_secs(1),
+            (Fragile, counter.clone()),
+        ));
+        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        assert_eq!(counter.passes.load(Ordering::Relaxed), 3);
+        assert!(!failed.is_cancelled());
     }
 }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::answer::{HandlerResult, IntoOutcome};
+use super::errors::Panic;
 use super::input::HandlerInput;
 use super::into_handler::IntoHandler;
 use super::marker::OnThread;
 use super::options::BuildOptions;
-use super::panics::caught;
 use super::service::{AnswerFuture, ErasedHandler, HandlerService};
 use crate::error::Result;
+use crate::guard::{Foreign, caught};
 use crate::run::{Run, TaskContext};
 
 /// Makes a handler from a plain function, which may block. Each run has its own thread.
@@ -21,9 +24,9 @@ use crate::run::{Run, TaskContext};
 /// server's [concurrency](crate::Server::concurrency) until the function returns. A function that runs
 /// for long should therefore check [`TaskContext::cancellation`] regularly.
 ///
-/// The threads are those of [`tokio::task::spawn_blocking`]; by default a runtime has at most 512 of
-/// them. To await a future in the function, use
-/// `tokio::runtime::Handle::current().block_on(…)`.
+/// The threads are rasynq's own, so a function that does not return holds up neither a shutdown nor the
+/// end of the tokio runtime. To await a future in the function, use
+/// `tokio::runtime::Handle::current().block_on(…)`. The tracing span of the run is entered on the thread.
 ///
 /// ```
 /// use rasynq::{Mux, Task, TaskContext, blocking};
@@ -66,6 +69,9 @@ where
     }
 }
 
+/// The name of the threads, in debuggers and in `top -H`.
+const THREAD_NAME: &str = "rasynq-handler";
+
 struct ThreadHandler<F>(Arc<F>);
 
 impl<F> ErasedHandler for ThreadHandler<F>
@@ -77,16 +83,23 @@ where
         Box::pin(async move {
             let slot = run.context.borrow_slot();
             let span = tracing::Span::current();
-            let thread = tokio::task::spawn_blocking(move || {
-                let result = span.in_scope(|| caught(|| function(run)));
-                drop(slot);
-                result
-            });
-            match thread.await {
-                Ok(Ok(result)) => result,
-                Ok(Err(panic)) => Err(panic.into()),
-                // The function's panics are caught, so this error means that the runtime has stopped.
-                Err(stopped) => Err(stopped).context("the thread of a blocking handler"),
+            let runtime = Handle::try_current().ok();
+            let (answer, answered) = oneshot::channel();
+            // Not a thread of tokio: a runtime waits for those when it ends.
+            std::thread::Builder::new()
+                .name(THREAD_NAME.to_owned())
+                .spawn(move || {
+                    let _runtime = runtime.as_ref().map(Handle::enter);
+                    let result = span.in_scope(|| caught(move || function(run)));
+                    drop(slot);
+                    let result = result.unwrap_or_else(|panic| Err(Panic::from(panic).into()));
+                    // If nobody waits any more, the error is dropped here.
+                    let _ = answer.send(result.map_err(Foreign::new));
+                })
+                .context("cannot start a thread for a blocking handler")?;
+            match answered.await {
+                Ok(result) => result.map_err(Foreign::into_inner),
+                Err(gone) => Err(gone).context("the thread of a blocking handler has ended"),
             }
         })
     }
@@ -112,7 +125,7 @@ mod tests {
         let slot = Slot::new(Some(permit));
         let context = TaskContext::new(RunSeed {
             message: Arc::new(TaskMessage::default()),
-            cancellation: CancellationToken::new(),
+            ends: CancellationToken::new(),
             results: ResultSink::Kept(Arc::default()),
             slot: Arc::clone(&slot),
         });

@@ -13,22 +13,22 @@ mod into_handler;
 mod layer;
 pub mod marker;
 mod options;
-mod panics;
 mod service;
 mod testing;
 
 pub use answer::{Answer, IntoAnswer, IntoOutcome};
 pub use blocking::{Blocking, blocking};
+pub(crate) use errors::{Failure, Verdict};
 pub use errors::{
-    HandlerError, HandlerNotFound, Panic, RetryAfter, Revoke, SkipRetry, find_error, is_panic,
+    HandlerError, HandlerNotFound, MAX_ERROR_TEXT, Panic, RetryAfter, Revoke, SkipRetry,
+    find_error, is_panic,
 };
-pub(crate) use errors::{Verdict, stored_text};
 pub use input::HandlerInput;
 pub use into_handler::{Handler, IntoHandler, Layered};
 pub use layer::{LayerError, RunService};
 pub use marker::HasKind;
 pub use options::UndecodablePayload;
 pub(crate) use options::{BuildOptions, Reach};
-pub(crate) use service::{AnswerFuture, ErasedHandler};
+pub(crate) use service::{AnswerFuture, ErasedHandler, RunAnswer};
 pub use service::{HandlerFuture, HandlerService};
 pub use testing::TestRun;

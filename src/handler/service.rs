@@ -10,12 +10,15 @@ use tower::util::ServiceExt;
 use tower::{Layer, Service};
 
 use super::answer::{Answer, HandlerResult};
-use super::errors::HandlerError;
+use super::errors::{HandlerError, Panic};
 use super::layer::{LayerError, RunService};
-use super::panics::caught;
+use crate::guard::{Foreign, caught};
 use crate::run::Run;
 
 pub(crate) type AnswerFuture = BoxFuture<'static, HandlerResult>;
+
+/// The answer or error of a run, as the server gets it.
+pub(crate) type RunAnswer = Result<Answer, Foreign<anyhow::Error>>;
 
 /// What every handler becomes. A call allocates once, for its future.
 pub(crate) trait ErasedHandler: Send + Sync + 'static {
@@ -136,7 +139,7 @@ enum RunStage {
 }
 
 impl Future for RunFuture {
-    type Output = HandlerResult;
+    type Output = RunAnswer;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = caught(|| {
@@ -147,26 +150,26 @@ impl Future for RunFuture {
                 self.0 = RunStage::Called(service.call_erased(run));
             }
             match &mut self.0 {
-                RunStage::Called(future) => {
-                    let polled = future.as_mut().poll(cx);
-                    if polled.is_ready() {
-                        self.0 = RunStage::Finished;
-                    }
-                    polled
-                }
+                RunStage::Called(future) => future.as_mut().poll(cx),
                 // Only reached if the future is polled after it has finished. rasynq never does this.
                 RunStage::NotCalled(..) | RunStage::Finished => Poll::Pending,
             }
         });
-        match polled {
-            Ok(polled) => polled,
-            Err(panic) => Poll::Ready(Err(panic.into())),
-        }
+        let answer = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(answer)) => answer,
+            Err(panic) => Err(Panic::from(panic).into()),
+        };
+        // From here on nothing drops the error but the guard.
+        let answer = answer.map_err(Foreign::new);
+        self.finish();
+        Poll::Ready(answer)
     }
 }
 
-impl Drop for RunFuture {
-    fn drop(&mut self) {
+impl RunFuture {
+    /// Drops the handler's future.
+    fn finish(&mut self) {
         let stage = std::mem::replace(&mut self.0, RunStage::Finished);
         if let RunStage::Finished = stage {
             return;
@@ -174,5 +177,11 @@ impl Drop for RunFuture {
         if let Err(panic) = caught(|| drop(stage)) {
             tracing::error!(error = %panic, "a handler panicked while its run was dropped");
         }
+    }
+}
+
+impl Drop for RunFuture {
+    fn drop(&mut self) {
+        self.finish();
     }
 }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
 use super::into_handler::IntoHandler;
+use crate::guard::Foreign;
 use crate::run::{KeptResult, ResultSink, Run, RunEnded, RunSeed, Slot, TaskContext};
 use crate::task::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, Task};
 use crate::wire::TaskMessage;
@@ -103,7 +104,7 @@ impl TestRun {
             .get_or_init(|| {
                 let context = TaskContext::new(RunSeed {
                     message: Arc::new(self.message.clone()),
-                    cancellation: CancellationToken::new(),
+                    ends: CancellationToken::new(),
                     results: ResultSink::Kept(Arc::clone(&self.kept)),
                     slot: Slot::new(None),
                 });
@@ -131,7 +132,8 @@ impl TestRun {
         for (name, value) in &self.message.headers {
             task = task.header(name, value);
         }
-        service.run(Run::new(self.context(), task)).await
+        let answer = service.run(Run::new(self.context(), task)).await;
+        answer.map_err(Foreign::into_inner)
     }
 
     /// Ends the run: cancels the context's token. After that the run can no longer write a result.

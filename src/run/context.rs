@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::ended::{RunEnded, RunPhase};
 use super::progress::Progress;
@@ -22,7 +22,7 @@ use crate::wire::TaskMessage;
 pub(crate) struct RunSeed {
     pub(crate) message: Arc<TaskMessage>,
     /// [`TaskContext::end`] cancels this token.
-    pub(crate) cancellation: CancellationToken,
+    pub(crate) ends: CancellationToken,
     pub(crate) results: ResultSink,
     pub(crate) slot: Arc<Slot>,
 }
@@ -42,7 +42,10 @@ struct RunData {
     message: Arc<TaskMessage>,
     /// Set when the run begins.
     deadline: OnceLock<DateTime<Utc>>,
-    cancellation: CancellationToken,
+    /// Cancelled when the server ends the run.
+    ends: CancellationToken,
+    /// A child of `ends`, which the handler may cancel. Most handlers never ask for it.
+    cancellation: OnceLock<CancellationToken>,
     results: ResultSink,
     slot: Arc<Slot>,
     phase: RunPhase,
@@ -56,7 +59,8 @@ impl TaskContext {
             run: Arc::new(RunData {
                 message: seed.message,
                 deadline: OnceLock::new(),
-                cancellation: seed.cancellation,
+                ends: seed.ends,
+                cancellation: OnceLock::new(),
                 results: seed.results,
                 slot: seed.slot,
                 phase: RunPhase::running(),
@@ -127,10 +131,17 @@ impl TaskContext {
     /// the [grace period](crate::Server::cancel_grace). Use the token in work that the handler started
     /// elsewhere, and in [`blocking`](crate::blocking()) handlers.
     ///
-    /// If the handler cancels the token itself, the server ends the run in the same way as after a
-    /// cancellation: if the handler does not answer within the grace period, the run ends as cancelled.
+    /// The token is the handler's own: a child of the one by which the server ends the run. Every call
+    /// returns the same token. If the handler cancels it, or drops a guard that cancels it, this reaches
+    /// all who wait for the token, and has no effect on the run.
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.run.cancellation
+        let child = || self.run.ends.child_token();
+        self.run.cancellation.get_or_init(child)
+    }
+
+    /// Waits until the server ends the run.
+    pub(crate) fn has_ended(&self) -> WaitForCancellationFuture<'_> {
+        self.run.ends.cancelled()
     }
 
     /// Why the server ended the run. `None` while the run goes on, and if the handler returned before
@@ -252,7 +263,7 @@ impl TaskContext {
     pub(crate) fn end(&self, reason: RunEnded) -> bool {
         let ended = self.run.phase.end(reason);
         if ended {
-            self.run.cancellation.cancel();
+            self.run.ends.cancel();
         }
         ended
     }

@@ -18,7 +18,7 @@ pub use ended::RunEnded;
 pub use progress::Progress;
 pub(crate) use result::{KeptResult, ResultSink};
 pub(crate) use shared_state::States;
-pub(crate) use slot::Slot;
+pub(crate) use slot::{Released, Slot};
 
 use crate::task::Task;
 

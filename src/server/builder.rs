@@ -249,7 +249,8 @@ impl Server {
     /// future.
     ///
     /// # Errors
-    /// Those of [`start`](Self::start).
+    /// Those of [`start`](Self::start). [`ErrorKind::Internal`](crate::ErrorKind::Internal) if a part of the
+    /// server has panicked, so that the server has shut down.
     ///
     /// # Cancel safety
     /// If the future is dropped, the server shuts down at once, as if its [`RunningServer`] were dropped.
@@ -257,16 +258,20 @@ impl Server {
         // Listen before anything runs, so that an early signal counts.
         let signals = Signals::listen()?;
         let running = self.start(handler).await?;
-        signals.wait(|| running.stop()).await;
+        tokio::select! {
+            () = signals.wait(|| running.stop()) => {}
+            () = running.wait() => {}
+        }
         running.shutdown().await;
-        Ok(())
+        running.result()
     }
 
     /// Starts the server, runs it until `until` completes, and shuts it down. It does not listen for
     /// signals of the operating system.
     ///
     /// # Errors
-    /// Those of [`start`](Self::start).
+    /// Those of [`start`](Self::start). [`ErrorKind::Internal`](crate::ErrorKind::Internal) if a part of the
+    /// server has panicked, so that the server has shut down.
     ///
     /// # Cancel safety
     /// If the future is dropped, the server shuts down at once, as if its [`RunningServer`] were dropped.
@@ -277,9 +282,12 @@ impl Server {
         until: impl Future<Output = ()>,
     ) -> Result<()> {
         let running = self.start(handler).await?;
-        until.await;
+        tokio::select! {
+            () = until => {}
+            () = running.wait() => {}
+        }
         running.shutdown().await;
-        Ok(())
+        running.result()
     }
 
     /// Starts the server and returns once it runs. asynq: `Start`.

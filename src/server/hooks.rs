@@ -1,24 +1,26 @@
-//! Announces failed runs: to the user's hooks, and in the log.
+//! Calls the user's hooks for failed runs.
 
+use tracing::Span;
+
+use super::announce::Attempt;
 use super::config::{Config, ErrorHandler};
 use super::run::HeldRun;
-use crate::background::guarded;
 use crate::broker::Outcome;
-use crate::handler::stored_text;
+use crate::guard::{Foreign, guarded};
 use crate::run::RunEnded;
 use crate::task::Task;
 
 /// The hooks of a server. Their panics are logged and change nothing else.
 pub(super) struct Hooks {
-    error_handler: Option<ErrorHandler>,
-    exhausted: Option<ErrorHandler>,
+    error_handler: Option<Foreign<ErrorHandler>>,
+    exhausted: Option<Foreign<ErrorHandler>>,
 }
 
 impl Hooks {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            error_handler: config.error_handler.clone(),
-            exhausted: config.exhausted.clone(),
+            error_handler: config.error_handler.clone().map(Foreign::new),
+            exhausted: config.exhausted.clone().map(Foreign::new),
         }
     }
 
@@ -28,44 +30,31 @@ impl Hooks {
     }
 
     /// A run has lost its lease. Its outcome is not decided: the task may belong to another server.
-    pub(super) fn lease_lost(&self, run: &HeldRun) {
+    pub(super) fn lease_lost(&self, run: &HeldRun, span: &Span) {
         let error = anyhow::Error::new(RunEnded::LeaseExpired);
-        self.run_failed(run, &error);
+        span.in_scope(|| self.run_failed(run, &error));
         tracing::warn!(
             task_id = &*run.id,
+            task_type = run.message.r#type,
             queue = run.queue.name(),
+            attempt = %Attempt(&run.message),
             "the task's lease was lost, its new owner decides"
         );
     }
 
     /// The outcome of a run that has ended with an error is decided.
     pub(super) fn decided(&self, run: &HeldRun, error: &anyhow::Error, outcome: &Outcome) {
-        match outcome {
-            Outcome::Done { .. } => tracing::info!(
-                task_id = &*run.id,
-                queue = run.queue.name(),
-                error = stored_text(error),
-                "revoked"
-            ),
-            Outcome::Archived { .. } => {
-                call("exhausted", &self.exhausted, run, error);
-                tracing::warn!(
-                    task_id = &*run.id,
-                    task_type = run.message.r#type,
-                    queue = run.queue.name(),
-                    retried = run.message.retried,
-                    error = stored_text(error),
-                    "archived: no retry is left, or the error forbids it"
-                );
-            }
-            _ => {}
+        if matches!(outcome, Outcome::Archived { .. }) {
+            call("exhausted", &self.exhausted, run, error);
         }
     }
 }
 
-fn call(name: &str, hook: &Option<ErrorHandler>, run: &HeldRun, error: &anyhow::Error) {
+fn call(name: &str, hook: &Option<Foreign<ErrorHandler>>, run: &HeldRun, error: &anyhow::Error) {
     if let Some(hook) = hook {
-        let task = Task::from_message(&run.message);
-        guarded(name, (), || hook(&run.context, &task, error));
+        guarded(name, (), || {
+            let task = Task::from_message(&run.message);
+            hook(&run.context, &task, error);
+        });
     }
 }

@@ -7,6 +7,7 @@
 //! [`Acknowledgements`]: they are passed to these parts here.
 
 mod ack;
+mod announce;
 mod builder;
 mod config;
 mod fetch;
@@ -49,6 +50,7 @@ use wake::{Wakeups, Watcher};
 use crate::background::{Every, Periodic, ServiceHandle, Services};
 use crate::broker::Broker;
 use crate::error::Result;
+use crate::guard::Foreign;
 use crate::handler::HandlerService;
 
 /// All parts of a server, connected but not started.
@@ -87,7 +89,7 @@ impl Parts {
         let runs = TaskTracker::new();
 
         let executor = Arc::new(Executor {
-            handler,
+            handler: Foreign::new(handler),
             policy: Arc::clone(&policy),
             hooks: Hooks::new(config),
             cancel_grace: config.cancel_grace,
@@ -167,7 +169,7 @@ impl Parts {
                 lost: lost_fetches,
             },
             health_checker: config.health_check.clone().map(|callback| {
-                let broker = broker();
+                let (broker, callback) = (broker(), Foreign::new(callback));
                 Every::new(
                     config.health_check_interval,
                     HealthChecker { broker, callback },
@@ -187,7 +189,9 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
         broker.close().await;
         return Err(error);
     }
-    let mut upkeep = Services::default();
+    // Fires when a part has panicked.
+    let failed = CancellationToken::new();
+    let mut upkeep = Services::new(failed.clone());
     upkeep.start(parts.watcher);
     upkeep.start(parts.forwarder);
     upkeep.start(parts.recoverer);
@@ -204,12 +208,17 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
         stopper: stopper.clone(),
         broker: broker.clone(),
         shutdown_timeout: config.shutdown_timeout,
-        processor: ServiceHandle::start(parts.processor, stopper.stop_token()),
+        processor: ServiceHandle::start(parts.processor, stopper.stop_token(), failed.clone()),
         runs: parts.runs,
         held: parts.held,
-        acknowledger: ServiceHandle::start(parts.acknowledger, CancellationToken::new()),
+        acknowledger: ServiceHandle::start(
+            parts.acknowledger,
+            CancellationToken::new(),
+            failed.clone(),
+        ),
         upkeep,
-        heartbeater: ServiceHandle::start(heartbeater, CancellationToken::new()),
+        heartbeater: ServiceHandle::start(heartbeater, CancellationToken::new(), failed.clone()),
+        failed: failed.clone(),
         ended: ended.clone(),
     };
     // In a tokio task of its own, the server ends in order even if its handle is dropped.
@@ -223,6 +232,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     Ok(RunningServer {
         stopper,
         broker,
+        failed,
         ended,
     })
 }

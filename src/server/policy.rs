@@ -6,9 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::config::{CancelPolicy, Config, IsFailure, LostLease, UnknownType};
-use crate::background::guarded;
 use crate::broker::{ArchiveLimits, Outcome};
-use crate::handler::{Answer, HandlerNotFound, Verdict, find_error, stored_text};
+use crate::guard::{Foreign, guarded};
+use crate::handler::{Answer, Failure, Verdict};
 use crate::retry_delay::RetryDelay;
 use crate::run::RunEnded;
 use crate::task::Task;
@@ -19,8 +19,8 @@ const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
 
 /// The settings on which decisions depend.
 pub(super) struct Policy {
-    retry_delay: RetryDelay,
-    is_failure: Option<IsFailure>,
+    retry_delay: Foreign<RetryDelay>,
+    is_failure: Option<Foreign<IsFailure>>,
     unknown_type: UnknownType,
     after_cancel: CancelPolicy,
     lost_lease: LostLease,
@@ -30,8 +30,8 @@ pub(super) struct Policy {
 impl Policy {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            retry_delay: config.retry_delay.clone(),
-            is_failure: config.is_failure.clone(),
+            retry_delay: Foreign::new(config.retry_delay.clone()),
+            is_failure: config.is_failure.clone().map(Foreign::new),
             unknown_type: config.unknown_type,
             after_cancel: config.after_cancel,
             lost_lease: config.lost_lease,
@@ -47,31 +47,31 @@ impl Policy {
     pub(super) fn decide(
         &self,
         message: &TaskMessage,
-        answer: &Result<Answer, anyhow::Error>,
+        answer: &Result<Answer, Failure>,
         now: DateTime<Utc>,
     ) -> Outcome {
-        let error = match answer {
+        let failure = match answer {
             Ok(Answer::Done) => return succeeded(message, now),
             Ok(Answer::Snooze(delay)) => return Outcome::Deferred { delay: *delay },
-            Err(error) => error,
+            Err(failure) => failure,
         };
         if let UnknownType::Defer { after } = self.unknown_type
-            && find_error::<HandlerNotFound>(error).is_some()
+            && failure.is_unknown_type()
         {
             return Outcome::Deferred { delay: after };
         }
-        match self.verdict(error) {
+        match self.verdict(failure) {
             Verdict::Revoke => Outcome::Done {
                 lock: lock_of(message),
             },
             Verdict::RetryAfter(delay) if has_retries(message) => {
-                self.retry(message, error, delay, now)
+                self.retry(message, failure, delay, now)
             }
             Verdict::Retry if has_retries(message) => {
-                let delay = self.delay(message, error);
-                self.retry(message, error, delay, now)
+                let delay = self.delay(message, failure);
+                self.retry(message, failure, delay, now)
             }
-            _ => self.archived(message, error, now),
+            _ => self.archived(message, failure, now),
         }
     }
 
@@ -85,12 +85,12 @@ impl Policy {
             let delay = Duration::ZERO;
             return Outcome::Deferred { delay };
         }
-        let error = anyhow::Error::new(RunEnded::LeaseExpired);
+        let failure = Failure::from(RunEnded::LeaseExpired);
         if has_retries(message) {
-            let delay = self.delay(message, &error);
-            self.retry(message, &error, delay, now)
+            let delay = self.delay(message, &failure);
+            self.retry(message, &failure, delay, now)
         } else {
-            self.archived(message, &error, now)
+            self.archived(message, &failure, now)
         }
     }
 
@@ -104,39 +104,37 @@ impl Policy {
     }
 
     /// What the error asks for, unless a setting of the server overrides it.
-    fn verdict(&self, error: &anyhow::Error) -> Verdict {
-        let unknown = find_error::<HandlerNotFound>(error).is_some();
-        let canceled = find_error::<RunEnded>(error) == Some(&RunEnded::Canceled);
-        if unknown && self.unknown_type == UnknownType::Archive {
+    fn verdict(&self, failure: &Failure) -> Verdict {
+        if failure.is_unknown_type() && self.unknown_type == UnknownType::Archive {
             return Verdict::SkipRetry;
         }
-        match (canceled, self.after_cancel) {
+        match (failure.is_canceled(), self.after_cancel) {
             (true, CancelPolicy::Archive) => Verdict::SkipRetry,
             (true, CancelPolicy::Revoke) => Verdict::Revoke,
-            _ => Verdict::of(error),
+            _ => failure.verdict(),
         }
     }
 
-    fn delay(&self, message: &TaskMessage, error: &anyhow::Error) -> Duration {
+    fn delay(&self, message: &TaskMessage, failure: &Failure) -> Duration {
         let retried = u32::try_from(message.retried).unwrap_or_default();
         guarded("retry delay", DELAY_AFTER_PANIC, || {
             let task = Task::from_message(message);
-            self.retry_delay.delay(retried, error, &task)
+            self.retry_delay.delay(retried, failure.error(), &task)
         })
     }
 
     fn retry(
         &self,
         message: &TaskMessage,
-        error: &anyhow::Error,
+        failure: &Failure,
         delay: Duration,
         now: DateTime<Utc>,
     ) -> Outcome {
         let counted = self
             .is_failure
             .as_ref()
-            .is_none_or(|is_failure| guarded("is_failure", true, || is_failure(error)));
-        let mut message = failed(message, error, now);
+            .is_none_or(|is_failure| guarded("is_failure", true, || is_failure(failure.error())));
+        let mut message = failed(message, failure, now);
         message.retried += i32::from(counted);
         Outcome::Retry {
             message: wire::encode(&message),
@@ -145,14 +143,9 @@ impl Policy {
         }
     }
 
-    fn archived(
-        &self,
-        message: &TaskMessage,
-        error: &anyhow::Error,
-        now: DateTime<Utc>,
-    ) -> Outcome {
+    fn archived(&self, message: &TaskMessage, failure: &Failure, now: DateTime<Utc>) -> Outcome {
         Outcome::Archived {
-            message: Some(wire::encode(&failed(message, error, now))),
+            message: Some(wire::encode(&failed(message, failure, now))),
             counted: true,
             limits: self.archive,
         }
@@ -163,9 +156,9 @@ fn has_retries(message: &TaskMessage) -> bool {
     message.retried < message.retry
 }
 
-fn failed(message: &TaskMessage, error: &anyhow::Error, now: DateTime<Utc>) -> TaskMessage {
+fn failed(message: &TaskMessage, failure: &Failure, now: DateTime<Utc>) -> TaskMessage {
     TaskMessage {
-        error_msg: stored_text(error),
+        error_msg: failure.text().to_owned(),
         last_failed_at: now.timestamp(),
         ..message.clone()
     }
@@ -196,7 +189,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::handler::{RetryAfter, Revoke, SkipRetry};
+    use crate::handler::{HandlerNotFound, RetryAfter, Revoke, SkipRetry};
 
     const LIMITS: ArchiveLimits = ArchiveLimits {
         max_size: 10,
@@ -205,7 +198,7 @@ mod tests {
 
     fn policy() -> Policy {
         Policy {
-            retry_delay: RetryDelay::constant(Duration::from_secs(7)),
+            retry_delay: Foreign::new(RetryDelay::constant(Duration::from_secs(7))),
             is_failure: None,
             unknown_type: UnknownType::Fail,
             after_cancel: CancelPolicy::Fail,
@@ -228,7 +221,7 @@ mod tests {
     }
 
     fn decide(policy: &Policy, error: impl Into<anyhow::Error>) -> Outcome {
-        policy.decide(&message(), &Err(error.into()), now())
+        policy.decide(&message(), &Err(Failure::from(error)), now())
     }
 
     fn retried(text: &str, retried: i32, delay_secs: u64, counted: bool) -> Outcome {
@@ -303,7 +296,7 @@ mod tests {
             retried: 3,
             ..message()
         };
-        let outcome = policy().decide(&exhausted, &Err(error()), now());
+        let outcome = policy().decide(&exhausted, &Err(error().into()), now());
         assert_eq!(outcome, archived("boom", exhausted));
     }
 
@@ -325,7 +318,7 @@ mod tests {
     #[test]
     fn an_error_that_is_no_failure_is_retried_uncounted() {
         let policy = Policy {
-            is_failure: Some(Arc::new(|error| error.to_string() != "busy")),
+            is_failure: Some(Foreign::new(Arc::new(|error| error.to_string() != "busy"))),
             ..policy()
         };
         let busy = decide(&policy, anyhow::anyhow!("busy"));
@@ -393,8 +386,8 @@ mod tests {
     #[test]
     fn functions_that_panic_are_replaced_by_a_minute_and_by_a_failure() {
         let policy = Policy {
-            retry_delay: RetryDelay::new(|_, _, _| panic!("delay")),
-            is_failure: Some(Arc::new(|_| panic!("is_failure"))),
+            retry_delay: Foreign::new(RetryDelay::new(|_, _, _| panic!("delay"))),
+            is_failure: Some(Foreign::new(Arc::new(|_| panic!("is_failure")))),
             ..policy()
         };
         let outcome = decide(&policy, anyhow::anyhow!("boom"));

@@ -11,7 +11,7 @@ use super::run::HeldRuns;
 use crate::background::{ServiceHandle, Services};
 use crate::broker::Broker;
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// How long an aborted shutdown waits for the sweeps in flight.
 const LAST_SWEEPS: Duration = Duration::from_secs(1);
@@ -54,6 +54,8 @@ const LAST_CALLS: Duration = Duration::from_secs(5);
 pub struct RunningServer {
     pub(super) stopper: ServerStopper,
     pub(super) broker: Broker,
+    /// Fires when a part of the server has panicked.
+    pub(super) failed: CancellationToken,
     /// Fires when the server has ended.
     pub(super) ended: CancellationToken,
 }
@@ -122,10 +124,23 @@ impl RunningServer {
 
     /// Waits until the server has ended. This does not ask the server to end.
     ///
+    /// A server ends by itself only if one of its parts panics, which is a defect of rasynq or of the
+    /// program's tracing subscriber. The panic is logged, and the server ends as after
+    /// [`shutdown`](Self::shutdown).
+    ///
     /// # Cancel safety
     /// If the future is dropped, nothing changes.
     pub async fn wait(&self) {
         self.ended.cancelled().await;
+    }
+
+    /// An error if a part of the server has panicked.
+    pub(super) fn result(&self) -> Result<()> {
+        if self.failed.is_cancelled() {
+            let text = "a part of the server has panicked, so the server has shut down";
+            return Err(Error::new(ErrorKind::Internal, text));
+        }
+        Ok(())
     }
 
     /// Checks that Redis answers. asynq: `Ping`.
@@ -214,6 +229,8 @@ pub(super) struct Supervisor {
     pub(super) acknowledger: ServiceHandle,
     pub(super) upkeep: Services,
     pub(super) heartbeater: ServiceHandle,
+    /// Fires when a part has panicked.
+    pub(super) failed: CancellationToken,
     /// Fires when the server has ended.
     pub(super) ended: CancellationToken,
 }
@@ -223,14 +240,20 @@ impl Supervisor {
     pub(super) async fn run(mut self) {
         let _ended = self.ended.clone().drop_guard();
         let server_id = self.stopper.server_id().to_owned();
-        self.stopper.shutdown_token().cancelled().await;
+        let shutdown = self.stopper.shutdown_token();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.failed.cancelled() => self.stopper.shutdown(),
+        }
         tracing::info!(server_id, "shutting down");
         self.end_runs().await;
         let deadline = clock::monotonic() + LAST_CALLS;
-        if !self.acknowledger.stop(deadline).await {
+        self.acknowledger.stop(deadline).await;
+        let left = self.held.all().len();
+        if left > 0 {
             tracing::error!(
                 server_id,
-                tasks = self.held.all().len(),
+                tasks = left,
                 "could not acknowledge some tasks before the end, their leases will expire"
             );
         }

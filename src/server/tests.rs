@@ -35,7 +35,8 @@ async fn start_and_stop<S: Service>(broker: &Broker, take: impl Fn(Parts) -> S) 
     for round in 0..ROUNDS {
         let handler = Mux::new().into_service().expect("an empty mux");
         let parts = Parts::new(&config(), handler, broker);
-        let mut service = ServiceHandle::start(take(parts), CancellationToken::new());
+        let token = CancellationToken::new;
+        let mut service = ServiceHandle::start(take(parts), token(), token());
         // Some rounds stop a part before it has run, others in the middle of its first calls.
         for _ in 0..clock::draw(0..4) {
             tokio::task::yield_now().await;

@@ -14,14 +14,13 @@ pub const IDS_DROPPED: &str = "dropped";
 pub const LEASE_LOST: &str = "lease was lost";
 pub const NO_WEIGHT: &str = "no queue has a weight above 0";
 pub const ODD_PATTERN: &str = "a pattern is a plain prefix";
-pub const RUN_PANICKED: &str = "left a run without an outcome";
 pub const SET_NOT_TRACKED: &str = "cannot track a sorted set";
 pub const TASK_GONE: &str = "task is gone";
 pub const TRACKING_UNAVAILABLE: &str = "cannot track the queues";
 pub const UNDECODABLE: &str = "does not decode";
 pub const UNREACHABLE: &str = "no task can reach a handler";
 
-pub const ALL: [&str; 17] = [
+pub const ALL: [&str; 16] = [
     ACKNOWLEDGEMENT_FAILED,
     CLAIM_LOST,
     DROPPED_WHILE_RUNNING,
@@ -33,7 +32,6 @@ pub const ALL: [&str; 17] = [
     LEASE_LOST,
     NO_WEIGHT,
     ODD_PATTERN,
-    RUN_PANICKED,
     SET_NOT_TRACKED,
     TASK_GONE,
     TRACKING_UNAVAILABLE,

@@ -52,6 +52,19 @@ async fn a_result_is_refused_once_the_run_has_ended() {
 }
 
 #[tokio::test]
+async fn a_handler_that_cancels_its_token_does_not_end_the_run() {
+    let run = TestRun::new("any");
+    let cx = run.context();
+    let clone = cx.clone();
+    drop(cx.cancellation().clone().drop_guard());
+    assert!(clone.cancellation().is_cancelled());
+    assert_eq!(cx.ended(), None);
+    cx.write_result("still running").await.unwrap();
+    run.end(RunEnded::Canceled);
+    assert_eq!(cx.ended(), Some(RunEnded::Canceled));
+}
+
+#[tokio::test]
 async fn progress_is_stored_in_the_result_field_and_never_replaces_a_result() {
     let run = TestRun::new("any");
     let cx = run.context();

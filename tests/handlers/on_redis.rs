@@ -371,3 +371,22 @@ async fn an_error_is_stored_with_its_whole_chain() {
     );
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_run_goes_on_after_its_handler_has_cancelled_its_own_token() {
+    let world = World::new().await;
+    let handler = async |cx: TaskContext, _: Task| {
+        // Ends work that the handler has started elsewhere.
+        drop(cx.cancellation().clone().drop_guard());
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(cx.ended(), None);
+        cx.write_result("whole").await?;
+        anyhow::Ok(())
+    };
+    let server = world.server().cancel_grace(Duration::ZERO);
+    let server = server.start(handler).await.unwrap();
+    assert_eq!(result_of(&world, Task::new("any", "")).await, "whole");
+    server.shutdown().await;
+}

@@ -11,6 +11,7 @@ mod heartbeat;
 mod hooks;
 mod large_messages;
 mod lifecycle;
+mod misbehaving;
 mod outcomes;
 mod prefetch;
 mod queues;
@@ -18,6 +19,7 @@ mod recovery;
 mod signals;
 mod stopping;
 mod time;
+mod told;
 #[cfg(target_os = "linux")]
 mod two_clocks;
 mod waking;

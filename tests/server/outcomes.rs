@@ -5,9 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use rasynq::{Mux, RetryDelay, Task, TaskContext, UnknownType};
 
-use crate::common::{
-    DEADLINE, HOUR, Log, Scripted, TaskMessage, World, eventually, key, logged, task_key,
-};
+use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key, task_key};
 
 /// The counters of the queue `default`: processed, processed today, failed, failed today.
 async fn counted(world: &World) -> [i64; 4] {
@@ -334,39 +332,4 @@ async fn tasks_acknowledged_together_leave_the_others_active_in_their_order() {
     handler.release(left);
     server.shutdown().await;
     assert_eq!(world.counter("processed").await, TASKS as i64);
-}
-
-/// An error whose text cannot be made.
-#[derive(Debug)]
-struct Unprintable;
-
-impl std::fmt::Display for Unprintable {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        panic!("the error cannot be printed");
-    }
-}
-
-impl std::error::Error for Unprintable {}
-
-#[tokio::test]
-async fn a_run_that_panics_after_its_handler_is_not_held_and_does_not_stop_the_server() {
-    let log = Log::capture();
-    let world = World::new().await;
-    let handler = async |_: TaskContext, task: Task| match task.payload() {
-        b"ok" => Ok(()),
-        _ => Err(Unprintable),
-    };
-    // More of them than the server may hold.
-    let tasks = (0..10).map(|n| task("unprintable").task_id(format!("bad-{n}")));
-    let tasks = tasks.chain([task("ok").task_id("good")]);
-    for result in world.client().await.enqueue_batch(tasks).await {
-        result.unwrap();
-    }
-    let server = world.start_with_workers(2, handler).await;
-    world.task_is("good", "").await;
-    log.line_with(&["ERROR", logged::RUN_PANICKED, "bad-0"])
-        .await;
-    server.shutdown().await;
-    // The tasks wait for their leases to expire.
-    assert_eq!(world.scores("lease").await.len(), 10);
 }

@@ -1,5 +1,5 @@
-//! The chain of a handler's error: how the error passes through tower layers, how another error is
-//! found in the chain, and which text is stored.
+//! The chain of a handler's error: how the error passes through tower layers, and how another error is
+//! found in the chain.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -44,6 +44,9 @@ impl fmt::Debug for HandlerError {
 
 transparent!(HandlerError);
 
+/// The most causes of one error that are searched: the sources of an error may have no end.
+const MAX_CAUSES: usize = 1_000;
+
 /// The boxed error of a layer. anyhow itself can wrap a box, but then [`find_error`] could not see the
 /// type of the error in the box.
 #[derive(Debug)]
@@ -84,7 +87,7 @@ pub fn find_error<T: StdError + Send + Sync + 'static>(error: &anyhow::Error) ->
     // anyhow's own search finds the error itself and its contexts. The second search finds its
     // sources, and the errors that these wrap.
     error.downcast_ref::<T>().or_else(|| {
-        error.chain().find_map(|cause| {
+        error.chain().take(MAX_CAUSES).find_map(|cause| {
             cause
                 .downcast_ref::<T>()
                 .or_else(|| wrapped(cause).and_then(find_error::<T>))
@@ -100,11 +103,6 @@ fn wrapped<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a anyhow::Error>
         .or_else(|| Some(&error.downcast_ref::<SkipRetry>()?.error))
         .or_else(|| Some(&error.downcast_ref::<Revoke>()?.error))
         .or_else(|| Some(&error.downcast_ref::<RetryAfter>()?.error))
-}
-
-/// The text that is stored with the task: the whole chain, in the form of Go's `%w`.
-pub(crate) fn stored_text(error: &anyhow::Error) -> String {
-    format!("{error:#}")
 }
 
 #[cfg(test)]

@@ -152,7 +152,8 @@ transparent!(RetryAfter);
 mod tests {
     use anyhow::Context as _;
 
-    use super::super::{HandlerError, stored_text};
+    use super::super::HandlerError;
+    use super::super::text::stored_text;
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::chain::find_error;
+use crate::guard::CaughtPanic;
 use crate::wire::go_quote::quote;
 
 /// The mux has no handler for the task's type. asynq: `ErrHandlerNotFound`.
@@ -44,10 +45,6 @@ pub struct Panic {
 }
 
 impl Panic {
-    pub(crate) fn new(message: String, location: Option<(String, u32)>) -> Self {
-        Self { message, location }
-    }
-
     /// The message of the panic.
     pub fn message(&self) -> &str {
         &self.message
@@ -61,6 +58,12 @@ impl Panic {
         self.location
             .as_ref()
             .map(|(file, line)| (file.as_str(), *line))
+    }
+}
+
+impl From<CaughtPanic> for Panic {
+    fn from(CaughtPanic { message, location }: CaughtPanic) -> Self {
+        Self { message, location }
     }
 }
 
@@ -96,13 +99,14 @@ mod tests {
             HandlerNotFound::new("a\"b\n").to_string(),
             r#"handler not found for task "a\"b\n""#
         );
+        let panic = |location| {
+            let message = "boom".into();
+            Panic { message, location }.to_string()
+        };
         assert_eq!(
-            Panic::new("boom".into(), Some(("src/a.rs".into(), 7))).to_string(),
+            panic(Some(("src/a.rs".into(), 7))),
             "panic error cause by: panic [src/a.rs:7]: boom"
         );
-        assert_eq!(
-            Panic::new("boom".into(), None).to_string(),
-            "panic error cause by: panic: boom"
-        );
+        assert_eq!(panic(None), "panic error cause by: panic: boom");
     }
 }

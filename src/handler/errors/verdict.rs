@@ -38,7 +38,8 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{HandlerError, stored_text};
+    use super::super::HandlerError;
+    use super::super::text::stored_text;
     use super::*;
 
     #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,8 @@
 //! abort.
 
 use std::future::ready;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -9,20 +11,23 @@ use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 
 use super::deadline::time_left;
 use super::held::{HeldRun, HeldRuns, Started};
 use crate::broker::{Acknowledgement, Outcome, RedisClock};
-use crate::handler::{Answer, HandlerService};
-use crate::run::{Run, RunEnded};
+use crate::guard::{CaughtPanic, Foreign, caught};
+use crate::handler::{Failure, HandlerService, Panic, RunAnswer};
+use crate::run::{Released, Run, RunEnded};
 use crate::server::ack::{Acknowledgements, UnstartedRun};
+use crate::server::announce::{Attempt, announce};
 use crate::server::hooks::Hooks;
 use crate::server::policy::Policy;
 use crate::task::Task;
 
 /// Executes the runs of a server, each in a tokio task of its own.
 pub(in crate::server) struct Executor {
-    pub(in crate::server) handler: HandlerService,
+    pub(in crate::server) handler: Foreign<HandlerService>,
     pub(in crate::server) policy: Arc<Policy>,
     pub(in crate::server) hooks: Hooks,
     pub(in crate::server) cancel_grace: std::time::Duration,
@@ -41,7 +46,7 @@ pub(in crate::server) struct Executor {
 /// How the execution of a run has finished.
 enum Finish {
     /// With the answer of the handler, or with the reason for which the server ended the run.
-    Answered(Result<Answer, anyhow::Error>),
+    Answered(RunAnswer),
     /// The server shuts down before the handler has answered, or before the run has started.
     Aborted,
 }
@@ -49,23 +54,17 @@ enum Finish {
 /// A future that waits for a prefetched task's permit to run.
 type WaitForPermit = BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>;
 
-/// Ends a run whose tokio task panics before the run has an outcome: frees its slot, and removes it
-/// from the held runs. So its lease is no longer renewed, and expires.
-struct PanicGuard<'e> {
-    held: &'e HeldRuns,
+/// Ends a run whose tokio task ends before the run is settled: frees its slot, and removes it from the held
+/// runs. So its lease is no longer renewed, and expires.
+struct ReleaseUnsettled<'e> {
+    executor: &'e Executor,
     run: &'e Arc<HeldRun>,
 }
 
-impl Drop for PanicGuard<'_> {
+impl Drop for ReleaseUnsettled<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!(
-                task_id = &*self.run.id,
-                queue = self.run.queue.name(),
-                "a panic left a run without an outcome, its lease will expire"
-            );
-            drop(self.run.slot.release());
-            self.held.release([self.run]);
+        if self.run.settle() {
+            self.executor.release(self.run);
         }
     }
 }
@@ -80,9 +79,7 @@ impl Executor {
                 %error,
                 "a message does not decode, archiving its task unchanged"
             );
-            let outcome = self.policy.undecodable();
-            let slot = run.slot.release();
-            self.acknowledge(&run, outcome, slot.freed_now);
+            drop(self.settle(&run, self.policy.undecodable()));
             return;
         }
         let prefetched = self
@@ -91,15 +88,27 @@ impl Executor {
             .map(|permits| (queue_up(permits), self.acknowledgements.unstarted_run()));
         let executor = Arc::clone(self);
         self.runs.spawn(async move {
-            let _guard = PanicGuard {
-                held: &executor.held,
+            let _unsettled = ReleaseUnsettled {
+                executor: &executor,
                 run: &run,
             };
-            executor.run(&run, prefetched).await;
+            let execution = AssertUnwindSafe(executor.run(&run, prefetched));
+            if let Err(payload) = execution.catch_unwind().await {
+                executor.settle_after_panic(&run, CaughtPanic::of(payload));
+            }
         });
     }
 
     async fn run(&self, run: &Arc<HeldRun>, prefetched: Option<(WaitForPermit, UnstartedRun)>) {
+        // The lines that the handler and the hooks log have these fields. The level is that of errors, so
+        // that no filter hides the span and shows the lines.
+        let span = tracing::error_span!(
+            "run",
+            task_id = &*run.id,
+            task_type = run.message.r#type,
+            queue = run.queue.name(),
+            attempt = %Attempt(&run.message)
+        );
         // A run that does not start counts as unstarted until its acknowledgement waits.
         let mut unstarted = None;
         let mut finish = None;
@@ -109,21 +118,44 @@ impl Executor {
         }
         let finish = match finish {
             Some(finish) => finish,
-            None => self.call_handler(run).await,
+            None => self.call_handler(run, &span).await,
         };
         run.set_finished();
         if run.context.ended() == Some(RunEnded::LeaseExpired) {
-            self.hooks.lease_lost(run);
-            drop(run.slot.release());
-            self.held.release([run]);
+            self.hooks.lease_lost(run, &span);
+            if run.settle() {
+                self.release(run);
+            }
             return;
         }
-        let outcome = self.decide(run, finish);
-        let slot = run.slot.release();
-        self.acknowledge(run, outcome, slot.freed_now);
+        let outcome = self.decide(run, finish, &span);
+        let slot = self.settle(run, outcome);
         drop(unstarted);
         // The permits are freed last. This wakes the processor, and its next fetch finds the acknowledgement.
         drop(slot);
+    }
+
+    /// The tokio task of a run has panicked: the run has failed.
+    fn settle_after_panic(&self, run: &Arc<HeldRun>, panic: CaughtPanic) {
+        run.context.answered();
+        run.set_finished();
+        let text = panic.to_string();
+        // What has panicked may panic again, a subscriber of the log for example. Then the run is released.
+        let settled = caught(|| {
+            let answer = Err(Failure::from(Panic::from(panic)));
+            let outcome = self.policy.decide(&run.message, &answer, self.clock.now());
+            drop(self.settle(run, outcome));
+        });
+        if settled.is_err() && run.settle() {
+            self.release(run);
+        }
+        tracing::error!(
+            task_id = &*run.id,
+            task_type = run.message.r#type,
+            queue = run.queue.name(),
+            error = text,
+            "a panic ended the execution of a run, it counts as failed"
+        );
     }
 
     /// Waits for the permit of a prefetched task. Returns `None` if the run may start. Otherwise
@@ -132,9 +164,9 @@ impl Executor {
         let context = &run.context;
         tokio::select! {
             biased;
-            () = context.cancellation().cancelled() => {
+            () = context.has_ended() => {
                 let cause = context.ended().unwrap_or(RunEnded::Canceled);
-                Some(Finish::Answered(Err(cause.into())))
+                Some(ended_by(cause))
             }
             () = self.shutdown.cancelled() => {
                 context.end(RunEnded::Canceled);
@@ -149,34 +181,35 @@ impl Executor {
                     return None;
                 }
                 context.end(RunEnded::LeaseExpired);
-                Some(Finish::Answered(Err(RunEnded::LeaseExpired.into())))
+                Some(ended_by(RunEnded::LeaseExpired))
             }
         }
     }
 
-    async fn call_handler(&self, run: &HeldRun) -> Finish {
+    async fn call_handler(&self, run: &HeldRun, span: &Span) -> Finish {
         let context = &run.context;
         if self.abort.is_cancelled() {
             // The task was fetched while the shutdown began. The handler is not called.
             context.end(RunEnded::Canceled);
             return Finish::Aborted;
         }
-        let Started { at, deadline } = run.start(&self.clock);
+        let Started { at, deadline, .. } = run.start(&self.clock);
         let left = time_left(deadline, at);
         if left.is_zero() {
             // COMPAT: asynq v0.26.0 does not call the handler either
             context.end(RunEnded::DeadlineExceeded);
-            return Finish::Answered(Err(RunEnded::DeadlineExceeded.into()));
+            return ended_by(RunEnded::DeadlineExceeded);
         }
         let task = Task::from_message(&run.message);
-        let mut handler = self.handler.run(Run::new(context.clone(), task));
+        let handler = self.handler.run(Run::new(context.clone(), task));
+        let mut handler = pin!(handler.instrument(span.clone()));
         tokio::select! {
             biased;
             answer = &mut handler => {
                 context.answered();
                 return Finish::Answered(answer);
             }
-            () = context.cancellation().cancelled() => {}
+            () = context.has_ended() => {}
             () = self.abort.cancelled() => {
                 context.end(RunEnded::Canceled);
                 return Finish::Aborted;
@@ -185,8 +218,6 @@ impl Executor {
                 context.end(RunEnded::DeadlineExceeded);
             }
         }
-        // If the handler has cancelled its own token, nothing has ended the run so far.
-        context.end(RunEnded::Canceled);
         let cause = context.ended().unwrap_or(RunEnded::Canceled);
         if cause == RunEnded::Canceled && !self.cancel_grace.is_zero() {
             let grace = self.cancel_grace.min(time_left(deadline, self.clock.now()));
@@ -197,10 +228,10 @@ impl Executor {
                 () = tokio::time::sleep(grace) => {}
             }
         }
-        Finish::Answered(Err(cause.into()))
+        ended_by(cause)
     }
 
-    fn decide(&self, run: &HeldRun, finish: Finish) -> Outcome {
+    fn decide(&self, run: &HeldRun, finish: Finish, span: &Span) -> Outcome {
         let answer = match finish {
             Finish::Answered(answer) => answer,
             Finish::Aborted => {
@@ -214,23 +245,46 @@ impl Executor {
                 return Outcome::Requeued;
             }
         };
-        if let Err(error) = &answer {
-            self.hooks.run_failed(run, error);
-        }
-        let outcome = self.policy.decide(&run.message, &answer, self.clock.now());
-        if let Err(error) = &answer {
-            self.hooks.decided(run, error, &outcome);
-        }
+        let answer = answer.map_err(Failure::of);
+        let outcome = span.in_scope(|| {
+            if let Err(failure) = &answer {
+                self.hooks.run_failed(run, failure.error());
+            }
+            let outcome = self.policy.decide(&run.message, &answer, self.clock.now());
+            if let Err(failure) = &answer {
+                self.hooks.decided(run, failure.error(), &outcome);
+            }
+            outcome
+        });
+        announce(run, &answer, &outcome);
         outcome
     }
 
-    fn acknowledge(&self, run: &Arc<HeldRun>, outcome: Outcome, frees_slot: bool) {
-        let acknowledgement = Acknowledgement {
-            claim: run.claim(),
-            outcome,
-        };
-        self.acknowledgements.add(run, acknowledgement, frees_slot);
+    /// Lets the acknowledgement wait for its call. If the run is settled already, nothing happens. Dropping
+    /// the returned value frees the slot.
+    fn settle(&self, run: &Arc<HeldRun>, outcome: Outcome) -> Released {
+        let slot = run.slot.release();
+        if run.settle() {
+            let acknowledgement = Acknowledgement {
+                claim: run.claim(),
+                outcome,
+            };
+            self.acknowledgements
+                .add(run, acknowledgement, slot.freed_now);
+        }
+        slot
     }
+
+    /// Ends a run without an acknowledgement.
+    fn release(&self, run: &Arc<HeldRun>) {
+        drop(run.slot.release());
+        self.held.release([run]);
+    }
+}
+
+/// The finish of a run that the server has ended.
+fn ended_by(cause: RunEnded) -> Finish {
+    Finish::Answered(Err(Foreign::new(cause.into())))
 }
 
 /// Joins the queue for permits to run now, so that runs start in the order of their fetch. Otherwise they

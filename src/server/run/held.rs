@@ -54,6 +54,8 @@ pub(in crate::server) struct HeldRun {
     lease: Lease,
     /// The handler has finished, or will not be called.
     finished: AtomicBool,
+    /// Its acknowledgement waits, or it is no longer held.
+    settled: AtomicBool,
     /// Redis has refused the acknowledgement, or one of its list.
     refused: AtomicBool,
 }
@@ -63,6 +65,15 @@ pub(in crate::server) struct HeldRun {
 pub(in crate::server) struct Started {
     pub(in crate::server) at: DateTime<Utc>,
     pub(in crate::server) deadline: DateTime<Utc>,
+    /// The same as `at`, by the monotonic clock.
+    since: Instant,
+}
+
+impl Started {
+    /// How long the run has taken so far.
+    pub(in crate::server) fn duration(&self) -> Duration {
+        clock::monotonic().saturating_duration_since(self.since)
+    }
 }
 
 /// How long a lease is certainly valid. It is counted from before the call to Redis was sent, so that
@@ -109,7 +120,7 @@ impl HeldRun {
         let slot = Slot::new(Some(task.permit));
         let context = TaskContext::new(RunSeed {
             message: Arc::clone(&message),
-            cancellation: CancellationToken::new(),
+            ends: CancellationToken::new(),
             results: ResultSink::Broker {
                 broker: broker.clone(),
                 queue: task.queue.keys.clone(),
@@ -126,6 +137,7 @@ impl HeldRun {
             raw: task.raw,
             message,
             finished: AtomicBool::new(undecodable.is_some()),
+            settled: AtomicBool::new(false),
             refused: AtomicBool::new(false),
             undecodable,
             started: OnceLock::new(),
@@ -140,7 +152,12 @@ impl HeldRun {
         let at = clock.now();
         let deadline = deadline::of_run(&self.message, at);
         self.context.set_deadline(clock.to_wall_clock(deadline));
-        *self.started.get_or_init(|| Started { at, deadline })
+        let since = clock::monotonic();
+        *self.started.get_or_init(|| Started {
+            at,
+            deadline,
+            since,
+        })
     }
 
     /// `None`: the run has not started.
@@ -165,6 +182,11 @@ impl HeldRun {
 
     pub(super) fn set_finished(&self) {
         self.finished.store(true, Ordering::Release);
+    }
+
+    /// Returns true once: to the caller that acknowledges the run, or ends it without an acknowledgement.
+    pub(super) fn settle(&self) -> bool {
+        !self.settled.swap(true, Ordering::AcqRel)
     }
 
     /// The claim on the task. If the lease may have expired, Redis compares the message as well.

@@ -1,0 +1,105 @@
+//! Tells in the log what runs came to.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::run::HeldRun;
+use crate::broker::Outcome;
+use crate::handler::{Answer, Failure};
+use crate::wire::TaskMessage;
+
+/// Which attempt a run is, and how many the task has: `1 of 26`.
+pub(super) struct Attempt<'m>(pub(super) &'m TaskMessage);
+
+impl fmt::Display for Attempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TaskMessage { retried, retry, .. } = self.0;
+        let [this, last] = [*retried, *retry].map(|retries| i64::from(retries) + 1);
+        write!(f, "{this} of {}", last.max(this))
+    }
+}
+
+/// The outcome of a run is decided. Lines of successful runs are at level debug: a busy server has
+/// very many of them.
+pub(super) fn announce(run: &HeldRun, answer: &Result<Answer, Failure>, outcome: &Outcome) {
+    let (task_id, queue) = (&*run.id, run.queue.name());
+    let task_type = &*run.message.r#type;
+    let attempt = Attempt(&run.message);
+    let duration = || run.started().map_or(Duration::ZERO, |it| it.duration());
+    let failure = match answer {
+        Ok(Answer::Done) => {
+            tracing::debug!(task_id, task_type, queue, %attempt, duration = ?duration(), "done");
+            return;
+        }
+        Ok(Answer::Snooze(next_in)) => {
+            tracing::debug!(
+                task_id,
+                task_type,
+                queue,
+                %attempt,
+                duration = ?duration(),
+                ?next_in,
+                "snoozed"
+            );
+            return;
+        }
+        Err(failure) => failure,
+    };
+    let error = || failure.logged_text();
+    match outcome {
+        Outcome::Retry {
+            delay,
+            counted: true,
+            ..
+        } => tracing::warn!(
+            task_id,
+            task_type,
+            queue,
+            %attempt,
+            next_in = ?delay,
+            error = &*error(),
+            "failed, will be retried"
+        ),
+        Outcome::Retry {
+            delay,
+            counted: false,
+            ..
+        } => tracing::debug!(
+            task_id,
+            task_type,
+            queue,
+            %attempt,
+            next_in = ?delay,
+            error = &*error(),
+            "ended with an error that is no failure, will be retried uncounted"
+        ),
+        Outcome::Deferred { delay } => tracing::warn!(
+            task_id,
+            task_type,
+            queue,
+            %attempt,
+            next_in = ?delay,
+            error = &*error(),
+            "this server has no handler for the task, deferred"
+        ),
+        Outcome::Done { .. } => tracing::info!(
+            task_id,
+            task_type,
+            queue,
+            %attempt,
+            error = &*error(),
+            "revoked"
+        ),
+        Outcome::Archived { .. } => {
+            tracing::warn!(
+                task_id,
+                task_type,
+                queue,
+                %attempt,
+                error = &*error(),
+                "archived: no retry is left, or the error forbids it"
+            );
+        }
+        Outcome::Completed { .. } | Outcome::Requeued => {}
+    }
+}

@@ -1,0 +1,239 @@
+//! The caller's code panics where the server runs it: in the texts, the sources and the end of errors, in
+//! the end of panics and of futures, and in the subscriber of the log.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rasynq::{ErrorKind, Mux, RetryDelay, SkipRetry, Task, TaskContext, blocking};
+use tokio::time::timeout;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+
+use crate::common::{DEADLINE, Scripted, World, eventually};
+
+/// Panics while it is dropped.
+#[derive(Debug)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the bomb");
+    }
+}
+
+/// An error that does what its word says.
+#[derive(Debug)]
+struct Odd(
+    &'static str,
+    #[expect(dead_code, reason = "it is only dropped")] Option<Bomb>,
+);
+
+fn odd(word: &'static str) -> Odd {
+    Odd(word, (word == "drop").then(|| Bomb))
+}
+
+impl fmt::Display for Odd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "display" => f.write_str(&"🦀"[..1]),
+            "no text" => Err(fmt::Error),
+            word => f.write_str(word),
+        }
+    }
+}
+
+impl std::error::Error for Odd {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.0 {
+            "source" => panic!("the source"),
+            "endless" => Some(self),
+            _ => None,
+        }
+    }
+}
+
+/// Is ready at once, and panics while it is dropped.
+struct ReadyBomb(Bomb);
+
+impl Future for ReadyBomb {
+    type Output = anyhow::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+async fn misbehave(_: TaskContext, task: Task) -> anyhow::Result<()> {
+    match task.payload() {
+        b"panic" => std::panic::panic_any(Bomb),
+        b"future" => ReadyBomb(Bomb).await,
+        b"skip" => Err(SkipRetry::from_error(odd("display")).into()),
+        b"context" => Err(anyhow::Error::new(odd("display")).context("sending")),
+        word => {
+            let words = ["display", "no text", "source", "endless", "drop"];
+            let word = words.into_iter().find(|known| known.as_bytes() == word);
+            word.map_or(Ok(()), |word| Err(odd(word).into()))
+        }
+    }
+}
+
+/// More of each kind than a server of two workers may hold: what is left in one run would stop it.
+const EACH: usize = 5;
+
+async fn assert_settled(world: &World, words: &[(&str, &str, &str)]) {
+    let tasks = words.iter().flat_map(|(word, ..)| {
+        (0..EACH).map(move |n| Task::new("any", word.to_string()).task_id(format!("{word} {n}")))
+    });
+    for result in world.client().await.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+    for (word, state, text) in words {
+        for n in 0..EACH {
+            let id = format!("{word} {n}");
+            world.task_is(&id, state).await;
+            let stored = world.message(&id).await.error_msg;
+            assert!(stored.contains(text), "{id}: {stored}");
+        }
+    }
+    assert_eq!(world.list("active").await, [""; 0]);
+    assert!(world.scores("lease").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_error_that_misbehaves_ends_its_run_like_any_other() {
+    let world = World::new().await;
+    let server = world.start_with_workers(2, misbehave).await;
+    let unmade = "[the error's text could not be made: ";
+    let words = [
+        ("display", "retry", unmade),
+        ("no text", "retry", unmade),
+        ("source", "retry", "the source"),
+        ("endless", "retry", "endless: endless: endless"),
+        ("drop", "retry", "drop"),
+        ("panic", "retry", "a value that is no text"),
+        ("future", "retry", "the bomb"),
+        ("skip", "archived", unmade),
+        ("context", "retry", "sending: [the error's text"),
+    ];
+    assert_settled(&world, &words).await;
+    timeout(DEADLINE, server.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_blocking_handler_may_misbehave_as_well() {
+    let world = World::new().await;
+    let handler = blocking(|_: TaskContext, task: Task| match task.payload() {
+        b"panic" => std::panic::panic_any(Bomb),
+        b"drop" => Err::<(), _>(odd("drop")),
+        _ => Err(odd("display")),
+    });
+    let server = world.start_with_workers(2, handler).await;
+    let words = [
+        ("display", "retry", "the error's text could not be made"),
+        ("drop", "retry", "drop"),
+        ("panic", "retry", "a value that is no text"),
+    ];
+    assert_settled(&world, &words).await;
+    timeout(DEADLINE, server.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn hooks_that_misbehave_change_nothing() {
+    let world = World::new().await;
+    let [first, second, third, fourth, fifth] = [(); 5].map(|()| Bomb);
+    let handler = move |_: TaskContext, _: Task| {
+        let _ = &fifth;
+        async { Err::<(), _>(odd("display")) }
+    };
+    let server = world
+        .server()
+        .concurrency(2)
+        .retry_delay(RetryDelay::new(move |_, error, _| {
+            let _ = &first;
+            // Not `panic!("{error}")`: a panic while a panic is printed ends the process.
+            let text = error.to_string();
+            panic!("{text}")
+        }))
+        .is_failure(move |error| {
+            let _ = &second;
+            !error.to_string().is_empty()
+        })
+        .error_handler(move |_, _, _| {
+            let _ = &third;
+            std::panic::panic_any(Bomb)
+        })
+        .health_check_interval(Duration::from_millis(10))
+        .health_check(move |_| {
+            let _ = &fourth;
+            std::panic::panic_any(Bomb)
+        })
+        .start(Mux::new().route("any", handler))
+        .await
+        .unwrap();
+    let words = [("x", "retry", "the error's text could not be made")];
+    assert_settled(&world, &words).await;
+    timeout(DEADLINE, server.shutdown()).await.unwrap();
+}
+
+/// Panics at each event with this message.
+struct PanicsAt(&'static str);
+
+impl<S: Subscriber> Layer<S> for PanicsAt {
+    fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        struct Message(String);
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        assert_ne!(message.0, self.0, "the subscriber");
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_execution_panics_has_failed() {
+    let world = World::new().await;
+    let subscriber = tracing_subscriber::registry().with(PanicsAt("done"));
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = world.start_with_workers(2, Scripted::new()).await;
+    let words = [("ok", "retry", "the subscriber")];
+    assert_settled(&world, &words).await;
+    timeout(DEADLINE, server.shutdown()).await.unwrap();
+    assert_eq!(world.message("ok 0").await.retried, 1);
+}
+
+#[tokio::test]
+async fn a_part_of_the_server_that_panics_ends_the_server_in_order() {
+    let world = World::new().await;
+    let subscriber = tracing_subscriber::registry().with(PanicsAt("cancelled"));
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let handler = Scripted::new();
+    let server = world
+        .server()
+        .serve_until(handler.clone(), std::future::pending());
+    let client = world.client().await;
+    let inspector = world.inspector().await;
+    let task = Task::new("any", "wait").task_id("task");
+    client.enqueue(task).await.unwrap();
+    let cancel = async {
+        handler.has_begun(1).await;
+        // The server subscribes to cancellations while the task may run already.
+        eventually("the server ends", DEADLINE, || async {
+            inspector.cancel_processing("task").await.unwrap();
+            let servers: i64 = world.run(&["ZCARD", "asynq:servers"]).await;
+            servers == 0
+        })
+        .await;
+    };
+    let (ended, ()) = timeout(DEADLINE, async { tokio::join!(server, cancel) })
+        .await
+        .unwrap();
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(world.list("pending").await, ["task"]);
+}
