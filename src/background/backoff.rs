@@ -19,9 +19,11 @@ impl Backoff {
         Self { next: FIRST_PAUSE }
     }
 
-    /// Starts over after a success.
-    pub(crate) fn reset(&mut self) {
+    /// Starts over after a success. Returns whether there was a failure before.
+    pub(crate) fn reset(&mut self) -> bool {
+        let had_failed = self.next != FIRST_PAUSE;
         self.next = FIRST_PAUSE;
+        had_failed
     }
 
     /// The pause after another failure.
@@ -43,7 +45,8 @@ mod tests {
         assert!(pauses[0] < Duration::from_millis(126), "{pauses:?}");
         assert!(pauses[9] >= LONGEST_PAUSE.mul_f64(0.75), "{pauses:?}");
         assert!(pauses[9] <= LONGEST_PAUSE.mul_f64(1.25), "{pauses:?}");
-        backoff.reset();
+        assert!(backoff.reset());
+        assert!(!backoff.reset());
         assert!(backoff.pause() < Duration::from_millis(126));
     }
 }

@@ -33,7 +33,7 @@ pub use config::{
     UnknownType,
 };
 use config::{Config, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
-use fetch::{Gates, OwnerTokens, Processor, Restorer, Sizing};
+use fetch::{Gates, OwnerTokens, Processor, Restorer, Sizing, Sweeper};
 use hooks::Hooks;
 use identity::Identity;
 use policy::Policy;
@@ -104,17 +104,19 @@ impl Parts {
         });
         Self {
             processor: Processor {
-                broker: broker(),
-                queues: queues.clone(),
-                gates: Arc::clone(&gates),
-                wakeups: Arc::clone(&wakeups),
-                held: Arc::clone(&held),
-                executor,
-                acknowledgements: Arc::clone(&acknowledgements),
+                sweeper: Sweeper {
+                    broker: broker(),
+                    queues: queues.clone(),
+                    gates: Arc::clone(&gates),
+                    wakeups: Arc::clone(&wakeups),
+                    held: Arc::clone(&held),
+                    executor,
+                    acknowledgements: Arc::clone(&acknowledgements),
+                    owners: OwnerTokens::new(),
+                    lost,
+                },
                 sizing: Sizing::new(config.concurrency, config.prefetch),
                 task_check_interval: config.task_check_interval,
-                owners: OwnerTokens::new(),
-                lost,
             },
             runs,
             acknowledger: Acknowledger {

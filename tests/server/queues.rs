@@ -1,9 +1,11 @@
 //! The order in which queues are served, and the number of tasks at the same time.
 
+use std::time::Duration;
+
 use rasynq::{ErrorKind, Server, Task, TaskOption};
 
 use crate::common::logged::NO_WEIGHT;
-use crate::common::{DEADLINE, Log, Scripted, World, eventually, queue_key};
+use crate::common::{DEADLINE, HOUR, Log, Scripted, World, eventually, queue_key};
 
 async fn enqueue(world: &World, queue: &str, tasks: usize, payload: &str) {
     let tasks = (0..tasks).map(|n| {
@@ -197,4 +199,84 @@ async fn a_queue_that_is_added_twice_is_refused() {
 /// Starts the server and shuts it down.
 async fn serve_nothing(server: Server) {
     server.serve_until(Scripted::new(), async {}).await.unwrap();
+}
+
+/// How many fetches Redis has received: in these tests only the fetch script calls LRANGE.
+async fn fetches(world: &World) -> u64 {
+    world.calls_of(&["lrange"]).await
+}
+
+/// A server of a hundred queues with falling weights.
+fn hundred_queues(world: &World) -> Server {
+    (0..100).fold(world.server(), |server, n| {
+        server.queue(format!("q{n}"), 100 - n)
+    })
+}
+
+#[tokio::test]
+async fn the_only_task_of_a_hundred_queues_is_found_with_few_fetches() {
+    for strict in [true, false] {
+        let world = World::new().await;
+        enqueue(&world, "q99", 1, "ok").await;
+        let server = hundred_queues(&world)
+            .concurrency(2)
+            .strict_priority(strict)
+            .task_check_interval(HOUR);
+        serve(server, 1).await;
+        let fetches = fetches(&world).await;
+        assert!(fetches < 40, "strict: {strict}, fetches: {fetches}");
+    }
+}
+
+#[tokio::test]
+async fn a_strict_server_fetches_from_many_queues_at_once_in_their_order() {
+    let world = World::new().await;
+    for n in (0..100).rev() {
+        enqueue(&world, &format!("q{n}"), 1 + n % 3, "wait").await;
+    }
+    let handler = Scripted::new();
+    let server = hundred_queues(&world)
+        .concurrency(100)
+        .strict_priority(true)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(100).await;
+    // the tasks of the first queues have the slots, and no others
+    let mut begun: Vec<usize> = handler
+        .begun()
+        .iter()
+        .map(|id| id[1..id.find(' ').unwrap()].parse().unwrap())
+        .collect();
+    begun.sort_unstable();
+    let expected: Vec<usize> = (0..100)
+        .flat_map(|n| std::iter::repeat_n(n, 1 + n % 3))
+        .take(100)
+        .collect();
+    assert_eq!(begun, expected);
+    handler.release(199);
+    handler.has_begun(199).await;
+    handler.is_idle().await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_runs_before_the_other_queues_of_its_sweep_have_answered() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    proxy.delay_replies(Duration::from_millis(50));
+    enqueue(&world, "q0", 1, "ok").await;
+    let handler = Scripted::new();
+    let server = (0..5).fold(World::server_on(&connection), |server, n| {
+        server.queue(format!("q{n}"), 100 - n)
+    });
+    let server = server
+        .strict_priority(true)
+        .task_check_interval(HOUR)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    handler.has_begun(1).await;
+    let fetches = fetches(&world).await;
+    assert!(fetches < 4, "{fetches}");
+    server.shutdown().await;
 }

@@ -1,6 +1,7 @@
-//! A TCP proxy that can lose replies and fall silent.
+//! A TCP proxy that can delay and lose replies, and fall silent.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
 /// Forwards connections to a port of the loopback interface, and injects faults on demand.
 pub struct Proxy {
@@ -27,6 +29,8 @@ struct State {
     /// The next reply with these bytes is lost.
     marked_reply: Mutex<Option<Vec<u8>>>,
     lost: AtomicUsize,
+    /// How long replies are on their way.
+    delay_ms: AtomicU64,
 }
 
 /// The state that both directions of a connection share.
@@ -101,6 +105,12 @@ impl Proxy {
         *self.state.marked_reply.lock().unwrap() = Some(mark.into());
     }
 
+    /// Delivers replies on any connection this much later. Their order and rate stay the same.
+    pub fn delay_replies(&self, delay: Duration) {
+        let delay = delay.as_millis() as u64;
+        self.state.delay_ms.store(delay, Ordering::SeqCst);
+    }
+
     /// How many marked replies were lost.
     pub fn lost(&self) -> usize {
         self.state.lost.load(Ordering::SeqCst)
@@ -122,7 +132,24 @@ impl Drop for Proxy {
 async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, flow: &Flow, is_reply: bool) {
     let state = &flow.state;
     let mut buffer = vec![0; 16 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+    // Replies that are on their way, with the times of their delivery.
+    let mut delayed: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
+    loop {
+        let deliver_at = delayed.front().map(|(at, _)| *at);
+        let length = tokio::select! {
+            biased;
+            () = sleep_until(deliver_at.unwrap_or_else(Instant::now)), if deliver_at.is_some() => {
+                let data = delayed.pop_front().unwrap().1;
+                if to.write_all(&data).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            read = from.read(&mut buffer) => match read {
+                Ok(length @ 1..) => length,
+                _ => return,
+            },
+        };
         let data = &buffer[..length];
         if flow.number < state.silent_below.load(Ordering::SeqCst) {
             continue;
@@ -137,6 +164,11 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, flow: &Flow, i
             if !flow.loses_replies.load(Ordering::SeqCst) {
                 return;
             }
+            continue;
+        }
+        let delay = Duration::from_millis(state.delay_ms.load(Ordering::SeqCst));
+        if is_reply && !delay.is_zero() {
+            delayed.push_back((Instant::now() + delay, data.to_vec()));
             continue;
         }
         if to.write_all(data).await.is_err() {

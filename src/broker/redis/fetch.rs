@@ -7,7 +7,7 @@ use super::acknowledge::{day_counters_expiry, processed_keys, push_done, range};
 use super::script::{DEQUEUE, EXCHANGE, RESTORE, number};
 use super::{Broker, reply};
 use crate::broker::{Acknowledgement, ActiveRange, Fetched, LEASE, Str};
-use crate::connection::map_error_reply;
+use crate::connection::{Command, map_error_reply};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
@@ -54,6 +54,17 @@ impl Broker {
         let acknowledged = unless_refused(part(), EXCHANGE.name)
             .and_then(|flags| reply::flags(flags, done.len(), EXCHANGE.name));
         Ok((fetched, acknowledged))
+    }
+
+    /// How many tasks of a queue are pending. This moves nothing.
+    pub(crate) async fn count_pending(&self, queue: &QueueKeys) -> Result<usize> {
+        let length: u64 = self
+            .send(
+                Command::on_key("LLEN", vec![queue.pending().into()]),
+                "count pending tasks",
+            )
+            .await?;
+        Ok(length as usize)
     }
 
     /// Restores the tasks of the lost fetch with this owner token: they are pending again, uncounted and

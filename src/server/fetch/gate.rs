@@ -9,12 +9,17 @@ use crate::background::Backoff;
 
 /// The gate of a queue is closed while this many of its held runs, or more, have refused acknowledgements.
 const MAX_REFUSED: usize = 1_000;
+/// How many fetches ask the same queue at once.
+const MAX_FETCHES: usize = 2;
 
 /// The state of one queue. Times are passed in.
 struct Gate {
     drained: bool,
-    /// The end of the pause after a failed fetch.
+    /// The end of the pause after a failed fetch or probe. The gate stays closed until a probe succeeds.
     backs_off_until: Option<Instant>,
+    /// A probe is in flight.
+    is_probed: bool,
+    /// Starts over only after a fetch has succeeded.
     backoff: Backoff,
     /// How many held runs of the queue have refused acknowledgements.
     refused: usize,
@@ -29,6 +34,7 @@ impl Gate {
         Self {
             drained: false,
             backs_off_until: None,
+            is_probed: false,
             backoff: Backoff::new(),
             refused: 0,
             fetches: 0,
@@ -41,18 +47,18 @@ impl Gate {
     /// - The queue is drained.
     /// - The server backs off after a failed fetch.
     /// - Redis has refused too many acknowledgements.
-    fn is_open(&self, now: Instant) -> bool {
-        let backs_off = self.backs_off_until.is_some_and(|until| now < until);
-        !self.drained && !backs_off && self.refused < MAX_REFUSED
+    fn is_open(&self) -> bool {
+        !self.drained && self.backs_off_until.is_none() && self.refused < MAX_REFUSED
     }
 
     /// Whether another fetch should ask this queue. Two fetches ask the same queue only if the last
     /// one got as many tasks as it asked for. Otherwise the second one would find nothing.
-    fn takes_a_fetch(&self, now: Instant) -> bool {
-        self.is_open(now) && (self.fetches == 0 || self.has_plenty)
+    fn takes_a_fetch(&self) -> bool {
+        let fetches = if self.has_plenty { MAX_FETCHES } else { 1 };
+        self.is_open() && self.fetches < fetches
     }
 
-    /// A fetch has failed. A failure during the pause does not lengthen the pause.
+    /// A fetch or a probe has failed. A failure during the pause does not lengthen the pause.
     fn back_off(&mut self, now: Instant) {
         if self.backs_off_until.is_none_or(|until| until <= now) {
             self.backs_off_until = Some(now + self.backoff.pause());
@@ -64,13 +70,10 @@ impl Gate {
 
 /// The queues that the next sweep asks, by descending weight. In strict order, the list ends before the
 /// first open queue that takes no fetch now.
-fn to_ask(gates: &[Gate], strict: bool, now: Instant) -> impl Iterator<Item = usize> {
-    let open = gates
-        .iter()
-        .enumerate()
-        .filter(move |(_, gate)| gate.is_open(now));
-    open.take_while(move |(_, gate)| !strict || gate.takes_a_fetch(now))
-        .filter(move |(_, gate)| gate.takes_a_fetch(now))
+fn to_ask(gates: &[Gate], strict: bool) -> impl Iterator<Item = usize> {
+    let open = gates.iter().enumerate().filter(|(_, gate)| gate.is_open());
+    open.take_while(move |(_, gate)| !strict || gate.takes_a_fetch())
+        .filter(|(_, gate)| gate.takes_a_fetch())
         .map(|(queue, _)| queue)
 }
 
@@ -96,25 +99,55 @@ impl Gates {
     }
 
     /// The queues that the next sweep asks, by descending weight.
-    pub(super) fn to_ask(&self, strict: bool, now: Instant) -> Vec<usize> {
-        to_ask(&self.lock(), strict, now).collect()
+    pub(super) fn to_ask(&self, strict: bool) -> Vec<usize> {
+        to_ask(&self.lock(), strict).collect()
     }
 
     /// Whether there is a queue that the next sweep can ask.
-    pub(super) fn any_to_ask(&self, strict: bool, now: Instant) -> bool {
-        to_ask(&self.lock(), strict, now).next().is_some()
+    pub(super) fn any_to_ask(&self, strict: bool) -> bool {
+        to_ask(&self.lock(), strict).next().is_some()
+    }
+
+    /// Whether tasks may be fetched from a queue.
+    pub(super) fn is_open(&self, queue: usize) -> bool {
+        self.lock()[queue].is_open()
     }
 
     /// Whether a fetch should ask this queue.
-    pub(super) fn takes_a_fetch(&self, queue: usize, now: Instant) -> bool {
-        self.lock()[queue].takes_a_fetch(now)
+    pub(super) fn takes_a_fetch(&self, queue: usize) -> bool {
+        self.lock()[queue].takes_a_fetch()
     }
 
-    /// The earliest time at which a pause after a failed fetch ends.
-    pub(super) fn first_pause_end(&self, now: Instant) -> Option<Instant> {
+    /// The earliest time at which a pause after a failure ends.
+    pub(super) fn first_pause_end(&self) -> Option<Instant> {
         let gates = self.lock();
-        let ends = gates.iter().filter_map(|gate| gate.backs_off_until);
-        ends.filter(|until| *until > now).min()
+        let paused = gates.iter().filter(|gate| !gate.is_probed);
+        paused.filter_map(|gate| gate.backs_off_until).min()
+    }
+
+    /// The queues to probe: their pauses after a failure have ended. A probe takes no slot, so a queue that
+    /// does not answer keeps no slot from the others.
+    pub(super) fn to_probe(&self, now: Instant) -> Vec<usize> {
+        let mut gates = self.lock();
+        let due = gates.iter_mut().enumerate().filter(|(_, gate)| {
+            !gate.is_probed && gate.backs_off_until.is_some_and(|until| until <= now)
+        });
+        due.map(|(queue, gate)| {
+            gate.is_probed = true;
+            queue
+        })
+        .collect()
+    }
+
+    /// A probe is over. If it got an answer, fetches ask the queue again.
+    pub(super) fn probe_ended(&self, queue: usize, answered: bool, now: Instant) {
+        let mut gates = self.lock();
+        let gate = &mut gates[queue];
+        gate.is_probed = false;
+        match answered {
+            true => gate.backs_off_until = None,
+            false => gate.back_off(now),
+        }
     }
 
     /// A fetch from a queue starts.
@@ -129,9 +162,10 @@ impl Gates {
         gates[queue].has_plenty = has_plenty;
     }
 
-    /// A fetch from a queue got a reply without an error.
-    pub(super) fn fetch_succeeded(&self, queue: usize) {
-        self.lock()[queue].backoff.reset();
+    /// A fetch from a queue got a reply without an error. Returns whether it is the first one after a
+    /// failure.
+    pub(super) fn fetch_succeeded(&self, queue: usize) -> bool {
+        self.lock()[queue].backoff.reset()
     }
 
     /// A fetch from a queue failed.
@@ -183,74 +217,98 @@ mod tests {
 
     #[test]
     fn the_gate_of_a_drained_queue_is_closed_until_a_notification() {
-        let (gates, now) = (Gates::new(2), clock::monotonic());
+        let gates = Gates::new(2);
         gates.close_drained(0);
-        assert_eq!(gates.to_ask(false, now), [1]);
+        assert_eq!(gates.to_ask(false), [1]);
         gates.open(0);
-        assert_eq!(gates.to_ask(false, now), [0, 1]);
+        assert_eq!(gates.to_ask(false), [0, 1]);
     }
 
     #[test]
-    fn a_second_fetch_asks_only_a_queue_that_has_plenty() {
-        let (gates, now) = (Gates::new(1), clock::monotonic());
+    fn a_second_fetch_asks_only_a_queue_that_has_plenty_and_a_third_one_none() {
+        let gates = Gates::new(1);
         gates.fetch_started(0);
-        assert!(!gates.takes_a_fetch(0, now));
+        assert!(!gates.takes_a_fetch(0));
         gates.fetch_started(0);
         gates.fetch_ended(0, true);
-        assert!(gates.takes_a_fetch(0, now));
-        gates.fetch_ended(0, false);
-        assert!(gates.takes_a_fetch(0, now));
+        assert!(gates.takes_a_fetch(0));
         gates.fetch_started(0);
-        assert!(!gates.takes_a_fetch(0, now));
+        assert!(!gates.takes_a_fetch(0));
+        gates.fetch_ended(0, true);
+        gates.fetch_ended(0, false);
+        assert!(gates.takes_a_fetch(0));
+        gates.fetch_started(0);
+        assert!(!gates.takes_a_fetch(0));
     }
 
     #[test]
     fn strict_order_never_passes_a_queue_that_takes_no_fetch() {
-        let (gates, now) = (Gates::new(3), clock::monotonic());
+        let gates = Gates::new(3);
         gates.close_drained(0);
-        assert_eq!(gates.to_ask(true, now), [1, 2]);
+        assert_eq!(gates.to_ask(true), [1, 2]);
         gates.fetch_started(1);
-        assert_eq!(gates.to_ask(true, now), [0; 0]);
-        assert_eq!(gates.to_ask(false, now), [2]);
+        assert_eq!(gates.to_ask(true), [0; 0]);
+        assert_eq!(gates.to_ask(false), [2]);
     }
 
     #[test]
     fn failed_fetches_close_a_queue_for_one_growing_pause() {
-        let (gates, now) = (Gates::new(1), clock::monotonic());
+        let (gates, now) = (Gates::new(2), clock::monotonic());
         gates.fetch_failed(0, now);
-        let end = gates.first_pause_end(now).expect("a pause");
+        let end = gates.first_pause_end().expect("a pause");
         gates.fetch_failed(0, now);
-        assert_eq!(gates.first_pause_end(now), Some(end));
-        assert_eq!(gates.to_ask(false, now), [0; 0]);
+        assert_eq!(gates.first_pause_end(), Some(end));
+        // Even in strict order, the other queue is asked meanwhile.
+        assert_eq!(gates.to_ask(true), [1]);
         // A notification does not cut the pause short.
         gates.open(0);
-        assert_eq!(gates.to_ask(false, now), [0; 0]);
-        assert_eq!(gates.to_ask(false, end), [0]);
+        assert_eq!(gates.to_ask(true), [1]);
         let mut longest = Duration::ZERO;
         let mut at = end;
         for _ in 0..8 {
+            assert_eq!(gates.to_probe(at), [0]);
+            gates.probe_ended(0, true, at);
             gates.fetch_failed(0, at);
-            let next = gates.first_pause_end(at).expect("a pause");
+            let next = gates.first_pause_end().expect("a pause");
             longest = longest.max(next - at);
             at = next;
         }
         assert!(longest > Duration::from_secs(3), "{longest:?}");
-        gates.fetch_succeeded(0);
+        assert!(gates.fetch_succeeded(0));
+        assert!(!gates.fetch_succeeded(0));
+        gates.probe_ended(0, true, at);
         gates.fetch_failed(0, at);
-        let next = gates.first_pause_end(at).expect("a pause");
+        let next = gates.first_pause_end().expect("a pause");
         assert!(next - at < Duration::from_millis(130));
     }
 
     #[test]
+    fn after_a_failure_a_queue_is_asked_once_a_probe_has_been_answered() {
+        let (gates, now) = (Gates::new(2), clock::monotonic());
+        gates.fetch_failed(1, now);
+        assert_eq!(gates.to_probe(now), [0; 0]);
+        let end = gates.first_pause_end().expect("a pause");
+        assert_eq!(gates.to_probe(end), [1]);
+        assert_eq!(gates.to_probe(end), [0; 0], "one probe at a time");
+        assert_eq!(gates.first_pause_end(), None);
+        assert_eq!(gates.to_ask(false), [0]);
+        gates.probe_ended(1, false, end);
+        let end = gates.first_pause_end().expect("a pause");
+        assert_eq!(gates.to_probe(end), [1]);
+        gates.probe_ended(1, true, end);
+        assert_eq!(gates.to_ask(false), [0, 1]);
+    }
+
+    #[test]
     fn refused_acknowledgements_close_a_queue_at_their_limit() {
-        let (gates, now) = (Gates::new(1), clock::monotonic());
+        let gates = Gates::new(1);
         for _ in 0..MAX_REFUSED {
-            assert!(gates.takes_a_fetch(0, now));
+            assert!(gates.takes_a_fetch(0));
             gates.one_refused_more(0);
         }
-        assert!(!gates.takes_a_fetch(0, now));
+        assert!(!gates.takes_a_fetch(0));
         gates.one_refused_less(0);
-        assert!(gates.takes_a_fetch(0, now));
+        assert!(gates.takes_a_fetch(0));
     }
 
     #[tokio::test]

@@ -3,12 +3,15 @@
 //! A *fetch* is one call for tasks of one queue. A *sweep* consists of fetches from the open queues, for at
 //! most as many tasks as there are free slots.
 
+mod asked_slots;
 mod gate;
 mod lost_fetches;
 mod processor;
 mod sizing;
+mod sweep;
 
 pub(super) use gate::Gates;
 pub(super) use lost_fetches::Restorer;
-pub(super) use processor::{OwnerTokens, Processor};
+pub(super) use processor::Processor;
 pub(super) use sizing::Sizing;
+pub(super) use sweep::{OwnerTokens, Sweeper};

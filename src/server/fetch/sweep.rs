@@ -1,0 +1,463 @@
+//! One sweep: fetches from the open queues. The runs of a fetch start as soon as its reply is here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::asked_slots::AskedSlots;
+use super::gate::Gates;
+use super::lost_fetches::LostFetch;
+use crate::broker::{Broker, Fetched, LEASE, RawTask, Str};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::server::ack::{Acknowledgements, Batch, ExpectedSweep};
+use crate::server::queues::{Queues, ServedQueue};
+use crate::server::run::{Executor, FetchedTask, HeldRuns};
+use crate::server::wake::Wakeups;
+
+/// If more queues than this are open, a sweep may first peek which of them have tasks. A peek takes no slot, so many
+/// queues can be asked at the same time.
+const WORTH_A_PEEK: usize = 4;
+/// How many queues are peeked at in one round trip. In strict order the first round trip asks fewer.
+const PEEK_WINDOW: usize = 256;
+const FIRST_PEEK_WINDOW: usize = 16;
+/// How long a sweep waits for a peek. A queue that has not answered by then is asked by a fetch.
+const PEEK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A fetch that is over. The runs of its tasks have started.
+struct Asked<'p> {
+    queue: usize,
+    /// The slots that it has not needed.
+    left: AskedSlots<'p>,
+    /// It got no task.
+    is_empty: bool,
+    /// The queue had as many tasks as were asked for, so it may have more.
+    has_plenty: bool,
+}
+
+/// What a sweep by weight waits for.
+enum Step<'p> {
+    Asked(Asked<'p>),
+    /// These queues may have tasks.
+    Peeked(Vec<usize>),
+}
+
+/// Makes the sweeps of a server.
+pub(in crate::server) struct Sweeper {
+    pub(in crate::server) broker: Broker,
+    pub(in crate::server) queues: Queues,
+    pub(in crate::server) gates: Arc<Gates>,
+    pub(in crate::server) wakeups: Arc<Wakeups>,
+    pub(in crate::server) held: Arc<HeldRuns>,
+    pub(in crate::server) executor: Arc<Executor>,
+    pub(in crate::server) acknowledgements: Arc<Acknowledgements>,
+    pub(in crate::server) owners: OwnerTokens,
+    /// To the [`Restorer`](super::Restorer): fetches whose reply was lost, or arrived too late.
+    pub(in crate::server) lost: mpsc::UnboundedSender<LostFetch>,
+}
+
+impl Sweeper {
+    /// Fetches from the open queues, at most as many tasks as there are slots. `expected` is dropped once
+    /// the first fetch has taken the acknowledgements that it carries.
+    pub(super) async fn sweep<'p>(
+        &'p self,
+        slots: AskedSlots<'p>,
+        expected: Option<ExpectedSweep<'p>>,
+        stop: &CancellationToken,
+    ) {
+        let open = self.gates.to_ask(self.queues.is_strict());
+        if let [only] = open[..] {
+            self.fetch(only, slots, expected).await;
+        } else if self.queues.is_strict() {
+            self.sweep_in_strict_order(&open, slots, expected, stop)
+                .await;
+        } else {
+            self.sweep_by_weight(open, slots, expected, stop).await;
+        }
+    }
+
+    /// Asks one queue after the other, as long as there are slots. If many are open, peeks tell which queues
+    /// are asked, and for how many tasks. Then these are asked at the same time.
+    async fn sweep_in_strict_order<'p>(
+        &'p self,
+        open: &[usize],
+        mut slots: AskedSlots<'p>,
+        mut expected: Option<ExpectedSweep<'p>>,
+        stop: &CancellationToken,
+    ) {
+        // As a rule the first queue fills the sweep.
+        let few = match open.len() > WORTH_A_PEEK {
+            true => 1,
+            false => open.len(),
+        };
+        let (first, others) = open.split_at(few);
+        for &queue in first {
+            if slots.count() == 0 || stop.is_cancelled() {
+                return;
+            }
+            slots = self.fetch(queue, slots, expected.take()).await.left;
+        }
+        let (mut others, mut size) = (others, FIRST_PEEK_WINDOW);
+        while !others.is_empty() && slots.count() > 0 && !stop.is_cancelled() {
+            let (window, rest) = others.split_at(size.min(others.len()));
+            match self.fetch_in_order(window, slots, stop).await {
+                Some(left) => slots = left,
+                None => return,
+            }
+            (others, size) = (rest, (size * 4).min(PEEK_WINDOW));
+        }
+    }
+
+    /// Asks these queues in strict order. Returns the slots that are left if each queue was asked for all
+    /// its tasks.
+    async fn fetch_in_order<'p>(
+        &'p self,
+        queues: &[usize],
+        mut slots: AskedSlots<'p>,
+        stop: &CancellationToken,
+    ) -> Option<AskedSlots<'p>> {
+        let mut fetches = FuturesUnordered::new();
+        let mut is_complete = true;
+        for (&queue, pending) in queues.iter().zip(self.peek(queues).await) {
+            // Another sweep may have changed the gate.
+            if pending == Some(0) || !self.gates.is_open(queue) {
+                continue;
+            }
+            if pending.is_none() {
+                while let Some(Asked { left, .. }) = fetches.next().await {
+                    slots.merge(left);
+                }
+            }
+            if slots.count() == 0 || !self.gates.takes_a_fetch(queue) || stop.is_cancelled() {
+                is_complete = false;
+                break;
+            }
+            let Some(tasks) = pending else {
+                // Only a fetch tells how many slots are left for the next queue.
+                slots = self.fetch(queue, slots, None).await.left;
+                continue;
+            };
+            is_complete = tasks <= slots.count();
+            let part = slots.split(tasks);
+            fetches.extend(part.map(|part| self.fetch(queue, part, None)));
+            if !is_complete {
+                break;
+            }
+        }
+        while let Some(Asked { left, .. }) = fetches.next().await {
+            slots.merge(left);
+        }
+        is_complete.then_some(slots)
+    }
+
+    /// Distributes the slots over the open queues by their weights. What one queue does not need is
+    /// distributed again, as soon as the queue has answered. If several fetches found nothing and many queues
+    /// are left, peeks tell which of these have tasks.
+    async fn sweep_by_weight<'p>(
+        &'p self,
+        mut open: Vec<usize>,
+        mut slots: AskedSlots<'p>,
+        mut expected: Option<ExpectedSweep<'p>>,
+        stop: &CancellationToken,
+    ) {
+        let mut steps = FuturesUnordered::new();
+        let (mut misses, mut has_peeked, mut is_peeking) = (0, false, false);
+        loop {
+            let is_worth_a_peek = misses >= WORTH_A_PEEK && open.len() > WORTH_A_PEEK;
+            if is_worth_a_peek && !has_peeked && slots.count() > 0 {
+                (has_peeked, is_peeking) = (true, true);
+                let queues = std::mem::take(&mut open);
+                let peek = self.without_empty(queues).map(Step::Peeked);
+                steps.push(peek.right_future());
+            } else if slots.count() > 0 && !stop.is_cancelled() {
+                // Another sweep may have drained some of these queues.
+                open.retain(|queue| self.gates.takes_a_fetch(*queue));
+                let draw = |n| clock::draw(0..n);
+                let shares = self.queues.distribute(slots.count(), &open, draw);
+                open.retain(|&queue| {
+                    let Some(part) = slots.split(shares[queue]) else {
+                        return true;
+                    };
+                    // The fetches of one round are sent together. The first one takes `expected`.
+                    let fetch = self.fetch(queue, part, expected.take()).map(Step::Asked);
+                    steps.push(fetch.left_future());
+                    false
+                });
+            }
+            if open.is_empty() && !is_peeking {
+                // The next sweep can have these slots.
+                drop(slots.split(usize::MAX));
+            }
+            match steps.next().await {
+                None => return,
+                Some(Step::Peeked(queues)) => {
+                    is_peeking = false;
+                    open.extend(queues);
+                }
+                Some(Step::Asked(asked)) => {
+                    slots.merge(asked.left);
+                    if asked.has_plenty {
+                        open.push(asked.queue);
+                    }
+                    misses += usize::from(asked.is_empty);
+                }
+            }
+        }
+    }
+
+    /// Those of the queues that may have tasks.
+    async fn without_empty(&self, queues: Vec<usize>) -> Vec<usize> {
+        let mut left = Vec::new();
+        for window in queues.chunks(PEEK_WINDOW) {
+            let peeked = window.iter().zip(self.peek(window).await);
+            left.extend(
+                peeked
+                    .filter(|(_, pending)| *pending != Some(0))
+                    .map(|(queue, _)| queue),
+            );
+        }
+        left
+    }
+
+    /// How many tasks of each queue are pending. `None`: the queue has not answered. The gate of an empty
+    /// queue is closed.
+    async fn peek(&self, queues: &[usize]) -> Vec<Option<usize>> {
+        let mut pending = vec![None; queues.len()];
+        let peek = async |(index, queue): (usize, &usize)| {
+            let counted = self.broker.count_pending(&self.queues.get(*queue).keys);
+            (index, counted.await.ok())
+        };
+        let mut peeks: FuturesUnordered<_> = queues.iter().enumerate().map(peek).collect();
+        let all = async {
+            while let Some((index, counted)) = peeks.next().await {
+                pending[index] = counted;
+                if counted == Some(0) {
+                    self.wakeups.drained(queues[index], false, true);
+                }
+            }
+        };
+        // Without an answer in time, the queue counts as one that may have tasks.
+        let _ = timeout(PEEK_PATIENCE, all).await;
+        pending
+    }
+
+    /// Fetches from one queue, and starts the runs.
+    async fn fetch<'p>(
+        &'p self,
+        queue: usize,
+        slots: AskedSlots<'p>,
+        expected: Option<ExpectedSweep<'p>>,
+    ) -> Asked<'p> {
+        let want = slots.count();
+        let carried = self.acknowledgements.take_for_fetch(queue);
+        drop(expected);
+        let fetch = Fetch::new(self, queue);
+        let fetched = match carried {
+            None => {
+                let keys = &fetch.queue.keys;
+                self.broker.dequeue(keys, want, &fetch.owner).await
+            }
+            Some(batch) => fetch.exchange(batch, want).await,
+        };
+        match fetched {
+            Ok(fetched) => fetch.succeeded(fetched, slots),
+            Err(error) => fetch.failed(&error, slots),
+        }
+    }
+
+    /// Asks a queue for the length of its pending list, after a failure.
+    pub(super) async fn probe(&self, queue: usize) {
+        let queue = self.queues.get(queue);
+        let answer = self.broker.count_pending(&queue.keys).await;
+        if let Err(error) = &answer {
+            tracing::warn!(queue = queue.name(), %error, "could not fetch tasks");
+        }
+        let now = clock::monotonic();
+        self.gates.probe_ended(queue.index, answer.is_ok(), now);
+    }
+
+    fn report_lost(&self, queue: &ServedQueue, owner: Str, sent_at: Instant) {
+        let _ = self.lost.send(LostFetch {
+            queue: queue.keys.clone(),
+            owner,
+            sent_at,
+        });
+    }
+}
+
+/// A fetch in flight. If it is dropped without a reply, it is reported as a lost fetch.
+struct Fetch<'p> {
+    sweeper: &'p Sweeper,
+    queue: &'p ServedQueue,
+    owner: Str,
+    sent_at: Instant,
+    /// No reply has arrived, so Redis may have moved tasks.
+    may_be_lost: bool,
+    has_plenty: bool,
+}
+
+impl<'p> Fetch<'p> {
+    fn new(sweeper: &'p Sweeper, queue: usize) -> Self {
+        sweeper.gates.fetch_started(queue);
+        Self {
+            sweeper,
+            queue: sweeper.queues.get(queue),
+            owner: sweeper.owners.next(),
+            sent_at: clock::monotonic(),
+            may_be_lost: true,
+            has_plenty: false,
+        }
+    }
+
+    /// Fetches, and acknowledges done tasks in the same call.
+    async fn exchange(&self, batch: Batch<'_>, want: usize) -> Result<Fetched> {
+        let exchanged = self
+            .sweeper
+            .broker
+            .exchange(
+                &self.queue.keys,
+                &batch.acknowledgements(),
+                batch.active_range(),
+                want,
+                &self.owner,
+                self.sweeper.broker.clock().now(),
+            )
+            .await;
+        match exchanged {
+            Ok((fetched, written)) => {
+                batch.finish(written);
+                fetched
+            }
+            Err(error) => {
+                batch.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn succeeded(mut self, fetched: Fetched, mut slots: AskedSlots<'p>) -> Asked<'p> {
+        self.may_be_lost = false;
+        let Sweeper { gates, wakeups, .. } = self.sweeper;
+        let queue = self.queue.index;
+        if gates.fetch_succeeded(queue) {
+            tracing::info!(queue = self.queue.name(), "tasks are fetched again");
+        }
+        let mut is_empty = true;
+        match fetched {
+            Fetched::Paused => wakeups.drained(queue, true, true),
+            Fetched::Tasks { tasks, dropped } => {
+                if dropped > 0 {
+                    tracing::warn!(
+                        queue = self.queue.name(),
+                        ids = dropped,
+                        "dropped pending ids whose task is gone or already active"
+                    );
+                }
+                self.has_plenty = tasks.len() == slots.count();
+                if !self.has_plenty {
+                    wakeups.drained(queue, false, tasks.is_empty());
+                }
+                is_empty = tasks.is_empty();
+                self.start_runs(tasks, &mut slots);
+            }
+        }
+        self.ended(slots, is_empty)
+    }
+
+    /// Starts the runs of the tasks that the fetch has brought.
+    fn start_runs(&self, tasks: Vec<RawTask>, slots: &mut AskedSlots<'p>) {
+        if tasks.is_empty() {
+            return;
+        }
+        let Sweeper {
+            broker,
+            held,
+            executor,
+            ..
+        } = self.sweeper;
+        if clock::monotonic().saturating_duration_since(self.sent_at) >= LEASE {
+            // Other servers may have some of the tasks by now. The remaining tasks are restored.
+            tracing::warn!(
+                queue = self.queue.name(),
+                "a fetch took longer than the leases of its tasks"
+            );
+            let owner = self.owner.clone();
+            self.sweeper.report_lost(self.queue, owner, self.sent_at);
+            return;
+        }
+        let mut fetched = Vec::with_capacity(tasks.len());
+        for RawTask { id, message } in tasks {
+            // A fetch never brings more tasks than it has slots.
+            let Some(permit) = slots.take_one() else {
+                break;
+            };
+            fetched.push(FetchedTask {
+                queue: self.queue.clone(),
+                id,
+                owner: self.owner.clone(),
+                raw: message,
+                sent_at: self.sent_at,
+                permit,
+            });
+        }
+        for run in held.hold(broker, fetched) {
+            executor.execute(run);
+        }
+    }
+
+    fn failed(mut self, error: &Error, slots: AskedSlots<'p>) -> Asked<'p> {
+        tracing::warn!(queue = self.queue.name(), %error, "could not fetch tasks");
+        // A fetch that Redis has refused has moved nothing.
+        self.may_be_lost = error.kind() != ErrorKind::Redis;
+        let Sweeper { gates, .. } = self.sweeper;
+        gates.fetch_failed(self.queue.index, clock::monotonic());
+        self.ended(slots, true)
+    }
+
+    fn ended(&self, left: AskedSlots<'p>, is_empty: bool) -> Asked<'p> {
+        Asked {
+            queue: self.queue.index,
+            left,
+            is_empty,
+            has_plenty: self.has_plenty,
+        }
+    }
+}
+
+impl Drop for Fetch<'_> {
+    fn drop(&mut self) {
+        let Sweeper { gates, .. } = self.sweeper;
+        gates.fetch_ended(self.queue.index, self.has_plenty);
+        if self.may_be_lost {
+            let owner = self.owner.clone();
+            self.sweeper.report_lost(self.queue, owner, self.sent_at);
+        }
+    }
+}
+
+/// Owner tokens, unique among all fetches of all servers. They are short, because each fetched task
+/// stores one.
+pub(in crate::server) struct OwnerTokens {
+    prefix: String,
+    next: AtomicU64,
+}
+
+impl OwnerTokens {
+    pub(in crate::server) fn new() -> Self {
+        Self {
+            prefix: clock::unique_name(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    fn next(&self) -> Str {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        Str::from(format!("{}:{n:x}", self.prefix))
+    }
+}
