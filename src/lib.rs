@@ -102,7 +102,7 @@ pub use handler::{
 pub use inspector::Inspector;
 pub use mux::Mux;
 pub use retry_delay::{MAX_DELAY, RetryDelay};
-pub use run::{Progress, Run, RunEnded, TaskContext};
+pub use run::{MAX_RESULT_SIZE, Progress, Run, RunEnded, TaskContext};
 pub use server::{
     CancelPolicy, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE, DEFAULT_CANCEL_GRACE,
     DEFAULT_DELAYED_TASK_CHECK_INTERVAL, DEFAULT_HEALTH_CHECK_INTERVAL, DEFAULT_JANITOR_BATCH_SIZE,

@@ -18,6 +18,10 @@ use super::slot::{BorrowedSlot, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::TaskMessage;
 
+/// The maximum size of a result: 512 MiB, which is what Redis takes if its setting `proto-max-bulk-len` is not
+/// changed. Keep results far smaller.
+pub const MAX_RESULT_SIZE: usize = 512 << 20;
+
 /// What a server or a test supplies for a run.
 pub(crate) struct RunSeed {
     pub(crate) message: Arc<TaskMessage>,
@@ -160,6 +164,7 @@ impl TaskContext {
     ///
     /// # Errors
     ///
+    /// - [`ErrorKind::Invalid`]: the result has more than [`MAX_RESULT_SIZE`] bytes. Nothing is sent.
     /// - [`ErrorKind::Closed`]: the handler has returned, or the server has ended the run (then also
     ///   during the grace period of a cancellation). Nothing is written.
     /// - [`ErrorKind::TaskNotFound`]: the task was deleted, or another server runs it now. Nothing is
@@ -274,6 +279,15 @@ impl TaskContext {
     }
 
     async fn write(&self, result: Bytes) -> Result<()> {
+        let size = result.len();
+        if size > MAX_RESULT_SIZE {
+            return Err(self.error(
+                ErrorKind::Invalid,
+                format!(
+                    "the result of {self} has {size} bytes, it must have at most {MAX_RESULT_SIZE}"
+                ),
+            ));
+        }
         if !self.run.phase.is_running() {
             let why = match self.ended() {
                 Some(reason) => reason.to_string(),

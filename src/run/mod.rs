@@ -13,7 +13,7 @@ mod shared_state;
 mod slot;
 
 pub(crate) use context::RunSeed;
-pub use context::TaskContext;
+pub use context::{MAX_RESULT_SIZE, TaskContext};
 pub use ended::RunEnded;
 pub use progress::Progress;
 pub(crate) use result::{KeptResult, ResultSink};

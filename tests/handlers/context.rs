@@ -1,6 +1,8 @@
 //! The context of a run: what it knows, and what it writes.
 
-use rasynq::{ErrorKind, Progress, RunEnded, Task, TaskContext, TestRun, blocking};
+use rasynq::{
+    ErrorKind, MAX_RESULT_SIZE, Progress, RunEnded, Task, TaskContext, TestRun, blocking,
+};
 
 #[tokio::test]
 async fn the_context_has_what_the_context_of_asynq_has() {
@@ -62,6 +64,22 @@ async fn a_handler_that_cancels_its_token_does_not_end_the_run() {
     cx.write_result("still running").await.unwrap();
     run.end(RunEnded::Canceled);
     assert_eq!(cx.ended(), Some(RunEnded::Canceled));
+}
+
+#[tokio::test]
+async fn a_result_that_redis_would_refuse_is_not_sent() {
+    let run = TestRun::new("any");
+    let cx = run.context();
+    let error = cx.write_result(vec![0; MAX_RESULT_SIZE + 1]).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(
+        error
+            .to_string()
+            .ends_with("536870913 bytes, it must have at most 536870912")
+    );
+    // The refused result has not replaced anything.
+    cx.progress(Progress::new(1, 2)).await.unwrap();
 }
 
 #[tokio::test]

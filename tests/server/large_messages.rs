@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use rasynq::{Task, TaskContext};
 use tokio::sync::Semaphore;
 
-use crate::common::{HOUR, World};
+use crate::common::{HOUR, Scripted, World};
 
 /// A payload of one MB.
 fn megabyte() -> String {
@@ -60,4 +60,59 @@ async fn an_acknowledgement_does_not_send_the_payload_again() {
         assert_eq!(message.error_msg.is_empty(), id == "completed");
         world.assert_consistent().await;
     }
+}
+
+/// Sets how many bytes of one argument Redis takes.
+async fn limit_arguments(world: &World, bytes: &str) {
+    let words = ["CONFIG", "SET", "proto-max-bulk-len", bytes];
+    let _: String = world.run(&words).await;
+}
+
+// The headers are the last part of a message, behind what a run changes.
+#[tokio::test]
+async fn a_task_with_large_headers_is_acknowledged_whatever_redis_takes_at_once() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let headers = ["a", "b"].map(|name| (name.to_owned(), "x".repeat(700_000)));
+    for (id, payload) in [
+        ("retry", "fail boom"),
+        ("archived", "skip boom"),
+        ("completed", "ok"),
+    ] {
+        limit_arguments(&world, "512mb").await;
+        let mut task = Task::new("any", payload).retention(HOUR).task_id(id);
+        for (name, value) in headers.clone() {
+            task = task.header(name, value);
+        }
+        client.enqueue(task).await.unwrap();
+        limit_arguments(&world, "1mb").await;
+        let server = world.start(Scripted::new()).await;
+        world.task_is(id, id).await;
+        server.shutdown().await;
+        let message = world.message(id).await;
+        assert_eq!(message.headers, headers.clone().into());
+        assert_eq!(message.error_msg.is_empty(), id == "completed", "{id}");
+        assert_eq!(message.retried, i32::from(id == "retry"), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_text_of_any_size_is_stored_up_to_its_bound() {
+    let world = World::new().await;
+    limit_arguments(&world, "1mb").await;
+    let handler = async |_: TaskContext, _: Task| Err::<(), _>(anyhow!("🦀".repeat(1_000_000)));
+    let server = world.start(handler).await;
+    let client = world.client().await;
+    for n in 0..20 {
+        let task = Task::new("any", "").task_id(n.to_string());
+        client.enqueue(task).await.unwrap();
+    }
+    for n in 0..20 {
+        let id = n.to_string();
+        world.task_is(&id, "retry").await;
+        let text = world.message(&id).await.error_msg;
+        assert!(text.len() <= rasynq::MAX_ERROR_TEXT && text.len() > 60_000);
+        assert!(text.starts_with("🦀🦀") && text.ends_with("🦀… [cut]"));
+    }
+    server.shutdown().await;
 }

@@ -10,12 +10,15 @@ use super::script::{ARCHIVE, COMPLETE, DONE, REQUEUE, RETRY, Script, number, wor
 use super::{Broker, reply};
 use crate::broker::{Acknowledgement, ActiveRange, Authority, Claim, Outcome};
 use crate::error::Result;
-use crate::wire::QueueKeys;
+use crate::wire::{self, QueueKeys, TaskMessage};
 
 /// How long the counters of a day are kept. asynq: `statsTTL`.
 const STATISTICS_DAYS: i64 = 90;
 /// A message that begins with this many bytes of the stored one, or more, is not sent whole.
 const LEAST_KEPT: usize = 1024;
+/// The most bytes of a message that are sent, if less can be sent. Whatever its limit for an argument, Redis
+/// takes this many: an acknowledgement that Redis refused for its size would wait for ever.
+const MOST_SENT: usize = 256 << 10;
 
 impl Broker {
     /// Writes outcomes, all of one kind and one queue. Returns for each task whether its outcome was
@@ -142,10 +145,38 @@ impl MessageChange {
             kept if kept < LEAST_KEPT => 0,
             kept => kept,
         };
+        if message.len() - kept > MOST_SENT
+            && let Some(change) = Self::appended(stored, message)
+        {
+            return change;
+        }
         Self {
             kept,
             rest: message.slice(kept..),
         }
+    }
+
+    /// Keeps all of the stored message, with the fields that a run changes behind it. Readers of protobuf take
+    /// the last value of a field. A message with large headers needs this: they come last in a message.
+    fn appended(stored: &Bytes, message: &Bytes) -> Option<Self> {
+        let TaskMessage {
+            retried,
+            error_msg,
+            last_failed_at,
+            completed_at,
+            ..
+        } = wire::decode_task(message.clone()).ok()?;
+        let fields = TaskMessage {
+            retried,
+            error_msg,
+            last_failed_at,
+            completed_at,
+            ..TaskMessage::default()
+        };
+        Some(Self {
+            kept: stored.len(),
+            rest: wire::encode(&fields),
+        })
     }
 }
 
@@ -338,5 +369,37 @@ mod tests {
             let change = MessageChange::new(stored, &message);
             assert_eq!((change.kept, &*change.rest), (kept, rest));
         }
+    }
+
+    #[test]
+    fn of_a_large_message_in_another_order_only_the_changed_fields_are_sent() {
+        let header = |name: &str| (name.to_owned(), "x".repeat(MOST_SENT));
+        let stored = TaskMessage {
+            id: "id".to_owned(),
+            retried: 1,
+            headers: [header("a"), header("b")].into(),
+            ..TaskMessage::default()
+        };
+        let message = TaskMessage {
+            retried: 2,
+            error_msg: "boom".to_owned(),
+            last_failed_at: 7,
+            ..stored.clone()
+        };
+        // As Go may have encoded it: with the headers in any order.
+        let [a, b] = ["a", "b"].map(|name| TaskMessage {
+            headers: [header(name)].into(),
+            ..TaskMessage::default()
+        });
+        let rest = TaskMessage {
+            headers: [].into(),
+            ..stored
+        };
+        let stored = [wire::encode(&b), wire::encode(&a), wire::encode(&rest)].concat();
+        let change = MessageChange::new(&stored.clone().into(), &wire::encode(&message));
+        assert_eq!(change.kept, stored.len());
+        assert!(change.rest.len() < 100);
+        let written = [stored, change.rest.into()].concat();
+        assert_eq!(wire::decode_task(written.into()), Ok(message));
     }
 }
