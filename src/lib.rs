@@ -39,7 +39,7 @@
 //! | for | see |
 //! |---|---|
 //! | reaching Redis: URIs, sentinels, clusters, TLS | [`Connection`] |
-//! | tasks and their options | [`Task`], [`TaskOption`], [`TaskKind`], [`Codec`] |
+//! | tasks and their options | [`Task`], [`TaskOption`], [`TaskKind`], [`Encode`], [`Decode`] |
 //! | enqueueing, one or many | [`Client::enqueue`], [`Client::enqueue_batch`] |
 //! | handlers, and what they may answer | [`IntoHandler`], [`Answer`], [`RetryAfter`], [`SkipRetry`], [`Revoke`], [`blocking`](blocking()) |
 //! | which handler runs which task; middleware; state | [`Mux`] |
@@ -110,10 +110,18 @@ pub use server::{
     RunningServer, Server, ServerStopper, UnknownType,
 };
 pub use task::{
-    Codec, DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, IntoTask, Json, MAX_TASK_SIZE,
-    MAX_UNIQUE_TTL, MIN_UNIQUE_TTL, PayloadError, Protobuf, Task, TaskInfo, TaskKind, TaskOption,
+    DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, Decode, Encode, IntoTask, Json,
+    MAX_TASK_SIZE, MAX_UNIQUE_TTL, MIN_UNIQUE_TTL, PayloadError, Protobuf, Task, TaskInfo,
+    TaskKind, TaskOption, json_bytes, json_time,
 };
 pub use wire::{ParseTaskStateError, TaskState};
+
+/// The crate of the payload's type [`Bytes`](bytes::Bytes).
+pub use bytes;
+/// The crate of the times: [`DateTime<Utc>`](chrono::DateTime).
+pub use chrono;
+/// The type of [`TaskContext::cancellation`].
+pub use tokio_util::sync::CancellationToken;
 
 /// The code in the pages of the repository, compiled and run as tests.
 #[cfg(doctest)]

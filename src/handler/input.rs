@@ -3,7 +3,7 @@
 use super::errors::SkipRetry;
 use super::marker::{Typed, Untyped};
 use super::options::UndecodablePayload;
-use crate::task::{Codec, Task, TaskKind};
+use crate::task::{Decode, Task, TaskKind};
 
 /// What a handler may take besides the context: the [`Task`], or a type that implements [`TaskKind`],
 /// into which the payload is decoded.
@@ -14,7 +14,7 @@ use crate::task::{Codec, Task, TaskKind};
     label = "this handler takes `{Self}`, which is neither `Task` nor a `TaskKind`",
     note = "name its task type: \
             `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`",
-    note = "the codec, by default `Json`, must be able to write and read `{Self}`"
+    note = "the codec, by default `Json`, must be able to read `{Self}`"
 )]
 pub trait HandlerInput<X>: Sized {
     /// Converts the task. If this fails, the run ends with the error.
@@ -31,7 +31,7 @@ impl HandlerInput<Untyped> for Task {
 impl<T, C> HandlerInput<Typed<C>> for T
 where
     T: TaskKind<C>,
-    C: Codec<T>,
+    C: Decode<T>,
 {
     fn from_task(task: Task, undecodable: UndecodablePayload) -> Result<Self, anyhow::Error> {
         task.decode().map_err(|error| match undecodable {

@@ -16,7 +16,7 @@ use super::result::ResultSink;
 use super::shared_state::States;
 use super::slot::{BorrowedSlot, Slot};
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::TaskMessage;
+use crate::wire::{TaskMessage, to_json};
 
 /// The maximum size of a result: 512 MiB, which is what Redis takes if its setting `proto-max-bulk-len` is not
 /// changed. Keep results far smaller.
@@ -195,7 +195,7 @@ impl TaskContext {
     ///
     /// The same as [`write_result`](Self::write_result).
     pub async fn write_json(&self, result: &(impl Serialize + ?Sized + Sync)) -> Result<()> {
-        let json = serde_json::to_vec(result).map_err(|error| {
+        let json = to_json(result).map_err(|error| {
             Error::invalid(format!("result of {self} does not encode as JSON")).with_source(error)
         })?;
         self.write_result(json).await

@@ -1,11 +1,14 @@
 //! A task as programs create it: its type, payload, headers and options.
 //!
 //! `options` holds the options and their setters, `compose` turns a task and its options into the
-//! message to store, `kind` holds typed payloads and their codecs, and `info` describes a stored
+//! message to store, `kind` holds typed payloads, `codec` how they are written and read, and `info` describes a stored
 //! task. Nothing here talks to Redis.
 
+mod codec;
 mod compose;
 mod info;
+pub mod json_bytes;
+pub mod json_time;
 mod kind;
 mod options;
 
@@ -13,10 +16,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+pub use codec::{Decode, Encode, Json, Protobuf};
 pub(crate) use compose::Composed;
 pub use compose::{MAX_TASK_SIZE, MAX_UNIQUE_TTL, MIN_UNIQUE_TTL};
 pub use info::TaskInfo;
-pub use kind::{Codec, Json, PayloadError, Protobuf, TaskKind, Typed, TypedRef};
+pub use kind::{PayloadError, TaskKind, Typed, TypedRef};
 pub(crate) use options::option_methods;
 pub use options::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, TaskOption};
 

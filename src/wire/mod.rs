@@ -10,6 +10,7 @@ mod fixture_tests;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "generated code; the re-exports below limit its visibility")]
 mod generated;
+mod go_json;
 pub(crate) mod go_quote;
 pub(crate) mod keys;
 mod messages;
@@ -30,6 +31,7 @@ mod go_unquote;
 #[cfg(test)]
 mod options;
 
+pub(crate) use go_json::to_json;
 pub(crate) use keys::QueueKeys;
 pub(crate) use messages::{DecodeError, ServerInfo, TaskMessage, WorkerInfo, decode_task, encode};
 pub(crate) use placement::{DueTime, Placement};

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use rasynq::{
-    Codec, ErrorKind, IntoTask, Mux, PayloadError, Protobuf, SkipRetry, Task, TaskContext,
+    Encode, ErrorKind, IntoTask, Mux, PayloadError, Protobuf, SkipRetry, Task, TaskContext,
     TaskKind, TestRun, UndecodablePayload, blocking, find_error,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{Welcome, text, welcome};
 
@@ -57,12 +58,9 @@ async fn a_protobuf_payload_is_written_and_read() {
 async fn a_value_that_does_not_encode_is_a_clear_error() {
     struct Broken;
     struct Never;
-    impl Codec<Broken> for Never {
+    impl Encode<Broken> for Never {
         fn encode(_: &Broken) -> anyhow::Result<Bytes> {
             Err(anyhow::anyhow!("inner").context("outer"))
-        }
-        fn decode(_: &Bytes) -> anyhow::Result<Broken> {
-            anyhow::bail!("never")
         }
     }
     impl TaskKind<Never> for Broken {
@@ -76,6 +74,93 @@ async fn a_value_that_does_not_encode_is_a_clear_error() {
         "{text}"
     );
     assert!(text.ends_with("Broken: outer: inner"), "{text}");
+}
+
+#[test]
+fn a_payload_with_nan_is_refused_at_the_enqueue_with_its_path() {
+    #[derive(Serialize)]
+    struct Cart<'a> {
+        items: &'a [Item],
+    }
+    #[derive(Serialize)]
+    struct Item {
+        price: Option<f64>,
+    }
+    impl TaskKind for Cart<'_> {
+        const TYPE: &'static str = "cart:pay";
+    }
+    let with = |price| {
+        Task::typed(&Cart {
+            items: &[Item { price: None }, Item { price }],
+        })
+    };
+    let task = with(Some(2.0)).unwrap();
+    assert_eq!(task.payload(), br#"{"items":[{"price":null},{"price":2}]}"#);
+    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let error = with(Some(number)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let text = error.to_string();
+        assert!(text.contains("\"cart:pay\""), "{text}");
+        assert!(text.ends_with("at `items[1].price`"), "{text}");
+    }
+}
+
+#[test]
+fn a_number_that_is_decoded_and_encoded_again_has_the_same_bytes() {
+    #[derive(Serialize, Deserialize)]
+    struct Price(f64);
+    impl TaskKind for Price {
+        const TYPE: &'static str = "price";
+    }
+    // serde_json by itself reads some of them as a neighbour of the nearest number
+    for digits in [
+        "123456789012345680000",
+        "51.24817837550540",
+        "0.31323432333435363",
+        "1e+23",
+    ] {
+        let price: Price = Task::new("price", digits).decode().unwrap();
+        assert_eq!(price.0, digits.parse::<f64>().unwrap(), "{digits}");
+    }
+}
+
+#[tokio::test]
+async fn a_result_with_nan_is_refused() {
+    let run = TestRun::new("any");
+    let error = run.context().write_json(&[f32::NAN]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(run.result(), None);
+}
+
+/// A producer only writes, and a handler only reads.
+#[tokio::test]
+async fn a_payload_that_borrows_is_enqueued_without_deserialize_and_handled_as_an_owned_one() {
+    #[derive(Serialize)]
+    struct Greeting<'a> {
+        to: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct OwnedGreeting {
+        to: String,
+    }
+    impl TaskKind for Greeting<'_> {
+        const TYPE: &'static str = "greet";
+    }
+    impl TaskKind for OwnedGreeting {
+        const TYPE: &'static str = Greeting::TYPE;
+    }
+    async fn greet(cx: TaskContext, it: OwnedGreeting) -> Result<(), rasynq::Error> {
+        cx.write_result(it.to).await
+    }
+    let name = String::from("ann & <bob>");
+    let task = (&Greeting { to: &name }).into_task().unwrap();
+    assert_eq!(Greeting { to: &name }.into_task().unwrap(), task);
+    assert_eq!(task.payload(), br#"{"to":"ann \u0026 \u003cbob\u003e"}"#);
+    let run = TestRun::new("greet");
+    run.call(Mux::new().handle(greet), task.payload_bytes())
+        .await
+        .unwrap();
+    assert_eq!(run.result().unwrap(), *name);
 }
 
 #[tokio::test]

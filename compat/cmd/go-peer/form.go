@@ -70,7 +70,8 @@ func (t unixTime) MarshalJSON() ([]byte, error) {
 	return []byte(strings.TrimRight(fmt.Sprintf("%d.%09d", at.Unix(), nanos), "0")), nil
 }
 
-// data is bytes: {"utf8": …}, {"b64": …} or null for nil.
+// data is bytes: {"utf8": …}, {"b64": …}, {"json": …} for what the language's encoder
+// writes, or null for nil.
 type data []byte
 
 func (b *data) UnmarshalJSON(text []byte) error {
@@ -93,6 +94,16 @@ func (b *data) UnmarshalJSON(text []byte) error {
 		var raw []byte
 		if err := json.Unmarshal(value, &raw); err != nil || raw == nil {
 			return fmt.Errorf("b64 is a text in base64, not %s", value)
+		}
+		*b = raw
+	case "json":
+		var x any
+		if err := json.Unmarshal(value, &x); err != nil {
+			return err
+		}
+		raw, err := json.Marshal(x)
+		if err != nil {
+			return err
 		}
 		*b = raw
 	default:

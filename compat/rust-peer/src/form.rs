@@ -6,14 +6,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use rasynq::{Task, TaskInfo, TaskOption};
+use rasynq::{Encode, Json, Task, TaskInfo, TaskOption};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Number, Value, json};
 
 use crate::duration::{GoDuration, go_text};
 use crate::failure::Failure;
 
-/// Bytes: `{"utf8": …}` or `{"b64": …}`. Fields that can be Go's nil are `Option<Data>`.
+/// Bytes: `{"utf8": …}`, `{"b64": …}`, or `{"json": …}`, a value that the library's codec writes. Fields
+/// that can be Go's nil are `Option<Data>`.
 #[derive(Clone, Debug)]
 pub(crate) struct Data(pub(crate) Bytes);
 
@@ -24,6 +25,7 @@ impl<'de> Deserialize<'de> for Data {
         enum Form {
             Utf8(String),
             B64(String),
+            Json(Value),
         }
         match Form::deserialize(deserializer)? {
             Form::Utf8(text) => Ok(Self(text.into())),
@@ -31,6 +33,7 @@ impl<'de> Deserialize<'de> for Data {
                 .decode(text)
                 .map(|bytes| Self(bytes.into()))
                 .map_err(de::Error::custom),
+            Form::Json(value) => Json::encode(&value).map(Self).map_err(de::Error::custom),
         }
     }
 }
