@@ -7,21 +7,25 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2] prefix of group keys
 -- ARGV[3] name of the queue
--- ARGV[4] "1" if an earlier call, whose reply was lost, may have stored these tasks; otherwise "0"
--- ARGV[5…] the tasks, at most 1,000 (unpack takes a few thousand values), as a sequence of parts of
---         these three forms:
---   "new" n (id msg)×n        pending tasks with ids drawn at random, which no other task can have
---   "pending" n (id msg)×n    pending tasks with the caller's ids
+-- ARGV[4] rasynq:{q}:enqueue:<call>, the mark of the enqueue: the number of its newest attempt that has
+--         arrived, if that is not the first one. It is not among the keys, so that a user without
+--         permission for it can enqueue
+-- ARGV[5] number of this attempt, from 1. An earlier attempt, whose reply was lost, may have stored these
+--         tasks, or may arrive later
+-- ARGV[6] how long the mark is kept (s)
+-- ARGV[7…] the tasks, at most 1,000 (unpack takes a few thousand values), as a sequence of parts of
+--         these two forms:
+--   "pending" n (id msg)×n    pending tasks; their ids are distinct
 --   "more" id msg state at group lock ttl   one task with options
 --     state  pending | scheduled | aggregating
 --     at     when a scheduled task is due (unix s), or "+" and how long until then (ms); otherwise "0"
 --     group  group that an aggregating task joins now, or a scheduled task when it is due; "" for none
 --     lock   key of the unique lock; "" for none
 --     ttl    TTL of the lock (s)
---   The ids in one part of the first two forms are distinct.
 -- Touches the tasks' hashes, their unique locks, asynq:{q}:g:<group>.
 -- Replies one of
---   an error           asynq:queues cannot be written: no task is stored
+--   an error           no task is stored: a later attempt has arrived before this one, or
+--                      asynq:queues cannot be written
 --   number of tasks    all are stored
 --   a list, per task:
 --     1             stored
@@ -29,13 +33,21 @@
 --     {-1, holder}  not stored: the task with the id `holder` has the unique lock; "" if unknown because
 --                   the lock's key has a wrong type
 --     {-2, error}   not stored: refused by Redis
---     {-3, stored}  only if ARGV[4] is "1": a task with this id exists; `stored` is its message. The caller
---                   compares the two messages.
+--     {-3, stored}  only in an attempt after the first: a task with this id exists; `stored` is its message.
+--                   The caller compares the two messages.
 -- use: now, nanos, due, field
 local pending, scheduled, groups = KEYS[1], KEYS[2], KEYS[3]
-local prefix, repeated = ARGV[1], ARGV[4] == '1'
-local first_task = 5
+local prefix, mark, attempt = ARGV[1], ARGV[4], tonumber(ARGV[5])
+local repeated = attempt > 1
+local first_task = 7
 local call, try = redis.call, redis.pcall
+-- An attempt has no effect once a later one has arrived: the tasks may have run and been deleted since.
+local newest = tonumber(try('GET', mark) or 0)
+if newest and attempt < newest then
+  return redis.error_reply('ERR a later attempt of this enqueue has arrived before')
+end
+-- What refuses the mark also refuses the writes below, unless only the permission for the mark is missing.
+if repeated then try('SET', mark, ARGV[5], 'EX', ARGV[6]) end
 -- Register the queue with every call: another client may just have deleted it.
 local registered = KEYS[4] and try('SADD', KEYS[4], ARGV[3])
 if type(registered) == 'table' then
@@ -64,10 +76,10 @@ while i <= #ARGV do
     i = i + 8
   else
     if remaining == 0 then
-      all_new = not repeated and ARGV[i] == 'new'
+      all_new = false
       remaining = tonumber(ARGV[i + 1])
       i = i + 2
-      if not repeated and not all_new then
+      if not repeated then
         -- Usually all ids are new. One EXISTS for all of them replaces one for each.
         local keys = {}
         for k = 1, remaining do keys[k] = prefix .. ARGV[i + 2 * k - 2] end

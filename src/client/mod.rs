@@ -76,9 +76,10 @@ impl Client {
     ///
     /// # Lost replies
     /// If the reply to an enqueue call is lost, the call is sent again, up to three times in all. If
-    /// an earlier call has stored the task, a later one recognizes the stored task and succeeds. But a
+    /// an earlier attempt has stored the task, a later one recognizes the stored task and succeeds. But a
     /// task that has run and was deleted in the meantime is not recognized: it is stored and run a
-    /// second time. A completed task is recognized until its retention is over.
+    /// second time. A completed task is recognized until its retention is over. An attempt that reaches
+    /// Redis after a later one has no effect.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is polled, nothing happens. If it is dropped later, the task

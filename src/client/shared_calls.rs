@@ -71,8 +71,7 @@ impl SharedCalls {
         let stored = match self.choose_call(task) {
             CallKind::OwnCall(task) => {
                 let _token = OwnCallToken(self);
-                let stored = self.bounded(self.broker.enqueue(vec![task])).await;
-                stored.and_then(|mut results| results.pop())
+                self.bounded(self.broker.enqueue_one(task)).await
             }
             CallKind::SharedCall(result) => {
                 self.bounded(result).await.and_then(|result| result.ok())

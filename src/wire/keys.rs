@@ -1,4 +1,5 @@
-//! The names of all Redis keys of asynq. No other Rust module spells a key.
+//! The names of all Redis keys, of asynq and of our own. No other Rust module spells a key. Our own begin
+//! with `rasynq:` in place of `asynq:`.
 //!
 //! All keys of a queue have the hash tag `{queue}`. So on a Redis Cluster, all keys of a script for one
 //! queue are in one slot. The global keys have no such tag and are in other slots. So separate commands
@@ -42,6 +43,7 @@ struct Keys {
     aggregation_sets: String,
     processed: String,
     failed: String,
+    enqueue_prefix: String,
 }
 
 impl QueueKeys {
@@ -66,6 +68,7 @@ impl QueueKeys {
             aggregation_sets: key("aggregation_sets"),
             processed: key("processed"),
             failed: key("failed"),
+            enqueue_prefix: format!("rasynq:{{{queue}}}:enqueue:"),
         }))
     }
 
@@ -146,6 +149,12 @@ impl QueueKeys {
     /// Counter of the counted runs that failed on one day in UTC. asynq: `FailedKey`.
     pub(crate) fn failed_on(&self, utc_day: NaiveDate) -> String {
         format!("{}:{utc_day}", self.0.failed)
+    }
+
+    /// STRING, the mark of an enqueue call: the number of its newest attempt that has reached Redis. It exists
+    /// only if a reply was lost, for a day. asynq has no such key.
+    pub(crate) fn enqueue_mark(&self, call: &str) -> String {
+        format!("{}{call}", self.0.enqueue_prefix)
     }
 
     /// The prefix of the keys of task hashes. The task id follows it. asynq: `TaskKeyPrefix`.

@@ -8,6 +8,7 @@ mod common;
 mod batches;
 mod callers;
 mod conflicts;
+mod late_attempts;
 mod lifecycle;
 mod options;
 

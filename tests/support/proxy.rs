@@ -1,4 +1,4 @@
-//! A TCP proxy that can delay and lose replies, and fall silent.
+//! A TCP proxy that can delay and lose replies, hold requests back, and fall silent.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -31,6 +31,16 @@ struct State {
     lost: AtomicUsize,
     /// How long replies are on their way.
     delay_ms: AtomicU64,
+    /// The next request with these bytes is held back.
+    late_request: Mutex<Option<Vec<u8>>>,
+    held: Mutex<Vec<HeldRequest>>,
+}
+
+/// A request that the server has not received yet, and the connection to the server that it arrived on.
+struct HeldRequest {
+    request: Vec<u8>,
+    server_in: OwnedReadHalf,
+    server_out: OwnedWriteHalf,
 }
 
 /// The state that both directions of a connection share.
@@ -57,8 +67,8 @@ impl Proxy {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else {
                     continue;
                 };
-                let (client_in, client_out) = client.into_split();
-                let (server_in, server_out) = server.into_split();
+                let (mut client_in, mut client_out) = client.into_split();
+                let (mut server_in, mut server_out) = server.into_split();
                 let flow = Flow {
                     state: shared.clone(),
                     number,
@@ -66,9 +76,16 @@ impl Proxy {
                 };
                 tokio::spawn(async move {
                     // when one direction ends, the other one is dropped
-                    tokio::select! {
-                        () = forward(client_in, server_out, &flow, false) => {}
-                        () = forward(server_in, client_out, &flow, true) => {}
+                    let held = tokio::select! {
+                        held = forward(&mut client_in, &mut server_out, &flow, false) => held,
+                        _ = forward(&mut server_in, &mut client_out, &flow, true) => None,
+                    };
+                    if let Some(request) = held {
+                        flow.state.held.lock().unwrap().push(HeldRequest {
+                            request,
+                            server_in,
+                            server_out,
+                        });
                     }
                 });
             }
@@ -111,6 +128,31 @@ impl Proxy {
         self.state.delay_ms.store(delay, Ordering::SeqCst);
     }
 
+    /// Holds back the next request that contains `mark`, and closes the client's connection. The request
+    /// must be small enough for one read.
+    pub fn hold_request(&self, mark: &str) {
+        *self.state.late_request.lock().unwrap() = Some(mark.into());
+    }
+
+    /// How many requests are held back.
+    pub fn held(&self) -> usize {
+        self.state.held.lock().unwrap().len()
+    }
+
+    /// Forwards the requests that were held back, on the connections that they arrived on. Returns the
+    /// beginnings of the server's replies.
+    pub async fn release(&self) -> Vec<String> {
+        let held = std::mem::take(&mut *self.state.held.lock().unwrap());
+        let mut replies = Vec::new();
+        for mut held in held {
+            held.server_out.write_all(&held.request).await.unwrap();
+            let mut reply = vec![0; 1024];
+            let length = held.server_in.read(&mut reply).await.unwrap();
+            replies.push(String::from_utf8_lossy(&reply[..length]).into_owned());
+        }
+        replies
+    }
+
     /// How many marked replies were lost.
     pub fn lost(&self) -> usize {
         self.state.lost.load(Ordering::SeqCst)
@@ -129,7 +171,13 @@ impl Drop for Proxy {
     }
 }
 
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, flow: &Flow, is_reply: bool) {
+/// Forwards until one side closes the connection, or a fault closes it. Returns the request to hold back.
+async fn forward(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    flow: &Flow,
+    is_reply: bool,
+) -> Option<Vec<u8>> {
     let state = &flow.state;
     let mut buffer = vec![0; 16 * 1024];
     // Replies that are on their way, with the times of their delivery.
@@ -141,28 +189,31 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, flow: &Flow, i
             () = sleep_until(deliver_at.unwrap_or_else(Instant::now)), if deliver_at.is_some() => {
                 let data = delayed.pop_front().unwrap().1;
                 if to.write_all(&data).await.is_err() {
-                    return;
+                    return None;
                 }
                 continue;
             }
             read = from.read(&mut buffer) => match read {
                 Ok(length @ 1..) => length,
-                _ => return,
+                _ => return None,
             },
         };
         let data = &buffer[..length];
         if flow.number < state.silent_below.load(Ordering::SeqCst) {
             continue;
         }
+        if !is_reply && is_marked(data, &state.late_request) {
+            return Some(data.to_vec());
+        }
         if is_reply && state.lose_reply.swap(false, Ordering::SeqCst) {
-            return;
+            return None;
         }
         if is_reply
             && (flow.loses_replies.load(Ordering::SeqCst) || is_marked(data, &state.marked_reply))
         {
             state.lost.fetch_add(1, Ordering::SeqCst);
             if !flow.loses_replies.load(Ordering::SeqCst) {
-                return;
+                return None;
             }
             continue;
         }
@@ -172,14 +223,14 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, flow: &Flow, i
             continue;
         }
         if to.write_all(data).await.is_err() {
-            return;
+            return None;
         }
         if !is_reply && is_marked(data, &state.marked_request) {
             flow.loses_replies.store(true, Ordering::SeqCst);
             // No reply can end this wait: it may belong to an earlier request, and there is none if the
             // rest of the request is in the next read.
             tokio::time::sleep(TIME_TO_RUN).await;
-            return;
+            return None;
         }
     }
 }

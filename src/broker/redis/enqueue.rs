@@ -1,14 +1,19 @@
 //! New tasks: split into chunks, each of one queue. Each chunk is one script call, and all calls are sent
 //! together. If keys lie in different hash slots, an `SADD` of the queue's name comes first.
+//!
+//! A call whose reply is lost is sent again: these are the attempts of the call. Each attempt may arrive late,
+//! even after the next one, so each names the mark of its call: a later attempt writes its number there, and
+//! an attempt that finds a higher number than its own has no effect.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 use futures_util::future::join_all;
 
-use super::script::{ENQUEUE, number, word};
+use super::script::{ENQUEUE, ENQUEUE_NEW, Script, number, word};
 use super::{Broker, reply};
 use crate::broker::NewTask;
 use crate::connection::{Command, map_error_reply};
@@ -25,6 +30,17 @@ const ATTEMPTS: u32 = 3;
 const MAX_ENQUEUE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The pause before a call is sent again is this, times the number of attempts so far.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a mark is kept: an attempt that arrives even later has an effect again.
+const MARK_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One sending of a chunk.
+struct EnqueueAttempt<'c> {
+    chunk: &'c [(usize, NewTask)],
+    /// The key of the mark of the call.
+    mark: &'c str,
+    /// Counts from 1.
+    number: u32,
+}
 
 impl Broker {
     /// How long storing a task can take, with all attempts.
@@ -36,10 +52,18 @@ impl Broker {
         one.saturating_mul(ATTEMPTS).min(MAX_ENQUEUE_TIME)
     }
 
+    /// Stores one task.
+    pub(crate) async fn enqueue_one(&self, task: NewTask) -> Result<()> {
+        let chunk = [(0, task)];
+        let call = self.enqueue_chunk(&chunk);
+        let mut replies = self.while_refreshing_clock(call).await;
+        replies.pop().unwrap_or_else(no_result).map(|_| ())
+    }
+
     /// Stores tasks. The results are in the order of the tasks.
     ///
-    /// A call whose reply is lost is sent again with a mark. If a task with the same id and message is
-    /// stored already, the marked call counts it as stored.
+    /// A call whose reply is lost is sent again. If a task with the same id and message is stored already,
+    /// the later attempt counts it as stored.
     pub(crate) async fn enqueue(&self, tasks: Vec<NewTask>) -> Vec<Result<()>> {
         let mut results: Vec<Option<Result<()>>> = tasks.iter().map(|_| None).collect();
         let chunks = chunks(tasks);
@@ -68,30 +92,36 @@ impl Broker {
         }
         results
             .into_iter()
-            .map(|result| {
-                result.unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "enqueue: no result")))
-            })
+            .map(|result| result.unwrap_or_else(no_result))
             .collect()
     }
 
     async fn enqueue_chunk(&self, chunk: &[(usize, NewTask)]) -> Vec<Result<Stored>> {
-        let mut attempt = 1;
+        let queue_keys = &chunk[0].1.keys;
+        let mut attempt = EnqueueAttempt {
+            chunk,
+            mark: &queue_keys.enqueue_mark(&self.enqueue_calls().next()),
+            number: 1,
+        };
         let mut lost = None;
         let failure = loop {
-            match self.send_chunk(chunk, attempt > 1).await {
-                Ok(results) => return results,
-                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                    tracing::debug!(%error, attempt, "an enqueue got no reply, sending it again");
+            match (self.send_attempt(&attempt).await, lost.take()) {
+                (Ok(results), _) => return results,
+                (Err(error), _) if error.is_transient() && attempt.number < ATTEMPTS => {
+                    let number = attempt.number;
+                    tracing::debug!(%error, attempt = number, "an enqueue got no reply, sending it again");
                     lost = Some(error);
-                    tokio::time::sleep(PAUSE * attempt).await;
-                    attempt += 1;
+                    tokio::time::sleep(PAUSE * number).await;
+                    attempt.number += 1;
                 }
-                // The client was closed in the meantime. The lost reply matters more: the task may be stored.
-                Err(error) if error.kind() == ErrorKind::Closed => break lost.unwrap_or(error),
-                Err(error) => break error,
+                // The earlier attempt may have stored the task, or may still arrive.
+                (Err(error), Some(lost)) if !error.is_transient() => {
+                    break Error::new(lost.kind(), format!("{lost}; when sent again: {error}"));
+                }
+                (Err(error), _) => break error,
             }
         };
-        let queue = chunk[0].1.keys.queue();
+        let queue = queue_keys.queue();
         chunk
             .iter()
             .map(|(_, task)| {
@@ -103,47 +133,32 @@ impl Broker {
             .collect()
     }
 
-    async fn send_chunk(
-        &self,
-        chunk: &[(usize, NewTask)],
-        again: bool,
-    ) -> Result<Vec<Result<Stored>>> {
-        let queue_keys = &chunk[0].1.keys;
-        let queue = queue_keys.queue();
+    async fn send_attempt(&self, attempt: &EnqueueAttempt<'_>) -> Result<Vec<Result<Stored>>> {
+        let chunk = attempt.chunk;
+        let queue = chunk[0].1.keys.queue();
         let hash_slots_differ = self.hash_slots_differ();
         if hash_slots_differ {
             // The queue is registered first, so that no task is stored in a queue that nobody can see.
             let register = Command::on_key("SADD", [word(keys::QUEUES), queue.into()]);
             let () = self.send(register, "enqueue: SADD asynq:queues").await?;
         }
-        let build = || {
-            let mut keys = vec![
-                Key::from(queue_keys.pending()),
-                Key::from(queue_keys.scheduled()),
-                Key::from(queue_keys.groups()),
-            ];
-            if !hash_slots_differ {
-                keys.push(Key::from_static_str(keys::QUEUES));
-            }
-            let mut args: Vec<Value> = Vec::with_capacity(6 + 2 * chunk.len());
-            args.push(queue_keys.task_prefix().into());
-            args.push(queue_keys.group_prefix().into());
-            args.push(queue.into());
-            args.push(word(if again { "1" } else { "0" }));
-            push_tasks(&mut args, chunk);
-            (keys, args)
-        };
-        let replies = match ENQUEUE.call(self, build).await {
+        let script = attempt.script();
+        let reply = script
+            .call(self, || {
+                attempt.arguments(!hash_slots_differ, self.clock().now())
+            })
+            .await;
+        let replies = match reply {
             Err(error) if !hash_slots_differ && self.note_crossslot(&error) => {
                 // Redis has not run the script.
-                return Box::pin(self.send_chunk(chunk, again)).await;
+                return Box::pin(self.send_attempt(attempt)).await;
             }
             replies => replies?,
         };
         if replies.as_i64() == Some(chunk.len() as i64) {
             return Ok(chunk.iter().map(|_| Ok(Stored::Now)).collect());
         }
-        let replies = reply::array(replies, ENQUEUE.name)?;
+        let replies = reply::array(replies, script.name)?;
         if replies.len() != chunk.len() {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -159,6 +174,59 @@ impl Broker {
             .zip(chunk)
             .map(|(reply, (_, task))| result_of(reply, task))
             .collect())
+    }
+}
+
+impl EnqueueAttempt<'_> {
+    fn is_first(&self) -> bool {
+        self.number == 1
+    }
+
+    /// Whether nothing but a later attempt of this call can have stored a task of the chunk.
+    fn is_new(&self) -> bool {
+        let is_new = |task: &NewTask| task.is_plain() && task.id_is_random;
+        self.is_first() && self.chunk.iter().all(|(_, task)| is_new(task))
+    }
+
+    fn script(&self) -> &'static Script {
+        if self.is_new() {
+            &ENQUEUE_NEW
+        } else {
+            &ENQUEUE
+        }
+    }
+
+    /// The keys and arguments of [`script`](Self::script).
+    fn arguments(&self, with_queues: bool, now: DateTime<Utc>) -> (Vec<Key>, Vec<Value>) {
+        let queue_keys = &self.chunk[0].1.keys;
+        let is_new = self.is_new();
+        let mut keys = Vec::with_capacity(4);
+        keys.push(Key::from(queue_keys.pending()));
+        if !is_new {
+            keys.push(queue_keys.scheduled().into());
+            keys.push(queue_keys.groups().into());
+        }
+        if with_queues {
+            keys.push(Key::from_static_str(keys::QUEUES));
+        }
+        let mut args: Vec<Value> = Vec::with_capacity(9 + 2 * self.chunk.len());
+        args.push(queue_keys.task_prefix().into());
+        if is_new {
+            args.push(queue_keys.queue().into());
+            args.push(self.mark.into());
+            args.push(number(now.timestamp_nanos_opt().unwrap_or_default()));
+            for (_, task) in self.chunk {
+                push_plain(&mut args, task);
+            }
+        } else {
+            args.push(queue_keys.group_prefix().into());
+            args.push(queue_keys.queue().into());
+            args.push(self.mark.into());
+            args.push(number(self.number));
+            args.push(number(MARK_TTL.as_secs()));
+            push_parts(&mut args, self.chunk);
+        }
+        (keys, args)
     }
 }
 
@@ -196,30 +264,30 @@ fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
 
 /// The tasks as `lua/enqueue.lua` takes them. Consecutive plain tasks make up one part. No id may be twice
 /// in one part.
-fn push_tasks(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
-    let mut given: HashSet<&str> = HashSet::new();
+fn push_parts(args: &mut Vec<Value>, chunk: &[(usize, NewTask)]) {
     let mut rest = chunk;
     while let Some((_, first)) = rest.first() {
+        let mut ids: HashSet<&str> = HashSet::new();
         let plain = rest
             .iter()
-            .take_while(|(_, task)| {
-                task.is_plain()
-                    && task.id_is_random == first.id_is_random
-                    && (task.id_is_random || given.insert(&task.id))
-            })
+            .take_while(|(_, task)| task.is_plain() && ids.insert(&task.id))
             .count();
         if plain == 0 {
             push_with_options(args, first);
         } else {
-            args.push(word(if first.id_is_random { "new" } else { "pending" }));
+            args.push(word("pending"));
             args.push(number(plain as u64));
             for (_, task) in &rest[..plain] {
-                args.push(task.id.clone().into());
-                args.push(task.message.clone().into());
+                push_plain(args, task);
             }
         }
         rest = &rest[plain.max(1)..];
     }
+}
+
+fn push_plain(args: &mut Vec<Value>, task: &NewTask) {
+    args.push(task.id.clone().into());
+    args.push(task.message.clone().into());
 }
 
 fn push_with_options(args: &mut Vec<Value>, task: &NewTask) {
@@ -233,8 +301,7 @@ fn push_with_options(args: &mut Vec<Value>, task: &NewTask) {
         None => ("", 0),
     };
     args.push(word("more"));
-    args.push(task.id.clone().into());
-    args.push(task.message.clone().into());
+    push_plain(args, task);
     args.push(word(state));
     args.push(at);
     args.push(task.group.as_str().into());
@@ -247,6 +314,10 @@ fn due_argument(due: DueTime) -> Value {
         DueTime::At(at) => number(at.timestamp()),
         DueTime::After(delay) => format!("+{}", delay.as_millis()).into(),
     }
+}
+
+fn no_result<T>() -> Result<T> {
+    Err(Error::new(ErrorKind::Internal, "enqueue: no result"))
 }
 
 /// The result of one task, from its element of the reply.

@@ -2,6 +2,7 @@
 //! here.
 
 mod acknowledge;
+mod call_names;
 mod changes;
 mod enqueue;
 mod fetch;
@@ -20,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use call_names::CallNames;
 pub(crate) use changes::Changes;
 use fred::error::Error as FredError;
 use fred::types::{FromValue, Value};
@@ -47,6 +49,7 @@ struct Shared {
     hash_slots_differ: AtomicBool,
     queue_keys: RwLock<HashMap<String, QueueKeys>>,
     clock: RedisClock,
+    enqueue_calls: CallNames,
 }
 
 impl Broker {
@@ -58,6 +61,7 @@ impl Broker {
             link,
             closed: AtomicBool::new(false),
             queue_keys: RwLock::new(HashMap::new()),
+            enqueue_calls: CallNames::new(),
             clock: RedisClock::new(clock::both()),
         }));
         broker.refresh_clock().await;
@@ -109,6 +113,10 @@ impl Broker {
             self.0.hash_slots_differ.store(true, Ordering::Relaxed);
         }
         crossslot
+    }
+
+    fn enqueue_calls(&self) -> &CallNames {
+        &self.0.enqueue_calls
     }
 
     fn link(&self) -> &Link {

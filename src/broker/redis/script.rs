@@ -95,6 +95,7 @@ scripts! {
     DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
     DONE = "done" (4 keys) uses ["field", "has_message", "owned", "remove_active", "count", "done"];
     ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "due", "field"];
+    ENQUEUE_NEW = "enqueue_new" (2 keys) uses [];
     EXCHANGE = "exchange" (6 keys) uses ["field", "has_message", "owned", "remove_active", "count", "done", "dequeue"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
