@@ -61,7 +61,14 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "server/run",
         ],
     ),
-    ("server/running", &["server/identity", "server/run/held"]),
+    (
+        "server/running",
+        &[
+            "server/identity",
+            "server/run/held",
+            "server/upkeep/lease_thread",
+        ],
+    ),
     ("server/fetch/asked_slots", &[]),
     ("server/fetch/sizing", &[]),
     ("server/fetch/gate", &[]),
@@ -89,16 +96,19 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         ],
     ),
     ("server/ack", &["wire", "server/queues", "server/run/held"]),
+    ("server/upkeep/block_watch", &["server/run/held"]),
+    ("server/upkeep/lease_thread", &[]),
     ("server/upkeep/forwarder", &["server/queues", "server/wake"]),
     ("server/upkeep/health_checker", &["server/config"]),
-    (
-        "server/upkeep/heartbeater",
-        &["run", "wire", "server/run/held", "server/identity"],
-    ),
+    ("server/upkeep/heartbeater", &["run", "server/run/held"]),
     ("server/upkeep/janitor", &["server/queues", "server/wake"]),
     (
         "server/upkeep/recoverer",
         &["wire", "server/policy", "server/queues"],
+    ),
+    (
+        "server/upkeep/server_entry",
+        &["wire", "server/run/held", "server/identity"],
     ),
     ("server/upkeep/subscriber", &["run", "server/run/held"]),
 ];

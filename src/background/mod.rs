@@ -7,7 +7,9 @@
 mod backoff;
 mod service;
 mod signals;
+mod thread;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use service::{Every, Periodic, Service, ServiceHandle, Services};
 pub(crate) use signals::Signals;
+pub(crate) use thread::ServiceThread;

@@ -6,6 +6,7 @@
 //! gives each task a result of its own.
 
 mod enqueue;
+mod entry;
 mod fetch;
 mod outcome;
 mod redis;
@@ -14,6 +15,7 @@ mod signal;
 mod stored;
 
 pub(crate) use enqueue::NewTask;
+pub(crate) use entry::{EntryKeys, WorkerChange};
 pub(crate) use fetch::{Fetched, RawTask};
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;

@@ -150,6 +150,27 @@ impl Link {
         }
     }
 
+    /// Another link to the same Redis, with one connection for commands. It works on the runtime of the
+    /// caller, which may differ from the runtime of this link.
+    pub(crate) async fn separate(&self) -> Result<Self> {
+        let LinkState {
+            settings, address, ..
+        } = &*self.shared;
+        let client = connect(settings.client(), settings, address).await?;
+        let opened = vec![Arc::downgrade(&client.keep_alive)];
+        Ok(Self {
+            shared: Arc::new(LinkState {
+                commands: CommandClients::Pool {
+                    clients: vec![client],
+                    next: AtomicUsize::new(0),
+                },
+                settings: settings.clone(),
+                address: address.clone(),
+                opened: Mutex::new(opened),
+            }),
+        })
+    }
+
     /// A separate connection with RESP3, for client tracking.
     ///
     /// A reconnection loses the state of the connection itself (`CLIENT TRACKING`). The caller must

@@ -2,7 +2,7 @@
 //!
 //! A [`Connection`] is an address with settings; it opens nothing. Each client and each server opens a
 //! [`Link`] from it: a pool of connections that carry all commands, and further connections for client
-//! tracking and for cancellations.
+//! tracking, for cancellations and for leases.
 //!
 //! No other module creates fred clients. This module reads and writes no keys.
 
@@ -153,8 +153,8 @@ impl Connection {
     }
 
     /// Your own fred client, already connected. It carries all commands, and rasynq never closes it.
-    /// Client tracking and cancellations need separate connections: rasynq opens them with the settings
-    /// of your fred client, and closes them.
+    /// Client tracking, cancellations and leases need separate connections: rasynq opens them with the
+    /// settings of your fred client, and closes them.
     ///
     /// Your fred client must have `ConnectionConfig::max_command_attempts` = 1. With more attempts,
     /// fred sends a script again after a lost reply, and the script runs twice. Connecting with

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::config::Config;
+use crate::broker::EntryKeys;
 use crate::clock::Uuids;
 use crate::wire::{ServerInfo, keys};
 
@@ -10,8 +11,7 @@ use crate::wire::{ServerInfo, keys};
 pub(super) struct Identity {
     /// Complete apart from the status and the number of workers.
     pub(super) info: ServerInfo,
-    pub(super) server_key: String,
-    pub(super) workers_key: String,
+    pub(super) entry: EntryKeys,
 }
 
 impl Identity {
@@ -24,8 +24,11 @@ impl Identity {
         let shown = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
         let queues = config.queues.iter();
         Self {
-            server_key: keys::server(&host, pid, &server_id),
-            workers_key: keys::workers(&host, pid, &server_id),
+            entry: EntryKeys {
+                server: keys::server(&host, pid, &server_id),
+                workers: keys::workers(&host, pid, &server_id),
+                spare_workers: keys::spare_workers(&host, pid, &server_id),
+            },
             info: ServerInfo {
                 host,
                 pid: pid as i32,

@@ -22,6 +22,7 @@ mod tests;
 mod upkeep;
 mod wake;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ack::{Acknowledgements, Acknowledger};
@@ -44,10 +45,13 @@ pub use running::{RunningServer, ServerStopper};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use upkeep::{Forwarder, HealthChecker, Heartbeater, Janitor, Recoverer, Subscriber};
+use upkeep::{
+    BlockWatch, Forwarder, HealthChecker, Heartbeater, Janitor, LeaseThread, Recoverer,
+    RuntimeProbe, ServerEntry, Subscriber,
+};
 use wake::{Wakeups, Watcher};
 
-use crate::background::{Every, Periodic, ServiceHandle, Services};
+use crate::background::{Every, ServiceHandle, Services};
 use crate::broker::Broker;
 use crate::error::Result;
 use crate::guard::Foreign;
@@ -62,6 +66,7 @@ struct Parts {
     held: Arc<HeldRuns>,
     acknowledger: Acknowledger,
     heartbeater: Heartbeater,
+    block_watch: BlockWatch,
     watcher: Watcher,
     forwarder: Forwarder,
     recoverer: Every<Recoverer>,
@@ -87,6 +92,7 @@ impl Parts {
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&held)));
         let (lost, lost_fetches) = mpsc::unbounded_channel();
         let runs = TaskTracker::new();
+        let runtime = RuntimeProbe::of_this_runtime();
 
         let executor = Arc::new(Executor {
             handler: Foreign::new(handler),
@@ -125,17 +131,21 @@ impl Parts {
             },
             heartbeater: Heartbeater {
                 broker: broker(),
-                identity: Arc::clone(&identity),
+                entry: ServerEntry::new(Arc::clone(&identity)),
                 stopped: stopper.stop_token(),
                 held: Arc::clone(&held),
+                runtime: Arc::clone(&runtime),
+                cancel_grace: config.cancel_grace,
+                given_up: HashSet::new(),
             },
+            block_watch: BlockWatch::new(Arc::clone(&held), runtime),
             watcher: Watcher {
                 broker: broker(),
                 queues: queues.clone(),
                 gates,
                 wakeups: Arc::clone(&wakeups),
                 reports,
-                server_key: identity.server_key.clone(),
+                server_key: identity.entry.server.clone(),
             },
             forwarder: Forwarder {
                 broker: broker(),
@@ -184,15 +194,24 @@ impl Parts {
 
 /// Starts a server.
 async fn start(config: Config, handler: HandlerService, broker: Broker) -> Result<RunningServer> {
-    let mut parts = Parts::new(&config, handler, &broker);
+    let parts = Parts::new(&config, handler, &broker);
     // The first heartbeat comes before the first fetch, so that asynqmon never shows an active task without
     // its server.
-    if let Err(error) = parts.heartbeater.pass().await {
-        broker.close().await;
-        return Err(error);
-    }
     // Fires when a part has panicked.
     let failed = CancellationToken::new();
+    let leases = LeaseThread::start(
+        parts.heartbeater,
+        HEARTBEAT_INTERVAL,
+        parts.block_watch,
+        failed.clone(),
+    );
+    let leases = match leases.await {
+        Ok(leases) => leases,
+        Err(error) => {
+            broker.close().await;
+            return Err(error);
+        }
+    };
     let mut upkeep = Services::new(failed.clone());
     upkeep.start(parts.watcher);
     upkeep.start(parts.forwarder);
@@ -203,7 +222,6 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     if let Some(health_checker) = parts.health_checker {
         upkeep.start(health_checker);
     }
-    let heartbeater = Every::new(HEARTBEAT_INTERVAL, parts.heartbeater);
     let stopper = parts.stopper;
     let ended = CancellationToken::new();
     let supervisor = Supervisor {
@@ -219,7 +237,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
             failed.clone(),
         ),
         upkeep,
-        heartbeater: ServiceHandle::start(heartbeater, CancellationToken::new(), failed.clone()),
+        leases,
         failed: failed.clone(),
         ended: ended.clone(),
     };

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::identity::Identity;
 use super::run::HeldRuns;
+use super::upkeep::LeaseThread;
 use crate::background::{ServiceHandle, Services};
 use crate::broker::Broker;
 use crate::clock;
@@ -228,7 +229,7 @@ pub(super) struct Supervisor {
     pub(super) held: Arc<HeldRuns>,
     pub(super) acknowledger: ServiceHandle,
     pub(super) upkeep: Services,
-    pub(super) heartbeater: ServiceHandle,
+    pub(super) leases: LeaseThread,
     /// Fires when a part has panicked.
     pub(super) failed: CancellationToken,
     /// Fires when the server has ended.
@@ -258,7 +259,7 @@ impl Supervisor {
             );
         }
         self.upkeep.stop(deadline).await;
-        if !self.heartbeater.stop(deadline).await {
+        if !self.leases.stop(deadline).await {
             tracing::warn!(
                 server_id,
                 "Redis did not answer, the server's entry could not be removed"

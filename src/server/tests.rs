@@ -61,6 +61,10 @@ async fn every_part_stops_by_itself_whenever_it_is_asked() {
             HEARTBEAT_INTERVAL,
             parts.heartbeater
         )),
+        start_and_stop(&broker, |parts| Every::new(
+            HEARTBEAT_INTERVAL,
+            parts.block_watch
+        )),
         start_and_stop(&broker, |parts| parts.watcher),
         start_and_stop(&broker, |parts| parts.forwarder),
         start_and_stop(&broker, |parts| parts.recoverer),

@@ -226,6 +226,17 @@ pub(crate) fn workers(host: &str, pid: u32, server_id: &str) -> String {
     format!("{WORKERS}:{{{host}:{pid}:{server_id}}}")
 }
 
+/// HASH in which a server prepares a large change of its hash of [`workers`]. It has the same hash tag, so that the
+/// two can be swapped. A key of rasynq's own.
+pub(crate) fn spare_workers(host: &str, pid: u32, server_id: &str) -> String {
+    format!("rasynq:workers:{{{host}:{pid}:{server_id}}}")
+}
+
+/// The name of a hash of workers for the moment in which it is swapped with its spare one.
+pub(crate) fn while_swapped(spare_workers: &str) -> String {
+    format!("{spare_workers}:swap")
+}
+
 /// LIST of the `SchedulerEntry`s of a scheduler. `scheduler_id` is `host:pid:uuid`. asynq:
 /// `SchedulerEntriesKey`.
 #[cfg_attr(not(test), expect(dead_code, reason = "for the scheduler"))]

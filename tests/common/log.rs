@@ -10,8 +10,9 @@ use super::{DEADLINE, eventually};
 
 /// Collects the log lines of the current thread.
 ///
-/// A test on a current-thread runtime runs completely on this thread. On a multi-thread runtime some
-/// lines would be missing.
+/// A test on a current-thread runtime runs completely on this thread, apart from the heartbeats of servers. The
+/// lines of a server's heartbeats are collected if the capture begins before the server starts. On a
+/// multi-thread runtime some lines would be missing.
 pub struct Log {
     lines: Lines,
     _guard: DefaultGuard,

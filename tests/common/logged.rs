@@ -4,11 +4,13 @@
 //! that looks for the absence of an outdated phrase would always pass.
 
 pub const ACKNOWLEDGEMENT_FAILED: &str = "could not acknowledge tasks";
+pub const BLOCKS_ITS_THREAD: &str = "a handler blocks its thread";
 pub const CLAIM_LOST: &str = "acknowledgement had no effect";
 pub const DROPPED_WHILE_RUNNING: &str = "a running server was dropped";
 pub const EMPTY_MUX: &str = "a mux has no handler";
 pub const FETCH_FAILED: &str = "could not fetch tasks";
 pub const FORWARD_FAILED: &str = "could not forward";
+pub const GIVEN_UP: &str = "its lease is renewed no more";
 pub const GROUP_NOT_JOINED: &str = "cannot join their groups";
 pub const IDS_DROPPED: &str = "dropped";
 pub const LEASE_LOST: &str = "lease was lost";
@@ -20,13 +22,15 @@ pub const TRACKING_UNAVAILABLE: &str = "cannot track the queues";
 pub const UNDECODABLE: &str = "does not decode";
 pub const UNREACHABLE: &str = "no task can reach a handler";
 
-pub const ALL: [&str; 16] = [
+pub const ALL: [&str; 18] = [
     ACKNOWLEDGEMENT_FAILED,
+    BLOCKS_ITS_THREAD,
     CLAIM_LOST,
     DROPPED_WHILE_RUNNING,
     EMPTY_MUX,
     FETCH_FAILED,
     FORWARD_FAILED,
+    GIVEN_UP,
     GROUP_NOT_JOINED,
     IDS_DROPPED,
     LEASE_LOST,

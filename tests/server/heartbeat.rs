@@ -152,3 +152,80 @@ async fn the_health_check_reports_when_redis_is_down_and_when_it_is_back() {
     while receiver.recv().await.unwrap().is_err() {}
     server.shutdown().await;
 }
+
+/// The tasks that a server shows as running.
+async fn shown(world: &World, workers_key: &str) -> usize {
+    let ids: Vec<String> = world.run(&["HKEYS", workers_key]).await;
+    ids.len()
+}
+
+#[tokio::test]
+async fn more_running_tasks_than_one_call_changes_are_shown_and_written_once() {
+    const TASKS: usize = 1_200;
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let tasks = (0..TASKS).map(|n| Task::new("any", "wait").task_id(n.to_string()));
+    let client = world.client().await;
+    for stored in client.enqueue_batch(tasks).await {
+        stored.unwrap();
+    }
+    let server = world.start_with_workers(TASKS, handler.clone()).await;
+    let (server_key, workers_key) = keys_of(&server);
+    handler.has_begun(TASKS).await;
+    eventually("all tasks are shown", DEADLINE, || async {
+        shown(&world, &workers_key).await == TASKS
+    })
+    .await;
+    // The next heartbeats write no task again.
+    let _: String = world.run(&["CONFIG", "RESETSTAT"]).await;
+    eventually("two more heartbeats", DEADLINE, || async {
+        let stats: String = world.run(&["INFO", "commandstats"]).await;
+        let of_entry = stats.lines().find(|line| line.starts_with("cmdstat_setex"));
+        assert!(!stats.contains("cmdstat_hset:"), "{stats}");
+        of_entry.is_some_and(|line| !line.contains("calls=1,"))
+    })
+    .await;
+    handler.release(TASKS - 3);
+    eventually("only three tasks are shown", DEADLINE, || async {
+        shown(&world, &workers_key).await == 3
+    })
+    .await;
+    let ttl: i64 = world.run(&["TTL", &workers_key]).await;
+    assert!((1..=10).contains(&ttl), "{ttl}");
+    let swapped = workers_key.replacen("asynq:", "rasynq:", 1);
+    let ttl: i64 = world.run(&["TTL", &swapped]).await;
+    assert!((1..=30).contains(&ttl), "{ttl}");
+    handler.release(3);
+    handler.is_idle().await;
+    server.shutdown().await;
+    let left: i64 = world
+        .run(&["EXISTS", &server_key, &workers_key, &swapped])
+        .await;
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn running_tasks_that_redis_has_lost_are_shown_again() {
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let client = world.client().await;
+    for id in ["a", "b"] {
+        let task = Task::new("any", "wait").task_id(id);
+        client.enqueue(task).await.unwrap();
+    }
+    let server = world.start(handler.clone()).await;
+    let (_, workers_key) = keys_of(&server);
+    handler.has_begun(2).await;
+    eventually("both are shown", DEADLINE, || async {
+        shown(&world, &workers_key).await == 2
+    })
+    .await;
+    let _: i64 = world.run(&["HDEL", &workers_key, "a"]).await;
+    eventually("both are shown again", DEADLINE, || async {
+        shown(&world, &workers_key).await == 2
+    })
+    .await;
+    handler.release(2);
+    handler.is_idle().await;
+    server.shutdown().await;
+}

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod blocked;
 mod cluster;
 mod exchange;
 mod heartbeat;

@@ -55,22 +55,32 @@ struct Shared {
 impl Broker {
     /// Connects, checks that the server is ready and new enough, and asks for its time.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
-        let link = connection.open().await?;
-        let broker = Self(Arc::new(Shared {
+        let clock = RedisClock::new(clock::both());
+        let broker = Self::on(connection.open().await?, clock);
+        broker.refresh_clock().await;
+        Ok(broker)
+    }
+
+    fn on(link: Link, clock: RedisClock) -> Self {
+        Self(Arc::new(Shared {
             hash_slots_differ: AtomicBool::new(link.is_cluster()),
             link,
             closed: AtomicBool::new(false),
             queue_keys: RwLock::new(HashMap::new()),
             enqueue_calls: CallNames::new(),
-            clock: RedisClock::new(clock::both()),
-        }));
-        broker.refresh_clock().await;
-        Ok(broker)
+            clock,
+        }))
     }
 
     /// Redis' clock.
     pub(crate) fn clock(&self) -> &RedisClock {
         &self.0.clock
+    }
+
+    /// A broker with a connection of its own to the same Redis, on the runtime of the caller.
+    pub(crate) async fn separate(&self) -> Result<Self> {
+        let link = self.link().separate().await?;
+        Ok(Self::on(link, self.clock().clone()))
     }
 
     /// Checks that Redis answers.

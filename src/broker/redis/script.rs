@@ -105,6 +105,7 @@ scripts! {
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "has_message", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "has_message", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "has_message", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
+    SWAP_WORKERS = "swap_workers" (3 keys) uses [];
     WRITE_RESULT = "write_result" (1 keys) uses ["field", "has_message", "owned"];
 }
 

@@ -193,6 +193,13 @@ impl Executor {
             context.end(RunEnded::Canceled);
             return Finish::Aborted;
         }
+        if !run.has_lease() {
+            // The runtime was blocked, so that the run could not start before.
+            context.end(RunEnded::LeaseExpired);
+        }
+        if context.ended() == Some(RunEnded::LeaseExpired) {
+            return ended_by(RunEnded::LeaseExpired);
+        }
         let Started { at, deadline, .. } = run.start(&self.clock);
         let left = time_left(deadline, at);
         if left.is_zero() {
@@ -202,7 +209,8 @@ impl Executor {
         }
         let task = Task::from_message(&run.message);
         let handler = self.handler.run(Run::new(context.clone(), task));
-        let mut handler = pin!(handler.instrument(span.clone()));
+        let handler = pin!(handler.instrument(span.clone()));
+        let mut handler = run.polls.count(handler);
         tokio::select! {
             biased;
             answer = &mut handler => {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::deadline;
+use super::polls::Polls;
 use crate::broker::{ActiveRange, Broker, Claim, LEASE, RedisClock, Str};
 use crate::clock;
 use crate::run::{ResultSink, RunSeed, Slot, TaskContext};
@@ -48,6 +49,8 @@ pub(in crate::server) struct HeldRun {
     pub(in crate::server) message: Arc<TaskMessage>,
     pub(in crate::server) undecodable: Option<DecodeError>,
     started: OnceLock<Started>,
+    /// Shows whether the handler has been in one poll for long.
+    pub(super) polls: Polls,
     /// The handler's view of the run. The server ends the run through it.
     pub(in crate::server) context: TaskContext,
     pub(super) slot: Arc<Slot>,
@@ -65,6 +68,8 @@ pub(in crate::server) struct HeldRun {
 pub(in crate::server) struct Started {
     pub(in crate::server) at: DateTime<Utc>,
     pub(in crate::server) deadline: DateTime<Utc>,
+    /// The deadline by the monotonic clock. `None`: it is too far away.
+    pub(in crate::server) ends_by: Option<Instant>,
     /// The same as `at`, by the monotonic clock.
     since: Instant,
 }
@@ -141,6 +146,7 @@ impl HeldRun {
             refused: AtomicBool::new(false),
             undecodable,
             started: OnceLock::new(),
+            polls: Polls::default(),
             context,
             slot,
             lease: Lease::granted(task.sent_at),
@@ -156,6 +162,7 @@ impl HeldRun {
         *self.started.get_or_init(|| Started {
             at,
             deadline,
+            ends_by: since.checked_add(deadline::time_left(deadline, at)),
             since,
         })
     }
@@ -163,6 +170,11 @@ impl HeldRun {
     /// `None`: the run has not started.
     pub(in crate::server) fn started(&self) -> Option<Started> {
         self.started.get().copied()
+    }
+
+    /// The number of the poll in which the handler is now. `None`: it is in none.
+    pub(in crate::server) fn current_poll(&self) -> Option<u64> {
+        self.polls.current()
     }
 
     /// Whether the lease is certainly valid, so that no other server can have the task.
@@ -282,6 +294,18 @@ impl HeldRuns {
     /// All runs that are held now, in the order in which their tasks arrived.
     pub(in crate::server) fn all(&self) -> Vec<Arc<HeldRun>> {
         self.lock().runs.values().cloned().collect()
+    }
+
+    /// The runs whose handlers are in a poll now, each with the number of the poll.
+    pub(in crate::server) fn in_a_poll(&self) -> Vec<(Arc<HeldRun>, u64)> {
+        let state = self.lock();
+        let runs = state.runs.values();
+        runs.filter_map(|run| Some((Arc::clone(run), run.current_poll()?)))
+            .collect()
+    }
+
+    pub(in crate::server) fn is_empty(&self) -> bool {
+        self.lock().runs.is_empty()
     }
 
     /// Where in *active* these runs are expected. It is computed from the runs of this server in all

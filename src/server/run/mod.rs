@@ -3,6 +3,7 @@
 mod deadline;
 mod executor;
 mod held;
+mod polls;
 
 pub(super) use executor::Executor;
 pub(super) use held::{FetchedTask, HeldRun, HeldRuns};

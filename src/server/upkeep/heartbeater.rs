@@ -1,41 +1,45 @@
 //! Renews the leases of held runs, and shows this server to asynqmon. asynq: `heartbeater`.
 //!
-//! It owns the server's entry: the keys `asynq:servers:{…}` and `asynq:workers:{…}` of this server. The
-//! entry is written while the leases are renewed. A write may take 4 s at most, so it delays the next
+//! The server's entry is written while the leases are renewed. A write may take 4 s at most, so it delays the next
 //! renewal by 4 s at most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::block_watch::RuntimeProbe;
+use super::server_entry::ServerEntry;
 use crate::background::Periodic;
 use crate::broker::Broker;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunEnded;
-use crate::server::identity::Identity;
 use crate::server::run::{HeldRun, HeldRuns};
-use crate::wire::{self, ServerInfo, WorkerInfo};
 
-/// How long a server counts as alive after its last heartbeat.
-const TTL_SECS: i64 = 10;
 /// How long writing the server's entry may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
+/// A handler that has not ended this long after its deadline and its grace blocks its thread, or is stuck in a
+/// poll in another way: nothing can end it.
+const OVERDUE: Duration = Duration::from_secs(10);
+/// A runtime that has not polled any tokio task for this long, although no run is within its time, is stuck.
+const STUCK: Duration = Duration::from_secs(60);
 /// The most leases that one call renews.
 const MAX_RENEWALS: usize = 500;
-/// The most bytes of a payload that asynqmon is shown for a running task.
-const MAX_SHOWN_PAYLOAD: usize = 4 << 10;
 
 pub(in crate::server) struct Heartbeater {
     pub(in crate::server) broker: Broker,
-    pub(in crate::server) identity: Arc<Identity>,
+    pub(in crate::server) entry: ServerEntry,
     /// Fires when the server fetches no more tasks.
     pub(in crate::server) stopped: CancellationToken,
     pub(in crate::server) held: Arc<HeldRuns>,
+    pub(in crate::server) runtime: Arc<RuntimeProbe>,
+    pub(in crate::server) cancel_grace: Duration,
+    /// The numbers of the held runs whose leases are renewed no more.
+    pub(in crate::server) given_up: HashSet<u64>,
 }
 
 impl Periodic for Heartbeater {
@@ -44,12 +48,12 @@ impl Periodic for Heartbeater {
 
     async fn pass(&mut self) -> Result<()> {
         let runs = self.held.all();
+        self.give_up_stuck(&runs);
+        let stopped = self.stopped.is_cancelled();
+        let write = self.entry.write(&self.broker, &runs, stopped);
         let (renewed, written) = join(
-            self.renew_leases(&runs),
-            timeout(
-                WRITE_TIMEOUT,
-                self.broker.while_refreshing_clock(self.write_state(&runs)),
-            ),
+            renew_leases(&self.broker, &runs, &self.given_up),
+            timeout(WRITE_TIMEOUT, self.broker.while_refreshing_clock(write)),
         )
         .await;
         let late = || {
@@ -63,93 +67,104 @@ impl Periodic for Heartbeater {
 
     /// Removes the server's entry.
     async fn finish(&mut self) {
-        let Identity {
-            server_key,
-            workers_key,
-            ..
-        } = &*self.identity;
-        let cleared = self.broker.clear_server_state(server_key, workers_key);
-        if let Err(error) = cleared.await {
+        if let Err(error) = self.entry.clear(&self.broker).await {
             tracing::warn!(%error, "could not remove the server's entry, it will expire");
         }
     }
 }
 
 impl Heartbeater {
-    /// Renews the valid leases, and ends the runs that have lost theirs.
-    async fn renew_leases(&self, runs: &[Arc<HeldRun>]) -> Result<()> {
-        let mut by_queue: BTreeMap<usize, Vec<&HeldRun>> = BTreeMap::new();
-        for run in runs {
-            if run.has_lease() {
-                by_queue.entry(run.queue.index).or_default().push(run);
-            } else {
-                end_without_lease(run);
+    /// Finds the runs that nothing in this process will end. Their leases are renewed no more: a deadlock must not
+    /// keep a task for ever.
+    ///
+    /// A started run is given up some time after its deadline. Other runs depend on the server's runtime: they wait
+    /// for their start, or their acknowledgement waits for its call. They are given up if the runtime is stuck and
+    /// no run is within its time.
+    fn give_up_stuck(&mut self, runs: &[Arc<HeldRun>]) {
+        let now = clock::monotonic();
+        let limits: Vec<_> = runs.iter().map(|run| self.limit_of(run)).collect();
+        let in_time =
+            |limit: &Limit| matches!(limit, Limit::At(at) if at.is_none_or(|at| now < at));
+        let is_stuck = self.runtime.silent_since().is_some_and(|since| {
+            now.saturating_duration_since(since) >= STUCK && !limits.iter().any(in_time)
+        });
+        let mut given_up = HashSet::new();
+        for (run, limit) in runs.iter().zip(&limits) {
+            let keeps = match limit {
+                Limit::At(_) => in_time(limit),
+                Limit::OfRuntime => !is_stuck,
+            };
+            if keeps {
+                continue;
             }
+            if !self.given_up.contains(&run.number) {
+                tracing::error!(
+                    task_id = &*run.id,
+                    task_type = run.message.r#type,
+                    queue = run.queue.name(),
+                    "a run does not end although its time is over, its lease is renewed no more"
+                );
+            }
+            given_up.insert(run.number);
         }
-        // All calls are sent at once, so that a queue without an answer delays no other queue.
-        let batches = by_queue.values().flat_map(|runs| runs.chunks(MAX_RENEWALS));
-        let renewed = join_all(batches.map(|batch| self.renew(batch))).await;
-        renewed.into_iter().fold(Ok(()), Result::and)
+        self.given_up = given_up;
     }
 
-    /// Renews the leases of runs of one queue.
-    async fn renew(&self, runs: &[&HeldRun]) -> Result<()> {
-        let sent_at = clock::monotonic();
-        let claims: Vec<_> = runs
-            .iter()
-            .map(|run| (run.id.clone(), run.owner.clone()))
-            .collect();
-        let renewed = self.broker.extend_leases(&runs[0].queue.keys, &claims);
-        for (run, renewed) in runs.iter().zip(renewed.await?) {
-            if renewed {
-                run.lease_renewed(sent_at);
-            } else {
-                end_without_lease(run);
+    fn limit_of(&self, run: &HeldRun) -> Limit {
+        match run.started() {
+            Some(started) if !run.has_finished() => {
+                let overdue = |at: Instant| at.checked_add(self.cancel_grace + OVERDUE);
+                Limit::At(started.ends_by.and_then(overdue))
             }
+            _ => Limit::OfRuntime,
         }
-        Ok(())
-    }
-
-    async fn write_state(&self, runs: &[Arc<HeldRun>]) -> Result<()> {
-        let Identity {
-            info,
-            server_key,
-            workers_key,
-        } = &*self.identity;
-        let running = runs.iter().filter(|run| !run.has_finished());
-        let workers: Vec<_> = running
-            .filter_map(|run| Some((run.id.clone(), wire::encode(&worker_info(info, run)?))))
-            .collect();
-        let server = ServerInfo {
-            status: match self.stopped.is_cancelled() {
-                true => "stopped".to_owned(),
-                false => "active".to_owned(),
-            },
-            active_worker_count: i32::try_from(workers.len()).unwrap_or(i32::MAX),
-            ..info.clone()
-        };
-        let (server, now) = (wire::encode(&server), self.broker.clock().now());
-        self.broker
-            .write_server_state(server_key, workers_key, server, workers, TTL_SECS, now)
-            .await
     }
 }
 
-/// What asynqmon shows of a run. `None`: the run has not started.
-fn worker_info(server: &ServerInfo, run: &HeldRun) -> Option<WorkerInfo> {
-    let started = run.started()?;
-    let payload = &run.message.payload;
-    Some(WorkerInfo {
-        host: server.host.clone(),
-        pid: server.pid,
-        server_id: server.server_id.clone(),
-        task_id: run.id.to_string(),
-        task_type: run.message.r#type.clone(),
-        task_payload: payload.slice(..payload.len().min(MAX_SHOWN_PAYLOAD)),
-        queue: run.queue.name().to_owned(),
-        start_time: Some(started.at.into()),
-        deadline: Some(started.deadline.into()),
-    })
+/// Renews the valid leases, and ends the runs that have lost theirs.
+async fn renew_leases(
+    broker: &Broker,
+    runs: &[Arc<HeldRun>],
+    given_up: &HashSet<u64>,
+) -> Result<()> {
+    let mut by_queue: BTreeMap<usize, Vec<&HeldRun>> = BTreeMap::new();
+    for run in runs {
+        if !run.has_lease() {
+            end_without_lease(run);
+        } else if !given_up.contains(&run.number) {
+            by_queue.entry(run.queue.index).or_default().push(run);
+        }
+    }
+    // All calls are sent at once, so that a queue without an answer delays no other queue.
+    let batches = by_queue.values().flat_map(|runs| runs.chunks(MAX_RENEWALS));
+    let renewed = join_all(batches.map(|batch| renew(broker, batch))).await;
+    renewed.into_iter().fold(Ok(()), Result::and)
+}
+
+/// Renews the leases of runs of one queue.
+async fn renew(broker: &Broker, runs: &[&HeldRun]) -> Result<()> {
+    let sent_at = clock::monotonic();
+    let claims: Vec<_> = runs
+        .iter()
+        .map(|run| (run.id.clone(), run.owner.clone()))
+        .collect();
+    let renewed = broker.extend_leases(&runs[0].queue.keys, &claims);
+    for (run, renewed) in runs.iter().zip(renewed.await?) {
+        if renewed {
+            run.lease_renewed(sent_at);
+        } else {
+            end_without_lease(run);
+        }
+    }
+    Ok(())
+}
+
+/// Until when a run may take.
+enum Limit {
+    /// Until this time; `None`: for ever.
+    At(Option<Instant>),
+    /// As long as the server's runtime works.
+    OfRuntime,
 }
 
 /// Ends a run that has lost its lease. If the handler has finished already, nothing is done: Redis checks

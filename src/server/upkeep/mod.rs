@@ -1,16 +1,22 @@
 //! The services that do not run tasks: they renew leases, move, recover and delete tasks, listen for
-//! cancellations, and check Redis. One service in each file.
+//! cancellations, watch for blocked threads, and check Redis. One service in each file.
 
+mod block_watch;
 mod forwarder;
 mod health_checker;
 mod heartbeater;
 mod janitor;
+mod lease_thread;
 mod recoverer;
+mod server_entry;
 mod subscriber;
 
+pub(super) use block_watch::{BlockWatch, RuntimeProbe};
 pub(super) use forwarder::Forwarder;
 pub(super) use health_checker::HealthChecker;
 pub(super) use heartbeater::Heartbeater;
 pub(super) use janitor::Janitor;
+pub(super) use lease_thread::LeaseThread;
 pub(super) use recoverer::Recoverer;
+pub(super) use server_entry::ServerEntry;
 pub(super) use subscriber::Subscriber;

@@ -20,8 +20,8 @@ async fn a_set_of_queues_of_a_wrong_type_refuses_every_new_task_and_stores_none(
 async fn sets_of_servers_of_a_wrong_type_stop_no_task() {
     let world = World::new().await;
     let handler = Scripted::new();
-    let server = world.start(handler.clone()).await;
     let log = Log::capture();
+    let server = world.start(handler.clone()).await;
     for set in ["asynq:servers", "asynq:workers"] {
         let _: String = world.run(&["SET", set, "wrong"]).await;
     }
