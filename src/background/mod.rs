@@ -8,8 +8,10 @@ mod backoff;
 mod service;
 mod signals;
 mod thread;
+mod turns;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use service::{Every, Periodic, Service, ServiceHandle, Services};
 pub(crate) use signals::Signals;
 pub(crate) use thread::ServiceThread;
+pub(crate) use turns::Turns;

@@ -22,7 +22,7 @@ pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
 pub(crate) use redis::{Broker, Changes, Subscription};
 pub(crate) use redis_clock::RedisClock;
-pub(crate) use signal::{Report, Signal};
+pub(crate) use signal::{DelayedSet, Report, Signal};
 pub(crate) use stored::{ExpiredLeases, StoredTask};
 
 /// A string whose clones share its bytes.

@@ -1,5 +1,16 @@
 //! What Redis notifies a server of, and what the server reports so that it is notified again.
 
+/// One of the two sets of a queue in which the score of a task is the time when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum DelayedSet {
+    Scheduled,
+    Retry,
+}
+
+impl DelayedSet {
+    pub(crate) const ALL: [Self; 2] = [Self::Scheduled, Self::Retry];
+}
+
 /// What a notification or a read means for a server. A queue is given by its index among the tracked
 /// queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +19,7 @@ pub(crate) enum Signal {
     Ready(usize),
     /// The time at which the queue's first scheduled or retried task is due (unix ms).
     /// `None`: there is no such task.
-    Due(usize, Option<i64>),
+    Due(usize, DelayedSet, Option<i64>),
     /// The time at which the retention of the queue's first completed task ends (unix ms).
     /// `None`: there is no such task.
     Expires(usize, Option<i64>),
@@ -27,8 +38,8 @@ pub(crate) enum Report {
         /// The fetch got no task at all.
         empty_fetch: bool,
     },
-    /// The due tasks of a queue were forwarded.
-    Forwarded { queue: usize },
+    /// The due tasks of a delayed set were forwarded.
+    Forwarded { queue: usize, set: DelayedSet },
     /// The completed tasks whose retention has ended were deleted from a queue.
     Cleaned { queue: usize },
 }

@@ -168,6 +168,7 @@ impl Parts {
                     broker: broker(),
                     queues,
                     wakeups,
+                    interval: config.janitor_interval,
                     batch_size: config.janitor_batch_size,
                 },
             ),

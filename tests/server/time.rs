@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 use rasynq::{CancelPolicy, RetryDelay, Task, TaskContext};
 use tokio::sync::mpsc;
 
-use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key};
+use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key, queue_key};
 
 fn task(payload: &str) -> Task {
     Task::new("any", payload.to_owned()).task_id("task")
@@ -219,6 +219,77 @@ async fn many_due_tasks_are_forwarded_together_oldest_first() {
     assert_eq!(first, "000");
     assert_eq!(world.fields("000").await, ["msg", "pending_since", "state"]);
     world.assert_consistent().await;
+    server.shutdown().await;
+}
+
+/// Stores many tasks of a queue in one of its sorted sets. Their scores are in the past.
+async fn store_many(world: &World, queue: &str, set: &str, tasks: usize) {
+    const STORE: &str = "for n = 1, tonumber(ARGV[2]) do
+        redis.call('HSET', KEYS[2] .. n, 'msg', '', 'state', ARGV[1])
+        redis.call('ZADD', KEYS[1], n, n) end";
+    let keys = [queue_key(queue, set), queue_key(queue, "t:")];
+    let words = [
+        "EVAL",
+        STORE,
+        "2",
+        &keys[0],
+        &keys[1],
+        set,
+        &tasks.to_string(),
+    ];
+    let _: Option<String> = world.run(&words).await;
+}
+
+async fn paused(world: &World, queue: &str) {
+    world.inspector().await.pause_queue(queue).await.unwrap();
+}
+
+#[tokio::test]
+async fn many_due_tasks_of_one_queue_do_not_make_another_queues_due_task_late() {
+    let world = World::new().await;
+    store_many(&world, "many", "scheduled", 50_000).await;
+    paused(&world, "many").await;
+    let due = Task::new("any", "ok").task_id("due").process_in(HOUR);
+    world.client().await.enqueue(due).await.unwrap();
+    world.make_due("scheduled", "due").await;
+    let handler = Scripted::new();
+    let server = world.server().queue("many", 9).queue("default", 1);
+    let server = server.start(handler.clone()).await.unwrap();
+    handler.has_begun(1).await;
+    let left: usize = world.run(&["ZCARD", &queue_key("many", "scheduled")]).await;
+    assert!(left > 25_000, "{left}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn many_due_scheduled_tasks_do_not_make_a_due_retry_late() {
+    let world = World::new().await;
+    store_many(&world, "default", "scheduled", 50_000).await;
+    store_many(&world, "default", "retry", 1).await;
+    paused(&world, "default").await;
+    let server = world.start(Scripted::new()).await;
+    eventually("the retry is pending", DEADLINE, || async {
+        world.scores("retry").await.is_empty()
+    })
+    .await;
+    let left: usize = world.run(&["ZCARD", &key("scheduled")]).await;
+    assert!(left > 25_000, "{left}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn many_expired_results_of_one_queue_do_not_keep_those_of_another() {
+    let world = World::new().await;
+    store_many(&world, "many", "completed", 50_000).await;
+    store_many(&world, "default", "completed", 1).await;
+    let server = world.server().queue("many", 9).queue("default", 1);
+    let server = server.start(Scripted::new()).await.unwrap();
+    eventually("the other queue's is deleted", DEADLINE, || async {
+        world.scores("completed").await.is_empty()
+    })
+    .await;
+    let left: usize = world.run(&["ZCARD", &queue_key("many", "completed")]).await;
+    assert!(left > 25_000, "{left}");
     server.shutdown().await;
 }
 

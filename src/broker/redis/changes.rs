@@ -20,9 +20,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::queue_watch::{Contents, DELAYED_SETS, QueueWatch, Read, Role};
+use super::queue_watch::{Contents, QueueWatch, Read, Role};
 use super::{Broker, reply};
-use crate::broker::{Report, Signal};
+use crate::broker::{DelayedSet, Report, Signal};
 use crate::clock;
 use crate::connection::{Owned, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
@@ -156,10 +156,8 @@ impl Changes {
                 self.read(queue, read);
             }
             Report::Cleaned { queue } => self.read(queue, Some(Read::now(Role::Completed))),
-            Report::Forwarded { queue } => {
-                for role in DELAYED_SETS {
-                    self.read(queue, Some(Read::after_a_change(role)));
-                }
+            Report::Forwarded { queue, set } => {
+                self.read(queue, Some(Read::after_a_change(Role::Delayed(set))));
             }
         }
     }
@@ -228,7 +226,11 @@ impl Changes {
 
     fn read_all_sets(&mut self) {
         for queue in 0..self.queues.len() {
-            for role in DELAYED_SETS.into_iter().chain([Role::Completed]) {
+            for role in DelayedSet::ALL
+                .map(Role::Delayed)
+                .into_iter()
+                .chain([Role::Completed])
+            {
                 self.read(queue, Some(Read::now(role)));
             }
         }
@@ -284,8 +286,8 @@ impl TrackingConnection {
         match role {
             Role::Pending => self.exists(queue.pending()).await,
             Role::Paused => self.exists(queue.paused()).await,
-            Role::Scheduled => self.first_score(queue.scheduled()).await,
-            Role::Retry => self.first_score(queue.retry()).await,
+            Role::Delayed(DelayedSet::Scheduled) => self.first_score(queue.scheduled()).await,
+            Role::Delayed(DelayedSet::Retry) => self.first_score(queue.retry()).await,
             Role::Completed => self.first_score(queue.completed()).await,
         }
     }
@@ -346,8 +348,8 @@ fn roles(queues: &[QueueKeys]) -> HashMap<String, (usize, Role)> {
         for (role, key) in [
             (Role::Pending, queue.pending()),
             (Role::Paused, queue.paused()),
-            (Role::Scheduled, queue.scheduled()),
-            (Role::Retry, queue.retry()),
+            (Role::Delayed(DelayedSet::Scheduled), queue.scheduled()),
+            (Role::Delayed(DelayedSet::Retry), queue.retry()),
             (Role::Completed, queue.completed()),
         ] {
             roles.insert(key.to_owned(), (index, role));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::broker::Signal;
+use crate::broker::{DelayedSet, Signal};
 use crate::clock;
 
 /// The first and the longest pause before a server subscribes to a queue again, after empty fetches in a
@@ -18,13 +18,9 @@ const CHANGED_SET_PAUSE: Duration = Duration::from_millis(20);
 pub(super) enum Role {
     Pending,
     Paused,
-    Scheduled,
-    Retry,
+    Delayed(DelayedSet),
     Completed,
 }
-
-/// The delayed sets. The score of a task is the time when it is due.
-pub(super) const DELAYED_SETS: [Role; 2] = [Role::Scheduled, Role::Retry];
 
 /// A key to read, after a pause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,11 +111,9 @@ impl QueueWatch {
                 let at = at.map(millis);
                 Some(Signal::Expires(queue, at))
             }
-            (Role::Scheduled | Role::Retry, Contents::FirstScore(at)) => {
-                self.first_due[usize::from(role == Role::Retry)] = at;
-                let first = self.first_due.iter().flatten().min();
-                let at = first.map(|at| millis(*at));
-                Some(Signal::Due(queue, at))
+            (Role::Delayed(set), Contents::FirstScore(at)) => {
+                self.first_due[set as usize] = at;
+                Some(Signal::Due(queue, set, at.map(millis)))
             }
             _ => None,
         }
@@ -134,7 +128,7 @@ impl QueueWatch {
                 self.paused = false;
                 (Some(self.ready(queue)), None)
             }
-            Role::Scheduled | Role::Retry => (None, Some(Read::after_a_change(role))),
+            Role::Delayed(_) => (None, Some(Read::after_a_change(role))),
             // A time in the past: the janitor's next pass looks at this queue.
             Role::Completed => (Some(Signal::Expires(queue, Some(0))), None),
         }
@@ -285,28 +279,26 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_of_scheduled_and_retry_is_due_first_by_our_clock() {
+    fn each_delayed_set_has_a_first_due_time_of_its_own() {
         let mut watch = QueueWatch::default();
-        let score = |at| Contents::FirstScore(Some(at));
-        let due = |at| Some(Signal::Due(2, Some(at)));
-        assert_eq!(watch.on_contents(2, Role::Retry, score(100)), due(100_000));
-        assert_eq!(
-            watch.on_contents(2, Role::Scheduled, score(90)),
-            due(90_000)
-        );
+        let [scheduled, retry] = DelayedSet::ALL;
+        for (set, score) in [(retry, 100), (scheduled, 90)] {
+            let signal =
+                watch.on_contents(2, Role::Delayed(set), Contents::FirstScore(Some(score)));
+            assert_eq!(signal, Some(Signal::Due(2, set, Some(score * 1000))));
+        }
         assert_eq!(watch.delayed_sets(), 2);
         let none = Contents::FirstScore(None);
-        assert_eq!(watch.on_contents(2, Role::Scheduled, none), due(100_000));
-        let signal = watch.on_contents(2, Role::Retry, none);
-        assert_eq!(signal, Some(Signal::Due(2, None)));
-        assert_eq!(watch.delayed_sets(), 0);
+        let signal = watch.on_contents(2, Role::Delayed(retry), none);
+        assert_eq!(signal, Some(Signal::Due(2, retry, None)));
+        assert_eq!(watch.delayed_sets(), 1);
     }
 
     #[test]
     fn a_changed_delayed_set_is_read_again_after_a_pause() {
         let mut watch = QueueWatch::default();
-        for role in DELAYED_SETS {
-            let (signal, read) = watch.on_change(0, role);
+        for set in DelayedSet::ALL {
+            let (signal, read) = watch.on_change(0, Role::Delayed(set));
             assert_eq!(signal, None);
             assert_eq!(read.expect("a read").after, CHANGED_SET_PAUSE);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -56,48 +56,53 @@ impl Service for Restorer {
 
     /// After the stop, there is one more search for each fetch that is left.
     async fn run(mut self, stop: CancellationToken) {
-        let mut searches: Vec<Search> = Vec::new();
+        // A search without an answer does not hold up the others.
+        let mut searches = FuturesUnordered::new();
         loop {
-            let next_at = searches.iter().map(|search| search.next_at).min();
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(fetch) = self.lost.recv() => searches.push(Search::new(fetch, clock::monotonic())),
-                () = clock::sleep_until(next_at) => {
-                    let now = clock::monotonic();
-                    searches.retain(|search| search.is_wanted(now));
-                    let due = searches.iter_mut().filter(|search| search.next_at <= now);
-                    join_all(due.map(|search| self.search(search))).await;
+                Some(fetch) = self.lost.recv() => {
+                    let search = Search::new(fetch, clock::monotonic());
+                    searches.push(search_often(&self.broker, search, &stop));
                 }
+                Some(()) = searches.next(), if !searches.is_empty() => {}
             }
         }
-        let now = clock::monotonic();
         while let Ok(fetch) = self.lost.try_recv() {
-            searches.push(Search::new(fetch, now));
+            let search = Search::new(fetch, clock::monotonic());
+            searches.push(search_often(&self.broker, search, &stop));
         }
-        searches.retain(|search| search.is_wanted(now));
-        join_all(searches.iter_mut().map(|search| self.search(search))).await;
+        while searches.next().await.is_some() {}
     }
 }
 
-impl Restorer {
-    /// Searches once for the tasks of a fetch.
-    async fn search(&self, search: &mut Search) {
-        let queue = &search.fetch.queue;
-        match self.broker.restore_fetch(queue, &search.fetch.owner).await {
-            Ok(tasks) => {
-                if tasks > 0 {
-                    tracing::info!(
-                        queue = queue.queue(),
-                        tasks,
-                        "restored the tasks of a fetch whose reply was lost"
-                    );
-                }
-                search.has_succeeded(clock::monotonic());
+/// Searches for the tasks of a fetch after each of the pauses. After the stop, there is one more search.
+async fn search_often(broker: &Broker, mut search: Search, stop: &CancellationToken) {
+    let mut is_last = false;
+    while !is_last && search.is_wanted(clock::monotonic()) {
+        let pause = tokio::time::sleep_until(search.next_at);
+        is_last = stop.run_until_cancelled(pause).await.is_none();
+        search_once(broker, &mut search).await;
+    }
+}
+
+/// Searches once for the tasks of a fetch.
+async fn search_once(broker: &Broker, search: &mut Search) {
+    let queue = &search.fetch.queue;
+    match broker.restore_fetch(queue, &search.fetch.owner).await {
+        Ok(tasks) => {
+            if tasks > 0 {
+                tracing::info!(
+                    queue = queue.queue(),
+                    tasks,
+                    "restored the tasks of a fetch whose reply was lost"
+                );
             }
-            Err(error) => {
-                tracing::debug!(queue = queue.queue(), %error, "the search for the tasks of a lost fetch failed");
-                search.has_failed(clock::monotonic());
-            }
+            search.has_succeeded(clock::monotonic());
+        }
+        Err(error) => {
+            tracing::debug!(queue = queue.queue(), %error, "the search for the tasks of a lost fetch failed");
+            search.has_failed(clock::monotonic());
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 pub(super) use watcher::Watcher;
 
 use super::fetch::Gates;
-use crate::broker::Report;
+use crate::broker::{DelayedSet, Report};
 
 /// The due and expiry times of all queues, whether Redis notifies this server, and the channel for reports
 /// to the watcher. Queues are given by their index.
@@ -31,8 +31,8 @@ pub(super) struct Wakeups {
 /// Times in unix milliseconds by Redis' clock. `None`: no such task is known.
 #[derive(Clone)]
 struct QueueTimes {
-    /// When the first scheduled or retried task is due.
-    due_ms: Option<i64>,
+    /// When the first task of each delayed set is due.
+    due_ms: [Option<i64>; 2],
     /// When the retention of the first completed task ends. 0: the queue has not been read yet, so
     /// the janitor asks it.
     expiry_ms: Option<i64>,
@@ -46,7 +46,7 @@ impl Wakeups {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Report>) {
         let (reports, receiver) = mpsc::unbounded_channel();
         let unknown = QueueTimes {
-            due_ms: None,
+            due_ms: [None; 2],
             expiry_ms: Some(0),
         };
         let wakeups = Self {
@@ -85,10 +85,10 @@ impl Wakeups {
         });
     }
 
-    /// The due tasks of a queue were forwarded. The next due time will come from the watcher.
-    pub(super) fn forwarded(&self, queue: usize) {
-        self.set_due(queue, None);
-        self.report(Report::Forwarded { queue });
+    /// The due tasks of a delayed set were forwarded. The next due time will come from the watcher.
+    pub(super) fn forwarded(&self, queue: usize, set: DelayedSet) {
+        self.set_due(queue, set, None);
+        self.report(Report::Forwarded { queue, set });
     }
 
     /// The completed tasks whose retention has ended were deleted from a queue. The next expiry time will
@@ -105,8 +105,8 @@ impl Wakeups {
         }
     }
 
-    pub(super) fn set_due(&self, queue: usize, at_ms: Option<i64>) {
-        self.times()[queue].due_ms = at_ms;
+    fn set_due(&self, queue: usize, set: DelayedSet, at_ms: Option<i64>) {
+        self.times()[queue].due_ms[set as usize] = at_ms;
         self.due_changed.notify_one();
     }
 
@@ -114,12 +114,13 @@ impl Wakeups {
         self.times()[queue].expiry_ms = at_ms;
     }
 
-    /// The queue whose next task is due first, and the time.
-    pub(super) fn first_due(&self) -> Option<(usize, i64)> {
+    /// For each delayed set with tasks: when its first task is due.
+    pub(super) fn due_times(&self) -> Vec<(usize, DelayedSet, i64)> {
         let times = self.times();
-        let due = times.iter().enumerate();
-        due.filter_map(|(queue, times)| Some((queue, times.due_ms?)))
-            .min_by_key(|(_, at_ms)| *at_ms)
+        let sets = times.iter().enumerate().flat_map(|(queue, times)| {
+            DelayedSet::ALL.map(|set| Some((queue, set, times.due_ms[set as usize]?)))
+        });
+        sets.flatten().collect()
     }
 
     /// Waits until the first due time may have changed, or tracking has begun or ended.
@@ -147,14 +148,16 @@ mod tests {
     }
 
     #[test]
-    fn the_first_due_time_of_all_queues_counts() {
+    fn each_delayed_set_has_its_due_time_until_it_was_forwarded() {
         let (wakeups, _reports) = wakeups(3);
-        assert_eq!(wakeups.first_due(), None);
-        wakeups.set_due(0, Some(300));
-        wakeups.set_due(2, Some(200));
-        assert_eq!(wakeups.first_due(), Some((2, 200)));
-        wakeups.forwarded(2);
-        assert_eq!(wakeups.first_due(), Some((0, 300)));
+        let [scheduled, retry] = DelayedSet::ALL;
+        assert_eq!(wakeups.due_times(), []);
+        wakeups.set_due(0, retry, Some(300));
+        wakeups.set_due(2, scheduled, Some(200));
+        let both = [(0, retry, 300), (2, scheduled, 200)];
+        assert_eq!(wakeups.due_times(), both);
+        wakeups.forwarded(2, scheduled);
+        assert_eq!(wakeups.due_times(), both[..1]);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Watcher {
             tokio::select! {
                 signal = changes.next() => match signal? {
                     Signal::Ready(queue) => self.gates.open(queue),
-                    Signal::Due(queue, at_ms) => self.wakeups.set_due(queue, at_ms),
+                    Signal::Due(queue, set, at_ms) => self.wakeups.set_due(queue, set, at_ms),
                     Signal::Expires(queue, at_ms) => self.wakeups.set_expiry(queue, at_ms),
                     Signal::Reset => return Ok(()),
                 },
