@@ -286,9 +286,10 @@ impl TrackingConnection {
         match role {
             Role::Pending => self.exists(queue.pending()).await,
             Role::Paused => self.exists(queue.paused()).await,
-            Role::Delayed(DelayedSet::Scheduled) => self.first_score(queue.scheduled()).await,
-            Role::Delayed(DelayedSet::Retry) => self.first_score(queue.retry()).await,
-            Role::Completed => self.first_score(queue.completed()).await,
+            // The forwarder meets the error too, and tries again after pauses.
+            Role::Delayed(DelayedSet::Scheduled) => self.first_score(queue.scheduled(), 0).await,
+            Role::Delayed(DelayedSet::Retry) => self.first_score(queue.retry(), 0).await,
+            Role::Completed => self.first_score(queue.completed(), i64::MAX).await,
         }
     }
 
@@ -301,7 +302,8 @@ impl TrackingConnection {
         Ok(Contents::Exists(found > 0))
     }
 
-    async fn first_score(&self, key: &str) -> Result<Contents> {
+    /// `unreadable`: the score to assume if Redis refuses to read the key.
+    async fn first_score(&self, key: &str, unreadable: i64) -> Result<Contents> {
         let first: Result<Vec<Value>> = self
             .client
             .zrange(key, 0, 0, None, false, None, true)
@@ -311,7 +313,7 @@ impl TrackingConnection {
             // A key of a wrong type must not stop the tracking of other keys.
             Err(error) if !error.is_transient() => {
                 tracing::warn!(key, %error, "cannot track a sorted set");
-                Ok(Contents::FirstScore(None))
+                Ok(Contents::FirstScore(Some(unreadable)))
             }
             first => Ok(Contents::FirstScore(reply::score(first?))),
         }
