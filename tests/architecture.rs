@@ -65,7 +65,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "server/running",
         &[
             "server/identity",
-            "server/run/held",
+            "server/run",
             "server/upkeep/lease_thread",
         ],
     ),

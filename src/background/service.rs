@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::guard::CaughtPanic;
+
+/// How long an aborted service may take to end.
+const LAST_POLL: Duration = Duration::from_millis(500);
 
 /// A part that works in the background until it is asked to stop.
 pub(crate) trait Service: Send + 'static {
@@ -139,7 +142,8 @@ impl ServiceHandle {
             return true;
         }
         self.task.abort();
-        self.ended().await;
+        // A service cannot end while all threads of the runtime are blocked.
+        let _ = timeout(LAST_POLL, self.ended()).await;
         false
     }
 }

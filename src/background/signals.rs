@@ -1,9 +1,263 @@
-//! The signals that `serve` reacts to. asynq: `signals_unix.go`.
+//! The signals that `serve` reacts to, and the watchdog of its shutdown. asynq: `signals_unix.go`.
+//!
+//! One thread of the process listens to them, on a tokio runtime of its own. So a signal counts even if
+//! handlers block all threads of the program's runtime, and the process ends even if that runtime cannot.
 
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Listeners for the signals of this process.
-pub(crate) struct Signals {
+/// The exit code of a process that the watchdog ends.
+const EXIT_OVERDUE: i32 = 70;
+/// How long the end of the program's runtime may wait for handlers.
+const LAST_HANDLERS: Duration = Duration::from_secs(2);
+
+static WATCH: LazyLock<Watch> = LazyLock::new(Watch::default);
+
+/// The signals of one `serve`. While this value exists, SIGTERM and SIGINT shut its server down.
+pub(crate) struct Signals(Arc<Served>);
+
+struct Served {
+    /// SIGTSTP was received.
+    stop: CancellationToken,
+    /// SIGTERM or SIGINT was received.
+    shutdown: CancellationToken,
+    /// How long the shutdown may take.
+    limit: Duration,
+}
+
+/// What the thread watches.
+#[derive(Default)]
+struct Watch {
+    state: Mutex<WatchState>,
+    /// There may be an earlier deadline.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct WatchState {
+    has_thread: bool,
+    served: Vec<Arc<Served>>,
+    /// When the shutdowns that have begun must be over.
+    overdue_at: Option<Instant>,
+    /// The runs whose handlers hold up the end of a runtime, and until when they may.
+    last_runs: Vec<(TaskTracker, Instant)>,
+}
+
+impl Signals {
+    /// Starts to listen. A shutdown may take this long after its signal.
+    pub(crate) fn listen(limit: Duration) -> Result<Self> {
+        let served = Arc::new(Served {
+            stop: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
+            limit,
+        });
+        let mut state = WATCH.lock();
+        if !state.has_thread {
+            start_thread()?;
+            state.has_thread = true;
+        }
+        state.served.push(Arc::clone(&served));
+        Ok(Self(served))
+    }
+
+    /// Waits for SIGTERM or SIGINT, also for one that came before this call.
+    pub(crate) async fn shutdown(&self) {
+        self.0.shutdown.cancelled().await;
+    }
+
+    /// Waits for SIGTERM or SIGINT; calls `stop` after a SIGTSTP.
+    pub(crate) async fn wait(&self, stop: impl Fn()) {
+        tokio::select! {
+            () = self.shutdown() => return,
+            () = self.0.stop.cancelled() => stop(),
+        }
+        self.shutdown().await;
+    }
+
+    /// The server has ended. If handlers of these runs block threads of this runtime, so that it cannot end
+    /// either, the process is ended.
+    pub(crate) fn server_has_ended(self, runs: TaskTracker) {
+        if !runs.is_empty() {
+            let at_end = AtRuntimeEnd(runs);
+            tokio::spawn(async move { at_end.0.wait().await });
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        let mut state = WATCH.lock();
+        state.served.retain(|other| !Arc::ptr_eq(other, &self.0));
+        if state.served.is_empty() {
+            state.overdue_at = None;
+        }
+    }
+}
+
+/// In a tokio task that waits for runs. It is dropped when the last of them has ended, or when the runtime
+/// drops its tasks because it ends.
+struct AtRuntimeEnd(TaskTracker);
+
+impl Drop for AtRuntimeEnd {
+    fn drop(&mut self) {
+        if !self.0.is_empty() {
+            let until = clock::monotonic() + LAST_HANDLERS;
+            WATCH.lock().last_runs.push((self.0.clone(), until));
+            WATCH.changed.notify_one();
+        }
+    }
+}
+
+impl Watch {
+    fn lock(&self) -> MutexGuard<'_, WatchState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, mut listeners: Listeners) {
+        loop {
+            let deadline = self.lock().next_deadline();
+            tokio::select! {
+                signal = listeners.next() => self.received(signal),
+                () = self.changed.notified() => {}
+                () = clock::sleep_until(deadline) => self.check_deadlines(clock::monotonic()),
+            }
+        }
+    }
+
+    fn received(&self, signal: ReceivedSignal) {
+        let mut state = self.lock();
+        if signal == ReceivedSignal::Suspend {
+            state.served.iter().for_each(|served| served.stop.cancel());
+            return;
+        }
+        let is_first = |served: &&Arc<Served>| !served.shutdown.is_cancelled();
+        let first: Vec<_> = state.served.iter().filter(is_first).cloned().collect();
+        let Some(limit) = first.iter().map(|served| served.limit).max() else {
+            if state.served.is_empty() {
+                tracing::warn!(
+                    signal = signal.name(),
+                    "no server is left, ending the process"
+                );
+            } else {
+                tracing::error!(
+                    signal = signal.name(),
+                    "another signal during a shutdown, ending the process: running tasks will run again after their leases have expired"
+                );
+            }
+            std::process::exit(signal.exit_code());
+        };
+        let until = clock::monotonic() + limit;
+        state.overdue_at = Some(state.overdue_at.map_or(until, |at| at.max(until)));
+        drop(state);
+        first.iter().for_each(|served| served.shutdown.cancel());
+    }
+
+    fn check_deadlines(&self, now: Instant) {
+        let mut state = self.lock();
+        if state.overdue_at.is_some_and(|at| at <= now) {
+            tracing::error!(
+                "a shutdown takes too long, handlers may block all threads, ending the process: running tasks will run again after their leases have expired"
+            );
+            std::process::exit(EXIT_OVERDUE);
+        }
+        state.last_runs.retain(|(runs, _)| !runs.is_empty());
+        if state.last_runs.iter().any(|(_, until)| *until <= now) {
+            tracing::error!(
+                "handlers block threads, so that the tokio runtime cannot end, ending the process: their tasks were requeued"
+            );
+            std::process::exit(EXIT_OVERDUE);
+        }
+    }
+}
+
+impl WatchState {
+    fn next_deadline(&self) -> Option<Instant> {
+        let last_runs = self.last_runs.iter().map(|(_, until)| *until);
+        self.overdue_at.into_iter().chain(last_runs).min()
+    }
+}
+
+/// Starts the thread, and returns once it listens.
+fn start_thread() -> Result<()> {
+    let (started, has_started) = mpsc::channel();
+    let thread = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let listening = runtime.and_then(|runtime| {
+            let entered = runtime.enter();
+            let listeners = Listeners::new()?;
+            drop(entered);
+            Ok((runtime, listeners))
+        });
+        match listening {
+            Ok((runtime, listeners)) => {
+                let _ = started.send(Ok(()));
+                runtime.block_on(WATCH.run(listeners));
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("rasynq-signals".to_owned())
+        .spawn(thread)
+        .and_then(|_thread| has_started.recv().unwrap_or_else(|_| Err(ended_early())))
+        .map_err(|error| {
+            Error::new(ErrorKind::Internal, "cannot listen for signals").with_source(error)
+        })
+}
+
+fn ended_early() -> std::io::Error {
+    std::io::Error::other("the thread has ended")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReceivedSignal {
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has it"))]
+    Terminate,
+    Interrupt,
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has it"))]
+    Suspend,
+}
+
+impl ReceivedSignal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+            Self::Suspend => "SIGTSTP",
+        }
+    }
+
+    /// The exit code by which shells show that a signal has ended a process.
+    fn exit_code(self) -> i32 {
+        128 + match self {
+            Self::Terminate => 15,
+            Self::Interrupt => 2,
+            Self::Suspend => SIGTSTP,
+        }
+    }
+}
+
+/// SIGTSTP has this number on Linux and 18 on the BSDs and macOS.
+const SIGTSTP: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    20
+} else {
+    18
+};
+
+/// What is listened to.
+struct Listeners {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -12,52 +266,37 @@ pub(crate) struct Signals {
     suspend: tokio::signal::unix::Signal,
 }
 
-fn failed(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Internal, "cannot listen for signals").with_source(error)
-}
-
 #[cfg(unix)]
-impl Signals {
-    /// Starts to listen. [`wait`](Self::wait) also receives the signals that came before it was called.
-    pub(crate) fn listen() -> Result<Self> {
+impl Listeners {
+    fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        /// SIGTSTP has this number on Linux and 18 on the BSDs and macOS.
-        const SIGTSTP: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
-            20
-        } else {
-            18
-        };
         Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            suspend: signal(SignalKind::from_raw(SIGTSTP)).map_err(failed)?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            suspend: signal(SignalKind::from_raw(SIGTSTP))?,
         })
     }
 
-    /// Waits for SIGTERM or SIGINT; calls `stop` for each SIGTSTP.
-    pub(crate) async fn wait(mut self, stop: impl Fn()) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.suspend.recv() => stop(),
-            }
+    async fn next(&mut self) -> ReceivedSignal {
+        tokio::select! {
+            _ = self.terminate.recv() => ReceivedSignal::Terminate,
+            _ = self.interrupt.recv() => ReceivedSignal::Interrupt,
+            _ = self.suspend.recv() => ReceivedSignal::Suspend,
         }
     }
 }
 
 #[cfg(not(unix))]
-impl Signals {
-    /// Starts to listen.
-    pub(crate) fn listen() -> Result<Self> {
+impl Listeners {
+    fn new() -> std::io::Result<Self> {
         Ok(Self {})
     }
 
-    /// Waits for Ctrl-C.
-    pub(crate) async fn wait(self, _stop: impl Fn()) {
-        if let Err(error) = tokio::signal::ctrl_c().await.map_err(failed) {
-            tracing::error!(%error, "cannot listen for Ctrl-C");
+    /// Only Ctrl-C.
+    async fn next(&mut self) -> ReceivedSignal {
+        if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        ReceivedSignal::Interrupt
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tracing::dispatcher;
+use tracing::subscriber::NoSubscriber;
 
 use super::answer::{HandlerResult, IntoOutcome};
 use super::errors::Panic;
@@ -84,12 +86,15 @@ where
             let slot = run.context.borrow_slot();
             let span = tracing::Span::current();
             let runtime = Handle::try_current().ok();
+            let log = dispatcher::get_default(Clone::clone);
             let (answer, answered) = oneshot::channel();
             // Not a thread of tokio: a runtime waits for those when it ends.
             std::thread::Builder::new()
                 .name(THREAD_NAME.to_owned())
                 .spawn(move || {
                     let _runtime = runtime.as_ref().map(Handle::enter);
+                    // Without a subscriber, the thread uses the global one.
+                    let _log = (!log.is::<NoSubscriber>()).then(|| dispatcher::set_default(&log));
                     let result = span.in_scope(|| caught(move || function(run)));
                     drop(slot);
                     let result = result.unwrap_or_else(|panic| Err(Panic::from(panic).into()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{CancelPolicy, Config, LostLease, UnknownType};
-use super::running::RunningServer;
+use super::running::{RunningServer, longest_shutdown};
 use super::start;
 use crate::background::Signals;
 use crate::broker::Broker;
@@ -242,11 +242,19 @@ impl Server {
     /// Starts the server, runs it until SIGTERM or SIGINT, and shuts it down. SIGTSTP only stops
     /// fetching. asynq: `Run`.
     ///
-    /// From this call on, and as long as the process lives, SIGTERM and SIGINT no longer end the process
-    /// by themselves, and SIGTSTP no longer suspends it. During a shutdown, a second Ctrl-C has no effect.
-    /// After `serve` has returned, none of the three has an effect. If your program goes on after
-    /// `serve`, or must handle a second signal, use [`serve_until`](Self::serve_until) with your own
-    /// future.
+    /// Signals count even if handlers block every thread of the tokio runtime: a thread of rasynq listens to
+    /// them as long as the process lives. It ends the process by [`std::process::exit`], after a line in
+    /// the log,
+    ///
+    /// - at a second SIGTERM or SIGINT during a shutdown, and at one that comes after `serve` has returned:
+    ///   exit code 143 for SIGTERM, 130 for SIGINT;
+    /// - if a shutdown takes longer than the [shutdown timeout](Self::shutdown_timeout) and 10 s, because
+    ///   handlers block the runtime: exit code 70;
+    /// - if handlers that block their threads hold up the end of the runtime after `serve`: exit code 70,
+    ///   2 s after the runtime has begun to end.
+    ///
+    /// Tasks that were not requeued by then run again after their leases have expired. To handle signals
+    /// yourself, use [`serve_until`](Self::serve_until) with your own future: it never ends the process.
     ///
     /// # Errors
     /// Those of [`start`](Self::start). [`ErrorKind::Internal`](crate::ErrorKind::Internal) if a part of the
@@ -255,14 +263,21 @@ impl Server {
     /// # Cancel safety
     /// If the future is dropped, the server shuts down at once, as if its [`RunningServer`] were dropped.
     pub async fn serve<M>(self, handler: impl IntoHandler<M>) -> Result<()> {
+        let Self { connection, config } = self;
+        let config = config.checked()?;
         // Listen before anything runs, so that an early signal counts.
-        let signals = Signals::listen()?;
-        let running = self.start(handler).await?;
+        let signals = Signals::listen(longest_shutdown(config.shutdown_timeout))?;
+        let running = tokio::select! {
+            biased;
+            running = start_on(&connection, config, handler) => running?,
+            () = signals.shutdown() => return Ok(()),
+        };
         tokio::select! {
             () = signals.wait(|| running.stop()) => {}
             () = running.wait() => {}
         }
         running.shutdown().await;
+        signals.server_has_ended(running.runs.clone());
         running.result()
     }
 
@@ -302,9 +317,16 @@ impl Server {
     /// If the future is dropped before it completes, no task has been fetched. The server's entry in
     /// Redis may have been written; then it is no longer shown after 10 s.
     pub async fn start<M>(self, handler: impl IntoHandler<M>) -> Result<RunningServer> {
-        let config = self.config.checked()?;
-        let handler = handler.into_service()?;
-        let broker = Broker::connect(&self.connection).await?;
-        start(config, handler, broker).await
+        start_on(&self.connection, self.config.checked()?, handler).await
     }
+}
+
+async fn start_on<M>(
+    connection: &Connection,
+    config: Config,
+    handler: impl IntoHandler<M>,
+) -> Result<RunningServer> {
+    let handler = handler.into_service()?;
+    let broker = Broker::connect(connection).await?;
+    start(config, handler, broker).await
 }

@@ -63,6 +63,7 @@ struct Parts {
     processor: Processor,
     /// The tokio tasks of all runs.
     runs: TaskTracker,
+    executor: Arc<Executor>,
     held: Arc<HeldRuns>,
     acknowledger: Acknowledger,
     heartbeater: Heartbeater,
@@ -116,7 +117,7 @@ impl Parts {
                     gates: Arc::clone(&gates),
                     wakeups: Arc::clone(&wakeups),
                     held: Arc::clone(&held),
-                    executor,
+                    executor: Arc::clone(&executor),
                     acknowledgements: Arc::clone(&acknowledgements),
                     owners: OwnerTokens::new(),
                     lost,
@@ -125,6 +126,7 @@ impl Parts {
                 task_check_interval: config.task_check_interval,
             },
             runs,
+            executor,
             acknowledger: Acknowledger {
                 broker: broker(),
                 acknowledgements,
@@ -230,7 +232,8 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
         broker: broker.clone(),
         shutdown_timeout: config.shutdown_timeout,
         processor: ServiceHandle::start(parts.processor, stopper.stop_token(), failed.clone()),
-        runs: parts.runs,
+        runs: parts.runs.clone(),
+        executor: parts.executor,
         held: parts.held,
         acknowledger: ServiceHandle::start(
             parts.acknowledger,
@@ -253,6 +256,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     Ok(RunningServer {
         stopper,
         broker,
+        runs: parts.runs,
         failed,
         ended,
     })

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::identity::Identity;
-use super::run::HeldRuns;
+use super::run::{Executor, HeldRuns};
 use super::upkeep::LeaseThread;
 use crate::background::{ServiceHandle, Services};
 use crate::broker::Broker;
@@ -16,8 +17,17 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How long an aborted shutdown waits for the sweeps in flight.
 const LAST_SWEEPS: Duration = Duration::from_secs(1);
+/// How long an aborted shutdown then waits for runs. The tokio task of a run does not end while its handler
+/// blocks the thread.
+const LAST_RUNS: Duration = Duration::from_secs(1);
 /// After the last run has ended, a shutdown waits this long for a Redis that does not answer.
 const LAST_CALLS: Duration = Duration::from_secs(5);
+
+/// How long a shutdown may take in all, if the tokio runtime is not blocked: 8 s after the runs have ended, and
+/// some leeway.
+pub(super) fn longest_shutdown(shutdown_timeout: Duration) -> Duration {
+    shutdown_timeout + Duration::from_secs(10)
+}
 
 /// A running server.
 ///
@@ -55,6 +65,8 @@ const LAST_CALLS: Duration = Duration::from_secs(5);
 pub struct RunningServer {
     pub(super) stopper: ServerStopper,
     pub(super) broker: Broker,
+    /// The tokio tasks of its runs.
+    pub(super) runs: TaskTracker,
     /// Fires when a part of the server has panicked.
     pub(super) failed: CancellationToken,
     /// Fires when the server has ended.
@@ -99,9 +111,9 @@ impl RunningServer {
     /// requeues the tasks of handlers that have not finished, as next in line. Then it sends the waiting
     /// acknowledgements and disconnects.
     ///
-    /// If Redis does not answer, this takes up to 8 s longer. Tasks that could not be acknowledged run
-    /// again after their leases have expired; their number is logged. A blocking handler that does not return is
-    /// left behind, and its task is requeued.
+    /// If Redis does not answer, or if handlers block their threads, this takes up to 10 s longer. Tasks that could not be acknowledged run
+    /// again after their leases have expired; their number is logged. A handler that
+    /// blocks its thread and does not return is left behind, and its task is requeued.
     ///
     /// # Cancel safety
     /// The first poll makes the request. If the future is dropped later, the shutdown goes on. Call
@@ -226,6 +238,7 @@ pub(super) struct Supervisor {
     pub(super) shutdown_timeout: Duration,
     pub(super) processor: ServiceHandle,
     pub(super) runs: TaskTracker,
+    pub(super) executor: Arc<Executor>,
     pub(super) held: Arc<HeldRuns>,
     pub(super) acknowledger: ServiceHandle,
     pub(super) upkeep: Services,
@@ -286,6 +299,8 @@ impl Supervisor {
         // The tasks of the sweeps in flight become runs, which are aborted as well. A fetch without a reply
         // by the deadline is lost, and its tasks are restored.
         self.processor.stop(clock::monotonic() + LAST_SWEEPS).await;
-        self.runs.wait().await;
+        if timeout(LAST_RUNS, self.runs.wait()).await.is_err() {
+            self.executor.give_up_runs();
+        }
     }
 }

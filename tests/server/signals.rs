@@ -1,44 +1,116 @@
 //! A server in its own process, and the signals that it handles.
 
 use std::process::Stdio;
+use std::time::Duration;
 
-use rasynq::{Connection, Task};
+use rasynq::{Connection, Task, TaskContext, blocking};
 use tokio::process::{Child, Command};
 
 use crate::common::{DEADLINE, Scripted, ServerInfo, World, eventually};
 
-/// The environment variable with the address of Redis for [`a_process_that_serves`].
+/// The environment variables for [`a_process_that_serves`]: the address of Redis, and what the process does.
 const URI: &str = "RASYNQ_TEST_SERVE_URI";
+const KIND: &str = "RASYNQ_TEST_SERVE_KIND";
 
-/// The main function of the process that the tests below start. Without the variable it does nothing.
-#[tokio::test]
-async fn a_process_that_serves() {
+/// What the process does that a test starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// Its handler is [`Scripted`]: waiting handlers are never released, and are dropped after the shutdown
+    /// timeout.
+    Scripted,
+    /// The same, with a long shutdown timeout.
+    Patient,
+    /// Its blocking handler does not return.
+    BlockingHandler,
+    /// Its async handler blocks one of the two threads of the runtime.
+    OneThreadBlocked,
+    /// Its async handler blocks the only thread of the runtime.
+    AllThreadsBlocked,
+    /// It goes on after `serve`.
+    GoesOn,
+}
+
+const KINDS: [Kind; 6] = [
+    Kind::Scripted,
+    Kind::Patient,
+    Kind::BlockingHandler,
+    Kind::OneThreadBlocked,
+    Kind::AllThreadsBlocked,
+    Kind::GoesOn,
+];
+
+/// Longer than a test waits.
+const FOREVER: Duration = Duration::from_secs(600);
+
+/// Reports that it has begun, and blocks its thread.
+async fn block(cx: TaskContext, _: Task) -> anyhow::Result<()> {
+    cx.write_result("begun").await?;
+    std::thread::sleep(FOREVER);
+    Ok(())
+}
+
+/// The main function of the process that the tests below start. Without the variables it does nothing.
+#[test]
+fn a_process_that_serves() {
     let Ok(uri) = std::env::var(URI) else { return };
-    let handler = Scripted::new();
-    // waiting handlers are never released: they are dropped after the shutdown timeout
-    World::server_on(&Connection::from_uri(&uri).unwrap())
-        .concurrency(2)
-        .serve(handler)
-        .await
+    let word = std::env::var(KIND).unwrap();
+    let is_named = |kind: &&Kind| format!("{kind:?}") == word;
+    let kind = *KINDS.iter().find(is_named).expect("a kind");
+    let mut runtime = match kind {
+        Kind::OneThreadBlocked => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let server = World::server_on(&Connection::from_uri(&uri).unwrap()).concurrency(2);
+        match kind {
+            Kind::Scripted => server.serve(Scripted::new()).await,
+            Kind::Patient | Kind::GoesOn => {
+                let timeout = match kind {
+                    Kind::Patient => FOREVER,
+                    _ => Duration::from_millis(1),
+                };
+                server
+                    .shutdown_timeout(timeout)
+                    .serve(Scripted::new())
+                    .await
+            }
+            Kind::BlockingHandler => {
+                let block = |cx: TaskContext, task: Task| {
+                    tokio::runtime::Handle::current().block_on(block(cx, task))
+                };
+                server.serve(blocking(block)).await
+            }
+            Kind::OneThreadBlocked | Kind::AllThreadsBlocked => server.serve(block).await,
+        }
         .unwrap();
+        if kind == Kind::GoesOn {
+            tokio::time::sleep(FOREVER).await;
+        }
+    });
+    drop(runtime);
 }
 
 /// Starts this test program as a server in another process.
-async fn serve(world: &World) -> Child {
+async fn serve(world: &World, kind: Kind) -> Child {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "signals::a_process_that_serves"])
         .env(URI, world.redis.uri())
+        .env(KIND, format!("{kind:?}"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     eventually("the server has its entry in Redis", DEADLINE, || async {
-        let servers: i64 = world.run(&["ZCARD", "asynq:servers"]).await;
-        servers == 1
+        servers(world).await == 1
     })
     .await;
     child
+}
+
+async fn servers(world: &World) -> i64 {
+    world.run(&["ZCARD", "asynq:servers"]).await
 }
 
 async fn signal(child: &Child, name: &str) {
@@ -51,18 +123,104 @@ async fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-async fn ends(mut child: Child) {
-    let status = tokio::time::timeout(DEADLINE, child.wait())
+async fn ends(child: Child) {
+    ends_with(child, 0).await;
+}
+
+async fn ends_with(mut child: Child, code: i32) {
+    let status = tokio::time::timeout(2 * DEADLINE, child.wait())
         .await
         .expect("the process ends")
         .unwrap();
-    assert!(status.success(), "{status}");
+    assert_eq!(status.code(), Some(code), "{status}");
+}
+
+/// Starts a process whose handler has begun to block.
+async fn serve_blocked(world: &World, kind: Kind) -> Child {
+    let child = serve(world, kind).await;
+    let task = Task::new("any", "").task_id("task");
+    world.client().await.enqueue(task).await.unwrap();
+    eventually("the handler has begun", DEADLINE, || async {
+        world.hash("task").await.contains_key("result")
+    })
+    .await;
+    child
+}
+
+#[tokio::test]
+async fn a_blocking_handler_that_does_not_return_does_not_hold_up_the_end_of_the_process() {
+    let world = World::new().await;
+    let child = serve_blocked(&world, Kind::BlockingHandler).await;
+    signal(&child, "TERM").await;
+    ends(child).await;
+    assert_eq!(world.list("pending").await, ["task"]);
+    assert_eq!(servers(&world).await, 0);
+}
+
+#[tokio::test]
+async fn a_handler_that_blocks_its_thread_holds_up_neither_the_shutdown_nor_the_end_of_the_process()
+{
+    let world = World::new().await;
+    let child = serve_blocked(&world, Kind::OneThreadBlocked).await;
+    signal(&child, "TERM").await;
+    ends_with(child, 70).await;
+    assert_eq!(world.list("pending").await, ["task"]);
+    assert_eq!(servers(&world).await, 0);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_process_whose_runtime_is_blocked_ends_all_the_same() {
+    let world = World::new().await;
+    let child = serve_blocked(&world, Kind::AllThreadsBlocked).await;
+    signal(&child, "INT").await;
+    ends_with(child, 70).await;
+    assert_eq!(world.state("task").await, "active");
+}
+
+#[tokio::test]
+async fn a_second_signal_during_a_shutdown_ends_the_process_at_once() {
+    for (first, second, code) in [("TERM", "INT", 130), ("INT", "TERM", 143)] {
+        let world = World::new().await;
+        let child = serve(&world, Kind::Patient).await;
+        let task = Task::new("any", "wait").task_id("task");
+        world.client().await.enqueue(task).await.unwrap();
+        world.task_is("task", "active").await;
+        signal(&child, first).await;
+        status_is_stopped(&world).await;
+        signal(&child, second).await;
+        ends_with(child, code).await;
+        assert_eq!(world.state("task").await, "active");
+    }
+}
+
+#[tokio::test]
+async fn a_signal_after_the_end_of_serve_ends_the_process() {
+    let world = World::new().await;
+    let child = serve(&world, Kind::GoesOn).await;
+    signal(&child, "TERM").await;
+    eventually("the server has ended", DEADLINE, || async {
+        servers(&world).await == 0 && world.connected_clients().await == 1
+    })
+    .await;
+    signal(&child, "TERM").await;
+    ends_with(child, 143).await;
+}
+
+async fn status_is_stopped(world: &World) {
+    eventually("the status of the server is stopped", DEADLINE, || async {
+        let keys: Vec<String> = world.run(&["ZRANGE", "asynq:servers", "0", "-1"]).await;
+        let bytes = world.bytes(&["GET", &keys[0]]).await;
+        let info = <ServerInfo as prost::Message>::decode(bytes.as_slice()).unwrap();
+        info.status == "stopped"
+    })
+    .await;
 }
 
 async fn a_signal_shuts_down(name: &str) {
     let world = World::new().await;
     let client = world.client().await;
-    let child = serve(&world).await;
+    let child = serve(&world, Kind::Scripted).await;
     for (id, payload) in [("done", "ok"), ("unfinished", "wait")] {
         let task = Task::new("any", payload).task_id(id);
         client.enqueue(task).await.unwrap();
@@ -74,8 +232,7 @@ async fn a_signal_shuts_down(name: &str) {
     assert_eq!(world.list("pending").await, ["unfinished"]);
     assert_eq!(world.state("unfinished").await, "pending");
     assert_eq!(world.message("unfinished").await.retried, 0);
-    let servers: i64 = world.run(&["ZCARD", "asynq:servers"]).await;
-    assert_eq!(servers, 0);
+    assert_eq!(servers(&world).await, 0);
 }
 
 #[tokio::test]
@@ -92,15 +249,9 @@ async fn sigint_shuts_a_server_down() {
 async fn sigtstp_stops_fetching_and_sigterm_still_shuts_down() {
     let world = World::new().await;
     let client = world.client().await;
-    let child = serve(&world).await;
+    let child = serve(&world, Kind::Scripted).await;
     signal(&child, "TSTP").await;
-    eventually("the status of the server is stopped", DEADLINE, || async {
-        let keys: Vec<String> = world.run(&["ZRANGE", "asynq:servers", "0", "-1"]).await;
-        let bytes = world.bytes(&["GET", &keys[0]]).await;
-        let info = <ServerInfo as prost::Message>::decode(bytes.as_slice()).unwrap();
-        info.status == "stopped"
-    })
-    .await;
+    status_is_stopped(&world).await;
     let task = Task::new("any", "ok").task_id("task");
     client.enqueue(task).await.unwrap();
     signal(&child, "TSTP").await;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rasynq::{ErrorKind, RunningServer, Task};
+use rasynq::{ErrorKind, RunningServer, Task, TaskContext};
 use tokio::time::timeout;
 
-use crate::common::{DEADLINE, Log, Scripted, World, eventually, logged};
+use crate::common::{BlockingHandler, DEADLINE, Log, Scripted, World, eventually, logged};
 
 /// Longer than any of these tests takes.
 const LONG: Duration = Duration::from_secs(120);
@@ -186,4 +186,32 @@ async fn servers_that_start_and_end_in_every_way_run_each_task_to_its_end_once()
     assert_eq!(world.list("pending").await, [""; 0]);
     assert_eq!(world.task_hashes().await, [""; 0]);
     world.assert_none_active().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_handler_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
+    let world = World::new().await;
+    let (control, block) = BlockingHandler::new();
+    let block = std::sync::Arc::new(block);
+    // Not in `rasynq::blocking`: the handler blocks a thread of the runtime.
+    let handler = move |cx: TaskContext, task: Task| {
+        let block = std::sync::Arc::clone(&block);
+        async move { block(cx, task) }
+    };
+    let server = world.server().shutdown_timeout(Duration::from_millis(1));
+    let server = server.start(handler).await.unwrap();
+    let task = Task::new("any", "").task_id("task");
+    world.client().await.enqueue(task).await.unwrap();
+    let control = tokio::task::spawn_blocking(move || {
+        assert_eq!(control.next_to_begin(), "task");
+        control
+    });
+    let control = control.await.unwrap();
+    timeout(DEADLINE, server.shutdown()).await.unwrap();
+    assert_eq!(world.list("pending").await, ["task"]);
+    world.assert_consistent().await;
+    // Its answer comes too late to change anything.
+    control.release();
+    is_disconnected(&world).await;
+    assert_eq!(world.list("pending").await, ["task"]);
 }

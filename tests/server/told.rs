@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rasynq::{IntoHandler, Mux, RetryDelay, Task, TaskContext, blocking};
-use tracing::Dispatch;
 
 use crate::common::{Log, Scripted, World};
 
@@ -110,10 +109,7 @@ async fn what_a_handler_logs_is_in_the_span_of_its_run() {
         says("in a future");
         anyhow::Ok(())
     };
-    let here = tracing::dispatcher::get_default(Dispatch::clone);
-    let on_thread = blocking(move |_: TaskContext, _: Task| {
-        // `Log` collects only the lines of threads that say so.
-        let _guard = tracing::dispatcher::set_default(&here);
+    let on_thread = blocking(|_: TaskContext, _: Task| {
         says("on a thread");
         anyhow::Ok(())
     });

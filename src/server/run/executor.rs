@@ -158,6 +158,24 @@ impl Executor {
         );
     }
 
+    /// Requeues the tasks of all runs that are not settled, although their handlers go on.
+    pub(in crate::server) fn give_up_runs(&self) {
+        for run in self.held.all() {
+            if run.is_settled() {
+                continue;
+            }
+            tracing::warn!(
+                task_id = &*run.id,
+                task_type = run.message.r#type,
+                queue = run.queue.name(),
+                "a handler blocks its thread and cannot be stopped, its task is requeued"
+            );
+            run.context.end(RunEnded::Canceled);
+            run.set_finished();
+            drop(self.settle(&run, Outcome::Requeued));
+        }
+    }
+
     /// Waits for the permit of a prefetched task. Returns `None` if the run may start. Otherwise
     /// the run does not start, and the returned value says how it has finished.
     async fn wait_for_permit(&self, permit: WaitForPermit, run: &HeldRun) -> Option<Finish> {

@@ -196,6 +196,11 @@ impl HeldRun {
         self.finished.store(true, Ordering::Release);
     }
 
+    /// Whether its acknowledgement waits, or it is no longer held.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
     /// Returns true once: to the caller that acknowledges the run, or ends it without an acknowledgement.
     pub(super) fn settle(&self) -> bool {
         !self.settled.swap(true, Ordering::AcqRel)
