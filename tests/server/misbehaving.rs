@@ -6,7 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rasynq::{ErrorKind, Mux, RetryDelay, SkipRetry, Task, TaskContext, blocking};
+use rasynq::{
+    Answer, ErrorKind, HandlerService, Mux, RetryDelay, Run, SkipRetry, Task, TaskContext,
+    TaskKind, blocking,
+};
 use tokio::time::timeout;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -175,6 +178,110 @@ async fn hooks_that_misbehave_change_nothing() {
     let words = [("x", "retry", "the error's text could not be made")];
     assert_settled(&world, &words).await;
     timeout(DEADLINE, server.shutdown()).await.unwrap();
+}
+
+/// A payload that panics while it is decoded.
+struct Undecodable;
+
+impl TaskKind for Undecodable {
+    const TYPE: &'static str = "decode";
+}
+
+impl<'de> serde::Deserialize<'de> for Undecodable {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("decoding")
+    }
+}
+
+/// A tower service that panics in one of its methods, or while it is cloned.
+struct OddService(&'static str);
+
+impl Clone for OddService {
+    fn clone(&self) -> Self {
+        assert_ne!(self.0, "clone", "the service");
+        Self(self.0)
+    }
+}
+
+impl tower::Service<Run> for OddService {
+    type Response = Answer;
+    type Error = anyhow::Error;
+    type Future = std::future::Pending<Result<Answer, anyhow::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), anyhow::Error>> {
+        assert_ne!(self.0, "ready", "the service");
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Run) -> Self::Future {
+        panic!("the service")
+    }
+}
+
+#[tokio::test]
+async fn codecs_and_services_may_misbehave_as_well() {
+    let world = World::new().await;
+    let decode = async |_: TaskContext, _: Undecodable| anyhow::Ok(());
+    let server = Mux::new()
+        .handle(decode)
+        .route("clone", HandlerService::from_tower(OddService("clone")))
+        .route("ready", HandlerService::from_tower(OddService("ready")))
+        .route("call", HandlerService::from_tower(OddService("call")));
+    let server = world.start_with_workers(2, server).await;
+    let client = world.client().await;
+    for (task_type, text) in [
+        ("decode", "decoding"),
+        ("clone", "the service"),
+        ("ready", "the service"),
+        ("call", "the service"),
+    ] {
+        for n in 0..EACH {
+            let id = format!("{task_type} {n}");
+            client
+                .enqueue(Task::new(task_type, "{}").task_id(&id))
+                .await
+                .unwrap();
+            world.task_is(&id, "retry").await;
+            let stored = world.message(&id).await.error_msg;
+            assert!(stored.contains(text), "{id}: {stored}");
+        }
+    }
+    timeout(DEADLINE, server.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_future_that_panics_when_its_run_is_ended_changes_nothing() {
+    let world = World::new().await;
+    let begun = Scripted::new();
+    let handler = begun.clone();
+    let handler = move |cx: TaskContext, task: Task| {
+        let handler = handler.clone();
+        async move {
+            let _bomb = Bomb;
+            rasynq::Handler::run(&handler, cx, task).await
+        }
+    };
+    let server = world.server().concurrency(2).cancel_grace(Duration::ZERO);
+    let server = server.start(handler).await.unwrap();
+    let client = world.client().await;
+    for n in 0..EACH {
+        let id = format!("{n}");
+        client
+            .enqueue(Task::new("any", "wait").task_id(&id))
+            .await
+            .unwrap();
+        begun.has_begun(n + 1).await;
+        world.cancel(&id).await;
+        world.task_is(&id, "retry").await;
+        assert_eq!(world.message(&id).await.error_msg, "context canceled");
+    }
+    client
+        .enqueue(Task::new("any", "wait").task_id("last"))
+        .await
+        .unwrap();
+    begun.has_begun(EACH + 1).await;
+    timeout(DEADLINE, server.shutdown_now()).await.unwrap();
+    assert_eq!(world.list("pending").await, ["last"]);
 }
 
 /// Panics at each event with this message.

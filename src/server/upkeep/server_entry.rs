@@ -21,6 +21,8 @@ const SPARE_TTL_SECS: i64 = 30;
 const MAX_CHANGES: usize = 500;
 /// The most bytes of a payload that asynqmon is shown for a running task.
 const MAX_SHOWN_PAYLOAD: usize = 4 << 10;
+/// The most bytes of its type.
+const MAX_SHOWN_TYPE: usize = 1 << 10;
 
 /// The entry of this server, as it is in Redis.
 pub(in crate::server) struct ServerEntry {
@@ -199,7 +201,7 @@ fn worker_info(server: &ServerInfo, run: &HeldRun) -> Option<WorkerInfo> {
         pid: server.pid,
         server_id: server.server_id.clone(),
         task_id: run.id.to_string(),
-        task_type: run.message.r#type.clone(),
+        task_type: shown_type(&run.message.r#type).to_owned(),
         task_payload: payload.slice(..payload.len().min(MAX_SHOWN_PAYLOAD)),
         queue: run.queue.name().to_owned(),
         start_time: Some(started.at.into()),
@@ -207,9 +209,24 @@ fn worker_info(server: &ServerInfo, run: &HeldRun) -> Option<WorkerInfo> {
     })
 }
 
+/// The beginning of a task's type.
+fn shown_type(task_type: &str) -> &str {
+    let mut ends = (0..=MAX_SHOWN_TYPE.min(task_type.len())).rev();
+    let end = ends.find(|end| task_type.is_char_boundary(*end));
+    &task_type[..end.unwrap_or_default()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_type_is_shown_by_its_beginning() {
+        assert_eq!(shown_type("email:welcome"), "email:welcome");
+        let long = format!("x{}", "🦀".repeat(MAX_SHOWN_TYPE));
+        let shown = shown_type(&long);
+        assert!(long.starts_with(shown) && shown.len() == MAX_SHOWN_TYPE - 3);
+    }
 
     fn running(ids: &[(Str, u64)]) -> HashMap<&Str, u64> {
         ids.iter().map(|(id, number)| (id, *number)).collect()
