@@ -100,7 +100,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server/upkeep/lease_thread", &[]),
     ("server/upkeep/forwarder", &["server/queues", "server/wake"]),
     ("server/upkeep/health_checker", &["server/config"]),
-    ("server/upkeep/heartbeater", &["run", "server/run/held"]),
+    (
+        "server/upkeep/heartbeater",
+        &["run", "server/run/held", "server/wake"],
+    ),
     ("server/upkeep/janitor", &["server/queues", "server/wake"]),
     (
         "server/upkeep/recoverer",

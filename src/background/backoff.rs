@@ -15,6 +15,9 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
+    /// What has worked for this long does not fail in a row.
+    pub(crate) const STABLE: Duration = Duration::from_secs(10);
+
     pub(crate) fn new() -> Self {
         Self { next: FIRST_PAUSE }
     }
@@ -26,11 +29,26 @@ impl Backoff {
         had_failed
     }
 
+    /// The pause after something has ended that had worked for this time. The pauses start over only if it was
+    /// long enough: a connection that is opened again and again, and ends at once each time, has not worked.
+    pub(crate) fn pause_after(&mut self, worked_for: Duration) -> Duration {
+        if worked_for >= Self::STABLE {
+            self.reset();
+        }
+        self.pause()
+    }
+
     /// The pause after another failure.
     pub(crate) fn pause(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(LONGEST_PAUSE);
         clock::jitter(pause, 0.75..1.25)
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -48,5 +66,15 @@ mod tests {
         assert!(backoff.reset());
         assert!(!backoff.reset());
         assert!(backoff.pause() < Duration::from_millis(126));
+    }
+
+    #[test]
+    fn what_ends_soon_after_it_began_does_not_start_the_pauses_over() {
+        let mut backoff = Backoff::new();
+        for _ in 0..10 {
+            backoff.pause_after(Duration::from_secs(1));
+        }
+        assert!(backoff.pause_after(Duration::ZERO) >= LONGEST_PAUSE.mul_f64(0.75));
+        assert!(backoff.pause_after(Backoff::STABLE) < Duration::from_millis(126));
     }
 }

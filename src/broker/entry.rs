@@ -20,3 +20,11 @@ pub(crate) struct WorkerChange {
     /// The encoded `WorkerInfo`. `None`: the task runs no more.
     pub(crate) info: Option<Bytes>,
 }
+
+/// What was found where a server's state was written.
+pub(crate) struct EntryFound {
+    /// `asynq:servers` did not name this server: its state was never written before, or Redis has lost it.
+    pub(crate) is_new: bool,
+    /// As many tasks were shown as this server believed. Otherwise Redis has lost them.
+    pub(crate) tasks_as_shown: bool,
+}

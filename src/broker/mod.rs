@@ -15,12 +15,12 @@ mod signal;
 mod stored;
 
 pub(crate) use enqueue::NewTask;
-pub(crate) use entry::{EntryKeys, WorkerChange};
+pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
 pub(crate) use fetch::{Fetched, RawTask};
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
-pub(crate) use redis::{Broker, Changes, Subscription};
+pub(crate) use redis::{Broker, Subscription};
 pub(crate) use redis_clock::RedisClock;
 pub(crate) use signal::{DelayedSet, Report, Signal};
 pub(crate) use stored::{ExpiredLeases, StoredTask};

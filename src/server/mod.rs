@@ -136,6 +136,7 @@ impl Parts {
                 entry: ServerEntry::new(Arc::clone(&identity)),
                 stopped: stopper.stop_token(),
                 held: Arc::clone(&held),
+                wakeups: Arc::clone(&wakeups),
                 runtime: Arc::clone(&runtime),
                 cancel_grace: config.cancel_grace,
                 given_up: HashSet::new(),

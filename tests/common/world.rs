@@ -280,6 +280,16 @@ impl World {
         commands.iter().map(calls).sum()
     }
 
+    /// How many commands Redis has run, including calls from scripts.
+    pub async fn all_calls(&self) -> u64 {
+        let stats: String = self.run(&["INFO", "commandstats"]).await;
+        let calls = |line: &str| line.split("calls=").nth(1)?.split(',').next()?.parse().ok();
+        stats
+            .lines()
+            .filter_map(|line| -> Option<u64> { calls(line) })
+            .sum()
+    }
+
     /// Publishes a cancellation of this task, again until a server receives it.
     pub async fn cancel(&self, id: &str) {
         eventually("a server receives the cancellation", DEADLINE, || async {

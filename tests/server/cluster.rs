@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use fred::interfaces::ClientLike;
+use fred::types::{ClusterHash, CustomCommand};
 use rasynq::{Client, Connection, ErrorKind, RunningServer, Server, Task};
 
 use crate::common::support::RedisCluster;
@@ -67,6 +69,40 @@ async fn an_idle_server_is_notified_of_tasks_on_all_nodes_of_a_cluster() {
     let inspector = rasynq::Inspector::connect(&connection).await.unwrap();
     let known: BTreeSet<String> = inspector.queues().await.unwrap().into_iter().collect();
     assert_eq!(known, (0..QUEUES).map(queue).collect());
+}
+
+#[tokio::test]
+async fn due_tasks_run_after_nodes_of_a_cluster_were_emptied() {
+    let cluster = RedisCluster::start().await;
+    let connection = Connection::cluster(cluster.addresses());
+    let client = Client::connect(&connection).await.unwrap();
+    let handler = Scripted::new();
+    let server = idle(&connection, &handler).await;
+    let tasks = (0..QUEUES).map(|n| Task::new("any", "ok").queue(queue(n)));
+    for result in client.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+    handler.has_begun(QUEUES).await;
+    for node in cluster.nodes() {
+        let node = node.client().await;
+        // The heartbeat notices if the node of this key is emptied. Nothing but a look at each queue shows that
+        // another one was.
+        let list = CustomCommand::new_static("ZCARD", ClusterHash::FirstKey, false);
+        let servers: Result<i64, _> = node.custom(list, vec!["asynq:servers"]).await;
+        if servers.is_err() {
+            let empty = CustomCommand::new_static("FLUSHALL", ClusterHash::FirstKey, false);
+            let _: String = node.custom(empty, Vec::<String>::new()).await.unwrap();
+        }
+    }
+    let tasks = (0..QUEUES).map(|n| {
+        let task = Task::new("any", "ok").queue(queue(n));
+        task.process_in(Duration::from_secs(1))
+    });
+    for result in client.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+    handler.has_begun(2 * QUEUES).await;
+    server.shutdown().await;
 }
 
 /// asynq: `redis.UniversalClient` of one address is a plain client, whatever the server is.

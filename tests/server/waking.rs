@@ -3,7 +3,7 @@
 //! The polling intervals of these servers are an hour. A task that runs within the deadline of a test
 //! was therefore fetched because of a notification.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rasynq::{RunningServer, Server, Task};
 
@@ -126,6 +126,52 @@ async fn queues_are_polled_where_client_tracking_is_forbidden() {
         handler.begun().len() >= 2_002
     })
     .await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_due_task_runs_after_redis_was_emptied_between_two_checks() {
+    // The entry is back before the server looks for it.
+    const EMPTY: &str = "redis.call('FLUSHALL') redis.call('SETEX', KEYS[1], '10', '')";
+    let world = World::new().await;
+    let handler = Scripted::new();
+    let server = idle(world.server(), &handler).await;
+    first_task(&world, &handler).await;
+    let entry: Vec<String> = world.run(&["KEYS", "asynq:servers:*"]).await;
+    let _: Option<String> = world.run(&["EVAL", EMPTY, "1", &entry[0]]).await;
+    let task = Task::new("any", "ok").process_in(Duration::from_secs(1));
+    world.client().await.enqueue(task).await.unwrap();
+    handler.has_begun(2).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_redis_without_space_for_subscriptions_is_polled_and_not_asked_all_the_time() {
+    let redis = RedisServer::builder().config("tracking-table-max-keys", "1");
+    let world = World::on(redis).await;
+    let log = Log::capture();
+    let handler = Scripted::new();
+    let server = (0..5).fold(Server::new(&world.connection()), |server, n| {
+        server.queue(format!("q{n}"), 1)
+    });
+    let server = server
+        .queue("default", 1)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    log.line_with(&[logged::TRACKING_UNAVAILABLE, "tracking-table-max-keys"])
+        .await;
+    let commands = async || world.all_calls().await;
+    let (before, started) = (commands().await, Instant::now());
+    first_task(&world, &handler).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let rate = (commands().await - before) as f64 / started.elapsed().as_secs_f64();
+    assert!(rate < 100.0, "{rate} commands a second");
+    assert_eq!(
+        log.lines_with(&["WARN", logged::TRACKING_UNAVAILABLE])
+            .len(),
+        1
+    );
     server.shutdown().await;
 }
 

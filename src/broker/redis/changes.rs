@@ -10,17 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::interfaces::{EventInterface, KeysInterface, SortedSetsInterface, TrackingInterface};
-use fred::types::Value;
+use fred::interfaces::{
+    ClientLike, EventInterface, KeysInterface, SortedSetsInterface, TrackingInterface,
+};
 use fred::types::client::Invalidation;
 use fred::types::config::Server;
+use fred::types::{InfoKind, Value};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::queue_watch::{Contents, QueueWatch, Read, Role};
+use super::queue_watch::{Contents, QueueWatch, Read, Role, Rotation};
 use super::{Broker, reply};
 use crate::broker::{DelayedSet, Report, Signal};
 use crate::clock;
@@ -30,10 +32,11 @@ use crate::wire::QueueKeys;
 
 /// How often idle queues are checked, in case a notification was lost: one command for all.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// The same on a cluster, where each queue takes a command of its own.
-const CHECK_INTERVAL_CLUSTER: Duration = Duration::from_secs(30);
-/// How often the number of delayed sets is compared with the known number.
+/// How often the number of sorted sets is compared with the known number.
 const SETS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// So many notifications in vain within [`CHECK_INTERVAL`] raise the question whether Redis forgets
+/// subscriptions for want of space.
+const MANY_VAIN: usize = 100;
 
 /// The changes of some queues, as a stream of [`Signal`]s.
 pub(crate) struct Changes {
@@ -50,6 +53,11 @@ pub(crate) struct Changes {
     signals: VecDeque<Signal>,
     idle_check: Interval,
     sets_check: Interval,
+    /// Where keys lie in several hash slots.
+    rotation: Rotation,
+    rotation_step: Interval,
+    /// Notifications in vain since the last check of idle queues.
+    vain: usize,
 }
 
 /// The connection on which keys are tracked.
@@ -62,11 +70,13 @@ struct TrackingConnection {
 enum Reply {
     /// What a key of a queue contains.
     Contents(usize, Role, Contents),
-    /// How many delayed sets exist. `None`: they lie in several hash slots and cannot be counted in one
+    /// How many sorted sets exist. `None`: they lie in several hash slots and cannot be counted in one
     /// command.
-    DelayedSets(Option<i64>),
+    Sets(Option<i64>),
     /// The counts of a [check of idle queues](Changes::check_idle_queues).
     Check(CheckReply),
+    /// Whether Redis has space for the subscriptions.
+    Space(bool),
 }
 
 struct CheckReply {
@@ -97,11 +107,8 @@ impl Broker {
             client,
             broker: self.clone(),
         });
-        let check_interval = match self.hash_slots_differ() {
-            true => CHECK_INTERVAL_CLUSTER,
-            false => CHECK_INTERVAL,
-        };
-        let mut changes = Changes {
+        let rotation = Rotation::new(queues.len());
+        let changes = Changes {
             connection,
             invalidations,
             reconnections,
@@ -111,8 +118,11 @@ impl Broker {
             entry_key,
             replies: FuturesUnordered::new(),
             signals: VecDeque::new(),
-            idle_check: every(check_interval),
+            idle_check: every(CHECK_INTERVAL),
             sets_check: every(SETS_CHECK_INTERVAL),
+            rotation_step: every(rotation.step),
+            rotation,
+            vain: 0,
         };
         changes.read_all_sets();
         Ok(changes)
@@ -132,14 +142,22 @@ impl Changes {
             tokio::select! {
                 // A reply is taken before a notification that came after it.
                 biased;
-                Some(reply) = self.replies.next(), if !self.replies.is_empty() => self.on_reply(reply?),
+                Some(reply) = self.replies.next(), if !self.replies.is_empty() => self.on_reply(reply?)?,
                 invalidation = self.invalidations.recv() => self.on_invalidation(invalidation)?,
                 reconnection = self.reconnections.recv() => match reconnection {
                     Ok(_) | Err(RecvError::Lagged(_)) => self.signals.push_back(Signal::Reset),
                     Err(RecvError::Closed) => return Err(connection_ended()),
                 },
-                _ = self.sets_check.tick() => self.check_delayed_sets(),
-                _ = self.idle_check.tick() => self.check_idle_queues(),
+                _ = self.sets_check.tick() => self.check_sets(),
+                _ = self.idle_check.tick() => {
+                    self.vain = 0;
+                    self.check_idle_queues();
+                }
+                _ = self.rotation_step.tick(), if self.connection.broker.hash_slots_differ() => {
+                    for queue in self.rotation.next() {
+                        self.read_all_of(queue);
+                    }
+                }
             }
         }
     }
@@ -154,6 +172,7 @@ impl Changes {
             } => {
                 let read = self.watches[queue].drained(paused, empty_fetch);
                 self.read(queue, read);
+                self.count_vain(queue);
             }
             Report::Cleaned { queue } => self.read(queue, Some(Read::now(Role::Completed))),
             Report::Forwarded { queue, set } => {
@@ -162,29 +181,36 @@ impl Changes {
         }
     }
 
-    fn on_reply(&mut self, reply: Reply) {
+    fn on_reply(&mut self, reply: Reply) -> Result<()> {
         match reply {
             Reply::Contents(queue, role, contents) => {
                 let signal = self.watches[queue].on_contents(queue, role, contents);
                 self.signals.extend(signal);
+                self.count_vain(queue);
             }
-            Reply::DelayedSets(delayed_sets) => {
-                let known: i64 = self.watches.iter().map(QueueWatch::delayed_sets).sum();
-                if delayed_sets.is_some_and(|counted| counted != known) {
+            Reply::Sets(sets) => {
+                let known: i64 = self.watches.iter().map(QueueWatch::sets).sum();
+                if sets.is_some_and(|counted| counted != known) {
                     self.read_all_sets();
                 }
+            }
+            Reply::Space(true) => {}
+            Reply::Space(false) => {
+                let text = "Redis forgets which keys it should notify of: its setting \
+                            tracking-table-max-keys is too small";
+                return Err(Error::new(ErrorKind::Redis, text));
             }
             Reply::Check(check) => {
                 if check.found.is_some_and(|found| found < check.own) {
                     self.signals.push_back(Signal::Reset);
-                } else if check.found != Some(check.expected) {
+                } else if check.found.is_some_and(|found| found != check.expected) {
                     for queue in 0..self.queues.len() {
-                        let read = self.watches[queue].recheck();
-                        self.read(queue, read);
+                        self.read_awaited(queue);
                     }
                 }
             }
         }
+        Ok(())
     }
 
     fn on_invalidation(&mut self, received: Result<Invalidation, RecvError>) -> Result<()> {
@@ -224,25 +250,55 @@ impl Changes {
         }));
     }
 
-    fn read_all_sets(&mut self) {
+    fn read_all_sets(&self) {
         for queue in 0..self.queues.len() {
-            for role in DelayedSet::ALL
-                .map(Role::Delayed)
-                .into_iter()
-                .chain([Role::Completed])
-            {
-                self.read(queue, Some(Read::now(role)));
-            }
+            self.read_sets(queue);
         }
     }
 
-    /// Counts the delayed sets. If the count differs from the known number, a notification was lost.
-    fn check_delayed_sets(&self) {
+    fn read_sets(&self, queue: usize) {
+        for set in DelayedSet::ALL {
+            self.read(queue, Some(Read::now(Role::Delayed(set))));
+        }
+        self.read(queue, Some(Read::now(Role::Completed)));
+    }
+
+    fn read_awaited(&mut self, queue: usize) {
+        let read = self.watches[queue].recheck();
+        self.read(queue, read);
+    }
+
+    /// Reads everything again that is known of a queue, in case a notification was lost.
+    fn read_all_of(&mut self, queue: usize) {
+        self.read_awaited(queue);
+        self.read_sets(queue);
+    }
+
+    /// Counts the notifications in vain. After many of them, asks Redis whether it has space for the
+    /// subscriptions. If not, it drops another subscription for each new one, and notifies of each that it drops.
+    fn count_vain(&mut self, queue: usize) {
+        let vain = self.watches[queue].take_vain();
+        let asks = self.vain < MANY_VAIN && self.vain + vain >= MANY_VAIN;
+        self.vain += vain;
+        if asks {
+            let connection = Arc::clone(&self.connection);
+            let wanted = (DelayedSet::ALL.len() + 1) * self.queues.len();
+            self.replies.push(Box::pin(async move {
+                Ok(Reply::Space(connection.has_space(wanted as u64).await))
+            }));
+        }
+    }
+
+    /// Counts the sorted sets. If the count differs from the known number, a notification was lost.
+    fn check_sets(&self) {
         let connection = Arc::clone(&self.connection);
-        let delayed = |keys: &QueueKeys| [keys.scheduled().to_owned(), keys.retry().to_owned()];
-        let sets = self.queues.iter().flat_map(delayed).collect();
+        let sets = self
+            .queues
+            .iter()
+            .flat_map(|keys| [keys.scheduled(), keys.retry(), keys.completed()].map(str::to_owned));
+        let sets = sets.collect();
         self.replies.push(Box::pin(async move {
-            Ok(Reply::DelayedSets(connection.count_existing(sets).await?))
+            Ok(Reply::Sets(connection.count_existing(sets).await?))
         }));
     }
 
@@ -316,6 +372,32 @@ impl TrackingConnection {
                 Ok(Contents::FirstScore(Some(unreadable)))
             }
             first => Ok(Contents::FirstScore(reply::score(first?))),
+        }
+    }
+
+    /// Whether Redis remembers all keys that are read. `wanted`: how many of them this connection has read at
+    /// least. If Redis does not tell, it counts as yes.
+    async fn has_space(&self, wanted: u64) -> bool {
+        let stats: Result<String, _> = self.client.info(Some(InfoKind::Stats)).await;
+        let stats = stats.unwrap_or_default();
+        let tracked: Option<u64> = stats.lines().find_map(|line| {
+            line.strip_prefix("tracking_total_keys:")?
+                .trim()
+                .parse()
+                .ok()
+        });
+        let Some(tracked) = tracked else {
+            return true;
+        };
+        let words = vec!["GET", "tracking-table-max-keys"];
+        let config: Result<HashMap<String, String>, _> =
+            self.client.custom(fred::cmd!("CONFIG"), words).await;
+        let limit = config.unwrap_or_default().into_values().next();
+        match limit.and_then(|limit| limit.parse().ok()) {
+            // Some are read again at the moment.
+            None => tracked >= wanted / 2,
+            Some(0) => true,
+            Some(limit) => tracked < limit,
         }
     }
 

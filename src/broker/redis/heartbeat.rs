@@ -6,7 +6,7 @@ use fred::types::{Key, Value};
 
 use super::script::{HEARTBEAT, SWAP_WORKERS, number, word};
 use super::{Broker, reply};
-use crate::broker::{EntryKeys, WorkerChange};
+use crate::broker::{EntryFound, EntryKeys, WorkerChange};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::keys;
@@ -15,7 +15,7 @@ impl Broker {
     /// Writes a server's state, with a TTL of `ttl_secs`, and changes its running tasks all at once. `shown` is
     /// the number of tasks that were shown before; `None`: the tasks stay as they are, whatever they are.
     ///
-    /// Returns false if another number of tasks was shown: Redis has lost them. Then the tasks are unchanged.
+    /// If another number of tasks was shown, the tasks are unchanged.
     ///
     /// The members of the two global sets are written first, as in asynq.
     pub(crate) async fn write_server_state(
@@ -26,14 +26,15 @@ impl Broker {
         changes: Vec<WorkerChange>,
         ttl_secs: i64,
         now: DateTime<Utc>,
-    ) -> Result<bool> {
+    ) -> Result<EntryFound> {
         let expires_at = number(now.timestamp() + ttl_secs);
         let members = [
             (keys::SERVERS, &entry.server),
             (keys::WORKERS, &entry.workers),
         ]
         .map(|(set, key)| Command::on_key("ZADD", [word(set), expires_at.clone(), text(key)]));
-        self.send_all(members.into(), "write the server's entry")
+        let added: Vec<i64> = self
+            .send_all(members.into(), "write the server's entry")
             .await?;
         let build = || {
             let keys = vec![Key::from(&*entry.server), Key::from(&*entry.workers)];
@@ -48,7 +49,10 @@ impl Broker {
             (keys, args)
         };
         let reply = HEARTBEAT.call(self, build).await?;
-        Ok(reply::integer(&reply, HEARTBEAT.name)? == 1)
+        Ok(EntryFound {
+            is_new: added.first() == Some(&1),
+            tasks_as_shown: reply::integer(&reply, HEARTBEAT.name)? == 1,
+        })
     }
 
     /// Changes tasks in the spare hash of a server, which nobody is shown.
@@ -72,8 +76,9 @@ impl Broker {
             .into_iter()
             .filter(|(_, args)| args.len() > 1)
             .map(|(name, args)| Command::on_key(name, args));
-        self.send_all(commands.collect(), "write the running tasks of the server")
-            .await
+        let replies =
+            self.send_all::<i64>(commands.collect(), "write the running tasks of the server");
+        replies.await.map(drop)
     }
 
     /// Deletes the spare hash of a server.
@@ -118,7 +123,8 @@ impl Broker {
             Command::on_key("ZREM", [word(keys::WORKERS), workers.clone()]),
             Command::on_key("UNLINK", [server, workers, spare]),
         ];
-        self.send_all(removals, "remove the server's entry").await
+        let replies = self.send_all::<i64>(removals, "remove the server's entry");
+        replies.await.map(drop)
     }
 }
 

@@ -22,7 +22,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use call_names::CallNames;
-pub(crate) use changes::Changes;
 use fred::error::Error as FredError;
 use fred::types::{FromValue, Value};
 pub(crate) use subscribe::Subscription;
@@ -140,9 +139,12 @@ impl Broker {
     }
 
     /// Sends several commands at once: see [`Link::send_all`]. Fails if one of them fails.
-    async fn send_all(&self, commands: Vec<Command>, what: &str) -> Result<()> {
+    async fn send_all<T: FromValue>(&self, commands: Vec<Command>, what: &str) -> Result<Vec<T>> {
         let replies = self.open_link()?.send_all(commands).await;
-        replies.into_iter().try_for_each(|reply| typed(reply, what))
+        replies
+            .into_iter()
+            .map(|reply| typed(reply, what))
+            .collect()
     }
 
     /// The link, unless the broker is closed.

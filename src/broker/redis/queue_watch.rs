@@ -13,6 +13,12 @@ const LONGEST_HERD_PAUSE: Duration = Duration::from_millis(100);
 /// read all the time.
 const CHANGED_SET_PAUSE: Duration = Duration::from_millis(20);
 
+/// The time within which a rotation asks each of a few queues, and each of many.
+const SHORTEST_ROTATION: Duration = Duration::from_secs(5);
+const LONGEST_ROTATION: Duration = Duration::from_secs(30);
+/// How long a step of a rotation takes, at least.
+const SHORTEST_STEP: Duration = Duration::from_millis(500);
+
 /// What a tracked key is to its queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Role {
@@ -38,6 +44,45 @@ pub(super) enum Contents {
     FirstScore(Option<i64>),
 }
 
+/// Asks one queue after the other, so that each is asked again after a time and the commands are spread over
+/// it.
+///
+/// | queues | each is asked every | queues in a step |
+/// |---|---|---|
+/// | up to 10 | 5 s | 1 |
+/// | up to 60 | 0.5 s for each of them | 1, every 0.5 s |
+/// | more | 30 s | as many as it takes, every 0.5 s |
+pub(super) struct Rotation {
+    queues: usize,
+    /// The pause between two steps.
+    pub(super) step: Duration,
+    in_a_step: usize,
+    next: usize,
+}
+
+impl Rotation {
+    pub(super) fn new(queues: usize) -> Self {
+        let count = u32::try_from(queues.max(1)).unwrap_or(u32::MAX);
+        let step = (SHORTEST_ROTATION / count).max(SHORTEST_STEP);
+        let steps = (LONGEST_ROTATION.as_millis() / step.as_millis()) as usize;
+        Self {
+            queues,
+            step,
+            in_a_step: queues.div_ceil(steps),
+            next: 0,
+        }
+    }
+
+    /// The queues of the next step.
+    pub(super) fn next(&mut self) -> Vec<usize> {
+        let first = self.next;
+        self.next = (first + self.in_a_step) % self.queues.max(1);
+        (first..first + self.in_a_step)
+            .map(|queue| queue % self.queues)
+            .collect()
+    }
+}
+
 /// What is known of one queue.
 ///
 /// For fetching, one key at a time is tracked: the pending list of an empty queue, or the flag of a
@@ -54,6 +99,12 @@ pub(super) struct QueueWatch {
     empty_fetches: u32,
     /// The first scores of *scheduled* and *retry*.
     first_due: [Option<i64>; 2],
+    /// The first score of *completed*.
+    first_expiry: Option<i64>,
+    /// Since the last read of a delayed set, Redis has notified of a change.
+    notified: [bool; 2],
+    /// How many notifications were in vain since they were last counted.
+    vain: usize,
 }
 
 impl QueueWatch {
@@ -63,6 +114,7 @@ impl QueueWatch {
             true => self.empty_fetches.saturating_add(1),
             false => 0,
         };
+        self.vain += usize::from(self.empty_fetches > 1);
         self.idle = true;
         self.paused = paused;
         let pause = herd_pause(self.empty_fetches);
@@ -108,11 +160,13 @@ impl QueueWatch {
                 (!exists).then(|| self.ready(queue))
             }
             (Role::Completed, Contents::FirstScore(at)) => {
-                let at = at.map(millis);
-                Some(Signal::Expires(queue, at))
+                self.first_expiry = at;
+                Some(Signal::Expires(queue, at.map(millis)))
             }
             (Role::Delayed(set), Contents::FirstScore(at)) => {
-                self.first_due[set as usize] = at;
+                let before = std::mem::replace(&mut self.first_due[set as usize], at);
+                let notified = std::mem::take(&mut self.notified[set as usize]);
+                self.vain += usize::from(notified && before == at);
                 Some(Signal::Due(queue, set, at.map(millis)))
             }
             _ => None,
@@ -128,15 +182,25 @@ impl QueueWatch {
                 self.paused = false;
                 (Some(self.ready(queue)), None)
             }
-            Role::Delayed(_) => (None, Some(Read::after_a_change(role))),
+            Role::Delayed(set) => {
+                self.notified[set as usize] = true;
+                (None, Some(Read::after_a_change(role)))
+            }
             // A time in the past: the janitor's next pass looks at this queue.
             Role::Completed => (Some(Signal::Expires(queue, Some(0))), None),
         }
     }
 
-    /// The known number of delayed sets of this queue: how many of *scheduled* and *retry* exist.
-    pub(super) fn delayed_sets(&self) -> i64 {
-        self.first_due.iter().flatten().count() as i64
+    /// The known number of sorted sets of this queue: how many of *scheduled*, *retry* and *completed* exist.
+    pub(super) fn sets(&self) -> i64 {
+        let first_scores = self.first_due.iter().chain([&self.first_expiry]);
+        first_scores.flatten().count() as i64
+    }
+
+    /// How many notifications were in vain since the last call: nothing was found in the queue, or the first
+    /// score of the set was the same as before.
+    pub(super) fn take_vain(&mut self) -> usize {
+        std::mem::take(&mut self.vain)
     }
 
     fn read_ended(&mut self, role: Role) {
@@ -190,6 +254,25 @@ mod tests {
         assert_eq!(read, Some(Read::now(Role::Pending)));
         let empty = Contents::Exists(false);
         assert_eq!(watch.on_contents(0, Role::Pending, empty), None);
+    }
+
+    #[test]
+    fn a_rotation_asks_a_few_queues_every_5_s_and_many_within_30_s() {
+        for (queues, seconds) in [(1, 5), (10, 5), (20, 10), (60, 30), (61, 30), (2_000, 30)] {
+            let mut rotation = Rotation::new(queues);
+            let (mut asked, mut took) = (vec![0; queues], Duration::ZERO);
+            while took < Duration::from_secs(seconds) {
+                took += rotation.step;
+                rotation
+                    .next()
+                    .into_iter()
+                    .for_each(|queue| asked[queue] += 1);
+            }
+            assert!(
+                asked.iter().all(|times| (1..=2).contains(times)),
+                "{queues}"
+            );
+        }
     }
 
     #[test]
@@ -287,11 +370,11 @@ mod tests {
                 watch.on_contents(2, Role::Delayed(set), Contents::FirstScore(Some(score)));
             assert_eq!(signal, Some(Signal::Due(2, set, Some(score * 1000))));
         }
-        assert_eq!(watch.delayed_sets(), 2);
+        assert_eq!(watch.sets(), 2);
         let none = Contents::FirstScore(None);
         let signal = watch.on_contents(2, Role::Delayed(retry), none);
         assert_eq!(signal, Some(Signal::Due(2, retry, None)));
-        assert_eq!(watch.delayed_sets(), 1);
+        assert_eq!(watch.sets(), 1);
     }
 
     #[test]
@@ -312,5 +395,26 @@ mod tests {
         let score = Contents::FirstScore(Some(7));
         let signal = watch.on_contents(0, Role::Completed, score);
         assert_eq!(signal, Some(Signal::Expires(0, Some(7_000))));
+        assert_eq!(watch.sets(), 1);
+    }
+
+    #[test]
+    fn a_notification_without_a_change_is_in_vain() {
+        let mut watch = QueueWatch::default();
+        let retry = Role::Delayed(DelayedSet::Retry);
+        let score = |at| Contents::FirstScore(Some(at));
+        watch.on_contents(0, retry, score(5));
+        watch.on_contents(0, retry, score(5));
+        assert_eq!(watch.take_vain(), 0, "no notification came between these");
+        watch.on_change(0, retry);
+        watch.on_contents(0, retry, score(4));
+        assert_eq!(watch.take_vain(), 0);
+        watch.on_change(0, retry);
+        watch.on_contents(0, retry, score(4));
+        assert_eq!(watch.take_vain(), 1);
+        for vain in [0, 1, 1] {
+            watch.drained(false, true);
+            assert_eq!(watch.take_vain(), vain);
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::RunEnded;
 use crate::server::run::{HeldRun, HeldRuns};
+use crate::server::wake::Wakeups;
 
 /// How long writing the server's entry may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -36,6 +37,7 @@ pub(in crate::server) struct Heartbeater {
     /// Fires when the server fetches no more tasks.
     pub(in crate::server) stopped: CancellationToken,
     pub(in crate::server) held: Arc<HeldRuns>,
+    pub(in crate::server) wakeups: Arc<Wakeups>,
     pub(in crate::server) runtime: Arc<RuntimeProbe>,
     pub(in crate::server) cancel_grace: Duration,
     /// The numbers of the held runs whose leases are renewed no more.
@@ -56,6 +58,9 @@ impl Periodic for Heartbeater {
             timeout(WRITE_TIMEOUT, self.broker.while_refreshing_clock(write)),
         )
         .await;
+        if self.entry.take_lost() {
+            self.wakeups.redis_was_emptied();
+        }
         let late = || {
             Error::new(
                 ErrorKind::Unavailable,

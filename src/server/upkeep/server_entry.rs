@@ -31,6 +31,9 @@ pub(in crate::server) struct ServerEntry {
     shown: Option<WorkersHash>,
     /// What the spare hash contains. `None`: unknown.
     spare: Option<WorkersHash>,
+    was_written: bool,
+    /// Redis has lost the entry since [`take_lost`](Self::take_lost) was called.
+    was_lost: bool,
 }
 
 /// What a hash of running tasks contains: the ids, with the numbers of the runs.
@@ -50,7 +53,15 @@ impl ServerEntry {
             // The keys contain a new UUID.
             shown: Some(WorkersHash::default()),
             spare: Some(WorkersHash::default()),
+            was_written: false,
+            was_lost: false,
         }
+    }
+
+    /// Whether Redis has lost the entry since the last call: it was emptied, or the entry was not written in
+    /// time.
+    pub(super) fn take_lost(&mut self) -> bool {
+        std::mem::take(&mut self.was_lost)
     }
 
     /// Writes the state of the server, and shows those of the runs that are running. The future may be dropped at
@@ -106,7 +117,10 @@ impl ServerEntry {
             TTL_SECS,
             broker.clock().now(),
         );
-        if !written.await? {
+        let found = written.await?;
+        self.was_lost |= found.is_new && self.was_written;
+        self.was_written = true;
+        if !found.tasks_as_shown {
             self.shown = None;
         } else if let (Some(shown), Some(_)) = (&mut self.shown, expected) {
             shown.apply(&changes);

@@ -1,11 +1,13 @@
 //! Ends the runs of tasks that are cancelled. asynq: `subscriber`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::background::{Backoff, Service};
 use crate::broker::{Broker, Subscription};
+use crate::clock;
 use crate::error::Error;
 use crate::run::RunEnded;
 use crate::server::run::HeldRuns;
@@ -27,15 +29,16 @@ impl Subscriber {
     async fn subscribe_forever(&self) {
         let mut backoff = Backoff::new();
         loop {
-            let error = match self.broker.subscribe_cancellations().await {
+            let (error, worked_for) = match self.broker.subscribe_cancellations().await {
                 Ok(mut subscription) => {
-                    backoff.reset();
-                    self.cancel_until_an_error(&mut subscription).await
+                    let began = clock::monotonic();
+                    let error = self.cancel_until_an_error(&mut subscription).await;
+                    (error, clock::monotonic() - began)
                 }
-                Err(error) => error,
+                Err(error) => (error, Duration::ZERO),
             };
             tracing::warn!(%error, "not subscribed to cancellations, will subscribe again");
-            tokio::time::sleep(backoff.pause()).await;
+            tokio::time::sleep(backoff.pause_after(worked_for)).await;
         }
     }
 

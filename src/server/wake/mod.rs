@@ -24,6 +24,8 @@ pub(super) struct Wakeups {
     tracking: AtomicBool,
     /// The first due time may have changed, or tracking has begun or ended.
     due_changed: Notify,
+    /// Redis has lost its data, and with them what it knew of this server's subscriptions.
+    data_lost: Notify,
     /// To the watcher.
     reports: mpsc::UnboundedSender<Report>,
 }
@@ -54,6 +56,7 @@ impl Wakeups {
             times: Mutex::new(vec![unknown; queues]),
             tracking: AtomicBool::new(false),
             due_changed: Notify::new(),
+            data_lost: Notify::new(),
             reports,
         };
         (Arc::new(wakeups), receiver)
@@ -96,6 +99,18 @@ impl Wakeups {
     pub(super) fn cleaned(&self, queue: usize) {
         self.set_expiry(queue, None);
         self.report(Report::Cleaned { queue });
+    }
+
+    /// Redis has lost its data, so tracking must start over.
+    pub(super) fn redis_was_emptied(&self) {
+        if self.is_tracking() {
+            self.data_lost.notify_one();
+        }
+    }
+
+    /// Waits until Redis has lost its data.
+    async fn data_lost(&self) {
+        self.data_lost.notified().await;
     }
 
     fn report(&self, report: Report) {

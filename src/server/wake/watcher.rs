@@ -1,8 +1,9 @@
 //! Tracks the queues, and passes the signals on to gates and wakeups.
 //!
-//! While tracking is not available, the parts poll at their intervals. Tracking is tried again: soon if the
-//! connection failed, once a minute if Redis or the user's permissions forbid it.
+//! While tracking is not available, the parts poll at their intervals. Tracking is tried again: after pauses that
+//! grow if the connection failed, once a minute if Redis or the user's permissions forbid it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Wakeups;
 use crate::background::{Backoff, Service};
-use crate::broker::{Broker, Changes, Report, Signal};
-use crate::error::Result;
+use crate::broker::{Broker, Report, Signal};
+use crate::error::{Error, Result};
 use crate::server::fetch::Gates;
 use crate::server::queues::Queues;
 
@@ -41,35 +42,23 @@ impl Service for Watcher {
 
 impl Watcher {
     async fn track_forever(&mut self) {
-        let mut backoff = Backoff::new();
+        let mut failures = Failures::default();
         loop {
-            let Err(error) = self.track(&mut backoff).await else {
-                continue;
-            };
+            let ended = self.track(&mut failures).await;
             self.wakeups.set_tracking(false);
-            tracing::warn!(%error, "cannot track the queues, polling them at intervals instead");
-            let pause = match error.is_transient() {
-                true => backoff.pause(),
-                false => FORBIDDEN_PAUSE,
-            };
+            let pause = failures.pause(ended.err());
             tokio::time::sleep(pause).await;
         }
     }
 
     /// Tracks the queues. Returns when tracking has to start over.
-    async fn track(&mut self, backoff: &mut Backoff) -> Result<()> {
+    async fn track(&mut self, failures: &mut Failures) -> Result<()> {
         let keys = self.queues.all().map(|queue| queue.keys.clone());
-        let mut changes = self
-            .broker
-            .track(keys.collect(), self.server_key.clone())
-            .await?;
-        backoff.reset();
+        let tracking = self.broker.track(keys.collect(), self.server_key.clone());
+        let mut changes = tracking.await?;
         // Every queue is asked once. A fetch that finds it empty subscribes to it.
         self.wakeups.set_tracking(true);
-        self.pass_on(&mut changes).await
-    }
-
-    async fn pass_on(&mut self, changes: &mut Changes) -> Result<()> {
+        let mut stable = pin!(tokio::time::sleep(Backoff::STABLE));
         loop {
             tokio::select! {
                 signal = changes.next() => match signal? {
@@ -79,7 +68,45 @@ impl Watcher {
                     Signal::Reset => return Ok(()),
                 },
                 Some(report) = self.reports.recv() => changes.report(report),
+                () = self.wakeups.data_lost() => return Ok(()),
+                () = &mut stable, if !stable.is_elapsed() => failures.ended(),
             }
+        }
+    }
+}
+
+/// Attempts in a row that have failed, or that have not worked for long.
+#[derive(Default)]
+struct Failures {
+    backoff: Backoff,
+    /// The log says that the queues are polled.
+    told: bool,
+}
+
+impl Failures {
+    /// The pause after another attempt. `error`: why it has failed, unless tracking only has to start over.
+    fn pause(&mut self, error: Option<Error>) -> Duration {
+        let pause = self.backoff.pause();
+        let Some(error) = error else {
+            return pause;
+        };
+        if self.told {
+            tracing::debug!(%error, "still cannot track the queues");
+        } else {
+            tracing::warn!(%error, "cannot track the queues, polling them at intervals instead");
+        }
+        self.told = true;
+        match error.is_transient() {
+            true => pause,
+            false => FORBIDDEN_PAUSE,
+        }
+    }
+
+    /// Tracking has worked for a while.
+    fn ended(&mut self) {
+        self.backoff.reset();
+        if std::mem::take(&mut self.told) {
+            tracing::info!("tracking the queues again");
         }
     }
 }
