@@ -18,7 +18,21 @@ struct ErrorData {
     message: String,
     task_id: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    is_outage: bool,
 }
+
+/// Logs a failure as `tracing::warn!` does; at the level debug if it comes from an outage, of which the
+/// connection itself tells the log. The error comes first, then the arguments of `tracing::warn!`.
+macro_rules! warn_unless_outage {
+    ($error:expr, $($arguments:tt)*) => {
+        if $error.is_outage() {
+            tracing::event!(tracing::Level::DEBUG, $($arguments)*);
+        } else {
+            tracing::event!(tracing::Level::WARN, $($arguments)*);
+        }
+    };
+}
+pub(crate) use warn_unless_outage;
 
 /// What kind of failure an [`Error`] is.
 #[non_exhaustive]
@@ -52,7 +66,7 @@ pub enum ErrorKind {
     Redis,
     /// Redis is older than the oldest version that rasynq supports.
     UnsupportedRedis,
-    /// The server or client was already shut down.
+    /// The server or client was already shut down, or the runtime on which it was connected has ended.
     Closed,
     /// A defect of rasynq. Please report it.
     Internal,
@@ -65,6 +79,7 @@ impl Error {
             message: message.into(),
             task_id: None,
             source: None,
+            is_outage: false,
         }))
     }
 
@@ -78,6 +93,18 @@ impl Error {
     ) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// Whether the failure comes from an outage of Redis: see [`is_outage`](Self::is_outage).
+    pub(crate) fn caused_by_outage(mut self, is_outage: bool) -> Self {
+        self.0.is_outage = is_outage;
+        self
+    }
+
+    /// Whether the connection to Redis was lost. The connection itself tells the log of it, so that those
+    /// who fail meanwhile need not.
+    pub(crate) fn is_outage(&self) -> bool {
+        self.0.is_outage
     }
 
     pub(crate) fn with_task_id(mut self, id: impl Into<String>) -> Self {

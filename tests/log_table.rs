@@ -170,8 +170,10 @@ fn entries_of(source: &str, below_src: &Path) -> Vec<Entry> {
         .map(|line| format!("{line}\n"))
         .collect();
     let mut entries = Vec::new();
-    for level in LEVELS {
-        let call = format!("{level}!(");
+    let macros = LEVELS.map(|level| (level, format!("{level}!("), 0));
+    // The first argument of this one is the error that it asks about.
+    let unless_outage = ("warn", "warn_unless_outage!(".to_owned(), 1);
+    for (level, call, skipped) in macros.into_iter().chain([unless_outage]) {
         for (at, _) in code.match_indices(&call) {
             let is_part_of_a_name = |before: char| before.is_alphanumeric() || before == '_';
             if code[..at].ends_with(is_part_of_a_name) {
@@ -183,7 +185,10 @@ fn entries_of(source: &str, below_src: &Path) -> Vec<Entry> {
                 level: level.to_owned(),
                 target: target(below_src),
                 message: message_of(&message),
-                fields: arguments.iter().map(|field| field_name(field)).collect(),
+                fields: arguments[skipped..]
+                    .iter()
+                    .map(|field| field_name(field))
+                    .collect(),
                 found_in: below_src.display().to_string(),
             });
         }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::error::{Result, warn_unless_outage};
 use crate::guard::CaughtPanic;
 
 /// How long an aborted service may take to end.
@@ -80,7 +80,7 @@ impl<P: Periodic> Service for Every<P> {
                 match AssertUnwindSafe(self.part.pass()).catch_unwind().await {
                     Ok(Ok(done)) => tracing::trace!(service = P::NAME, ?done, "pass made"),
                     Ok(Err(error)) => {
-                        tracing::warn!(service = P::NAME, %error, "a pass failed, the next one will try again");
+                        warn_unless_outage!(error, service = P::NAME, %error, "a pass failed, the next one will try again");
                     }
                     Err(payload) => {
                         let error = CaughtPanic::of(payload);

@@ -21,7 +21,7 @@ use crate::wire::{self, DueTime, Placement, TaskState};
 ///
 /// A client belongs to the tokio runtime on which [`connect`](Self::connect) was called. The client
 /// works on other runtimes too, but only while the first one runs. After that every call fails with
-/// [`ErrorKind::Unavailable`].
+/// [`ErrorKind::Closed`].
 ///
 /// ```no_run
 /// # async fn example() -> rasynq::Result<()> {
@@ -72,7 +72,7 @@ impl Client {
     /// - [`ErrorKind::Redis`]: Redis refuses the command: no permission, no memory, or a key of a wrong
     ///   type.
     /// - [`ErrorKind::Unavailable`]: Redis does not answer. The task may be stored all the same.
-    /// - [`ErrorKind::Closed`]: the client was [closed](Self::close).
+    /// - [`ErrorKind::Closed`]: the client was [closed](Self::close), or its runtime has ended.
     ///
     /// # Lost replies
     /// If the reply to an enqueue call is lost, the call is sent again, up to three times in all. If

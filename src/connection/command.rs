@@ -15,19 +15,29 @@ pub(crate) struct Command {
     args: Vec<Value>,
     /// Which of the arguments is the key that decides about the hash slot.
     key: Option<usize>,
+    traffic: Traffic,
+}
+
+/// What is known of the bytes of a command beside its arguments.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Traffic {
+    /// How many bytes the reply may have, if that is much. Then the reply may take longer, and less else is
+    /// in flight meanwhile.
+    pub(crate) reply_bytes: usize,
+    /// The command goes over the connection for bulk, however small it is: with others it makes up a row,
+    /// whose order counts.
+    pub(crate) is_bulk: bool,
 }
 
 impl Command {
     /// A command without a key: any node of a cluster may run it.
     pub(crate) fn without_key(name: &'static str, args: impl Into<Vec<Value>>) -> Self {
-        let (args, key) = (args.into(), None);
-        Self { name, args, key }
+        Self::new(name, args.into(), None)
     }
 
     /// A command whose first argument is a key.
     pub(crate) fn on_key(name: &'static str, args: impl Into<Vec<Value>>) -> Self {
-        let (args, key) = (args.into(), Some(0));
-        Self { name, args, key }
+        Self::new(name, args.into(), Some(0))
     }
 
     /// `EVAL` or `EVALSHA`: `script` is the source or the SHA-1. All keys must be in one hash slot.
@@ -43,7 +53,37 @@ impl Command {
         args.push(keys.len().to_string().into());
         args.extend(keys.into_iter().map(Value::from));
         args.extend(script_args);
-        Self { name, args, key }
+        Self::new(name, args, key)
+    }
+
+    fn new(name: &'static str, args: Vec<Value>, key: Option<usize>) -> Self {
+        Self {
+            name,
+            args,
+            key,
+            traffic: Traffic::default(),
+        }
+    }
+
+    pub(crate) fn with_traffic(mut self, traffic: Traffic) -> Self {
+        self.traffic = traffic;
+        self
+    }
+
+    /// Whether the command goes over the connection for bulk, which takes commands of more than `small`
+    /// bytes.
+    pub(super) fn is_bulk(&self, small: usize) -> bool {
+        self.traffic.is_bulk || self.bytes() > small
+    }
+
+    /// How many bytes the arguments and the expected reply have.
+    pub(super) fn bytes(&self) -> usize {
+        let sizes = self.args.iter().map(|arg| match arg {
+            Value::String(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        });
+        self.traffic.reply_bytes + sizes.sum::<usize>()
     }
 
     /// The hash slot of the command's key.

@@ -5,16 +5,7 @@ use fred::error::{Error as FredError, ErrorKind as FredKind};
 use crate::error::{Error, ErrorKind};
 
 /// The codes of transient error replies: the same command may succeed later.
-const TRANSIENT_REPLIES: [&str; 8] = [
-    "LOADING",
-    "BUSY",
-    "CLUSTERDOWN",
-    "MASTERDOWN",
-    "TRYAGAIN",
-    "READONLY",
-    "NOREPLICAS",
-    "MISCONF",
-];
+const TRANSIENT_REPLIES: [&str; 5] = ["BUSY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF"];
 
 /// The error for an operation that failed. `what` names the operation: "enqueue task `id` in queue
 /// `q`".
@@ -22,7 +13,10 @@ const TRANSIENT_REPLIES: [&str; 8] = [
 /// The kind is also [`ErrorKind::Unavailable`] if it is unknown whether a write took effect.
 pub(crate) fn map_redis_error(error: FredError, what: &str) -> Error {
     let (kind, reason) = classify(&error);
-    Error::new(kind, format!("{what}: {reason}")).with_source(error)
+    let is_outage = is_lost_connection(&error);
+    Error::new(kind, format!("{what}: {reason}"))
+        .with_source(error)
+        .caused_by_outage(is_outage)
 }
 
 /// The error for an operation whose script caught an error reply and returned its text.
@@ -32,9 +26,7 @@ pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
 
 /// Whether Redis refused a script because its keys belong to several slots of the cluster.
 pub(crate) fn crosses_slots(error: &Error) -> bool {
-    std::error::Error::source(error)
-        .and_then(|source| source.downcast_ref::<FredError>())
-        .is_some_and(|source| reply_code(source.details()) == Some("CROSSSLOT"))
+    fred_error(error).is_some_and(|error| reply_code(error.details()) == Some("CROSSSLOT"))
 }
 
 /// The error reply of a command within a script, without the prefix that Redis 6 adds: the name of the
@@ -54,17 +46,79 @@ fn classify(error: &FredError) -> (ErrorKind, String) {
     if details.contains("The user executing the script can't") {
         return (ErrorKind::Redis, no_permission(details));
     }
+    if means_wrong_server(details) {
+        return (ErrorKind::Unavailable, wrong_server(details));
+    }
     match reply_code(details) {
         Some(code) => classify_reply(code, details),
         None => classify_fred_error(error.kind(), details),
     }
 }
 
+/// Codes of replies that may mean that this is not the server to write to. `ERR` is among them, because
+/// proxies answer in their own words.
+const WRONG_SERVER_CODES: [&str; 5] = ["READONLY", "MASTERDOWN", "LOADING", "UNBLOCKED", "ERR"];
+
+/// What such a reply with the code `ERR` contains, in lower case.
+const WRONG_SERVER_WORDS: [&str; 12] = [
+    "readonly",
+    "read only",
+    "read-only",
+    "masterdown",
+    "master is down",
+    "no master",
+    "not master",
+    "not a master",
+    "not the master",
+    "is a replica",
+    "is a slave",
+    "instance state changed",
+];
+
+/// Whether Redis, or a proxy before it, answers that this is not the server to write to: it is a replica,
+/// perhaps since a moment ago, or it has just been started. The name of the server may lead to another one
+/// by now.
+pub(super) fn means_wrong_server(details: &str) -> bool {
+    let details = strip_script_position(details).trim_start_matches('-');
+    match reply_code(details) {
+        Some("ERR") => {
+            let details = details.to_ascii_lowercase();
+            WRONG_SERVER_WORDS.iter().any(|word| details.contains(word))
+        }
+        code => code.is_some_and(|code| WRONG_SERVER_CODES.contains(&code)),
+    }
+}
+
+/// The answer with which a server said that it is not the one to write to, if the error is that. A script
+/// may have caught the answer.
+pub(super) fn wrong_server_answer(error: &Error) -> Option<&str> {
+    let details = fred_error(error)?.details();
+    means_wrong_server(details).then_some(details)
+}
+
+/// Whether connecting failed because Redis does not know the command `HELLO`, or no RESP3. Every Redis since
+/// 6.0 knows both, but the command may be renamed, and proxies may lack it.
+pub(super) fn lacks_hello(error: &Error) -> bool {
+    fred_error(error).is_some_and(|error| {
+        reply_code(error.details()) == Some("NOPROTO") || is_unknown_command(error, "hello")
+    })
+}
+
+fn fred_error(error: &Error) -> Option<&FredError> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+fn wrong_server(details: &str) -> String {
+    match reply_code(details) {
+        Some("LOADING") => "Redis is still loading its data".to_owned(),
+        Some("MASTERDOWN") => format!("this Redis is a replica without its master: {details}"),
+        _ => format!("this Redis is a read-only replica: {details}"),
+    }
+}
+
 /// What an error reply of Redis means.
 fn classify_reply(code: &str, details: &str) -> (ErrorKind, String) {
     let reason = match code {
-        "LOADING" => "Redis is still loading its data".to_owned(),
-        "READONLY" => format!("this Redis is a read-only replica: {details}"),
         code if TRANSIENT_REPLIES.contains(&code) => {
             format!("Redis cannot serve the command now: {details}")
         }
@@ -83,9 +137,16 @@ fn classify_reply(code: &str, details: &str) -> (ErrorKind, String) {
     (kind, reason)
 }
 
+/// The details of the error for a connection whose runtime has ended.
+pub(super) const RUNTIME_ENDED: &str = "the tokio runtime on which it was opened has ended";
+
 /// What an error that fred itself raised means.
 fn classify_fred_error(kind: &FredKind, details: &str) -> (ErrorKind, String) {
     match kind {
+        FredKind::Canceled if details == RUNTIME_ENDED => (
+            ErrorKind::Closed,
+            format!("the connection to Redis is closed: {details}"),
+        ),
         FredKind::Timeout => (
             ErrorKind::Unavailable,
             "Redis does not answer in time".to_owned(),
@@ -99,12 +160,12 @@ fn classify_fred_error(kind: &FredKind, details: &str) -> (ErrorKind, String) {
         // fred uses this kind, among others, while it reconnects.
         | FredKind::Unknown => (
             ErrorKind::Unavailable,
-            format!("the connection to Redis failed: {details}"),
+            format!("the connection to Redis failed: {}", in_words(details)),
         ),
         #[cfg(feature = "tls")]
         FredKind::Tls => (
             ErrorKind::Unavailable,
-            format!("TLS to Redis failed: {details}"),
+            format!("TLS to Redis failed: {}", in_words(details)),
         ),
         FredKind::Auth => (
             ErrorKind::Redis,
@@ -115,6 +176,52 @@ fn classify_fred_error(kind: &FredKind, details: &str) -> (ErrorKind, String) {
             format!("unexpected reply from Redis: {details}"),
         ),
         _ => (ErrorKind::Redis, details.to_owned()),
+    }
+}
+
+/// Whether the connection was lost, or is silent. If so, the link tells of it.
+fn is_lost_connection(error: &FredError) -> bool {
+    matches!(
+        error.kind(),
+        FredKind::IO | FredKind::Canceled | FredKind::Timeout | FredKind::Routing
+    ) && reply_code(error.details()).is_none()
+}
+
+/// Why a connection failed. fred passes on an error of the operating system as it is written for debugging:
+/// `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }`, `Kind(UnexpectedEof)`. Its own
+/// errors are sentences.
+pub(super) fn in_words(details: &str) -> String {
+    let part = |begin: &str, end: &str| {
+        let (_, rest) = details.split_once(begin)?;
+        Some(rest.rsplit_once(end)?.0)
+    };
+    let text = part("message: \"", "\"")
+        .or_else(|| part("error: \"", "\""))
+        .or_else(|| part("error: ", " }"))
+        .or_else(|| part("Kind(", ")"));
+    match text.unwrap_or(details) {
+        "UnexpectedEof" | "Connection closed." | "Connection Closed" => {
+            "it was closed by the server".to_owned()
+        }
+        "Canceled." | "Canceled" => "it was lost".to_owned(),
+        "BrokenPipe" => "broken pipe".to_owned(),
+        "ConnectionReset" => "connection reset by peer".to_owned(),
+        "TimedOut" | "Request timed out." => "no answer in time".to_owned(),
+        "Failed to send command to router." | "Failed to route command." => {
+            "it is not open".to_owned()
+        }
+        text => begin_small(text.trim_end_matches('.')),
+    }
+}
+
+/// The text with a small first letter, unless it begins with a word in capitals.
+fn begin_small(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -130,10 +237,23 @@ fn reply_code(details: &str) -> Option<&str> {
     is_code.then_some(code)
 }
 
-/// Whether the Redis server does not know the command `HELLO`, which every Redis since 6.0 has.
-pub(super) fn is_unknown_hello(error: &FredError) -> bool {
+/// Whether the user may not call a command, or Redis does not know it. The command is given in lower case.
+pub(super) fn is_not_available(error: &FredError, command: &str) -> bool {
+    error.details().starts_with("NOPERM") || is_unknown_command(error, command)
+}
+
+fn is_unknown_command(error: &FredError, command: &str) -> bool {
     let details = error.details().to_ascii_lowercase();
-    details.contains("unknown command") && details.contains("hello")
+    let is_unknown = [
+        "unknown",
+        "unsupported",
+        "not supported",
+        "not allowed",
+        "disabled",
+    ]
+    .iter()
+    .any(|word| details.contains(word));
+    is_unknown && details.contains(command)
 }
 
 #[cfg(test)]
@@ -197,6 +317,65 @@ mod tests {
             assert_eq!(error.kind(), kind, "{details}");
             assert!(error.to_string().starts_with("enqueue: "), "{error}");
         }
+    }
+
+    #[test]
+    fn every_answer_of_a_replica_or_its_proxy_means_a_wrong_server() {
+        for details in [
+            "READONLY You can't write against a read only replica.",
+            "ERR READONLY You can't write against a read only replica.",
+            "-READONLY You can't write against a read only replica.",
+            "@user_script: 35: -READONLY You can't write against a read only replica.",
+            "READONLY You can't write against a read only replica. script: f1, on @user_script:3.",
+            "-ERR You can't write against a read only replica",
+            "ERR proxy: this node is not the master",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "LOADING Redis is loading the dataset in memory",
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+        ] {
+            assert!(means_wrong_server(details), "{details}");
+            assert!(
+                mapped(FredKind::Unknown, details).is_transient(),
+                "{details}"
+            );
+        }
+        for details in [
+            "NOREPLICAS Not enough good replicas to write.",
+            "MISCONF Redis is configured to save RDB snapshots, but it cannot",
+            "WRONGTYPE Operation against a key: asynq:{readonly}:pending",
+            "ERR value is not an integer or out of range",
+            "NOPERM this user has no permissions",
+        ] {
+            assert!(!means_wrong_server(details), "{details}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_operating_system_are_told_in_words() {
+        for (details, words) in [
+            (
+                "Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" }",
+                "connection refused",
+            ),
+            (
+                "Custom { kind: Uncategorized, error: \"failed to lookup address information: Name or service not known\" }",
+                "failed to lookup address information: Name or service not known",
+            ),
+            ("Kind(UnexpectedEof)", "it was closed by the server"),
+            ("Kind(BrokenPipe)", "broken pipe"),
+            ("Connection closed.", "it was closed by the server"),
+            ("Failed to send command to router.", "it is not open"),
+        ] {
+            assert_eq!(in_words(details), words, "{details}");
+        }
+        let error = mapped(
+            FredKind::IO,
+            "Os { code: 104, kind: ConnectionReset, message: \"Connection reset by peer\" }",
+        );
+        assert_eq!(
+            error.to_string(),
+            "enqueue: the connection to Redis failed: connection reset by peer"
+        );
     }
 
     #[test]

@@ -1,22 +1,22 @@
 //! The open connections of one client or server: some for commands, others for client tracking and for
 //! cancellations.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use fred::clients::{Client as FredClient, SentinelClient, SubscriberClient};
 use fred::error::{Error as FredError, ErrorKind as FredKind};
-use fred::interfaces::{ClientLike, SentinelInterface};
-use fred::types::config::{Config, SentinelConfig, ServerConfig};
-use fred::types::{RespVersion, Value};
+use fred::interfaces::{ClientLike, EventInterface, SentinelInterface};
+use fred::types::Value;
+use fred::types::config::{SentinelConfig, ServerConfig};
 use futures_util::future::join_all;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::command::Command;
-use super::failure::{is_unknown_hello, map_redis_error};
-use super::keep_alive::KeepAlive;
+use super::failure::{is_not_available, lacks_hello, map_redis_error, wrong_server_answer};
+use super::keep_alive::{KeepAlive, Owned};
+use super::outage::Outages;
+use super::pipe::{Pipe, Pipes};
 use super::settings::Settings;
 use super::version;
 use super::{Connection, Target};
@@ -36,34 +36,13 @@ pub(crate) struct Link {
 }
 
 struct LinkState {
-    commands: CommandClients,
+    pipes: Pipes,
+    outages: Arc<Outages>,
     settings: Settings,
     /// The address of Redis, for messages.
     address: String,
     /// Every connection that this link opened and that may still be open.
     opened: Mutex<Vec<Weak<KeepAlive>>>,
-}
-
-/// The fred clients that carry the commands.
-enum CommandClients {
-    /// The caller's own fred client. It is never closed here.
-    External(FredClient),
-    /// fred clients that this link opened. `next` counts the uses of [`Link::client`], which returns the
-    /// clients in rotation.
-    Pool {
-        clients: Vec<Owned<FredClient>>,
-        next: AtomicUsize,
-    },
-}
-
-/// A fred client with its own connection. Dropping it closes the connection, also for clones of the
-/// fred client. It dereferences to the fred client.
-pub(crate) struct Owned<C: ClientLike + 'static> {
-    client: C,
-    keep_alive: Arc<KeepAlive>,
-    /// The tokio task that subscribes to the pub/sub channels again after a reconnection. Only a subscriber
-    /// has this task.
-    resubscribe: Option<JoinHandle<()>>,
 }
 
 impl Connection {
@@ -81,26 +60,30 @@ impl Connection {
             .unwrap_or_else(|_| Err(connect_timed_out(&address, within)))
     }
 
-    async fn open_with(&self, settings: Settings, address: String) -> Result<Link> {
+    async fn open_with(&self, mut settings: Settings, address: String) -> Result<Link> {
+        let outages = Outages::new(address.clone());
         let mut opened = Vec::new();
-        let commands = match &self.target {
-            Target::Existing(client) => CommandClients::External(client.clone()),
-            _ => {
-                let mut clients = Vec::with_capacity(self.pool_size);
-                for _ in 0..self.pool_size {
-                    let client = connect(settings.client(), &settings, &address).await?;
-                    opened.push(Arc::downgrade(&client.keep_alive));
-                    clients.push(client);
-                }
-                CommandClients::Pool {
-                    clients,
-                    next: AtomicUsize::new(0),
+        let mut pool = Vec::new();
+        if let Target::Existing(client) = &self.target {
+            pool.push(Pipe::external(client.clone(), outages.connection()));
+        } else {
+            while pool.len() < self.pool_size {
+                match connect(settings.pipe_client(), &settings, &outages).await {
+                    Ok(client) => {
+                        opened.push(Arc::downgrade(client.keep_alive()));
+                        pool.push(Pipe::owned(client, settings.command_timeout));
+                    }
+                    Err(error) if settings.has_resp3() && lacks_hello(&error) => {
+                        settings = settings.with_resp2();
+                    }
+                    Err(error) => return Err(error),
                 }
             }
-        };
+        }
         let link = Link {
             shared: Arc::new(LinkState {
-                commands,
+                pipes: Pipes::new(pool),
+                outages,
                 settings,
                 address,
                 opened: Mutex::new(opened),
@@ -113,13 +96,18 @@ impl Connection {
 
 impl Link {
     /// Sends one command and waits for its reply. With a pool, successive calls use its connections in
-    /// rotation.
+    /// rotation. A large command uses a separate connection.
     ///
     /// Never send a command that blocks: all callers share the connections.
     ///
     /// If the future is dropped after its first poll, the command may still be sent.
     pub(crate) async fn send(&self, command: Command) -> Result<Value, FredError> {
-        command.send_with(self.client()).await
+        let pipes = &self.shared.pipes;
+        let pipe = match pipes.is_bulk(&command) {
+            true => Box::pin(pipes.bulk(self.open_pipe())).await,
+            false => pipes.next(),
+        };
+        pipe.send(command).await
     }
 
     /// Sends several commands at once. The results are in the order of the commands. All commands use the
@@ -128,24 +116,38 @@ impl Link {
     ///
     /// On a cluster, only the commands for the same node have this order.
     pub(crate) async fn send_all(&self, commands: Vec<Command>) -> Vec<Result<Value, FredError>> {
-        let client = self.client();
+        let pipe = self.shared.pipes.next();
         // `join_all` polls its futures in their order.
-        let sent = commands
-            .into_iter()
-            .map(|command| command.send_with(client));
-        join_all(sent).await
+        join_all(commands.into_iter().map(|command| pipe.send(command))).await
     }
 
-    /// The fred client for the next command.
-    fn client(&self) -> &FredClient {
-        match &self.shared.commands {
-            CommandClients::External(client) => client,
-            CommandClients::Pool { clients, next } => {
-                let index = match clients.len() {
-                    1 => 0,
-                    several => next.fetch_add(1, Ordering::Relaxed) % several,
-                };
-                &clients[index].client
+    /// Fails with the cause if the connection for commands is known to be lost. Does not ask Redis.
+    pub(crate) fn check_open(&self) -> Result<(), FredError> {
+        self.shared.pipes.next().check()
+    }
+
+    /// From now on, commands do not wait for a connection that is lost.
+    pub(crate) fn give_up(&self) {
+        self.shared.outages.give_up();
+    }
+
+    /// An operation got this error. If it is the answer of a server that is not the one to write to, which a
+    /// script has caught, the connections are opened anew.
+    pub(crate) fn note_answer(&self, error: &Error) {
+        if let Some(answer) = wrong_server_answer(error) {
+            let state = self.shared.pipes.next().state();
+            state.is_at_wrong_server(state.generation(), answer);
+        }
+    }
+
+    /// Another connection for commands. `None`: it cannot be opened now.
+    async fn open_pipe(&self) -> Option<Pipe> {
+        let LinkState { settings, .. } = &*self.shared;
+        match self.open_client(settings.pipe_client()).await {
+            Ok(client) => Some(Pipe::owned(client, settings.command_timeout)),
+            Err(error) => {
+                tracing::debug!(%error, "could not open the connection for large commands");
+                None
             }
         }
     }
@@ -154,16 +156,18 @@ impl Link {
     /// caller, which may differ from the runtime of this link.
     pub(crate) async fn separate(&self) -> Result<Self> {
         let LinkState {
-            settings, address, ..
+            settings,
+            outages,
+            address,
+            ..
         } = &*self.shared;
-        let client = connect(settings.client(), settings, address).await?;
-        let opened = vec![Arc::downgrade(&client.keep_alive)];
+        let client = connect(settings.pipe_client(), settings, outages).await?;
+        let opened = vec![Arc::downgrade(client.keep_alive())];
+        let pipe = Pipe::owned(client, settings.command_timeout);
         Ok(Self {
             shared: Arc::new(LinkState {
-                commands: CommandClients::Pool {
-                    clients: vec![client],
-                    next: AtomicUsize::new(0),
-                },
+                pipes: Pipes::new(vec![pipe]),
+                outages: Arc::clone(outages),
                 settings: settings.clone(),
                 address: address.clone(),
                 opened: Mutex::new(opened),
@@ -175,33 +179,40 @@ impl Link {
     ///
     /// A reconnection loses the state of the connection itself (`CLIENT TRACKING`). The caller must
     /// set it again: listen to fred's `reconnect_rx`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnsupportedRedis`] if Redis has no RESP3.
     pub(crate) async fn dedicated(&self) -> Result<Owned<FredClient>> {
-        self.open_client(self.shared.settings.client()).await
+        let LinkState {
+            settings, address, ..
+        } = &*self.shared;
+        if !settings.has_resp3() {
+            let text = format!("the Redis at {address} has no RESP3, which tracking needs");
+            return Err(Error::new(ErrorKind::UnsupportedRedis, text));
+        }
+        self.open_client(settings.client()).await
     }
 
     /// A separate connection for pub/sub, for cancellations. It subscribes again after each
     /// reconnection.
     pub(crate) async fn subscriber(&self) -> Result<Owned<SubscriberClient>> {
-        let settings = &self.shared.settings;
-        let client = SubscriberClient::new(
-            settings.config.clone(),
-            Some(settings.performance.clone()),
-            Some(settings.connection.clone()),
-            Some(settings.policy.clone()),
-        );
+        let client = self.shared.settings.subscriber();
         let mut subscriber = self.open_client(client).await?;
-        subscriber.resubscribe = Some(subscriber.client.manage_subscriptions());
+        subscriber.resubscribe(subscriber.manage_subscriptions());
         Ok(subscriber)
     }
 
-    async fn open_client<C: ClientLike + 'static>(&self, client: C) -> Result<Owned<C>> {
+    async fn open_client<C: ClientLike + EventInterface + 'static>(
+        &self,
+        client: C,
+    ) -> Result<Owned<C>> {
         let LinkState {
-            settings, address, ..
+            settings, outages, ..
         } = &*self.shared;
-        let client = connect(client, settings, address).await?;
+        let client = connect(client, settings, outages).await?;
         let mut opened = lock(&self.shared.opened);
         opened.retain(|connection| connection.strong_count() > 0);
-        opened.push(Arc::downgrade(&client.keep_alive));
+        opened.push(Arc::downgrade(client.keep_alive()));
         Ok(client)
     }
 
@@ -236,10 +247,14 @@ impl Link {
         let info = Command::without_key("INFO", ["server".into()]);
         match self.send(info).await {
             Ok(info) => Ok(version::version_in_info(&info.convert::<String>()?)),
-            // A user may lack permission for INFO; HELLO is permitted to everyone.
-            Err(error) if error.details().starts_with("NOPERM") => {
-                let reply = self.send(Command::without_key("HELLO", [])).await?;
-                Ok(version::version_in_hello(&reply))
+            // A user may lack permission for INFO, or the command is renamed. HELLO is permitted to everyone,
+            // but may be renamed too.
+            Err(error) if is_not_available(&error, "info") => {
+                match self.send(Command::without_key("HELLO", [])).await {
+                    Ok(reply) => Ok(version::version_in_hello(&reply)),
+                    Err(error) if is_not_available(&error, "hello") => Ok(None),
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => Err(error),
         }
@@ -252,7 +267,7 @@ impl Link {
             let what = format!("cannot determine the version of Redis at {address}");
             map_redis_error(error, &what)
         })?;
-        version::check(found.as_deref(), address)?;
+        version::check(found.as_deref(), self.shared.settings.has_resp3(), address)?;
         match self.send(Command::without_key("PING", [])).await {
             // A user without permission for PING may still use the queues.
             Err(error) if !error.details().starts_with("NOPERM") => {
@@ -264,19 +279,16 @@ impl Link {
 }
 
 /// Connects a fred client and keeps it connected until the returned value is dropped.
-async fn connect<C: ClientLike + 'static>(
+async fn connect<C: ClientLike + EventInterface + 'static>(
     client: C,
     settings: &Settings,
-    address: &str,
+    outages: &Arc<Outages>,
 ) -> Result<Owned<C>> {
     let within = settings.connect_timeout;
-    match timeout(within, KeepAlive::start(&client, settings, address)).await {
-        Ok(Ok(keep_alive)) => Ok(Owned {
-            client,
-            keep_alive: Arc::new(keep_alive),
-            resubscribe: None,
-        }),
-        Ok(Err(error)) if is_unknown_hello(&error) => Err(settings.too_old(address).await),
+    let address = outages.address();
+    let connecting = KeepAlive::start(&client, settings, outages.connection());
+    match timeout(within, connecting).await {
+        Ok(Ok(keep_alive)) => Ok(Owned::new(client, keep_alive)),
         Ok(Err(error)) => {
             let error = settings.explain_sentinel_failure(error).await;
             let what = format!("cannot connect to {address}");
@@ -288,41 +300,10 @@ async fn connect<C: ClientLike + 'static>(
 
 fn connect_timed_out(address: &str, within: Duration) -> Error {
     let text = format!("cannot connect to {address}: Redis does not answer within {within:?}");
-    Error::new(ErrorKind::Unavailable, text)
+    Error::new(ErrorKind::Unavailable, text).caused_by_outage(true)
 }
 
 impl Settings {
-    fn client(&self) -> FredClient {
-        self.client_with(self.config.clone())
-    }
-
-    fn client_with(&self, config: Config) -> FredClient {
-        FredClient::new(
-            config,
-            Some(self.performance.clone()),
-            Some(self.connection.clone()),
-            Some(self.policy.clone()),
-        )
-    }
-
-    /// The error for a Redis without `HELLO`. Connects again with RESP2, to read the version.
-    async fn too_old(&self, address: &str) -> Error {
-        let client = self.client_with(Config {
-            username: self.login.0.clone(),
-            password: self.login.1.clone(),
-            version: RespVersion::RESP2,
-            ..self.config.clone()
-        });
-        let mut found = None;
-        if let Ok(keep_alive) = KeepAlive::start(&client, self, address).await {
-            if let Ok(info) = client.info::<String>(None).await {
-                found = version::version_in_info(&info);
-            }
-            keep_alive.close(CLOSE_TIMEOUT).await;
-        }
-        version::too_old(found.as_deref().unwrap_or("5 or older"), address)
-    }
-
     /// If a sentinel cannot be reached or does not know the master, returns an error that names this
     /// sentinel and the reason: fred's own error does not name them. Otherwise returns `error`.
     async fn explain_sentinel_failure(&self, error: FredError) -> FredError {
@@ -375,23 +356,6 @@ impl Settings {
             .await;
         task.abort();
         Ok(!master.is_ok_and(|master| master.is_null()))
-    }
-}
-
-impl<C: ClientLike + 'static> std::ops::Deref for Owned<C> {
-    type Target = C;
-
-    fn deref(&self) -> &C {
-        &self.client
-    }
-}
-
-impl<C: ClientLike + 'static> Drop for Owned<C> {
-    fn drop(&mut self) {
-        if let Some(resubscribe) = &self.resubscribe {
-            resubscribe.abort();
-        }
-        self.keep_alive.abort();
     }
 }
 

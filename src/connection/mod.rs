@@ -10,6 +10,8 @@ mod command;
 mod failure;
 mod keep_alive;
 mod link;
+mod outage;
+mod pipe;
 mod settings;
 #[cfg(feature = "tls")]
 mod tls;
@@ -28,16 +30,17 @@ use fred::clients::Client as FredClient;
 
 use crate::error::Result;
 
-pub(crate) use command::Command;
+pub(crate) use command::{Command, Traffic};
 pub(crate) use failure::{crosses_slots, map_error_reply, map_redis_error};
-pub(crate) use link::{Link, Owned};
+pub(crate) use keep_alive::Owned;
+pub(crate) use link::Link;
 #[cfg(feature = "tls")]
 pub use tls::TlsOptions;
 
 /// How long connecting may take in all, with name lookup, TLS and login: 5 s.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a command waits for its reply, reconnecting included: 5 s.
+/// How long a command waits for its reply: 5 s.
 pub const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many connections share the commands: 1.
@@ -238,9 +241,12 @@ impl Connection {
         self
     }
 
-    /// How long a command waits for its reply, reconnecting included. If Redis leaves commands
-    /// unanswered for so long, the connection is closed and opened again. At least 1 ms. Default:
-    /// [`DEFAULT_COMMAND_TIMEOUT`], 5 s.
+    /// How long a command waits for its reply, counted from when it is written. While the connection is
+    /// lost, a command waits for a new one as long. If Redis leaves a command unanswered for so long, the
+    /// connection is closed and opened again. At least 1 ms. Default: [`DEFAULT_COMMAND_TIMEOUT`], 5 s.
+    ///
+    /// A command may take longer while much is in flight: in addition, it has the time that a link of
+    /// 128 KiB/s needs for all that is in flight on its connection, at most 8 s.
     ///
     /// asynq: `ReadTimeout`, `WriteTimeout`.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
@@ -250,8 +256,8 @@ impl Connection {
 
     /// How many connections share the commands. At least 1. Default: [`DEFAULT_POOL_SIZE`], 1.
     ///
-    /// One connection carries the commands of many callers at once, and is rarely too slow. More
-    /// connections help if single messages are so large that they delay each other.
+    /// One connection carries the commands of many callers at once, and is rarely too slow. Commands with
+    /// more than 128 KiB use a separate connection, which is opened when it is needed first.
     ///
     /// asynq: `PoolSize`, but there a connection carries one command at a time.
     pub fn pool_size(mut self, connections: usize) -> Self {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use fred::clients::Client as FredClient;
+use fred::clients::{Client as FredClient, SubscriberClient};
 use fred::interfaces::ClientLike;
 use fred::types::RespVersion;
 use fred::types::config::{
@@ -38,10 +38,64 @@ pub(super) struct Settings {
     pub(super) performance: PerformanceConfig,
     pub(super) connection: ConnectionConfig,
     pub(super) policy: ReconnectPolicy,
-    /// User and password as they were set. In `config` they are quoted for `HELLO`.
-    pub(super) login: (Option<String>, Option<String>),
+    /// User and password for RESP2. In `config` they are quoted for `HELLO`.
+    login: (Option<String>, Option<String>),
     pub(super) connect_timeout: Duration,
     pub(super) command_timeout: Duration,
+}
+
+impl Settings {
+    /// A fred client with a connection of its own, for tracking.
+    pub(super) fn client(&self) -> FredClient {
+        FredClient::new(
+            self.config.clone(),
+            Some(self.performance.clone()),
+            Some(self.connection.clone()),
+            Some(self.policy.clone()),
+        )
+    }
+
+    /// A fred client with a connection for pub/sub.
+    pub(super) fn subscriber(&self) -> SubscriberClient {
+        SubscriberClient::new(
+            self.config.clone(),
+            Some(self.performance.clone()),
+            Some(self.connection.clone()),
+            Some(self.policy.clone()),
+        )
+    }
+
+    /// A fred client for a [`Pipe`](super::pipe::Pipe), which has timeouts of its own.
+    pub(super) fn pipe_client(&self) -> FredClient {
+        FredClient::new(
+            self.config.clone(),
+            None,
+            Some(ConnectionConfig {
+                unresponsive: UnresponsiveConfig::default(),
+                ..self.connection.clone()
+            }),
+            Some(self.policy.clone()),
+        )
+    }
+
+    /// Whether the connections use RESP3, which tracking needs.
+    pub(super) fn has_resp3(&self) -> bool {
+        self.config.version == RespVersion::RESP3
+    }
+
+    /// The same settings for a Redis without RESP3.
+    pub(super) fn with_resp2(self) -> Self {
+        let (username, password) = self.login.clone();
+        Self {
+            config: Config {
+                username,
+                password,
+                version: RespVersion::RESP2,
+                ..self.config
+            },
+            ..self
+        }
+    }
 }
 
 impl Connection {

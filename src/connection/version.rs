@@ -23,9 +23,18 @@ impl fmt::Display for RedisVersion {
 
 /// Fails if Redis is too old. If Redis does not state its version, it is accepted, with a warning in the
 /// log; if the version is not a number, without a warning.
-pub(super) fn check(found: Option<&str>, address: &str) -> Result<()> {
+pub(super) fn check(found: Option<&str>, has_resp3: bool, address: &str) -> Result<()> {
+    if let Some(version) = found {
+        check_version(version, address)?;
+    }
+    if !has_resp3 {
+        tracing::warn!(
+            address,
+            "Redis has no HELLO 3: the connections use RESP2, and servers poll their queues"
+        );
+    }
     match found {
-        Some(version) => check_version(version, address),
+        Some(_) => Ok(()),
         None => {
             tracing::warn!(
                 address,

@@ -185,11 +185,13 @@ impl Parts {
                 lost: lost_fetches,
             },
             health_checker: config.health_check.clone().map(|callback| {
-                let (broker, callback) = (broker(), Foreign::new(callback));
-                Every::new(
-                    config.health_check_interval,
-                    HealthChecker { broker, callback },
-                )
+                let interval = config.health_check_interval;
+                let health_checker = HealthChecker {
+                    broker: broker(),
+                    interval,
+                    callback: Foreign::new(callback),
+                };
+                Every::new(interval, health_checker)
             }),
             stopper,
         }

@@ -260,6 +260,7 @@ impl Supervisor {
             () = self.failed.cancelled() => self.stopper.shutdown(),
         }
         tracing::info!(server_id, "shutting down");
+        self.broker.give_up_when_lost();
         self.end_runs().await;
         let deadline = clock::monotonic() + LAST_CALLS;
         self.acknowledger.stop(deadline).await;

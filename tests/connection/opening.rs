@@ -7,7 +7,7 @@ use fred::interfaces::ClientLike;
 use fred::types::config::{Config, ConnectionConfig, ReconnectPolicy, ServerConfig};
 
 use fred::types::{ClusterHash, CustomCommand};
-use rasynq::{Client, Connection, Error, ErrorKind};
+use rasynq::{Client, Connection, Error, ErrorKind, Task};
 
 use super::support::{DEADLINE, FakeRedis, RedisServer, bulk, eventually};
 
@@ -98,6 +98,40 @@ async fn a_redis_older_than_6_2_is_refused_by_its_version() {
         assert_eq!(error.kind(), ErrorKind::UnsupportedRedis, "{error}");
         let text = error.to_string();
         assert!(text.contains(version) && text.contains("6.2"), "{text}");
+    }
+}
+
+/// A Redis server without these commands.
+async fn server_without(commands: &[&str]) -> RedisServer {
+    let mut server = RedisServer::builder();
+    for command in commands {
+        server = server.without_command(command);
+    }
+    server.start().await
+}
+
+#[tokio::test]
+async fn a_redis_without_info_or_hello_or_both_is_used() {
+    for commands in [&["INFO"][..], &["HELLO"], &["INFO", "HELLO"]] {
+        let server = server_without(commands).await;
+        let client = super::connect(&server.uri()).await;
+        client.ping().await.expect("pong");
+        let task = Task::new("connection:test", "{}");
+        client.enqueue(task).await.expect("enqueued");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_without_hello_gets_the_login_with_auth() {
+    let server = RedisServer::builder()
+        .without_command("HELLO")
+        .password("p a\"ss")
+        .user("alice", "won\"der")
+        .start()
+        .await;
+    for login in [":p%20a%22ss@", "alice:won%22der@"] {
+        let client = super::connect(&server.uri_with(login)).await;
+        client.ping().await.expect("pong");
     }
 }
 

@@ -13,6 +13,7 @@ mod hooks;
 mod large_messages;
 mod lifecycle;
 mod misbehaving;
+mod outages;
 mod outcomes;
 mod prefetch;
 mod queues;

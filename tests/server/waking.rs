@@ -209,3 +209,24 @@ async fn an_idle_server_fetches_once_for_each_notification() {
     let total = fetches(&world).await - before;
     assert_eq!(total, wakes, "one fetch for each wake");
 }
+
+#[tokio::test]
+async fn a_server_on_a_redis_without_hello_polls_and_says_so() {
+    let log = Log::capture();
+    let world = World::on(RedisServer::builder().without_command("HELLO")).await;
+    let handler = Scripted::new();
+    let server = world.start(handler.clone()).await;
+    first_task(&world, &handler).await;
+    let client = world.client().await;
+    let task = Task::new("any", "ok").process_in(Duration::from_secs(1));
+    client.enqueue(task).await.unwrap();
+    handler.has_begun(2).await;
+    let task = Task::new("any", "until_cancelled").task_id("long");
+    client.enqueue(task).await.unwrap();
+    handler.has_begun(3).await;
+    world.cancel("long").await;
+    handler.is_idle().await;
+    server.shutdown().await;
+    assert!(!log.lines_with(&[" WARN ", "has no HELLO 3"]).is_empty());
+    assert!(!log.lines_with(&[logged::TRACKING_UNAVAILABLE]).is_empty());
+}

@@ -1,7 +1,7 @@
 //! A TCP proxy that can delay and lose replies, hold requests back, and fall silent.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct State {
+    /// The port to which later connections go.
+    target: AtomicU16,
     accepted: AtomicUsize,
     lose_reply: AtomicBool,
     /// Connections with a lower number forward nothing.
@@ -60,10 +62,12 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State::default());
+        state.target.store(target, Ordering::SeqCst);
         let shared = state.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
+                let target = shared.target.load(Ordering::SeqCst);
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else {
                     continue;
                 };
@@ -100,6 +104,11 @@ impl Proxy {
     /// The port on 127.0.0.1 to connect to.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Forwards later connections to another port of 127.0.0.1. The present ones stay.
+    pub fn redirect(&self, target: u16) {
+        self.state.target.store(target, Ordering::SeqCst);
     }
 
     /// How many connections the proxy has accepted.

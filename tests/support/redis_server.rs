@@ -44,6 +44,7 @@ pub struct RedisServerBuilder {
     password: Option<String>,
     users: Vec<(String, String)>,
     settings: Vec<(String, String)>,
+    missing_commands: Vec<String>,
     clock_shift: i64,
 }
 
@@ -94,6 +95,12 @@ impl RedisServerBuilder {
     /// Moves the clock of the server by this many seconds. Only on Linux.
     pub fn clock_shift(mut self, secs: i64) -> Self {
         self.clock_shift = secs;
+        self
+    }
+
+    /// Does not know this command.
+    pub fn without_command(mut self, name: &str) -> Self {
+        self.missing_commands.push(name.to_owned());
         self
     }
 
@@ -209,6 +216,13 @@ impl RedisServer {
             .into_iter()
             .flat_map(|(name, value)| [format!("--{name}"), value])
             .collect();
+        for command in &self.options.missing_commands {
+            args.extend([
+                "--rename-command".to_owned(),
+                command.clone(),
+                String::new(),
+            ]);
+        }
         for (name, rules) in &self.options.users {
             args.push("--user".to_owned());
             args.push(name.clone());
@@ -315,7 +329,15 @@ impl RedisServer {
             },
             password: self.options.password.clone(),
             database: Some(database),
-            version: RespVersion::RESP3,
+            version: match self
+                .options
+                .missing_commands
+                .iter()
+                .any(|name| name == "HELLO")
+            {
+                true => RespVersion::RESP2,
+                false => RespVersion::RESP3,
+            },
             ..Config::default()
         };
         let client = self.fred_client(config);

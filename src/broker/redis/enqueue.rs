@@ -16,14 +16,14 @@ use futures_util::future::join_all;
 use super::script::{ENQUEUE, ENQUEUE_NEW, Script, number, word};
 use super::{Broker, reply};
 use crate::broker::NewTask;
-use crate::connection::{Command, map_error_reply};
+use crate::connection::{Command, Traffic, map_error_reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{self, DueTime, Placement, TaskMessage, keys};
 
 /// The most tasks in one script call.
 const MAX_CHUNK: usize = 100;
-/// A chunk with this many bytes of messages or more takes no more tasks.
-const MAX_CHUNK_BYTES: usize = 1 << 20;
+/// The most bytes of messages in one script call, unless a single message is larger.
+const MAX_CHUNK_BYTES: usize = 96 << 10;
 /// How many times a call is sent at most, if each reply is lost.
 const ATTEMPTS: u32 = 3;
 /// The longest time that storing a task may take, whatever the command timeout.
@@ -40,6 +40,7 @@ struct EnqueueAttempt<'c> {
     mark: &'c str,
     /// Counts from 1.
     number: u32,
+    traffic: Traffic,
 }
 
 impl Broker {
@@ -55,7 +56,7 @@ impl Broker {
     /// Stores one task.
     pub(crate) async fn enqueue_one(&self, task: NewTask) -> Result<()> {
         let chunk = [(0, task)];
-        let call = self.enqueue_chunk(&chunk);
+        let call = self.enqueue_chunk(&chunk, Traffic::default());
         let mut replies = self.while_refreshing_clock(call).await;
         replies.pop().unwrap_or_else(no_result).map(|_| ())
     }
@@ -67,7 +68,19 @@ impl Broker {
     pub(crate) async fn enqueue(&self, tasks: Vec<NewTask>) -> Vec<Result<()>> {
         let mut results: Vec<Option<Result<()>>> = tasks.iter().map(|_| None).collect();
         let chunks = chunks(tasks);
-        let calls = join_all(chunks.iter().map(|chunk| self.enqueue_chunk(chunk)));
+        let bulk = queues_with_large_messages(&chunks);
+        let calls = chunks.iter().map(|chunk| {
+            let is_bulk = bulk.contains(chunk[0].1.keys.queue());
+            let reply_bytes = 0;
+            self.enqueue_chunk(
+                chunk,
+                Traffic {
+                    reply_bytes,
+                    is_bulk,
+                },
+            )
+        });
+        let calls = join_all(calls);
         let replies = self.while_refreshing_clock(calls).await;
         let (mut stored, mut found) = (Vec::new(), Vec::new());
         for (chunk, replies) in chunks.iter().zip(replies) {
@@ -96,12 +109,17 @@ impl Broker {
             .collect()
     }
 
-    async fn enqueue_chunk(&self, chunk: &[(usize, NewTask)]) -> Vec<Result<Stored>> {
+    async fn enqueue_chunk(
+        &self,
+        chunk: &[(usize, NewTask)],
+        traffic: Traffic,
+    ) -> Vec<Result<Stored>> {
         let queue_keys = &chunk[0].1.keys;
         let mut attempt = EnqueueAttempt {
             chunk,
             mark: &queue_keys.enqueue_mark(&self.enqueue_calls().next()),
             number: 1,
+            traffic,
         };
         let mut lost = None;
         let failure = loop {
@@ -144,7 +162,7 @@ impl Broker {
         }
         let script = attempt.script();
         let reply = script
-            .call(self, || {
+            .call_with(self, attempt.traffic, || {
                 attempt.arguments(!hash_slots_differ, self.clock().now())
             })
             .await;
@@ -172,7 +190,7 @@ impl Broker {
         Ok(replies
             .into_iter()
             .zip(chunk)
-            .map(|(reply, (_, task))| result_of(reply, task))
+            .map(|(reply, (_, task))| self.noted(result_of(reply, task)))
             .collect())
     }
 }
@@ -242,6 +260,18 @@ fn identity(task: &NewTask) -> (&str, &str) {
     (task.keys.queue(), &task.id)
 }
 
+/// The queues for which a chunk is larger than others, because of a single message. All their chunks go over the
+/// connection for bulk, so that they stay in their order.
+fn queues_with_large_messages(chunks: &[Vec<(usize, NewTask)>]) -> HashSet<&str> {
+    let mut queues = HashSet::new();
+    for chunk in chunks.iter().filter(|_| chunks.len() > 1) {
+        if chunk[0].1.message.len() > MAX_CHUNK_BYTES {
+            queues.insert(chunk[0].1.keys.queue());
+        }
+    }
+    queues
+}
+
 /// Splits tasks into bounded chunks, each of one queue. Each task keeps its index in the caller's order.
 fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
     let mut chunks: Vec<(usize, Vec<(usize, NewTask)>)> = Vec::new();
@@ -252,7 +282,7 @@ fn chunks(tasks: Vec<NewTask>) -> Vec<Vec<(usize, NewTask)>> {
             .rev()
             .find(|(_, chunk)| chunk[0].1.keys.queue() == task.keys.queue());
         match open {
-            Some((bytes, chunk)) if chunk.len() < MAX_CHUNK && *bytes < MAX_CHUNK_BYTES => {
+            Some((bytes, chunk)) if chunk.len() < MAX_CHUNK && *bytes + size <= MAX_CHUNK_BYTES => {
                 *bytes += size;
                 chunk.push((index, task));
             }

@@ -25,7 +25,7 @@ impl Broker {
     ) -> Result<Fetched> {
         let build = || fetch_arguments(queue, want, owner);
         let reply = DEQUEUE.call(self, build).await?;
-        fetched(reply, DEQUEUE.name)
+        self.noted(fetched(reply, DEQUEUE.name))
     }
 
     /// A [`dequeue`](Self::dequeue) that carries acknowledgements of done tasks of the same queue. Each
@@ -50,10 +50,10 @@ impl Broker {
         let reply = EXCHANGE.call(self, build).await?;
         let mut parts = reply::array(reply, EXCHANGE.name)?.into_iter();
         let mut part = || parts.next().unwrap_or(Value::Null);
-        let fetched = fetched(part(), EXCHANGE.name);
+        let fetched = self.noted(fetched(part(), EXCHANGE.name));
         let acknowledged = unless_refused(part(), EXCHANGE.name)
             .and_then(|flags| reply::flags(flags, done.len(), EXCHANGE.name));
-        Ok((fetched, acknowledged))
+        Ok((fetched, self.noted(acknowledged)))
     }
 
     /// How many tasks of a queue are pending. This moves nothing.

@@ -18,7 +18,7 @@ mod subscribe;
 mod time;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use call_names::CallNames;
@@ -47,6 +47,8 @@ struct Shared {
     /// cluster, or a proxy to a cluster: then the first CROSSSLOT error sets it.
     hash_slots_differ: AtomicBool,
     queue_keys: RwLock<HashMap<String, QueueKeys>>,
+    /// One bit for each script that Redis has run for this broker.
+    known_scripts: AtomicU64,
     clock: RedisClock,
     enqueue_calls: CallNames,
 }
@@ -66,6 +68,7 @@ impl Broker {
             link,
             closed: AtomicBool::new(false),
             queue_keys: RwLock::new(HashMap::new()),
+            known_scripts: AtomicU64::new(0),
             enqueue_calls: CallNames::new(),
             clock,
         }))
@@ -84,7 +87,19 @@ impl Broker {
 
     /// Checks that Redis answers.
     pub(crate) async fn ping(&self) -> Result<()> {
+        self.check_open("ping")?;
         self.send(Command::without_key("PING", []), "ping").await
+    }
+
+    /// Fails with the cause if the connection to Redis is known to be lost. Does not ask Redis.
+    pub(crate) fn check_open(&self, what: &str) -> Result<()> {
+        let open = self.open_link()?.check_open();
+        open.map_err(|error| map_redis_error(error, what))
+    }
+
+    /// From now on, calls do not wait for a connection that is lost: they fail at once.
+    pub(crate) fn give_up_when_lost(&self) {
+        self.link().give_up();
     }
 
     /// Closes the connections that [`connect`](Self::connect) opened. A fred client of the user's stays open.
@@ -128,6 +143,10 @@ impl Broker {
         &self.0.enqueue_calls
     }
 
+    fn known_scripts(&self) -> &AtomicU64 {
+        &self.0.known_scripts
+    }
+
     fn link(&self) -> &Link {
         &self.0.link
     }
@@ -145,6 +164,11 @@ impl Broker {
             .into_iter()
             .map(|reply| typed(reply, what))
             .collect()
+    }
+
+    /// Passes on the result of one part of a call. The script has caught its error, if there is one.
+    fn noted<T>(&self, part: Result<T>) -> Result<T> {
+        part.inspect_err(|error| self.link().note_answer(error))
     }
 
     /// The link, unless the broker is closed.

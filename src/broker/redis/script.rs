@@ -1,12 +1,13 @@
 //! The scripts of `lua/`: a table of all scripts, and how to call them.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fred::types::{Key, Value};
 
 use super::Broker;
 use crate::broker::Str;
-use crate::connection::{Command, map_redis_error};
+use crate::connection::{Command, Traffic, map_redis_error};
 use crate::error::Result;
 
 /// A script of `lua/`, with the parts of `lua/lib` that it uses in front of it.
@@ -14,9 +15,14 @@ pub(super) struct Script {
     pub(super) name: &'static str,
     /// The most keys that the script takes.
     pub(super) keys: usize,
+    /// Below 64.
+    number: usize,
     source: Str,
     sha1: Str,
 }
+
+/// How many scripts have a number.
+static NUMBERED: AtomicUsize = AtomicUsize::new(0);
 
 impl Script {
     fn new(name: &'static str, keys: usize, parts: &[&str]) -> Self {
@@ -25,31 +31,51 @@ impl Script {
         Self {
             name,
             keys,
+            number: NUMBERED.fetch_add(1, Ordering::Relaxed),
             source: source.into(),
             sha1,
         }
     }
 
     /// Runs the script once, with the keys and arguments that `build` makes.
-    ///
-    /// The script is called by its SHA-1. If Redis does not know it yet, nothing has run: `build` is
-    /// called again, and the whole source is sent.
     pub(super) async fn call(
         &self,
         broker: &Broker,
+        build: impl FnMut() -> (Vec<Key>, Vec<Value>),
+    ) -> Result<Value> {
+        self.call_with(broker, Traffic::default(), build).await
+    }
+
+    /// The same, with what is known of the bytes of the call.
+    ///
+    /// The script is called by its SHA-1, once a call of this broker has shown that Redis knows it; before that
+    /// the whole source is sent. So calls that are sent together run in their order. If Redis has forgotten the
+    /// script, nothing has run: `build` is called again, and the whole source is sent.
+    pub(super) async fn call_with(
+        &self,
+        broker: &Broker,
+        traffic: Traffic,
         mut build: impl FnMut() -> (Vec<Key>, Vec<Value>),
     ) -> Result<Value> {
-        let (keys, args) = build();
-        debug_assert!(keys.len() <= self.keys, "{}", self.name);
-        let by_sha1 = Command::script("EVALSHA", self.sha1.clone(), keys, args);
-        let reply = match broker.open_link()?.send(by_sha1).await {
-            Err(error) if error.details().starts_with("NOSCRIPT") => {
-                let (keys, args) = build();
-                let whole = Command::script("EVAL", self.source.clone(), keys, args);
-                broker.open_link()?.send(whole).await
-            }
-            reply => reply,
+        let mut command = |name, script: &Str| {
+            let (keys, args) = build();
+            debug_assert!(keys.len() <= self.keys, "{}", self.name);
+            Command::script(name, script.clone(), keys, args).with_traffic(traffic)
         };
+        let bit = 1 << self.number;
+        let known = broker.known_scripts();
+        if known.load(Ordering::Relaxed) & bit != 0 {
+            let by_sha1 = command("EVALSHA", &self.sha1);
+            match broker.open_link()?.send(by_sha1).await {
+                Err(error) if error.details().starts_with("NOSCRIPT") => {}
+                reply => return reply.map_err(|error| map_redis_error(error, self.name)),
+            }
+        }
+        let whole = command("EVAL", &self.source);
+        let reply = broker.open_link()?.send(whole).await;
+        if reply.is_ok() {
+            known.fetch_or(bit, Ordering::Relaxed);
+        }
         reply.map_err(|error| map_redis_error(error, self.name))
     }
 }
@@ -154,6 +180,11 @@ mod tests {
             .collect();
         files.sort();
         files
+    }
+
+    #[test]
+    fn there_is_a_bit_for_each_script() {
+        assert!(TABLE.len() <= 64);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::queues::ServedQueue;
 use super::run::{HeldRun, HeldRuns};
 use crate::broker::{Acknowledgement, ActiveRange};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, warn_unless_outage};
 use crate::wire::QueueKeys;
 
 impl WaitingRun for Arc<HeldRun> {
@@ -189,7 +189,8 @@ impl<'a> Batch<'a> {
 
     /// The call has failed. It will be repeated.
     pub(super) fn fail(mut self, error: &Error) {
-        tracing::warn!(
+        warn_unless_outage!(
+            error,
             queue = self.queue().queue(),
             tasks = self.taken.runs.len(),
             %error,

@@ -15,7 +15,7 @@ use super::gate::Gates;
 use super::lost_fetches::LostFetch;
 use crate::broker::{Broker, Fetched, LEASE, RawTask, Str};
 use crate::clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 use crate::server::ack::{Acknowledgements, Batch, ExpectedSweep};
 use crate::server::queues::{Queues, ServedQueue};
 use crate::server::run::{Executor, FetchedTask, HeldRuns};
@@ -276,7 +276,7 @@ impl Sweeper {
         let queue = self.queues.get(queue);
         let answer = self.broker.count_pending(&queue.keys).await;
         if let Err(error) = &answer {
-            tracing::warn!(queue = queue.name(), %error, "could not fetch tasks");
+            warn_unless_outage!(error, queue = queue.name(), %error, "could not fetch tasks");
         }
         let now = clock::monotonic();
         self.gates.probe_ended(queue.index, answer.is_ok(), now);
@@ -412,7 +412,7 @@ impl<'p> Fetch<'p> {
     }
 
     fn failed(mut self, error: &Error, slots: AskedSlots<'p>) -> Asked<'p> {
-        tracing::warn!(queue = self.queue.name(), %error, "could not fetch tasks");
+        warn_unless_outage!(error, queue = self.queue.name(), %error, "could not fetch tasks");
         // A fetch that Redis has refused has moved nothing.
         self.may_be_lost = error.kind() != ErrorKind::Redis;
         let Sweeper { gates, .. } = self.sweeper;

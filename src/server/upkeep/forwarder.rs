@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::background::{Backoff, Service, Turns};
 use crate::broker::{Broker, DelayedSet};
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Result, warn_unless_outage};
 use crate::server::queues::{Queues, ServedQueue};
 use crate::server::wake::Wakeups;
 
@@ -138,7 +138,7 @@ impl Forwarder {
                 Ok(true) => batch = NEXT_BATCH,
                 Ok(false) => break Ok(()),
                 Err(error) => {
-                    tracing::warn!(queue = queue.name(), %error, "could not forward due tasks, will be tried again");
+                    warn_unless_outage!(error, queue = queue.name(), %error, "could not forward due tasks, will be tried again");
                     break Err(error);
                 }
             }

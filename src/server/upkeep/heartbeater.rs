@@ -16,7 +16,7 @@ use super::server_entry::ServerEntry;
 use crate::background::Periodic;
 use crate::broker::Broker;
 use crate::clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 use crate::run::RunEnded;
 use crate::server::run::{HeldRun, HeldRuns};
 use crate::server::wake::Wakeups;
@@ -62,18 +62,18 @@ impl Periodic for Heartbeater {
             self.wakeups.redis_was_emptied();
         }
         let late = || {
-            Error::new(
-                ErrorKind::Unavailable,
-                "write the server's entry: Redis is slow",
-            )
+            let what = "write the server's entry";
+            self.broker.check_open(what)?;
+            let text = format!("{what}: Redis is slow");
+            Err(Error::new(ErrorKind::Unavailable, text))
         };
-        renewed.and(written.unwrap_or_else(|_| Err(late())))
+        renewed.and(written.unwrap_or_else(|_| late()))
     }
 
     /// Removes the server's entry.
     async fn finish(&mut self) {
         if let Err(error) = self.entry.clear(&self.broker).await {
-            tracing::warn!(%error, "could not remove the server's entry, it will expire");
+            warn_unless_outage!(error, %error, "could not remove the server's entry, it will expire");
         }
     }
 }

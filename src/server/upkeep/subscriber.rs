@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::background::{Backoff, Service};
 use crate::broker::{Broker, Subscription};
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, warn_unless_outage};
 use crate::run::RunEnded;
 use crate::server::run::HeldRuns;
 
@@ -37,7 +37,7 @@ impl Subscriber {
                 }
                 Err(error) => (error, Duration::ZERO),
             };
-            tracing::warn!(%error, "not subscribed to cancellations, will subscribe again");
+            warn_unless_outage!(error, %error, "not subscribed to cancellations, will subscribe again");
             tokio::time::sleep(backoff.pause_after(worked_for)).await;
         }
     }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Wakeups;
 use crate::background::{Backoff, Service};
 use crate::broker::{Broker, Report, Signal};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, warn_unless_outage};
 use crate::server::fetch::Gates;
 use crate::server::queues::Queues;
 
@@ -93,7 +93,7 @@ impl Failures {
         if self.told {
             tracing::debug!(%error, "still cannot track the queues");
         } else {
-            tracing::warn!(%error, "cannot track the queues, polling them at intervals instead");
+            warn_unless_outage!(error, %error, "cannot track the queues, polling them at intervals instead");
         }
         self.told = true;
         match error.is_transient() {

@@ -1,0 +1,227 @@
+//! A connection that carries commands, within bounds: how much is in flight, and how long it may take.
+//!
+//! fred's own timeouts count from the call, and fred sees a reply only when it is complete. So a command
+//! behind a large batch, or before a large reply, would count as unanswered. Here the time of a command
+//! counts from when it is written, and the more is in flight, the longer it may take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use fred::clients::Client as FredClient;
+use fred::error::{Error as FredError, ErrorKind as FredKind};
+use fred::types::Value;
+use futures_util::future::BoxFuture;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use super::command::Command;
+use super::failure::{RUNTIME_ENDED, means_wrong_server};
+use super::keep_alive::{Owned, Renewer};
+use super::outage::{ConnectionState, Loss};
+
+/// How many bytes of requests and replies are in flight on one connection at most. A larger request goes alone.
+const MOST_IN_FLIGHT: usize = 1 << 20;
+/// What a command costs beside its bytes. So at most 4,096 commands are in flight on one connection.
+const COMMAND_COST: usize = 256;
+/// A command with more bytes than this goes over the connection for bulk, so that small commands, such as the
+/// renewal of leases, do not wait behind it.
+const BULK: usize = 128 << 10;
+/// The slowest link that is waited for (bytes a second): a command may take the command timeout, and the time
+/// that such a link needs for what is in flight.
+const SLOWEST: f64 = (128 << 10) as f64;
+
+/// The command timeout of a fred client of the caller's, which has timeouts of its own.
+const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The connections to one address that carry commands.
+pub(super) struct Pipes {
+    /// They are used in rotation.
+    pool: Vec<Pipe>,
+    next: AtomicUsize,
+    /// The connection for bulk, opened when it is needed first.
+    bulk: OnceCell<Pipe>,
+}
+
+/// One connection that carries commands.
+pub(super) struct Pipe {
+    client: PipeClient,
+    state: Arc<ConnectionState>,
+    in_flight: Semaphore,
+    /// How long a command may take.
+    command_timeout: Duration,
+}
+
+enum PipeClient {
+    /// The caller's own fred client. It is never closed here.
+    External {
+        client: FredClient,
+        _renewer: Renewer,
+    },
+    Owned(Owned<FredClient>),
+}
+
+impl Pipes {
+    pub(super) fn new(pool: Vec<Pipe>) -> Self {
+        Self {
+            pool,
+            next: AtomicUsize::new(0),
+            bulk: OnceCell::new(),
+        }
+    }
+
+    /// Whether a command goes over the connection for bulk. A fred client of the caller's carries all
+    /// commands.
+    pub(super) fn is_bulk(&self, command: &Command) -> bool {
+        command.is_bulk(BULK) && !self.pool[0].is_external()
+    }
+
+    /// The connection for bulk. `open` opens it; without a result, small commands' connection serves.
+    pub(super) async fn bulk(&self, open: impl Future<Output = Option<Pipe>>) -> &Pipe {
+        let bulk = self.bulk.get_or_try_init(|| async { open.await.ok_or(()) });
+        bulk.await.unwrap_or_else(|()| self.next())
+    }
+
+    /// The next connection for small commands.
+    pub(super) fn next(&self) -> &Pipe {
+        let index = match self.pool.len() {
+            1 => 0,
+            several => self.next.fetch_add(1, Ordering::Relaxed) % several,
+        };
+        &self.pool[index]
+    }
+}
+
+impl Pipe {
+    /// A connection that this link has opened.
+    pub(super) fn owned(client: Owned<FredClient>, command_timeout: Duration) -> Self {
+        Self {
+            state: Arc::clone(client.keep_alive().state()),
+            client: PipeClient::Owned(client),
+            in_flight: Semaphore::new(MOST_IN_FLIGHT),
+            command_timeout,
+        }
+    }
+
+    /// The connection of the caller's own fred client, with its own timeouts.
+    pub(super) fn external(client: FredClient, state: Arc<ConnectionState>) -> Self {
+        Self {
+            client: PipeClient::External {
+                client: client.clone(),
+                _renewer: Renewer::start(client, Arc::clone(&state)),
+            },
+            state,
+            in_flight: Semaphore::new(MOST_IN_FLIGHT),
+            command_timeout: UNLIMITED,
+        }
+    }
+
+    /// What is known of the connection.
+    pub(super) fn state(&self) -> &ConnectionState {
+        &self.state
+    }
+
+    fn is_external(&self) -> bool {
+        matches!(self.client, PipeClient::External { .. })
+    }
+
+    fn client(&self) -> &FredClient {
+        match &self.client {
+            PipeClient::External { client, .. } => client,
+            PipeClient::Owned(client) => client,
+        }
+    }
+
+    /// Sends one command and waits for its reply.
+    ///
+    /// First the command waits in line, without a limit of time, until there is room on the connection: those
+    /// before it have their replies in bounded time. While the connection is lost, it waits for the command
+    /// timeout. After that it is written, and its time counts.
+    ///
+    /// The future is in a box: fred's is large, and many futures contain this one.
+    pub(super) fn send(&self, command: Command) -> BoxFuture<'_, Result<Value, FredError>> {
+        Box::pin(self.send_unboxed(command))
+    }
+
+    async fn send_unboxed(&self, command: Command) -> Result<Value, FredError> {
+        let size = (command.bytes() + COMMAND_COST).min(MOST_IN_FLIGHT) as u32;
+        let room = self.in_flight.try_acquire_many(size).ok();
+        let _room = match room.filter(|_| self.loss().is_none()) {
+            Some(room) => room,
+            None => self.wait_in_line(size).await?,
+        };
+        let generation = self.state.generation();
+        let reply = timeout(self.allowed_time(), command.send_with(self.client()));
+        match reply.await {
+            Ok(Err(error)) if means_wrong_server(error.details()) => {
+                self.state.is_at_wrong_server(generation, error.details());
+                Err(error)
+            }
+            Ok(Err(_)) if self.has_ended() => Err(runtime_ended()),
+            Ok(reply) => reply,
+            Err(_) if self.has_ended() => Err(runtime_ended()),
+            Err(_) => {
+                self.state.is_silent(generation);
+                Err(FredError::new(FredKind::Timeout, "no reply in time"))
+            }
+        }
+    }
+
+    /// Fails if the connection is certainly lost, or if its runtime has ended.
+    pub(super) fn check(&self) -> Result<(), FredError> {
+        match self.loss() {
+            Some((_, false)) | None => Ok(()),
+            Some((error, true)) => Err(error),
+        }
+    }
+
+    /// The error of a connection that is lost, or whose runtime has ended, and whether that is certain.
+    fn loss(&self) -> Option<(FredError, bool)> {
+        if self.has_ended() {
+            return Some((runtime_ended(), true));
+        }
+        let Loss { cause, is_certain } = self.state.lost()?;
+        let error = FredError::new(FredKind::IO, cause.to_string());
+        Some((error, is_certain))
+    }
+
+    /// Waits until the connection is open and has room for a command of this size.
+    async fn wait_in_line(&self, size: u32) -> Result<SemaphorePermit<'_>, FredError> {
+        loop {
+            if self.loss().is_some() {
+                // Whether it is open now is asked below.
+                let _ = timeout(self.command_timeout, self.state.open()).await;
+                if let Some((error, _)) = self.loss() {
+                    return Err(error);
+                }
+            }
+            let room = self.in_flight.acquire_many(size).await;
+            // The semaphore is never closed.
+            let room = room.map_err(|_| runtime_ended())?;
+            // The connection may have been lost meanwhile.
+            if self.loss().is_none() {
+                return Ok(room);
+            }
+        }
+    }
+
+    /// How long a command may take that is written now: the command timeout, and the time that a slow link
+    /// needs for all that is in flight.
+    fn allowed_time(&self) -> Duration {
+        let in_flight = MOST_IN_FLIGHT - self.in_flight.available_permits();
+        let link_time = Duration::from_secs_f64(in_flight as f64 / SLOWEST);
+        self.command_timeout.saturating_add(link_time)
+    }
+
+    /// Whether the runtime has ended on which the connection was opened.
+    fn has_ended(&self) -> bool {
+        match &self.client {
+            PipeClient::External { .. } => false,
+            PipeClient::Owned(client) => client.keep_alive().has_ended(),
+        }
+    }
+}
+
+fn runtime_ended() -> FredError {
+    FredError::new(FredKind::Canceled, RUNTIME_ENDED)
+}
