@@ -3,16 +3,29 @@
 -- its message is gone or if it is already active. Returns the reply of dequeue.lua, or the error if Redis
 -- refuses the push to active.
 
+-- A member that turns the set of leases into a tree for the next `n` leases; nil if none is needed.
+--
+-- Redis keeps a sorted set of up to 128 short members as one block, and walks it twice for each new member. A member
+-- of 65 bytes turns the set into a tree, and it stays one until it is empty. Ids are chosen by users, so the member
+-- may be the id of a task: but if one of the new ids is as long, or the member is there already, the set becomes a
+-- tree by itself, or is one.
+local function long_member(lease, leases, n)
+  if n < 16 then return nil end
+  for i = 2, 2 * n, 2 do
+    if #leases[i] > 64 then return nil end
+  end
+  local member = string.rep('-', 65)
+  return not redis.call('ZSCORE', lease, member) and member or nil
+end
+
 -- Adds `n` leases, given as a list of score, id, score, id, … They expire at `expires_at` (unix s).
 -- Returns how many ids had no lease before. In the first round this is the first write of a fetch, apart from
 -- the removal of ids without a message. If memory is full or the key has a wrong type, Redis refuses it.
 local function add_leases(lease, expires_at, leases, n)
-  if n < 16 then return redis.call('ZADD', lease, unpack(leases)) end
-  -- Redis keeps a sorted set of up to 128 short members as one block, and walks it twice for each new member.
-  -- A member of 65 bytes turns the set into a tree. The set then stays a tree until it is empty.
-  local long_member = string.rep('-', 65)
-  local added = redis.call('ZADD', lease, expires_at, long_member, unpack(leases)) - 1
-  redis.call('ZREM', lease, long_member)
+  local member = long_member(lease, leases, n)
+  if not member then return redis.call('ZADD', lease, unpack(leases)) end
+  local added = redis.call('ZADD', lease, expires_at, member, unpack(leases)) - 1
+  redis.call('ZREM', lease, member)
   return added
 end
 

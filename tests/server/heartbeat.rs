@@ -229,3 +229,40 @@ async fn running_tasks_that_redis_has_lost_are_shown_again() {
     handler.is_idle().await;
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_task_keeps_its_lease_whatever_its_id_is() {
+    let long: Vec<String> = [64, 65, 66].map(|length| "-".repeat(length)).into();
+    let short: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    // fetched together, and one after the other
+    for fetches in [vec![[&long[..], &short[..]].concat()], vec![long, short]] {
+        let world = World::new().await;
+        let client = world.client().await;
+        let handler = Scripted::new();
+        world
+            .inspector()
+            .await
+            .pause_queue("default")
+            .await
+            .unwrap();
+        let server = world.start_with_workers(64, handler.clone()).await;
+        let mut all = Vec::new();
+        for ids in fetches {
+            all.extend(ids.clone());
+            let tasks = ids
+                .into_iter()
+                .map(|id| Task::new("any", "wait").task_id(id));
+            assert!(client.enqueue_batch(tasks).await.iter().all(Result::is_ok));
+            let _: i64 = world.run(&["DEL", &key("paused")]).await;
+            handler.has_begun(all.len()).await;
+        }
+        let mut leased: Vec<String> = world.scores("lease").await.into_keys().collect();
+        leased.sort();
+        all.sort();
+        assert_eq!(leased, all);
+        handler.release(all.len());
+        handler.is_idle().await;
+        server.shutdown().await;
+        world.assert_none_active().await;
+    }
+}
