@@ -12,14 +12,13 @@ use std::time::Duration;
 use rasynq::{Client, Connection, Mux, Server, Task, TaskContext, TaskKind, UndecodablePayload};
 use serde::{Deserialize, Serialize};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, TaskKind)]
+#[task(type = "email:welcome", queue = "example:typed", max_retry = 5)]
 struct Welcome {
     user_id: u64,
 }
-impl TaskKind for Welcome {
-    const TYPE: &'static str = "email:welcome";
-}
 
+#[rasynq::debug_handler]
 async fn welcome(cx: TaskContext, mail: Welcome) -> anyhow::Result<()> {
     println!("{}: welcome, user {}", cx.task_id(), mail.user_id);
     Ok(())
@@ -31,11 +30,8 @@ async fn main() -> anyhow::Result<()> {
     let redis = Connection::from_uri(&uri)?;
     let client = Client::connect(&redis).await?;
     let queue = "example:typed";
-    client.enqueue(Welcome { user_id: 42 }).queue(queue).await?;
-    client
-        .enqueue(&Welcome { user_id: 43 })
-        .queue(queue)
-        .await?;
+    client.enqueue(Welcome { user_id: 42 }).await?;
+    client.enqueue(&Welcome { user_id: 43 }).await?;
     // A task without a type of its own reaches the same handler. This payload is not a `Welcome`.
     let wrong = Task::new(Welcome::TYPE, r#"{"user":"ann"}"#);
     client.enqueue(wrong).queue(queue).await?;

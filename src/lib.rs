@@ -9,9 +9,9 @@
 //! use serde::{Deserialize, Serialize};
 //! use std::time::Duration;
 //!
-//! #[derive(Serialize, Deserialize)]
+//! #[derive(Serialize, Deserialize, TaskKind)]
+//! #[task(type = "email:welcome", max_retry = 5)] // the only place with the type's name
 //! struct Welcome { user_id: u64 }
-//! impl TaskKind for Welcome { const TYPE: &'static str = "email:welcome"; } // the only place with the type's name
 //!
 //! async fn welcome(cx: TaskContext, mail: Welcome) -> anyhow::Result<()> {
 //!     println!("task {}: welcome, user {}", cx.task_id(), mail.user_id);
@@ -56,6 +56,8 @@
 //!
 //! # Features
 //!
+//! - `macros` (on by default): `#[derive(TaskKind)]`, which names a payload's task type and its options,
+//!   and `#[debug_handler]`, which names what is wrong with a function that is not a handler.
 //! - `tls` (off by default): TLS to Redis by rustls with ring, for `rediss://` URIs and
 //!   `Connection::tls`.
 //!
@@ -101,6 +103,8 @@ pub use handler::{
 };
 pub use inspector::Inspector;
 pub use mux::Mux;
+#[cfg(feature = "macros")]
+pub use rasynq_macros::{TaskKind, debug_handler};
 pub use retry_delay::{MAX_DELAY, RetryDelay};
 pub use run::{MAX_RESULT_SIZE, Progress, Run, RunEnded, TaskContext};
 pub use server::{

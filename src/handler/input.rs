@@ -13,7 +13,7 @@ use crate::task::{Decode, Task, TaskKind};
     message = "a handler cannot take `{Self}`",
     label = "this handler takes `{Self}`, which is neither `Task` nor a `TaskKind`",
     note = "name its task type: \
-            `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`",
+            `#[derive(rasynq::TaskKind)] #[task(type = \"…\")]`, or `impl TaskKind for {Self}`",
     note = "the codec, by default `Json`, must be able to read `{Self}`"
 )]
 pub trait HandlerInput<X>: Sized {

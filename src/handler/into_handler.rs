@@ -74,6 +74,7 @@ pub trait Handler<T = Task>: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
     label = "not a handler",
+    note = "`#[rasynq::debug_handler]` on the function names what is wrong with it",
     note = "a handler is `async fn(TaskContext, Task) -> Result<(), E>` or `Result<Answer, E>`",
     note = "in place of `Task` it may take a type `T: TaskKind` that the codec of `T` can read",
     note = "`E` is `anyhow::Error` or an error type; `Box<dyn Error + Send + Sync>` is not one",

@@ -4,6 +4,7 @@
 
 use std::marker::PhantomData;
 
+pub use super::check;
 pub use super::options::BuildOptions;
 use crate::task::TaskKind;
 pub use crate::task::{Typed, TypedRef};

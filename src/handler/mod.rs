@@ -7,6 +7,7 @@
 
 mod answer;
 mod blocking;
+pub mod check;
 mod errors;
 mod input;
 mod into_handler;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::codec::{Decode, Encode, Json};
-use super::{IntoTask, Task};
+use super::{IntoTask, Task, TaskOption};
 use crate::error::{Error, Result};
 use crate::wire::go_quote::quote;
 
@@ -32,15 +32,22 @@ use crate::wire::go_quote::quote;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the payload of a task type",
     label = "the task type of `{Self}` is not known",
-    note = "name its task type: `impl TaskKind for {Self} {{ const TYPE: &'static str = \"…\"; }}`"
+    note = "name its task type: `#[derive(rasynq::TaskKind)] #[task(type = \"…\")]`, or `impl TaskKind for {Self}`"
 )]
 pub trait TaskKind<C = Json> {
     /// The task type, such as `"email:welcome"`.
     const TYPE: &'static str;
+
+    /// The options of tasks with this payload. Options of the task and of the enqueue call override
+    /// them. Default: none.
+    fn options() -> Vec<TaskOption> {
+        Vec::new()
+    }
 }
 
 impl Task {
-    /// Creates a task of `T`'s task type with `value` as its payload.
+    /// Creates a task of `T`'s task type with `value` as its payload, and with the
+    /// [options](TaskKind::options) of `T`.
     ///
     /// # Errors
     ///
@@ -59,7 +66,8 @@ impl Task {
                 std::any::type_name::<T>()
             ))
         })?;
-        Ok(Self::new(T::TYPE, payload))
+        let task = Self::new(T::TYPE, payload);
+        Ok(T::options().into_iter().fold(task, Self::option))
     }
 
     /// Decodes the payload as a `T`. The task's type is not compared with `T`'s task type.

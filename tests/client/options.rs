@@ -290,3 +290,32 @@ async fn names_with_any_characters_are_kept_unchanged() {
     queues.sort();
     assert_eq!(queues.len(), 5);
 }
+
+#[cfg(feature = "macros")]
+#[tokio::test]
+async fn the_call_overrides_the_task_and_the_task_overrides_its_type() {
+    #[derive(Serialize, Deserialize, TaskKind)]
+    #[task(
+        type = "report",
+        queue = "critical",
+        max_retry = 5,
+        timeout = "30s",
+        retention = "1h"
+    )]
+    struct Report {
+        month: u8,
+    }
+    let world = World::new().await;
+    let client = world.client().await;
+    let info = client.enqueue(Report { month: 5 }).await.unwrap();
+    assert_eq!((info.queue.as_str(), info.max_retry), ("critical", 5));
+    assert_eq!(info.timeout, Some(Duration::from_secs(30)));
+    assert_eq!(info.retention, HOUR);
+    let task = Task::typed(&Report { month: 5 })
+        .unwrap()
+        .max_retry(6)
+        .queue("low");
+    let info = client.enqueue(task).queue("lower").await.unwrap();
+    assert_eq!((info.queue.as_str(), info.max_retry), ("lower", 6));
+    assert_eq!(info.timeout, Some(Duration::from_secs(30)));
+}

@@ -215,3 +215,41 @@ async fn a_payload_that_does_not_decode_is_archived_if_configured() {
     assert!(skips(archive().route("email:", Mux::new().handle(welcome))).await);
     assert!(!skips(archive().route("email:", retry().handle(welcome))).await);
 }
+
+#[cfg(feature = "macros")]
+#[test]
+fn the_options_of_a_type_are_overridden_by_those_of_the_task_and_of_the_call() {
+    use rasynq::TaskOption;
+    use std::time::Duration;
+
+    #[derive(Serialize, Deserialize, TaskKind)]
+    #[task(
+        type = "email:report",
+        queue = "critical",
+        max_retry = 5,
+        timeout = "30s"
+    )]
+    #[task(unique = "10m", retention = "1.5h")]
+    struct Report {
+        month: String,
+    }
+    let month = "May".to_owned();
+    let task = Task::typed(&Report { month }).unwrap();
+    assert_eq!(Report::TYPE, "email:report");
+    assert_eq!(task.payload(), br#"{"month":"May"}"#);
+    let options = [
+        TaskOption::Queue("critical".into()),
+        TaskOption::MaxRetry(5),
+        TaskOption::Timeout(Duration::from_secs(30)),
+        TaskOption::Unique(Duration::from_secs(600)),
+        TaskOption::Retention(Duration::from_secs(5400)),
+    ];
+    let expected = Task::new("email:report", r#"{"month":"May"}"#);
+    let expected = options.into_iter().fold(expected, Task::option);
+    assert_eq!(task, expected);
+    assert_eq!(
+        task.queue("low"),
+        expected.option(TaskOption::Queue("low".into()))
+    );
+    assert!(Welcome::options().is_empty());
+}
