@@ -147,32 +147,32 @@ async fn a_due_task_runs_after_redis_was_emptied_between_two_checks() {
 
 #[tokio::test]
 async fn a_redis_without_space_for_subscriptions_is_polled_and_not_asked_all_the_time() {
-    let redis = RedisServer::builder().config("tracking-table-max-keys", "1");
-    let world = World::on(redis).await;
-    let log = Log::capture();
-    let handler = Scripted::new();
-    let server = (0..5).fold(Server::new(&world.connection()), |server, n| {
-        server.queue(format!("q{n}"), 1)
-    });
-    let server = server
-        .queue("default", 1)
-        .start(handler.clone())
-        .await
-        .unwrap();
-    log.line_with(&[logged::TRACKING_UNAVAILABLE, "tracking-table-max-keys"])
-        .await;
-    let commands = async || world.all_calls().await;
-    let (before, started) = (commands().await, Instant::now());
-    first_task(&world, &handler).await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let rate = (commands().await - before) as f64 / started.elapsed().as_secs_f64();
-    assert!(rate < 100.0, "{rate} commands a second");
-    assert_eq!(
-        log.lines_with(&["WARN", logged::TRACKING_UNAVAILABLE])
-            .len(),
-        1
-    );
-    server.shutdown().await;
+    // The second user may not ask for the reason.
+    for rules in ["", "-info -config"] {
+        let redis = RedisServer::builder()
+            .config("tracking-table-max-keys", "1")
+            .user_with_rules("bob", &format!("on >secret ~* &* +@all {rules}"));
+        let world = World::on(redis).await;
+        let connection = world.connection().username("bob").password("secret");
+        let log = Log::capture();
+        let handler = Scripted::new();
+        let server = (0..5).fold(Server::new(&connection), |server, n| {
+            server.queue(format!("q{n}"), 1)
+        });
+        let server = server.queue("default", 1);
+        let server = server.start(handler.clone()).await.unwrap();
+        let unavailable = [logged::TRACKING_UNAVAILABLE, "tracking-table-max-keys"];
+        log.line_with(&unavailable).await;
+        let (before, started) = (world.all_calls().await, Instant::now());
+        first_task(&world, &handler).await;
+        // The time over which the commands are counted.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let calls = world.all_calls().await - before;
+        let rate = calls as f64 / started.elapsed().as_secs_f64();
+        assert!(rate < 100.0, "{rules}: {rate} commands a second");
+        assert_eq!(log.lines_with(&unavailable).len(), 1);
+        server.shutdown().await;
+    }
 }
 
 /// How many fetches Redis has received: in these tests only the fetch script calls LRANGE.

@@ -37,6 +37,8 @@ const SETS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// So many notifications in vain within [`CHECK_INTERVAL`] raise the question whether Redis forgets
 /// subscriptions for want of space.
 const MANY_VAIN: usize = 100;
+/// So many are the answer, if Redis does not tell.
+const TOO_MANY_VAIN: usize = 1_000;
 
 /// The changes of some queues, as a stream of [`Signal`]s.
 pub(crate) struct Changes {
@@ -58,6 +60,8 @@ pub(crate) struct Changes {
     rotation_step: Interval,
     /// Notifications in vain since the last check of idle queues.
     vain: usize,
+    /// Whether Redis has space for the subscriptions, as far as it has told.
+    space: Option<bool>,
 }
 
 /// The connection on which keys are tracked.
@@ -75,8 +79,8 @@ enum Reply {
     Sets(Option<i64>),
     /// The counts of a [check of idle queues](Changes::check_idle_queues).
     Check(CheckReply),
-    /// Whether Redis has space for the subscriptions.
-    Space(bool),
+    /// Whether Redis has space for the subscriptions. `None`: it does not tell.
+    Space(Option<bool>),
 }
 
 struct CheckReply {
@@ -123,6 +127,7 @@ impl Broker {
             rotation_step: every(rotation.step),
             rotation,
             vain: 0,
+            space: None,
         };
         changes.read_all_sets();
         Ok(changes)
@@ -194,12 +199,7 @@ impl Changes {
                     self.read_all_sets();
                 }
             }
-            Reply::Space(true) => {}
-            Reply::Space(false) => {
-                let text = "Redis forgets which keys it should notify of: its setting \
-                            tracking-table-max-keys is too small";
-                return Err(Error::new(ErrorKind::Redis, text));
-            }
+            Reply::Space(space) => self.space = space,
             Reply::Check(check) => {
                 if check.found.is_some_and(|found| found < check.own) {
                     self.signals.push_back(Signal::Reset);
@@ -210,7 +210,18 @@ impl Changes {
                 }
             }
         }
-        Ok(())
+        self.check_space()
+    }
+
+    /// Fails if Redis forgets subscriptions for want of space.
+    fn check_space(&self) -> Result<()> {
+        let has_space = self.space.unwrap_or(self.vain < TOO_MANY_VAIN);
+        if has_space {
+            return Ok(());
+        }
+        let text = "Redis forgets which keys it should notify of: its setting \
+                    tracking-table-max-keys is too small";
+        Err(Error::new(ErrorKind::Redis, text))
     }
 
     fn on_invalidation(&mut self, received: Result<Invalidation, RecvError>) -> Result<()> {
@@ -376,28 +387,24 @@ impl TrackingConnection {
     }
 
     /// Whether Redis remembers all keys that are read. `wanted`: how many of them this connection has read at
-    /// least. If Redis does not tell, it counts as yes.
-    async fn has_space(&self, wanted: u64) -> bool {
+    /// least. `None`: Redis does not tell.
+    async fn has_space(&self, wanted: u64) -> Option<bool> {
         let stats: Result<String, _> = self.client.info(Some(InfoKind::Stats)).await;
-        let stats = stats.unwrap_or_default();
-        let tracked: Option<u64> = stats.lines().find_map(|line| {
+        let stats = stats.ok()?;
+        let tracked: u64 = stats.lines().find_map(|line| {
             line.strip_prefix("tracking_total_keys:")?
                 .trim()
                 .parse()
                 .ok()
-        });
-        let Some(tracked) = tracked else {
-            return true;
-        };
+        })?;
         let words = vec!["GET", "tracking-table-max-keys"];
         let config: Result<HashMap<String, String>, _> =
             self.client.custom(fred::cmd!("CONFIG"), words).await;
         let limit = config.unwrap_or_default().into_values().next();
-        match limit.and_then(|limit| limit.parse().ok()) {
-            // Some are read again at the moment.
-            None => tracked >= wanted / 2,
-            Some(0) => true,
-            Some(limit) => tracked < limit,
+        match limit.and_then(|limit| limit.parse::<u64>().ok()) {
+            Some(limit) => Some(limit == 0 || tracked < limit),
+            // Some are being read again at the moment.
+            None => (tracked < wanted / 2).then_some(false),
         }
     }
 

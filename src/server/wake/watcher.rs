@@ -95,7 +95,7 @@ impl Failures {
         } else {
             warn_unless_outage!(error, %error, "cannot track the queues, polling them at intervals instead");
         }
-        self.told = true;
+        self.told |= !error.is_outage();
         match error.is_transient() {
             true => pause,
             false => FORBIDDEN_PAUSE,
