@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::task::{Composed, IntoTask, Task, TaskInfo, TaskOption, option_methods};
 use crate::wire::{self, DueTime, Placement, TaskState};
 
+/// What a run may add to a message: an error text, and a few numbers.
+const RESERVE: usize = 128 << 10;
+
 /// Enqueues tasks. Clones are cheap and share its connections. asynq: `Client`.
 ///
 /// A client belongs to the tokio runtime on which [`connect`](Self::connect) was called. The client
@@ -114,9 +117,9 @@ impl Client {
         let mut new = Vec::new();
         let mut infos: Vec<Result<TaskInfo>> = Vec::new();
         for task in tasks {
-            match task.compose(Vec::new(), now, &self.uuids) {
-                Ok(composed) => {
-                    let (task, info) = self.prepare(composed, now);
+            let composed = task.compose(Vec::new(), now, &self.uuids);
+            match composed.and_then(|composed| self.prepare(composed, now)) {
+                Ok((task, info)) => {
                     new.push(task);
                     infos.push(Ok(info));
                 }
@@ -163,7 +166,7 @@ impl Client {
     }
 
     /// The task that the broker stores, and the description that the caller gets.
-    fn prepare(&self, composed: Composed, now: DateTime<Utc>) -> (NewTask, TaskInfo) {
+    fn prepare(&self, composed: Composed, now: DateTime<Utc>) -> Result<(NewTask, TaskInfo)> {
         let Composed {
             id_is_random,
             message,
@@ -195,13 +198,20 @@ impl Client {
             group: message.group_key.clone(),
             lock,
         };
+        let (size, limit) = (task.message.len(), self.broker.max_argument() - RESERVE);
+        if size > limit {
+            let text = format!(
+                "the task has {size} bytes with its headers and names, Redis takes at most {limit}"
+            );
+            return Err(Error::invalid(text).with_task_id(message.id));
+        }
         let info = TaskInfo::new(message, state, next_process_at, None);
-        (task, info)
+        Ok((task, info))
     }
 
     async fn enqueue_one(&self, task: Task, options: Vec<TaskOption>) -> Result<TaskInfo> {
         let now = self.broker.clock().now();
-        let (task, info) = self.prepare(task.compose(options, now, &self.uuids)?, now);
+        let (task, info) = self.prepare(task.compose(options, now, &self.uuids)?, now)?;
         self.calls.store(task).await.map(|()| info)
     }
 }

@@ -18,10 +18,6 @@ use super::slot::{BorrowedSlot, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{TaskMessage, to_json};
 
-/// The maximum size of a result: 512 MiB, which is what Redis takes if its setting `proto-max-bulk-len` is not
-/// changed. Keep results far smaller.
-pub const MAX_RESULT_SIZE: usize = 512 << 20;
-
 /// What a server or a test supplies for a run.
 pub(crate) struct RunSeed {
     pub(crate) message: Arc<TaskMessage>,
@@ -164,7 +160,8 @@ impl TaskContext {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::Invalid`]: the result has more than [`MAX_RESULT_SIZE`] bytes. Nothing is sent.
+    /// - [`ErrorKind::Invalid`]: the result has more than [`MAX_RESULT_SIZE`](crate::MAX_RESULT_SIZE) bytes, or
+    ///   more than Redis takes. Nothing is sent.
     /// - [`ErrorKind::Closed`]: the handler has returned, or the server has ended the run (then also
     ///   during the grace period of a cancellation). Nothing is written.
     /// - [`ErrorKind::TaskNotFound`]: the task was deleted, or another server runs it now. Nothing is
@@ -279,13 +276,11 @@ impl TaskContext {
     }
 
     async fn write(&self, result: Bytes) -> Result<()> {
-        let size = result.len();
-        if size > MAX_RESULT_SIZE {
+        let (size, limit) = (result.len(), self.run.results.max_size());
+        if size > limit {
             return Err(self.error(
                 ErrorKind::Invalid,
-                format!(
-                    "the result of {self} has {size} bytes, it must have at most {MAX_RESULT_SIZE}"
-                ),
+                format!("the result of {self} has {size} bytes, it must have at most {limit}"),
             ));
         }
         if !self.run.phase.is_running() {

@@ -13,9 +13,10 @@ mod shared_state;
 mod slot;
 
 pub(crate) use context::RunSeed;
-pub use context::{MAX_RESULT_SIZE, TaskContext};
+pub use context::TaskContext;
 pub use ended::RunEnded;
 pub use progress::Progress;
+pub use result::MAX_RESULT_SIZE;
 pub(crate) use result::{KeptResult, ResultSink};
 pub(crate) use shared_state::States;
 pub(crate) use slot::{Released, Slot};

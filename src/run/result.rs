@@ -8,6 +8,10 @@ use crate::broker::{Broker, Str};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
+/// The maximum size of a result: 512 MiB, or less if Redis takes less (its setting `proto-max-bulk-len`). Keep
+/// results far smaller.
+pub const MAX_RESULT_SIZE: usize = 512 << 20;
+
 /// Where a run writes its result and its progress.
 pub(crate) enum ResultSink {
     /// To the field `result` of the task in Redis, if `owner` still owns the task. Queue and id are those
@@ -23,6 +27,14 @@ pub(crate) enum ResultSink {
 }
 
 impl ResultSink {
+    /// How many bytes a result may have.
+    pub(super) fn max_size(&self) -> usize {
+        match self {
+            Self::Broker { broker, .. } => broker.max_argument(),
+            Self::Kept(_) => MAX_RESULT_SIZE,
+        }
+    }
+
     /// Writes the result, which replaces an earlier result. Returns false, without writing, if the task
     /// is deleted, is not active or has another owner.
     pub(super) async fn write(&self, result: Bytes) -> Result<bool> {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use prost::Message;
 
 use super::Task;
 use super::options::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, TaskOption};
@@ -27,9 +26,6 @@ pub const MAX_UNIQUE_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 6
 ///
 /// Redis stores a message of at most 512 MiB. The difference of 1 MiB is for the other fields.
 pub const MAX_TASK_SIZE: usize = 511 << 20;
-
-/// The maximum size of a whole message: what Redis takes, without what the runs of the task add to it.
-const MAX_MESSAGE_SIZE: usize = (512 << 20) - (128 << 10);
 
 /// The longest timeout and the longest retention: the maximum of a Go duration, about 292 years.
 const MAX_GO_DURATION: Duration = Duration::from_nanos(i64::MAX as u64);
@@ -139,7 +135,7 @@ impl MergedOptions {
             Some(_) => QueueKeys::new(&queue).unique(&task_type, payload.as_deref()),
             None => String::new(),
         };
-        let composed = Composed {
+        Ok(Composed {
             id_is_random: self.id.is_none(),
             placement,
             unique_ttl_secs: self.unique_ttl.map(|ttl| ttl.as_secs()),
@@ -157,9 +153,7 @@ impl MergedOptions {
                 group_key: self.group,
                 ..TaskMessage::default()
             },
-        };
-        check_message_size(composed.message.encoded_len())?;
-        Ok(composed)
+        })
     }
 
     /// A task with a time in the future is scheduled, even if it has a group: it joins the group when
@@ -245,16 +239,6 @@ fn check_size(task_type: &str, payload: Option<&Bytes>) -> Result<()> {
     if size > MAX_TASK_SIZE {
         return Err(Error::invalid(format!(
             "type and payload have {size} bytes, they must have at most {MAX_TASK_SIZE}"
-        )));
-    }
-    Ok(())
-}
-
-fn check_message_size(size: usize) -> Result<()> {
-    if size > MAX_MESSAGE_SIZE {
-        return Err(Error::invalid(format!(
-            "the task has {size} bytes with its headers and names, it must have at most \
-             {MAX_MESSAGE_SIZE}"
         )));
     }
     Ok(())
@@ -434,16 +418,6 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "type and payload have 535822337 bytes, they must have at most 535822336"
-        );
-    }
-
-    #[test]
-    fn a_task_whose_headers_are_too_large_is_refused() {
-        assert!(check_message_size(MAX_MESSAGE_SIZE).is_ok());
-        let error = check_message_size(MAX_MESSAGE_SIZE + 1).expect_err("one byte too many");
-        assert_eq!(
-            error.to_string(),
-            "the task has 536739841 bytes with its headers and names, it must have at most 536739840"
         );
     }
 

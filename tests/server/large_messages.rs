@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use rasynq::{Task, TaskContext};
+use rasynq::{Client, ErrorKind, Progress, Task, TaskContext};
 use tokio::sync::Semaphore;
 
-use crate::common::{HOUR, Scripted, World};
+use crate::common::{HOUR, RedisServer, Scripted, World};
 
 /// A payload of one MB.
 fn megabyte() -> String {
@@ -115,4 +115,45 @@ async fn an_error_text_of_any_size_is_stored_up_to_its_bound() {
         assert!(text.starts_with("🦀🦀") && text.ends_with("🦀… [cut]"));
     }
     server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_redis_does_not_take_is_refused_before_it_is_sent() {
+    let world = World::new().await;
+    limit_arguments(&world, "1mb").await;
+    let client = world.client().await;
+    let payload = "x".repeat(1 << 20);
+    let error = client.enqueue(Task::new("any", payload)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(
+        error.to_string().contains("Redis takes at most 917504"),
+        "{error}"
+    );
+    let header = Task::new("any", "").header("name", "x".repeat(1 << 20));
+    let stored = client
+        .enqueue_batch([header, Task::new("any", "").task_id("task")])
+        .await;
+    assert_eq!(stored[0].as_ref().unwrap_err().kind(), ErrorKind::Invalid);
+    assert!(stored[1].is_ok());
+    let handler = async |cx: TaskContext, _: Task| {
+        let result = cx.write_result(vec![b'x'; (1 << 20) + 1]).await;
+        let progress = Progress::new(1, 2).message("x".repeat(1 << 20));
+        for refused in [result, cx.progress(progress).await] {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
+        }
+        cx.write_result(vec![b'x'; 1 << 20]).await
+    };
+    let server = world.start(handler).await;
+    world.task_is("task", "").await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn without_the_permission_to_read_settings_the_default_limit_counts() {
+    let rules = "on >secret ~* &* +@all -config";
+    let world = World::on(RedisServer::builder().user_with_rules("bob", rules)).await;
+    let connection = world.connection().username("bob").password("secret");
+    let client = Client::connect(&connection).await.unwrap();
+    let payload = "x".repeat(2 << 20);
+    client.enqueue(Task::new("any", payload)).await.unwrap();
 }

@@ -342,5 +342,6 @@ async fn a_part_of_the_server_that_panics_ends_the_server_in_order() {
         .await
         .unwrap();
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Internal);
-    assert_eq!(world.list("pending").await, ["task"]);
+    assert_eq!(world.list("active").await, [""; 0]);
+    world.assert_consistent().await;
 }

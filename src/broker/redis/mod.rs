@@ -10,6 +10,7 @@ mod forward;
 mod heartbeat;
 mod inspect;
 mod lease;
+mod limit;
 mod queue_watch;
 mod reply;
 mod result;
@@ -18,12 +19,13 @@ mod subscribe;
 mod time;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use call_names::CallNames;
 use fred::error::Error as FredError;
 use fred::types::{FromValue, Value};
+use futures_util::future::join;
 pub(crate) use subscribe::Subscription;
 
 use crate::broker::RedisClock;
@@ -32,6 +34,8 @@ use crate::connection::{Command, Connection, Link, crosses_slots, map_redis_erro
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
 
+/// How many bytes one argument may have, if the settings of Redis are not changed.
+const DEFAULT_MAX_ARGUMENT: usize = 512 << 20;
 /// How many queues' keys are cached. A full cache is emptied and filled again.
 const MAX_CACHED_QUEUES: usize = 10_000;
 
@@ -50,15 +54,16 @@ struct Shared {
     /// One bit for each script that Redis has run for this broker.
     known_scripts: AtomicU64,
     clock: RedisClock,
+    max_argument: AtomicUsize,
     enqueue_calls: CallNames,
 }
 
 impl Broker {
-    /// Connects, checks that the server is ready and new enough, and asks for its time.
+    /// Connects, checks that the server is ready and new enough, and asks for its time and its limit.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
         let clock = RedisClock::new(clock::both());
         let broker = Self::on(connection.open().await?, clock);
-        broker.refresh_clock().await;
+        join(broker.refresh_clock(), broker.ask_for_limit()).await;
         Ok(broker)
     }
 
@@ -70,6 +75,7 @@ impl Broker {
             queue_keys: RwLock::new(HashMap::new()),
             known_scripts: AtomicU64::new(0),
             enqueue_calls: CallNames::new(),
+            max_argument: AtomicUsize::new(DEFAULT_MAX_ARGUMENT),
             clock,
         }))
     }
@@ -82,7 +88,10 @@ impl Broker {
     /// A broker with a connection of its own to the same Redis, on the runtime of the caller.
     pub(crate) async fn separate(&self) -> Result<Self> {
         let link = self.link().separate().await?;
-        Ok(Self::on(link, self.clock().clone()))
+        let broker = Self::on(link, self.clock().clone());
+        let limit = self.max_argument();
+        broker.0.max_argument.store(limit, Ordering::Relaxed);
+        Ok(broker)
     }
 
     /// Checks that Redis answers.
