@@ -64,6 +64,81 @@ fn tests_named_on_the_pages_exist() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Doc tests would find the crates that only the tests of rasynq use.
+#[test]
+fn examples_use_only_crates_that_a_page_tells_the_reader_to_add() {
+    let added = |text: &str| -> BTreeSet<String> {
+        let commands = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("cargo add "));
+        let words = commands.flat_map(|rest| {
+            rest.split_whitespace()
+                .take_while(|word| *word != "--features")
+        });
+        words
+            .map(|word| {
+                word.split('@')
+                    .next()
+                    .expect("a split has a first part")
+                    .replace('-', "_")
+            })
+            .collect()
+    };
+    let guide = added(&read(&root().join("docs/guide.md")));
+    let mut used = 0;
+    for page in [
+        "README.md",
+        "docs/guide.md",
+        "docs/migration.md",
+        "docs/operations.md",
+    ] {
+        let text = read(&root().join(page));
+        let mut known: BTreeSet<String> = ["std", "core", "rasynq"].map(str::to_owned).into();
+        known.extend(if page == "README.md" {
+            added(&text)
+        } else {
+            guide.clone()
+        });
+        known.insert("rasynq".to_owned());
+        for block in text.split("```rust").skip(1) {
+            let code = block.split("```").next().expect("a split has a first part");
+            for line in code
+                .lines()
+                .map(|line| line.trim_start_matches("# ").trim_start())
+            {
+                let Some(path) = line.strip_prefix("use ") else {
+                    continue;
+                };
+                used += 1;
+                let name = path
+                    .split([':', ';', ' '])
+                    .next()
+                    .expect("a split has a first part");
+                assert!(known.contains(name), "{page}: nothing tells to add {name}");
+            }
+            for name in [
+                "prost",
+                "serde_json",
+                "tokio",
+                "tower",
+                "chrono",
+                "bytes",
+                "tracing",
+                "anyhow",
+            ] {
+                let is_used = code.match_indices(&format!("{name}::")).any(|(at, _)| {
+                    !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+                });
+                assert!(
+                    !is_used || known.contains(name),
+                    "{page}: nothing tells to add {name}"
+                );
+            }
+        }
+    }
+    assert!(used > 30, "only {used} lines with `use` were found");
+}
+
 #[test]
 fn headings_become_anchors_as_on_the_web() {
     assert_eq!(

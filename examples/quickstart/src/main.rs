@@ -1,7 +1,7 @@
 //! Client, server and results together, in about five seconds. A client enqueues typed tasks: for now,
 //! for later, a duplicate, and some that fail. A server runs them. Then their results are read.
 //!
-//! Run it with `dev/quickstart`, which starts a private Redis server. `cargo run --example quickstart`
+//! Run it with `dev/quickstart`, which starts a private Redis server. `cargo run -p rasynq-quickstart`
 //! uses the Redis at `REDIS_URL`, by default `redis://localhost`.
 //!
 //! It prints one line for each event, the progress of a long task, and at the end a table of all tasks.
@@ -30,48 +30,38 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 // ---- The tasks: payload and type name -----------------------------------------------------------
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, TaskKind)]
+#[task(type = "email:welcome")]
 struct Welcome {
     user: String,
 }
-impl TaskKind for Welcome {
-    const TYPE: &'static str = "email:welcome";
-}
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, TaskKind)]
+#[task(type = "report:build")]
 struct Report {
     month: String,
     /// Differs in each run of this example, so that an earlier report is not a duplicate.
     run: u32,
 }
-impl TaskKind for Report {
-    const TYPE: &'static str = "report:build";
-}
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, TaskKind)]
+#[task(type = "card:charge")]
 struct Charge {
     cents: u64,
     /// How many attempts fail before one succeeds.
     failures: u32,
 }
-impl TaskKind for Charge {
-    const TYPE: &'static str = "card:charge";
-}
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, TaskKind)]
+#[task(type = "csv:import")]
 struct Import {
     file: String,
 }
-impl TaskKind for Import {
-    const TYPE: &'static str = "csv:import";
-}
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, TaskKind)]
+#[task(type = "video:encode")]
 struct Encode {
     frames: u64,
-}
-impl TaskKind for Encode {
-    const TYPE: &'static str = "video:encode";
 }
 
 // ---- The handlers: async functions of a context and a payload -----------------------------------
@@ -246,12 +236,6 @@ async fn main() -> ExitCode {
 
 /// Returns how many tasks did not reach the planned state.
 async fn run() -> anyhow::Result<usize> {
-    // RUST_LOG=rasynq=warn prints the warnings of the library.
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .init();
-
     let uri = std::env::var("REDIS_URL").unwrap_or_else(|_| "redis://localhost".into());
     let redis = Connection::from_uri(&uri)?;
     let client = Client::connect(&redis)
