@@ -13,25 +13,23 @@
 --         have expired
 -- ARGV[4] how many tasks the archive keeps at most
 -- ARGV[5] how long the archive keeps a task (s)
--- ARGV[6…] 6 per task: id owner original kept rest counts
---   owner     owner token; ignored if the caller is a recoverer
---   original  SHA-1 of the message that must still be stored; "" skips this check (a recoverer never passes "")
+-- ARGV[6…] 5 per task: id proof kept rest counts
+--   proof   owner token; from a recoverer: the score of the lease as it was listed
 --   kept      how many bytes of the stored message stay; "" leaves all of it
 --   rest      what follows these bytes
 --   counts    "1" to count a failed run, "0" to count nothing
 -- Touches the tasks' hashes, and deletes those of trimmed tasks. A unique lock stays until its TTL is over.
 -- Replies per task
 --   1  archived
---   0  not archived: the claim is not valid; from a recoverer: lease or message has changed
--- use: now, field, has_message, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
+--   0  not archived: the claim is not valid; from a recoverer: the lease has changed
+-- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 6
 -- A key of a wrong type fails here, before the first write.
-redis.call('ZCARD', lease)
 redis.call('ZCARD', archived)
 local ids, failed = {}, 0
-local replies = for_each_task(ARGV[1], first_task, 6, function(key, id, owner, original, kept, rest, counts)
-  if not take(key, id, owner, original, active, lease, ARGV[3]) then return false end
+local replies = for_each_task(ARGV[1], first_task, 5, function(key, id, proof, kept, rest, counts)
+  if not take(key, id, proof, active, lease, ARGV[3]) then return false end
   move_to_set(key, id, lease, archived, now_secs, 'archived', kept, rest)
   ids[#ids + 1] = id
   ids[id] = true

@@ -10,17 +10,13 @@
 --         for the n oldest (the tail). Never 0. Only for speed: tasks outside the range are found too.
 -- ARGV[4…] the tasks, at most 1,000 (unpack takes a few thousand values), as a sequence of parts of
 --         these two forms:
---   owner n (id)×n                  tasks with this owner token. They have no unique lock, and their leases
---                                   have certainly not expired.
---   owner "more" id original lock   one task
---     owner     owner token
---     original  SHA-1 of the message that must still be stored; "" skips this check
---     lock      key of the unique lock; "" for none
+--   owner n (id)×n          tasks with this owner token and without a unique lock
+--   owner "locked" id lock  one task, and the key of its unique lock
 -- Touches the tasks' hashes. Releases their unique locks.
 -- Replies the number of tasks if all were deleted; otherwise per task
 --   1  deleted
 --   0  not deleted: the claim is not valid
--- use: field, has_message, owned, remove_active, count, done
+-- use: field, owned, remove_active, count, done
 local first_task = 4
 local replies, n = done(KEYS[1], KEYS[2], ARGV[1], ARGV[3], first_task)
 count(KEYS[3], KEYS[4], n, ARGV[2])

@@ -23,7 +23,7 @@
 -- Touches the hashes of the fetched and of the done tasks. Releases the unique locks of the done tasks.
 -- Replies {reply of dequeue.lua, reply of done.lua}. Each of the two may be this instead:
 --   {"refused", error}  Redis refused the fetch, or the acknowledgements
--- use: field, has_message, owned, remove_active, count, done, dequeue
+-- use: field, owned, remove_active, count, done, dequeue
 local active, lease, prefix = KEYS[2], KEYS[3], ARGV[1]
 local first_task = 7
 

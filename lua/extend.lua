@@ -5,11 +5,11 @@
 -- ARGV[2] length of a lease (s)
 -- ARGV[3…] 2 per task: id owner
 --   owner  owner token
--- Reads the tasks' hashes.
+-- Touches the tasks' hashes.
 -- Replies per task
 --   1  renewed
 --   0  lost: another fetch owns the task, or it is no longer active
--- use: now, field, has_message, owned, for_each_task
+-- use: now, field, owned, for_each_task
 local lease = KEYS[1]
 local first_task = 3
 local expires_at = string.format('%d', now_secs + tonumber(ARGV[2]))
@@ -18,7 +18,8 @@ local expires_at = string.format('%d', now_secs + tonumber(ARGV[2]))
 redis.call('ZREM', lease, '')
 -- In parentheses, as a script replies with one value.
 return (for_each_task(ARGV[1], first_task, 2, function(key, id, owner)
-  if not redis.call('ZSCORE', lease, id) or not owned(key, owner, '') then return false end
+  if not owned(key, id, owner, lease) then return false end
   redis.call('ZADD', lease, 'XX', expires_at, id)
+  redis.call('HSET', key, 'rasynq_owner', owner .. '@' .. expires_at)
   return true
 end))

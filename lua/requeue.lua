@@ -4,22 +4,20 @@
 -- KEYS[2] asynq:{q}:lease
 -- KEYS[3] asynq:{q}:pending
 -- ARGV[1] prefix of task keys
--- ARGV[2…] 3 per task: id owner original; the last task is fetched first
+-- ARGV[2…] 2 per task: id owner; the last task is fetched first
 --   owner     owner token
---   original  SHA-1 of the message that must still be stored; "" skips this check
 -- Touches the tasks' hashes.
 -- Replies per task
 --   1  requeued
 --   0  not requeued: the claim is not valid
--- use: now, nanos, field, has_message, owned, take_owned, return_to_pending, for_each_task
+-- use: now, nanos, field, owned, take_owned, return_to_pending, for_each_task
 local active, lease, pending = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 2
 -- A key of a wrong type fails here, before the first write.
-redis.call('ZCARD', lease)
 redis.call('LLEN', pending)
 -- In parentheses, as a script replies with one value.
-return (for_each_task(ARGV[1], first_task, 3, function(key, id, owner, original)
-  if not take_owned(key, id, owner, original, active) then return false end
+return (for_each_task(ARGV[1], first_task, 2, function(key, id, owner)
+  if not take_owned(key, id, owner, active, lease) then return false end
   return_to_pending(key, id, lease, pending)
   return true
 end))

@@ -12,9 +12,8 @@
 -- ARGV[3] "" if each task is acknowledged by its own run; from a recoverer: how long ago (s) the leases must
 --         have expired
 -- ARGV[4] state of the tasks in KEYS[3]: retry | scheduled
--- ARGV[5…] 7 per task: id owner original delay kept rest counts
---   owner     owner token; ignored if the caller is a recoverer
---   original  SHA-1 of the message that must still be stored; "" skips this check (a recoverer never passes "")
+-- ARGV[5…] 6 per task: id proof delay kept rest counts
+--   proof   owner token; from a recoverer: the score of the lease as it was listed
 --   delay     how long until the task is due (ms)
 --   kept      how many bytes of the stored message stay; "" leaves all of it
 --   rest      what follows these bytes
@@ -22,16 +21,15 @@
 -- Touches the tasks' hashes. A unique lock stays until its TTL is over.
 -- Replies per task
 --   1  moved
---   0  not moved: the claim is not valid; from a recoverer: lease or message has changed
--- use: now, due, field, has_message, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
+--   0  not moved: the claim is not valid; from a recoverer: the lease has changed
+-- use: now, due, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
 local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 5
 -- A key of a wrong type fails here, before the first write.
-redis.call('ZCARD', lease)
 redis.call('ZCARD', target)
 local failed = 0
-local replies = for_each_task(ARGV[1], first_task, 7, function(key, id, owner, original, delay, kept, rest, counts)
-  if not take(key, id, owner, original, active, lease, ARGV[3]) then return false end
+local replies = for_each_task(ARGV[1], first_task, 6, function(key, id, proof, delay, kept, rest, counts)
+  if not take(key, id, proof, active, lease, ARGV[3]) then return false end
   move_to_set(key, id, lease, target, due(delay), ARGV[4], kept, rest)
   if counts == '1' then failed = failed + 1 end
   return true

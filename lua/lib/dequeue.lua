@@ -19,12 +19,13 @@ local function long_member(lease, leases, n)
 end
 
 -- Adds `n` leases, given as a list of score, id, score, id, … They expire at `expires_at` (unix s).
--- Returns how many ids had no lease before. In the first round this is the first write of a fetch, apart from
--- the removal of ids without a message. If memory is full or the key has a wrong type, Redis refuses it.
+-- An id that has a lease keeps it: with another score, the run of an active task would lose it. Returns how many ids
+-- had no lease. In the first round this is the first write of a fetch, apart from the removal of ids without a
+-- message. If memory is full or the key has a wrong type, Redis refuses it.
 local function add_leases(lease, expires_at, leases, n)
   local member = long_member(lease, leases, n)
-  if not member then return redis.call('ZADD', lease, unpack(leases)) end
-  local added = redis.call('ZADD', lease, expires_at, member, unpack(leases)) - 1
+  if not member then return redis.call('ZADD', lease, 'NX', unpack(leases)) end
+  local added = redis.call('ZADD', lease, 'NX', expires_at, member, unpack(leases)) - 1
   redis.call('ZREM', lease, member)
   return added
 end
@@ -53,12 +54,13 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
   -- Integers are passed as text. Redis would print a number as a float, which costs as much as a small
   -- command.
   local format = string.format
-  local expires_at
+  local expires_at, claim
   while want > 0 do
     local pending_ids = call('LRANGE', pending, format('%d', -want), '-1')
     if #pending_ids == 0 then break end
     -- Read the time only if there is something to lease.
     expires_at = expires_at or format('%d', call('TIME')[1] + lease_secs)
+    claim = owner .. '@' .. expires_at
     local ids, keys, msgs, leases, taken = {}, {}, {}, {}, 0
     for i = #pending_ids, 1, -1 do
       local id, key = pending_ids[i], prefix .. pending_ids[i]
@@ -71,9 +73,11 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
         leases[2 * taken - 1], leases[2 * taken] = expires_at, id
       end
     end
-    -- If an id had a lease before, its task is active, or pending has the id twice. A task must run only once.
+    -- If an id had a lease before, its task is active, or pending has the id twice, or the lease was left behind. A
+    -- task must run only once.
     if taken > 0 and add_leases(lease, expires_at, leases, taken) < taken then
       taken = drop_active(active, ids, keys, msgs)
+      for k = 1, taken do call('ZADD', lease, expires_at, ids[k]) end
     end
     if taken > 0 then
       local pushed = try('LPUSH', active, unpack(ids))
@@ -84,7 +88,7 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
     end
     call('LTRIM', pending, '0', format('%d', -#pending_ids - 1))
     for i = 1, taken do
-      call('HSET', keys[i], 'state', 'active', 'rasynq_owner', owner)
+      call('HSET', keys[i], 'state', 'active', 'rasynq_owner', claim)
       call('HDEL', keys[i], 'pending_since')
       reply[n + 1], reply[n + 2] = ids[i], msgs[i]
       n = n + 2

@@ -19,36 +19,38 @@ end
 
 local function done(active, lease, prefix, range, first)
   local call, try = redis.call, redis.pcall
-  -- A key of a wrong type fails here, before the first write.
-  call('ZCARD', lease)
-
-  -- The tasks that are still owned: ids, hash keys, index among all tasks, and locks by id.
-  local ids, keys, indexes, locks, mine = {}, {}, {}, {}, 0
-  local n, lost = 0, {}
+  -- All listed tasks: ids and owner tokens, and locks by id.
+  local listed, owners, locks, n = {}, {}, {}, 0
   local i = first
   while i <= #ARGV do
-    -- `size` is the number of ids in this part, or "more".
+    -- `size` is the number of ids in this part, or "locked".
     local owner, size = ARGV[i], ARGV[i + 1]
-    local from, to, original, lock = i + 2, nil, '', ''
-    if size == 'more' then
-      to, original, lock = i + 2, ARGV[i + 3], ARGV[i + 4]
-      i = i + 5
-    else
-      to = i + 1 + size
-      i = to + 1
-    end
-    for j = from, to do
-      local id = ARGV[j]
-      local key = prefix .. id
+    if size == 'locked' then
       n = n + 1
-      -- The check of owned() is inlined for the most common case, to save a function call per task.
-      if original == '' and try('HGET', key, 'rasynq_owner') == owner or owned(key, owner, original) then
-        mine = mine + 1
-        ids[mine], keys[mine], indexes[mine] = id, key, n
-        if lock ~= '' then locks[id] = lock end
-      else
-        lost[n] = true
+      listed[n], owners[n], locks[ARGV[i + 2]] = ARGV[i + 2], owner, ARGV[i + 3]
+      i = i + 4
+    else
+      for j = i + 2, i + 1 + size do
+        n = n + 1
+        listed[n], owners[n] = ARGV[j], owner
       end
+      i = i + 2 + size
+    end
+  end
+
+  -- The tasks that are still owned: ids, hash keys, and index among all tasks. A key of a wrong type fails here,
+  -- before the first write.
+  local scores = call('ZMSCORE', lease, unpack(listed))
+  local ids, keys, indexes, mine, lost = {}, {}, {}, 0, {}
+  for k = 1, n do
+    local id, owner, score = listed[k], owners[k], scores[k]
+    local key = prefix .. id
+    -- The check of owned() is inlined for the most common case, to save a function call and a command per task.
+    if score and (try('HGET', key, 'rasynq_owner') == owner .. '@' .. score or owned(key, id, owner, lease)) then
+      mine = mine + 1
+      ids[mine], keys[mine], indexes[mine] = id, key, k
+    else
+      lost[k] = true
     end
   end
 

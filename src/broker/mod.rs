@@ -23,7 +23,7 @@ pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority,
 pub(crate) use redis::{Broker, Subscription};
 pub(crate) use redis_clock::RedisClock;
 pub(crate) use signal::{DelayedSet, Report, Signal};
-pub(crate) use stored::{ExpiredLeases, StoredTask};
+pub(crate) use stored::{ExpiredLeases, ExpiredTask, StoredTask};
 
 /// A string whose clones share its bytes.
 pub(crate) type Str = bytes_utils::Str;

@@ -50,18 +50,15 @@ pub(crate) struct ArchiveLimits {
     pub(crate) max_age_secs: u64,
 }
 
-/// What shows to Redis that a task still belongs to a run.
+/// What shows to Redis that the caller may still decide on a task.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) id: Str,
-    /// The owner token of the fetch, unique among all fetches. Empty for a recoverer.
-    pub(crate) owner: Str,
+    /// The owner token of the fetch, unique among all fetches. From a recoverer: the score of the expired
+    /// lease, as it was listed.
+    pub(crate) proof: Str,
     /// The message as it was fetched; from a recoverer, as it was listed.
     pub(crate) message: Bytes,
-    /// The claim is valid only if this message is still stored. Redis must check it if the lease may have
-    /// expired: a Go server may have fetched the task since then, so that the owner token is still ours,
-    /// but the message differs.
-    pub(crate) checks_message: bool,
 }
 
 /// An outcome to write to Redis, for the task that the claim names.
@@ -76,8 +73,8 @@ pub(crate) struct Acknowledgement {
 pub(crate) enum Authority {
     /// The server that holds the runs. The claim of each task must be valid.
     Owner(ActiveRange),
-    /// A recoverer. The lease must have expired at least this long ago, and the stored message
-    /// must still be that of the claim.
+    /// A recoverer. The lease must still be the one that was listed, and must have expired at least this long
+    /// ago.
     Recoverer { expired_secs: u64 },
 }
 
@@ -100,9 +97,8 @@ pub(crate) mod tests {
         Acknowledgement {
             claim: Claim {
                 id: id.to_owned().into(),
-                owner: "owner".to_owned().into(),
+                proof: "owner".to_owned().into(),
                 message: Bytes::new(),
-                checks_message: false,
             },
             outcome,
         }

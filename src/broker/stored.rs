@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::RawTask;
+use super::{RawTask, Str};
 use crate::wire::TaskState;
 
 /// A task as it is stored in Redis.
@@ -18,10 +18,18 @@ pub(crate) struct StoredTask {
     pub(crate) orphaned: bool,
 }
 
+/// A task whose lease has expired.
+#[derive(Debug)]
+pub(crate) struct ExpiredTask {
+    pub(crate) task: RawTask,
+    /// The score of the lease: when it expired (unix s).
+    pub(crate) lease: Str,
+}
+
 /// Tasks whose lease has expired.
 #[derive(Debug, Default)]
 pub(crate) struct ExpiredLeases {
-    pub(crate) tasks: Vec<RawTask>,
+    pub(crate) tasks: Vec<ExpiredTask>,
     /// How many ids were dropped, because their message is gone.
     pub(crate) dropped: u64,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rasynq::{Client, Connection, ErrorKind, Inspector, Server, Task};
 
 use crate::common::{
-    DEADLINE, FakeRedis, HOUR, Log, RedisServer, Scripted, World, bulk, eventually, key, logged,
+    DEADLINE, FakeRedis, HOUR, Log, RedisServer, Scripted, World, bulk, eventually, logged,
 };
 
 /// The error with which a client, an inspector and a server fail to connect; all have the same kind.
@@ -157,9 +157,8 @@ async fn a_redis_out_of_memory_still_accepts_acknowledgements_and_renews_leases(
     world.task_is("done", "").await;
     world.task_is("failed", "retry").await;
     world.task_is("kept", "completed").await;
-    let soon = (world.now().await + 20).to_string();
     world.set_out_of_memory(false).await;
-    let _: i64 = world.run(&["ZADD", &key("lease"), &soon, "long"]).await;
+    world.shorten_lease("long").await;
     world.set_out_of_memory(true).await;
     world.lease_is_renewed("long").await;
     world.set_out_of_memory(false).await;

@@ -30,6 +30,19 @@ pub fn task_key(id: &str) -> String {
     key(&format!("t:{id}"))
 }
 
+/// The steps of [`World::go_takes_over`]. In one script, so that no other server takes part.
+const GO_TAKES_OVER: &str = "
+local active, lease, retry, pending, task = unpack(KEYS)
+local id, score = ARGV[1], ARGV[2]
+local call = redis.call
+call('LREM', active, 0, id) call('ZREM', lease, id) call('ZADD', retry, 1, id)
+call('HSET', task, 'state', 'retry')
+call('ZREM', retry, id) call('LPUSH', pending, id)
+call('HSET', task, 'state', 'pending', 'pending_since', 1)
+call('LREM', pending, 1, id) call('LPUSH', active, id)
+call('HSET', task, 'state', 'active') call('HDEL', task, 'pending_since')
+return call('ZADD', lease, score, id)";
+
 /// The Redis server of one test.
 pub struct World {
     pub redis: RedisServer,
@@ -224,10 +237,41 @@ impl World {
         let _: i64 = self.run(&["ZADD", &key(set), "1", id]).await;
     }
 
-    /// Sets the lease of a task to end in 20 s, which is less than a renewal gives.
+    /// Sets the lease of a task to end in 20 s, as if it had been renewed 10 s ago.
     pub async fn shorten_lease(&self, id: &str) {
-        let soon = (self.now().await + 20).to_string();
-        let _: i64 = self.run(&["ZADD", &key("lease"), &soon, id]).await;
+        self.end_lease_in(id, 20).await;
+    }
+
+    /// Sets the lease of a task to end this many seconds from now, as if its own server had written it.
+    pub async fn end_lease_in(&self, id: &str, secs: i64) {
+        let until = self.now().await + secs;
+        let claim = self.hash(id).await.remove("rasynq_owner").unwrap();
+        let claim = String::from_utf8(claim.into()).unwrap();
+        let owner = claim.split_once('@').unwrap().0;
+        let claim = format!("{owner}@{until}");
+        let write = ["HSET", &task_key(id), "rasynq_owner", &claim];
+        let _: i64 = self.run(&write).await;
+        let until = until.to_string();
+        let _: i64 = self.run(&["ZADD", &key("lease"), &until, id]).await;
+    }
+
+    /// Does what Go servers do with a task whose lease has expired: one recovers it, one forwards it when it is
+    /// due, and one fetches it. The message stays as it is. Returns the score of the new lease.
+    pub async fn go_takes_over(&self, id: &str) -> i64 {
+        let until = self.now().await + 31;
+        let score = until.to_string();
+        let keys = [
+            key("active"),
+            key("lease"),
+            key("retry"),
+            key("pending"),
+            task_key(id),
+        ];
+        let mut call = vec!["EVAL", GO_TAKES_OVER, "5"];
+        call.extend(keys.iter().map(String::as_str));
+        call.extend([id, &score]);
+        let _: Value = self.try_run(&call).await.unwrap();
+        until
     }
 
     /// Waits until the lease of a task has more than 25 s left: a heartbeat has renewed it.

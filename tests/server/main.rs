@@ -6,6 +6,7 @@
 mod common;
 
 mod blocked;
+mod claims;
 mod cluster;
 mod exchange;
 mod heartbeat;

@@ -8,7 +8,7 @@ use fred::types::{Key, Value};
 
 use super::script::{ARCHIVE, COMPLETE, DONE, REQUEUE, RETRY, Script, number, word};
 use super::{Broker, reply};
-use crate::broker::{Acknowledgement, ActiveRange, Authority, Claim, Outcome};
+use crate::broker::{Acknowledgement, ActiveRange, Authority, Outcome};
 use crate::error::Result;
 use crate::wire::{self, QueueKeys, TaskMessage};
 
@@ -90,11 +90,8 @@ fn call_for(
 /// The arguments for one task: its claim, and the fields of its outcome.
 fn push_task(args: &mut Vec<Value>, Acknowledgement { claim, outcome }: &Acknowledgement) {
     let change = new_message(outcome).map(|message| MessageChange::new(&claim.message, message));
-    // A change is made only to the message that it was computed from.
-    let keeps_bytes = change.as_ref().is_some_and(|change| change.kept > 0);
     args.push(claim.id.clone().into());
-    args.push(claim.owner.clone().into());
-    args.push(original(claim, keeps_bytes));
+    args.push(claim.proof.clone().into());
     match outcome {
         Outcome::Done { .. } | Outcome::Requeued => {}
         Outcome::Completed {
@@ -141,7 +138,7 @@ struct MessageChange {
 impl MessageChange {
     fn new(stored: &Bytes, message: &Bytes) -> Self {
         let kept = match common_prefix(stored, message) {
-            // A few bytes are sent again: that costs less than to check that they are still stored.
+            // A few bytes are sent again: that costs less than to read them from the stored message.
             kept if kept < LEAST_KEPT => 0,
             kept => kept,
         };
@@ -196,17 +193,6 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     alike + bytes.take_while(|(a, b)| a == b).count()
 }
 
-/// The SHA-1 of the message that must still be stored; empty if nothing requires it.
-fn original(claim: &Claim, is_required: bool) -> Value {
-    match claim.checks_message || is_required {
-        true => sha1_smol::Sha1::from(&claim.message)
-            .digest()
-            .to_string()
-            .into(),
-        false => word(""),
-    }
-}
-
 /// A script call while its keys and arguments are collected.
 struct AckCall {
     script: &'static Script,
@@ -250,7 +236,7 @@ impl AckCall {
 
     /// For each task its claim and the fields of its outcome.
     fn each(mut self, acknowledgements: &[&Acknowledgement]) -> Self {
-        self.args.reserve(7 * acknowledgements.len());
+        self.args.reserve(6 * acknowledgements.len());
         for acknowledgement in acknowledgements {
             push_task(&mut self.args, acknowledgement);
         }
@@ -264,21 +250,20 @@ impl AckCall {
     }
 }
 
-/// Done tasks as `lua/lib/done.lua` takes them. Consecutive plain tasks with the same owner token make up
-/// one part.
+/// Done tasks as `lua/lib/done.lua` takes them. Consecutive tasks with the same owner token and without locks
+/// make up one part.
 pub(super) fn push_done(args: &mut Vec<Value>, acknowledgements: &[&Acknowledgement]) {
     let mut rest = acknowledgements;
     while let Some(first) = rest.first() {
-        let owner = &first.claim.owner;
+        let owner = &first.claim.proof;
         let plain = rest
             .iter()
-            .take_while(|task| is_plain(task) && task.claim.owner == *owner)
+            .take_while(|task| lock_of(task).is_none() && task.claim.proof == *owner)
             .count();
         args.push(owner.clone().into());
         if plain == 0 {
-            args.push(word("more"));
+            args.push(word("locked"));
             args.push(first.claim.id.clone().into());
-            args.push(original(&first.claim, false));
             args.push(text_or_empty(lock_of(first)));
         } else {
             args.push(number(plain as u64));
@@ -290,11 +275,6 @@ pub(super) fn push_done(args: &mut Vec<Value>, acknowledgements: &[&Acknowledgem
         }
         rest = &rest[plain.max(1)..];
     }
-}
-
-/// Whether Redis need not compare the task's message, and there is no lock to release.
-fn is_plain(acknowledgement: &Acknowledgement) -> bool {
-    !acknowledgement.claim.checks_message && lock_of(acknowledgement).is_none()
 }
 
 fn lock_of(acknowledgement: &Acknowledgement) -> &Option<String> {

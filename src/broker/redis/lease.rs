@@ -4,7 +4,7 @@ use fred::types::{Key, Value};
 
 use super::script::{EXPIRED_LEASES, EXTEND, number, word};
 use super::{Broker, reply};
-use crate::broker::{ExpiredLeases, LEASE, Str};
+use crate::broker::{ExpiredLeases, ExpiredTask, LEASE, RawTask, Str};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::QueueKeys;
@@ -80,8 +80,20 @@ impl Broker {
         let dropped = values
             .next()
             .map_or(Ok(0), |n| reply::integer(&n, EXPIRED_LEASES.name))?;
+        let mut tasks = Vec::with_capacity(values.len() / 3);
+        while let (Some(id), Some(lease), Some(message)) =
+            (values.next(), values.next(), values.next())
+        {
+            tasks.push(ExpiredTask {
+                task: RawTask {
+                    id: reply::text(id, EXPIRED_LEASES.name)?,
+                    message: reply::bytes(message, EXPIRED_LEASES.name)?,
+                },
+                lease: reply::text(lease, EXPIRED_LEASES.name)?,
+            });
+        }
         Ok(ExpiredLeases {
-            tasks: reply::tasks(values, EXPIRED_LEASES.name)?,
+            tasks,
             dropped: dropped.unsigned_abs(),
         })
     }

@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::wire::{QueueKeys, keys};
 
 impl Broker {
-    /// Writes the result of a running task. Returns false, and writes nothing, if the task is not active
-    /// or has another owner token.
+    /// Writes the result of a running task. Returns false, and writes nothing, if the task no longer belongs
+    /// to the fetch with this owner token.
     pub(crate) async fn write_result(
         &self,
         queue: &QueueKeys,
@@ -20,8 +20,8 @@ impl Broker {
         result: Bytes,
     ) -> Result<bool> {
         let build = || {
-            let keys = vec![Key::from(queue.task(id))];
-            let args: Vec<Value> = vec![owner.into(), result.clone().into()];
+            let keys = vec![Key::from(queue.task(id)), Key::from(queue.lease())];
+            let args: Vec<Value> = vec![id.into(), owner.into(), result.clone().into()];
             (keys, args)
         };
         let reply = WRITE_RESULT.call(self, build).await?;

@@ -116,23 +116,23 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ARCHIVE = "archive" (7 keys) uses ["now", "field", "has_message", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
-    COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "has_message", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
+    ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
+    COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
-    DONE = "done" (4 keys) uses ["field", "has_message", "owned", "remove_active", "count", "done"];
+    DONE = "done" (4 keys) uses ["field", "owned", "remove_active", "count", "done"];
     ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "due", "field"];
     ENQUEUE_NEW = "enqueue_new" (2 keys) uses [];
-    EXCHANGE = "exchange" (6 keys) uses ["field", "has_message", "owned", "remove_active", "count", "done", "dequeue"];
+    EXCHANGE = "exchange" (6 keys) uses ["field", "owned", "remove_active", "count", "done", "dequeue"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
-    EXTEND = "extend" (1 keys) uses ["now", "field", "has_message", "owned", "for_each_task"];
+    EXTEND = "extend" (1 keys) uses ["now", "field", "owned", "for_each_task"];
     FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
     HEARTBEAT = "heartbeat" (2 keys) uses [];
-    REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "has_message", "owned", "take_owned", "return_to_pending", "for_each_task"];
-    RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "has_message", "owned", "return_to_pending"];
-    RETRY = "retry" (7 keys) uses ["now", "due", "field", "has_message", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
+    REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
+    RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
+    RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
-    WRITE_RESULT = "write_result" (1 keys) uses ["field", "has_message", "owned"];
+    WRITE_RESULT = "write_result" (2 keys) uses ["field", "owned"];
 }
 
 #[cfg(test)]

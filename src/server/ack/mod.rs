@@ -86,7 +86,7 @@ impl Acknowledgements {
     /// The acknowledgements that a fetch from a queue carries. `queue` is its index.
     pub(super) fn take_for_fetch(&self, queue: usize) -> Option<Batch<'_>> {
         let taken = self.lock().take_for_fetch(queue)?;
-        Some(Batch::new(self, taken))
+        Some(Batch { all: self, taken })
     }
 
     /// A prefetched run waits for its permit to run.
@@ -110,7 +110,7 @@ impl Acknowledgements {
     /// after a failure ends.
     fn take_due(&self) -> (Vec<Batch<'_>>, Option<Instant>) {
         let Due { batches, resume_at } = self.lock().take_due(clock::monotonic());
-        let batches = batches.into_iter().map(|taken| Batch::new(self, taken));
+        let batches = batches.into_iter().map(|taken| Batch { all: self, taken });
         (batches.collect(), resume_at)
     }
 
@@ -140,17 +140,7 @@ impl Acknowledgements {
     }
 }
 
-impl<'a> Batch<'a> {
-    fn new(all: &'a Acknowledgements, mut taken: TakenBatch<Arc<HeldRun>>) -> Self {
-        for (run, ack) in taken.runs.iter().zip(&mut taken.acknowledgements) {
-            // The lease may have expired while the acknowledgement waited.
-            if !ack.claim.checks_message {
-                ack.claim = run.claim();
-            }
-        }
-        Self { all, taken }
-    }
-
+impl Batch<'_> {
     pub(super) fn queue(&self) -> &QueueKeys {
         &self.taken.queue.keys
     }

@@ -33,8 +33,7 @@ const PAUSES: [Duration; 6] = [
 /// The pause before a failed search is repeated.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
 /// The tasks of an older fetch are left to the recoverers. A recoverer takes a task 60 s after its fetch
-/// at the earliest: after 30 s of lease and 30 s of grace. After that a Go server may have the task, with
-/// our owner token still in its hash.
+/// at the earliest: after 30 s of lease and 30 s of grace.
 const MAX_AGE: Duration = Duration::from_secs(55);
 
 /// Looks through *active* for tasks with the owner token of a lost fetch, and returns them to *pending*.

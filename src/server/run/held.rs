@@ -177,7 +177,8 @@ impl HeldRun {
         self.polls.current()
     }
 
-    /// Whether the lease is certainly valid, so that no other server can have the task.
+    /// Whether the lease has not expired, as far as this server knows. Only Redis knows whether the task still
+    /// belongs to this run: the machine may have been suspended.
     pub(in crate::server) fn has_lease(&self) -> bool {
         self.lease.is_valid(clock::monotonic())
     }
@@ -206,13 +207,12 @@ impl HeldRun {
         !self.settled.swap(true, Ordering::AcqRel)
     }
 
-    /// The claim on the task. If the lease may have expired, Redis compares the message as well.
+    /// The claim on the task.
     pub(in crate::server) fn claim(&self) -> Claim {
         Claim {
             id: self.id.clone(),
-            owner: self.owner.clone(),
+            proof: self.owner.clone(),
             message: self.raw.clone(),
-            checks_message: !self.has_lease(),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::background::Periodic;
-use crate::broker::{Acknowledgement, Authority, Broker, Claim, Outcome, RawTask, Str};
+use crate::broker::{
+    Acknowledgement, Authority, Broker, Claim, ExpiredTask, Outcome, RawTask, Str,
+};
 use crate::error::Result;
 use crate::server::policy::Policy;
 use crate::server::queues::Queues;
@@ -74,10 +76,10 @@ impl Recoverer {
             }
             let listed = expired.tasks.len() + expired.dropped as usize;
             for task in expired.tasks {
-                if skipped.contains(&task.id) {
+                if skipped.contains(&task.task.id) {
                     continue;
                 }
-                let id = task.id.clone();
+                let id = task.task.id.clone();
                 match self.recover_task(queue, task).await {
                     Ok(true) => *recovered += 1,
                     Ok(false) => drop(skipped.insert(id)),
@@ -95,16 +97,16 @@ impl Recoverer {
         }
     }
 
-    /// Returns false if the lease or the message of the task has changed since the task was listed.
-    async fn recover_task(&self, queue: &QueueKeys, task: RawTask) -> Result<bool> {
+    /// Returns false if the lease of the task has changed since the task was listed.
+    async fn recover_task(&self, queue: &QueueKeys, expired: ExpiredTask) -> Result<bool> {
+        let ExpiredTask { task, lease } = expired;
         let now = self.broker.clock().now();
         let acknowledgement = Acknowledgement {
             outcome: self.decide(queue, &task, now),
             claim: Claim {
                 id: task.id,
-                owner: Str::new(),
+                proof: lease,
                 message: task.message,
-                checks_message: true,
             },
         };
         let authority = Authority::Recoverer {
