@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -71,7 +72,8 @@ impl SharedCalls {
         let stored = match self.choose_call(task) {
             CallKind::OwnCall(task) => {
                 let _token = OwnCallToken(self);
-                self.bounded(self.broker.enqueue_one(task)).await
+                let call = pin!(self.broker.enqueue_one(task));
+                self.bounded(call).await
             }
             CallKind::SharedCall(result) => {
                 self.bounded(result).await.and_then(|result| result.ok())

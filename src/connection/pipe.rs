@@ -11,7 +11,6 @@ use std::time::Duration;
 use fred::clients::Client as FredClient;
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::types::Value;
-use futures_util::future::BoxFuture;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -137,13 +136,7 @@ impl Pipe {
     /// First the command waits in line, without a limit of time, until there is room on the connection: those
     /// before it have their replies in bounded time. While the connection is lost, it waits for the command
     /// timeout. After that it is written, and its time counts.
-    ///
-    /// The future is in a box: fred's is large, and many futures contain this one.
-    pub(super) fn send(&self, command: Command) -> BoxFuture<'_, Result<Value, FredError>> {
-        Box::pin(self.send_unboxed(command))
-    }
-
-    async fn send_unboxed(&self, command: Command) -> Result<Value, FredError> {
+    pub(super) async fn send(&self, command: Command) -> Result<Value, FredError> {
         let size = (command.bytes() + COMMAND_COST).min(MOST_IN_FLIGHT) as u32;
         let room = self.in_flight.try_acquire_many(size).ok();
         let _room = match room.filter(|_| self.loss().is_none()) {
@@ -151,7 +144,10 @@ impl Pipe {
             None => self.wait_in_line(size).await?,
         };
         let generation = self.state.generation();
-        let reply = timeout(self.allowed_time(), command.send_with(self.client()));
+        // In a box: fred's future has 7 KB. Otherwise each future around it would contain it, and twice if it is
+        // passed on by value.
+        let reply = Box::pin(command.send_with(self.client()));
+        let reply = timeout(self.allowed_time(), reply);
         match reply.await {
             Ok(Err(error)) if means_wrong_server(error.details()) => {
                 self.state.is_at_wrong_server(generation, error.details());

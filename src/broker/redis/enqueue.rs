@@ -6,6 +6,7 @@
 //! an attempt that finds a higher number than its own has no effect.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,7 +57,8 @@ impl Broker {
     /// Stores one task.
     pub(crate) async fn enqueue_one(&self, task: NewTask) -> Result<()> {
         let chunk = [(0, task)];
-        let call = self.enqueue_chunk(&chunk, Traffic::default());
+        // Passed by reference: a future that is passed by value is part of the next one twice.
+        let call = pin!(self.enqueue_chunk(&chunk, Traffic::default()));
         let mut replies = self.while_refreshing_clock(call).await;
         replies.pop().unwrap_or_else(no_result).map(|_| ())
     }
