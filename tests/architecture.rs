@@ -16,6 +16,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("guard", &[]),
     ("wire", &[]),
     ("connection", &[]),
+    ("connection/cluster", &["connection"]),
     ("background", &["guard"]),
     ("broker", &["wire"]),
     ("broker/redis", &["broker", "connection"]),

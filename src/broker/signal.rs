@@ -27,6 +27,29 @@ pub(crate) enum Signal {
     Reset,
 }
 
+impl Signal {
+    /// What has a server ask a queue for everything once.
+    pub(crate) fn everything_of(queue: usize) -> [Self; 4] {
+        let [scheduled, retry] = DelayedSet::ALL;
+        [
+            Self::Ready(queue),
+            Self::Due(queue, scheduled, Some(0)),
+            Self::Due(queue, retry, Some(0)),
+            Self::Expires(queue, Some(0)),
+        ]
+    }
+
+    /// The same signal with another index in place of the queue's.
+    pub(crate) fn of(self, index: impl Fn(usize) -> usize) -> Self {
+        match self {
+            Self::Ready(queue) => Self::Ready(index(queue)),
+            Self::Due(queue, set, at) => Self::Due(index(queue), set, at),
+            Self::Expires(queue, at) => Self::Expires(index(queue), at),
+            Self::Reset => Self::Reset,
+        }
+    }
+}
+
 /// What a server has found or done in a queue. After that it needs the next signal of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
@@ -42,4 +65,21 @@ pub(crate) enum Report {
     Forwarded { queue: usize, set: DelayedSet },
     /// The completed tasks whose retention has ended were deleted from a queue.
     Cleaned { queue: usize },
+}
+
+impl Report {
+    /// The index of the queue.
+    pub(crate) fn queue(&self) -> usize {
+        let (Self::Drained { queue, .. } | Self::Forwarded { queue, .. } | Self::Cleaned { queue }) =
+            *self;
+        queue
+    }
+
+    /// The same report with another index of the queue.
+    pub(crate) fn of(mut self, index: usize) -> Self {
+        let (Self::Drained { queue, .. } | Self::Forwarded { queue, .. } | Self::Cleaned { queue }) =
+            &mut self;
+        *queue = index;
+        self
+    }
 }

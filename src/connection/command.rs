@@ -1,21 +1,24 @@
 //! One command for Redis.
 
 use fred::clients::Client as FredClient;
-use fred::error::Error as FredError;
+use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::interfaces::ClientLike;
 use fred::types::{ClusterHash, CustomCommand, Key, Value};
 use fred::util::redis_keyslot;
 
-/// A command with its arguments. A [`Link`](super::Link) sends it.
+/// A command with its arguments. Clones share the bytes of the arguments. A [`Link`](super::Link) sends it.
 ///
 /// Numbers in the arguments must be text: redis-protocol 6.0 miscounts the digits of a large integer
 /// when it encodes one, and Redis then waits for a byte that never comes.
+#[derive(Clone)]
 pub(crate) struct Command {
     name: &'static str,
     args: Vec<Value>,
     /// Which of the arguments is the key that decides about the hash slot.
     key: Option<usize>,
     traffic: Traffic,
+    /// Whether `ASKING` goes before the command.
+    is_asking: bool,
 }
 
 /// What is known of the bytes of a command beside its arguments.
@@ -62,6 +65,15 @@ impl Command {
             args,
             key,
             traffic: Traffic::default(),
+            is_asking: false,
+        }
+    }
+
+    /// The same command for a node to which the hash slot of its key is on the way.
+    pub(super) fn after_asking(self) -> Self {
+        Self {
+            is_asking: true,
+            ..self
         }
     }
 
@@ -87,7 +99,7 @@ impl Command {
     }
 
     /// The hash slot of the command's key.
-    fn slot(&self) -> Option<u16> {
+    pub(super) fn slot(&self) -> Option<u16> {
         match self.args.get(self.key?)? {
             Value::Bytes(key) => Some(redis_keyslot(key)),
             Value::String(key) => Some(redis_keyslot(key.as_bytes())),
@@ -103,6 +115,15 @@ impl Command {
             false => ClusterHash::Random,
         };
         let command = CustomCommand::new_static(self.name, hash, false);
-        client.custom(command, self.args).await
+        if !self.is_asking {
+            return client.custom(command, self.args).await;
+        }
+        // No other command may come between the two.
+        let pipeline = client.pipeline();
+        let asking = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
+        let () = pipeline.custom(asking, Vec::<Value>::new()).await?;
+        let () = pipeline.custom(command, self.args).await?;
+        let last = pipeline.try_all().await.pop();
+        last.unwrap_or_else(|| Err(FredError::new(FredKind::Protocol, "no reply to a pipeline")))
     }
 }

@@ -5,7 +5,15 @@ use fred::error::{Error as FredError, ErrorKind as FredKind};
 use crate::error::{Error, ErrorKind};
 
 /// The codes of transient error replies: the same command may succeed later.
-const TRANSIENT_REPLIES: [&str; 5] = ["BUSY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF"];
+const TRANSIENT_REPLIES: [&str; 7] = [
+    "MOVED",
+    "ASK",
+    "BUSY",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "MISCONF",
+];
 
 /// The error for an operation that failed. `what` names the operation: "enqueue task `id` in queue
 /// `q`".
@@ -27,6 +35,12 @@ pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
 /// Whether Redis refused a script because its keys belong to several slots of the cluster.
 pub(crate) fn crosses_slots(error: &Error) -> bool {
     fred_error(error).is_some_and(|error| reply_code(error.details()) == Some("CROSSSLOT"))
+}
+
+/// Whether a node of a cluster has sent a command on to another node.
+pub(crate) fn is_redirection(error: &Error) -> bool {
+    fred_error(error)
+        .is_some_and(|error| matches!(reply_code(error.details()), Some("MOVED" | "ASK")))
 }
 
 /// The error reply of a command within a script, without the prefix that Redis 6 adds: the name of the
@@ -180,7 +194,7 @@ fn classify_fred_error(kind: &FredKind, details: &str) -> (ErrorKind, String) {
 }
 
 /// Whether the connection was lost, or is silent. If so, the link tells of it.
-fn is_lost_connection(error: &FredError) -> bool {
+pub(super) fn is_lost_connection(error: &FredError) -> bool {
     matches!(
         error.kind(),
         FredKind::IO | FredKind::Canceled | FredKind::Timeout | FredKind::Routing

@@ -84,10 +84,41 @@ impl KeepAlive {
                 }
             }
         }
+        let (errors, reconnections) = (client.error_rx(), client.reconnect_rx());
+        Ok(Self::keep(
+            client,
+            settings,
+            state,
+            connection,
+            errors,
+            reconnections,
+        ))
+    }
+
+    /// Connects `client` in the background, again and again until it succeeds, and keeps it connected.
+    pub(super) fn start_in_background<C: ClientLike + EventInterface + 'static>(
+        client: &C,
+        settings: &Settings,
+        state: Arc<ConnectionState>,
+    ) -> Self {
+        state.set_connecting();
+        let (errors, reconnections) = (client.error_rx(), client.reconnect_rx());
+        let connection = ConnectionTask(client.connect());
+        Self::keep(client, settings, state, connection, errors, reconnections)
+    }
+
+    fn keep<C: ClientLike + EventInterface + 'static>(
+        client: &C,
+        settings: &Settings,
+        state: Arc<ConnectionState>,
+        connection: ConnectionTask,
+        errors: Receiver<(FredError, Option<Server>)>,
+        reconnections: Receiver<Server>,
+    ) -> Self {
         let closing = Arc::new(AtomicBool::new(false));
         let task = KeepAliveTask {
-            errors: client.error_rx(),
-            reconnections: client.reconnect_rx(),
+            errors,
+            reconnections,
             client: client.clone(),
             connection,
             command_timeout: settings.command_timeout,
@@ -96,7 +127,7 @@ impl KeepAlive {
         };
         let task = tokio::spawn(task.run());
         let client = client.clone();
-        Ok(Self {
+        Self {
             abort: task.abort_handle(),
             task: Mutex::new(task),
             closing,
@@ -109,7 +140,7 @@ impl KeepAlive {
                     }
                 })
             }),
-        })
+        }
     }
 
     /// What is known of the connection.
@@ -269,6 +300,11 @@ impl<C: ClientLike + 'static> Owned<C> {
     /// `task` subscribes to the pub/sub channels again after a reconnection. It ends with the connection.
     pub(super) fn resubscribe(&mut self, task: JoinHandle<()>) {
         self.resubscribe = Some(task);
+    }
+
+    /// Waits until the connection is lost. Cancel-safe.
+    pub(crate) async fn lost(&self) {
+        self.keep_alive.state.becomes_lost().await;
     }
 
     pub(super) fn keep_alive(&self) -> &Arc<KeepAlive> {

@@ -1,29 +1,21 @@
-//! The open connections of one client or server: some for commands, others for client tracking and for
-//! cancellations.
+//! The open connections of one client or server: to one Redis server, or to the nodes of a cluster.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use fred::clients::{Client as FredClient, SentinelClient, SubscriberClient};
-use fred::error::{Error as FredError, ErrorKind as FredKind};
-use fred::interfaces::{ClientLike, EventInterface, SentinelInterface};
+use fred::clients::{Client as FredClient, SubscriberClient};
+use fred::error::Error as FredError;
 use fred::types::Value;
-use fred::types::config::{SentinelConfig, ServerConfig};
-use futures_util::future::join_all;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::cluster::Cluster;
 use super::command::Command;
-use super::failure::{is_not_available, lacks_hello, map_redis_error, wrong_server_answer};
-use super::keep_alive::{KeepAlive, Owned};
-use super::outage::Outages;
-use super::pipe::{Pipe, Pipes};
+use super::keep_alive::Owned;
+use super::server_link::{ServerLink, connect_timed_out};
 use super::settings::Settings;
-use super::version;
 use super::{Connection, Target};
-use crate::error::{Error, ErrorKind, Result};
-
-/// How long [`Link::close`] waits, on each connection, for the commands in flight.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::error::{Error, Result};
 
 /// The open connections of one client or server. Clones share them.
 ///
@@ -32,17 +24,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// [`subscriber`](Self::subscriber) are aborted when their [`Owned`] is dropped.
 #[derive(Clone)]
 pub(crate) struct Link {
-    shared: Arc<LinkState>,
+    servers: Arc<Servers>,
+    settings: Arc<Settings>,
 }
 
-struct LinkState {
-    pipes: Pipes,
-    outages: Arc<Outages>,
-    settings: Settings,
-    /// The address of Redis, for messages.
-    address: String,
-    /// Every connection that this link opened and that may still be open.
-    opened: Mutex<Vec<Weak<KeepAlive>>>,
+enum Servers {
+    /// One server, or the caller's own fred client.
+    One(Box<ServerLink>),
+    Cluster(Cluster),
 }
 
 impl Connection {
@@ -54,60 +43,42 @@ impl Connection {
         let settings = self.settings()?;
         let address = self.to_string();
         let within = settings.connect_timeout;
-        let link = self.open_with(settings, address.clone());
-        timeout(within, link)
-            .await
-            .unwrap_or_else(|_| Err(connect_timed_out(&address, within)))
+        let servers = timeout(within, self.servers(settings.clone(), address.clone()));
+        let servers = servers.await;
+        Ok(Link {
+            servers: Arc::new(
+                servers.unwrap_or_else(|_| Err(connect_timed_out(&address, within)))?,
+            ),
+            settings: Arc::new(settings),
+        })
     }
 
-    async fn open_with(&self, mut settings: Settings, address: String) -> Result<Link> {
-        let outages = Outages::new(address.clone());
-        let mut opened = Vec::new();
-        let mut pool = Vec::new();
-        if let Target::Existing(client) = &self.target {
-            pool.push(Pipe::external(client.clone(), outages.connection()));
-        } else {
-            while pool.len() < self.pool_size {
-                match connect(settings.pipe_client(), &settings, &outages).await {
-                    Ok(client) => {
-                        opened.push(Arc::downgrade(client.keep_alive()));
-                        pool.push(Pipe::owned(client, settings.command_timeout));
-                    }
-                    Err(error) if settings.has_resp3() && lacks_hello(&error) => {
-                        settings = settings.with_resp2();
-                    }
-                    Err(error) => return Err(error),
-                }
+    async fn servers(&self, settings: Settings, address: String) -> Result<Servers> {
+        Ok(match &self.target {
+            Target::Existing(client) => {
+                let link = ServerLink::of_fred_client(client.clone(), settings, address);
+                Servers::One(Box::new(link.await?))
             }
-        }
-        let link = Link {
-            shared: Arc::new(LinkState {
-                pipes: Pipes::new(pool),
-                outages,
-                settings,
-                address,
-                opened: Mutex::new(opened),
-            }),
-        };
-        link.check().await?;
-        Ok(link)
+            Target::Cluster(_) => Servers::Cluster(Cluster::open(settings).await?),
+            _ => Servers::One(Box::new(ServerLink::open(settings, address).await?)),
+        })
     }
 }
 
 impl Link {
     /// Sends one command and waits for its reply. With a pool, successive calls use its connections in
-    /// rotation. A large command uses a separate connection.
+    /// rotation. A large command uses a separate connection. On a cluster, the command goes to the node that
+    /// serves its key.
     ///
     /// Never send a command that blocks: all callers share the connections.
     ///
     /// If the future is dropped after its first poll, the command may still be sent.
     pub(crate) async fn send(&self, command: Command) -> Result<Value, FredError> {
-        let pipes = &self.shared.pipes;
-        let pipe = match pipes.is_bulk(&command) {
-            true => Box::pin(pipes.bulk(self.open_pipe())).await,
-            false => pipes.next(),
-        };
-        pipe.send(command).await
+        match &*self.servers {
+            Servers::One(server) => server.send(command).await,
+            // In a box: otherwise the future of every command would be larger.
+            Servers::Cluster(cluster) => Box::pin(cluster.send(command)).await,
+        }
     }
 
     /// Sends several commands at once. The results are in the order of the commands. All commands use the
@@ -116,114 +87,108 @@ impl Link {
     ///
     /// On a cluster, only the commands for the same node have this order.
     pub(crate) async fn send_all(&self, commands: Vec<Command>) -> Vec<Result<Value, FredError>> {
-        let pipe = self.shared.pipes.next();
-        // `join_all` polls its futures in their order.
-        join_all(commands.into_iter().map(|command| pipe.send(command))).await
+        match &*self.servers {
+            Servers::One(server) => server.send_all(commands).await,
+            Servers::Cluster(cluster) => Box::pin(cluster.send_all(commands)).await,
+        }
     }
 
-    /// Fails with the cause if the connection for commands is known to be lost. Does not ask Redis.
+    /// Fails with the cause if the connection for commands is known to be lost; on a cluster, if those to
+    /// all nodes are. Does not ask Redis.
     pub(crate) fn check_open(&self) -> Result<(), FredError> {
-        self.shared.pipes.next().check()
+        match &*self.servers {
+            Servers::One(server) => server.check_open(),
+            Servers::Cluster(cluster) => cluster.check_open(),
+        }
     }
 
     /// From now on, commands do not wait for a connection that is lost.
     pub(crate) fn give_up(&self) {
-        self.shared.outages.give_up();
+        match &*self.servers {
+            Servers::One(server) => server.give_up(),
+            Servers::Cluster(cluster) => cluster.give_up(),
+        }
     }
 
     /// An operation got this error. If it is the answer of a server that is not the one to write to, which a
     /// script has caught, the connections are opened anew.
     pub(crate) fn note_answer(&self, error: &Error) {
-        if let Some(answer) = wrong_server_answer(error) {
-            let state = self.shared.pipes.next().state();
-            state.is_at_wrong_server(state.generation(), answer);
+        match &*self.servers {
+            Servers::One(server) => server.note_answer(error),
+            // A node that is not the master refuses the whole script.
+            Servers::Cluster(_) => {}
         }
     }
 
-    /// Another connection for commands. `None`: it cannot be opened now.
-    async fn open_pipe(&self) -> Option<Pipe> {
-        let LinkState { settings, .. } = &*self.shared;
-        match self.open_client(settings.pipe_client()).await {
-            Ok(client) => Some(Pipe::owned(client, settings.command_timeout)),
-            Err(error) => {
-                tracing::debug!(%error, "could not open the connection for large commands");
-                None
-            }
-        }
-    }
-
-    /// Another link to the same Redis, with one connection for commands. It works on the runtime of the
-    /// caller, which may differ from the runtime of this link.
+    /// Another link to the same Redis, with one connection for commands (on a cluster, one to each node). It
+    /// works on the runtime of the caller, which may differ from the runtime of this link.
     pub(crate) async fn separate(&self) -> Result<Self> {
-        let LinkState {
-            settings,
-            outages,
-            address,
-            ..
-        } = &*self.shared;
-        let client = connect(settings.pipe_client(), settings, outages).await?;
-        let opened = vec![Arc::downgrade(client.keep_alive())];
-        let pipe = Pipe::owned(client, settings.command_timeout);
+        let servers = match &*self.servers {
+            Servers::One(server) => Servers::One(Box::new(server.separate().await?)),
+            Servers::Cluster(cluster) => Servers::Cluster(cluster.separate()),
+        };
         Ok(Self {
-            shared: Arc::new(LinkState {
-                pipes: Pipes::new(vec![pipe]),
-                outages: Arc::clone(outages),
-                settings: settings.clone(),
-                address: address.clone(),
-                opened: Mutex::new(opened),
-            }),
+            servers: Arc::new(servers),
+            settings: Arc::clone(&self.settings),
         })
     }
 
-    /// A separate connection with RESP3, for client tracking.
+    /// A separate connection with RESP3, for client tracking. On a cluster, it leads to the node that serves
+    /// `key`, and stays there.
     ///
     /// A reconnection loses the state of the connection itself (`CLIENT TRACKING`). The caller must
     /// set it again: listen to fred's `reconnect_rx`.
     ///
     /// # Errors
-    /// [`ErrorKind::UnsupportedRedis`] if Redis has no RESP3.
-    pub(crate) async fn dedicated(&self) -> Result<Owned<FredClient>> {
-        let LinkState {
-            settings, address, ..
-        } = &*self.shared;
-        if !settings.has_resp3() {
-            let text = format!("the Redis at {address} has no RESP3, which tracking needs");
-            return Err(Error::new(ErrorKind::UnsupportedRedis, text));
+    /// [`ErrorKind::UnsupportedRedis`](crate::ErrorKind::UnsupportedRedis) if Redis has no RESP3.
+    pub(crate) async fn dedicated(&self, key: &str) -> Result<Owned<FredClient>> {
+        match &*self.servers {
+            Servers::One(server) => server.dedicated().await,
+            Servers::Cluster(cluster) => cluster.dedicated(key).await,
         }
-        self.open_client(settings.client()).await
+    }
+
+    /// The address of the node of a cluster that serves a key, as far as is known. `None`: no node does. All
+    /// keys of a single server have the same.
+    pub(crate) fn node_of(&self, key: &str) -> Option<String> {
+        match &*self.servers {
+            Servers::One(_) => Some(String::new()),
+            Servers::Cluster(cluster) => cluster.node_of(key),
+        }
+    }
+
+    /// Changes when another node of the cluster may serve a key. `None`: there is one server only.
+    pub(crate) fn node_changes(&self) -> Option<watch::Receiver<u64>> {
+        match &*self.servers {
+            Servers::One(_) => None,
+            Servers::Cluster(cluster) => Some(cluster.changes()),
+        }
+    }
+
+    /// A node of the cluster has said that another one serves a key.
+    pub(crate) fn node_has_changed(&self) {
+        if let Servers::Cluster(cluster) = &*self.servers {
+            cluster.node_has_changed();
+        }
     }
 
     /// A separate connection for pub/sub, for cancellations. It subscribes again after each
-    /// reconnection.
+    /// reconnection. On a cluster, it leads to a node that answers, and stays there.
     pub(crate) async fn subscriber(&self) -> Result<Owned<SubscriberClient>> {
-        let client = self.shared.settings.subscriber();
-        let mut subscriber = self.open_client(client).await?;
-        subscriber.resubscribe(subscriber.manage_subscriptions());
-        Ok(subscriber)
-    }
-
-    async fn open_client<C: ClientLike + EventInterface + 'static>(
-        &self,
-        client: C,
-    ) -> Result<Owned<C>> {
-        let LinkState {
-            settings, outages, ..
-        } = &*self.shared;
-        let client = connect(client, settings, outages).await?;
-        let mut opened = lock(&self.shared.opened);
-        opened.retain(|connection| connection.strong_count() > 0);
-        opened.push(Arc::downgrade(client.keep_alive()));
-        Ok(client)
+        match &*self.servers {
+            Servers::One(server) => server.subscriber().await,
+            Servers::Cluster(cluster) => cluster.subscriber().await,
+        }
     }
 
     /// Whether Redis is a cluster. Then all keys of a script must be in the same hash slot.
     pub(crate) fn is_cluster(&self) -> bool {
-        self.shared.settings.config.server.is_clustered()
+        self.settings.config.server.is_clustered()
     }
 
     /// How long a command waits for its reply.
     pub(crate) fn command_timeout(&self) -> Duration {
-        self.shared.settings.command_timeout
+        self.settings.command_timeout
     }
 
     /// Closes every connection that this link opened, once the commands in flight on it are
@@ -232,133 +197,9 @@ impl Link {
     /// Idempotent. Takes at most 2 s, even if Redis does not answer. If the future is dropped,
     /// connections may stay open; a second call closes them.
     pub(crate) async fn close(&self) {
-        let open: Vec<_> = lock(&self.shared.opened)
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
-        let closing = open
-            .iter()
-            .map(|connection| connection.close(CLOSE_TIMEOUT));
-        join_all(closing).await;
-    }
-
-    /// The version of Redis. `None`: Redis does not state it.
-    async fn version(&self) -> Result<Option<String>, FredError> {
-        let info = Command::without_key("INFO", ["server".into()]);
-        match self.send(info).await {
-            Ok(info) => Ok(version::version_in_info(&info.convert::<String>()?)),
-            // A user may lack permission for INFO, or the command is renamed. HELLO is permitted to everyone,
-            // but may be renamed too.
-            Err(error) if is_not_available(&error, "info") => {
-                match self.send(Command::without_key("HELLO", [])).await {
-                    Ok(reply) => Ok(version::version_in_hello(&reply)),
-                    Err(error) if is_not_available(&error, "hello") => Ok(None),
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => Err(error),
+        match &*self.servers {
+            Servers::One(server) => server.close().await,
+            Servers::Cluster(cluster) => cluster.close().await,
         }
     }
-
-    /// Checks that Redis is new enough and ready.
-    async fn check(&self) -> Result<()> {
-        let address = self.shared.address.as_str();
-        let found = self.version().await.map_err(|error| {
-            let what = format!("cannot determine the version of Redis at {address}");
-            map_redis_error(error, &what)
-        })?;
-        version::check(found.as_deref(), self.shared.settings.has_resp3(), address)?;
-        match self.send(Command::without_key("PING", [])).await {
-            // A user without permission for PING may still use the queues.
-            Err(error) if !error.details().starts_with("NOPERM") => {
-                Err(map_redis_error(error, &format!("cannot use {address}")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Connects a fred client and keeps it connected until the returned value is dropped.
-async fn connect<C: ClientLike + EventInterface + 'static>(
-    client: C,
-    settings: &Settings,
-    outages: &Arc<Outages>,
-) -> Result<Owned<C>> {
-    let within = settings.connect_timeout;
-    let address = outages.address();
-    let connecting = KeepAlive::start(&client, settings, outages.connection());
-    match timeout(within, connecting).await {
-        Ok(Ok(keep_alive)) => Ok(Owned::new(client, keep_alive)),
-        Ok(Err(error)) => {
-            let error = settings.explain_sentinel_failure(error).await;
-            let what = format!("cannot connect to {address}");
-            Err(map_redis_error(error, &what))
-        }
-        Err(_) => Err(connect_timed_out(address, within)),
-    }
-}
-
-fn connect_timed_out(address: &str, within: Duration) -> Error {
-    let text = format!("cannot connect to {address}: Redis does not answer within {within:?}");
-    Error::new(ErrorKind::Unavailable, text).caused_by_outage(true)
-}
-
-impl Settings {
-    /// If a sentinel cannot be reached or does not know the master, returns an error that names this
-    /// sentinel and the reason: fred's own error does not name them. Otherwise returns `error`.
-    async fn explain_sentinel_failure(&self, error: FredError) -> FredError {
-        let ServerConfig::Sentinel {
-            hosts,
-            service_name,
-            username,
-            password,
-        } = &self.config.server
-        else {
-            return error;
-        };
-        let mut reason = error;
-        for host in hosts {
-            let sentinel = SentinelConfig {
-                host: host.host.to_string(),
-                port: host.port,
-                username: username.clone(),
-                password: password.clone(),
-                #[cfg(feature = "tls")]
-                tls: self.config.tls.clone(),
-            };
-            match self.knows_master(sentinel, service_name).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    let details = format!("sentinel {host} knows no master {service_name:?}");
-                    return FredError::new(FredKind::Sentinel, details);
-                }
-                Err(error) => {
-                    let details = format!("sentinel {host}: {}", error.details());
-                    reason = FredError::new(error.kind().clone(), details);
-                }
-            }
-        }
-        reason
-    }
-
-    /// Whether a sentinel knows the master `name`. Fails if the sentinel cannot be reached. If it was
-    /// reached but did not answer the question, returns `true`.
-    async fn knows_master(&self, sentinel: SentinelConfig, name: &str) -> Result<bool, FredError> {
-        let client = SentinelClient::new(
-            sentinel,
-            Some(self.performance.clone()),
-            Some(self.connection.clone()),
-            None,
-        );
-        let task = client.init().await?;
-        let master = client
-            .get_master_addr_by_name::<Value, _>(name.to_owned())
-            .await;
-        task.abort();
-        Ok(!master.is_ok_and(|master| master.is_null()))
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,12 +6,14 @@
 //!
 //! No other module creates fred clients. This module reads and writes no keys.
 
+mod cluster;
 mod command;
 mod failure;
 mod keep_alive;
 mod link;
 mod outage;
 mod pipe;
+mod server_link;
 mod settings;
 #[cfg(feature = "tls")]
 mod tls;
@@ -31,7 +33,7 @@ use fred::clients::Client as FredClient;
 use crate::error::Result;
 
 pub(crate) use command::{Command, Traffic};
-pub(crate) use failure::{crosses_slots, map_error_reply, map_redis_error};
+pub(crate) use failure::{crosses_slots, is_redirection, map_error_reply, map_redis_error};
 pub(crate) use keep_alive::Owned;
 pub(crate) use link::Link;
 #[cfg(feature = "tls")]

@@ -67,6 +67,7 @@ pub(super) struct ConnectionState {
 /// Why a connection is lost.
 #[derive(Clone)]
 pub(super) struct Loss {
+    since: Instant,
     pub(super) cause: Arc<str>,
     /// Redis is silent, or an attempt to connect again has failed. Otherwise that attempt may succeed at once.
     pub(super) is_certain: bool,
@@ -224,12 +225,27 @@ impl ConnectionState {
     /// The connection is lost. If the loss is certain, it is told at once. Otherwise it is told when the first
     /// attempt to connect again has an end: that attempt may know a better cause.
     pub(super) fn set_lost(&self, cause: &str, is_certain: bool) {
-        self.lost.send_replace(Some(Loss {
-            cause: cause.into(),
-            is_certain,
-        }));
-        self.is_lost.store(true, Ordering::Release);
+        self.set_loss(cause, is_certain);
         self.outages.lost(self.number, cause, is_certain);
+    }
+
+    /// The connection is being opened for the first time. That is no outage.
+    pub(super) fn set_connecting(&self) {
+        self.set_loss("not connected yet", false);
+    }
+
+    fn set_loss(&self, cause: &str, is_certain: bool) {
+        self.lost.send_modify(|lost| {
+            let since = lost
+                .as_ref()
+                .map_or_else(clock::monotonic, |lost| lost.since);
+            *lost = Some(Loss {
+                since,
+                cause: cause.into(),
+                is_certain,
+            });
+        });
+        self.is_lost.store(true, Ordering::Release);
     }
 
     /// The connection is open again.
@@ -262,6 +278,35 @@ impl ConnectionState {
             () = self.outages.gives_up.cancelled() => {}
         }
         let _ = lost.wait_for(|lost| !may_open(lost)).await;
+    }
+
+    /// Waits until the connection is open, or is certainly lost, and has been lost for `patience`. Waits no longer
+    /// than `limit` in all. Cancel-safe.
+    pub(super) async fn open_within(&self, patience: Duration, limit: Duration) {
+        if !self.is_lost.load(Ordering::Acquire) {
+            return;
+        }
+        let mut lost = self.lost.subscribe();
+        let until = clock::monotonic() + limit;
+        loop {
+            let until = match &*lost.borrow_and_update() {
+                None => return,
+                Some(loss) if loss.is_certain => until.min(loss.since + patience),
+                Some(_) => until,
+            };
+            tokio::select! {
+                // The sender is in `self`, so it is not dropped meanwhile.
+                _ = lost.changed() => {}
+                () = tokio::time::sleep_until(until) => return,
+                () = self.outages.gives_up.cancelled() => return,
+            }
+        }
+    }
+
+    /// Waits until the connection is lost. Cancel-safe.
+    pub(super) async fn becomes_lost(&self) {
+        // The sender is in `self`, so it is not dropped meanwhile.
+        let _ = self.lost.subscribe().wait_for(Option::is_some).await;
     }
 
     /// How many times the connection was opened: names the present one for [`renew`](Self::renew).

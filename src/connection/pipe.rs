@@ -176,9 +176,16 @@ impl Pipe {
         if self.has_ended() {
             return Some((runtime_ended(), true));
         }
-        let Loss { cause, is_certain } = self.state.lost()?;
+        let Loss {
+            cause, is_certain, ..
+        } = self.state.lost()?;
         let error = FredError::new(FredKind::IO, cause.to_string());
         Some((error, is_certain))
+    }
+
+    /// Fails if the connection is lost, or if its runtime has ended.
+    pub(super) fn is_open(&self) -> Result<(), FredError> {
+        self.loss().map_or(Ok(()), |(error, _)| Err(error))
     }
 
     /// Waits until the connection is open and has room for a command of this size.

@@ -40,8 +40,13 @@ pub(super) struct Settings {
     pub(super) policy: ReconnectPolicy,
     /// User and password for RESP2. In `config` they are quoted for `HELLO`.
     login: (Option<String>, Option<String>),
+    /// The name for which all certificates must be valid, if it is set.
+    #[cfg(feature = "tls")]
+    server_name: Option<String>,
     pub(super) connect_timeout: Duration,
     pub(super) command_timeout: Duration,
+    /// How many connections to a server share the commands.
+    pub(super) pool_size: usize,
 }
 
 impl Settings {
@@ -76,6 +81,33 @@ impl Settings {
             }),
             Some(self.policy.clone()),
         )
+    }
+
+    /// The same settings for one node of the cluster. `certified_name` is the name for which its certificate must be
+    /// valid, unless the TLS settings name another one.
+    pub(super) fn of_node(&self, host: &Host, certified_name: &str) -> Self {
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only for TLS"))]
+        let mut server = Server::new(host.name.clone(), host.port);
+        #[cfg(feature = "tls")]
+        if self.config.tls.is_some() {
+            let name = self.server_name.as_deref().unwrap_or(certified_name);
+            server.tls_server_name = Some(name.into());
+        }
+        #[cfg(not(feature = "tls"))]
+        let _ = certified_name;
+        let step_timeout = self.connect_timeout / 2;
+        Self {
+            config: Config {
+                server: ServerConfig::Centralized { server },
+                ..self.config.clone()
+            },
+            connection: ConnectionConfig {
+                connection_timeout: step_timeout,
+                internal_command_timeout: step_timeout,
+                ..self.connection.clone()
+            },
+            ..self.clone()
+        }
     }
 
     /// Whether the connections use RESP3, which tracking needs.
@@ -258,8 +290,15 @@ impl Connection {
             connection,
             policy,
             login,
+            #[cfg(feature = "tls")]
+            server_name: self
+                .tls
+                .as_ref()
+                .and_then(|tls| tls.name())
+                .map(str::to_owned),
             connect_timeout: self.connect_timeout,
             command_timeout: self.command_timeout,
+            pool_size: self.pool_size,
         })
     }
 

@@ -8,6 +8,7 @@ mod common;
 mod blocked;
 mod claims;
 mod cluster;
+mod cluster_faults;
 mod exchange;
 mod heartbeat;
 mod hooks;

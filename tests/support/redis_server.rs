@@ -146,9 +146,16 @@ impl RedisServer {
 
     /// Whether the `redis-server` of this run was built with TLS.
     pub fn supports_tls() -> bool {
+        Self::knows_config("tls-port", "0")
+    }
+
+    /// Whether the `redis-server` of this run accepts this line of `redis.conf`.
+    pub fn knows_config(name: &str, value: &str) -> bool {
         let dir = tempfile::tempdir().unwrap();
         let output = Command::new(server_binary())
-            .args(["--port", "0", "--tls-port", "0", "--save", "", "--dir"])
+            .args(["--port", "0", "--save", ""])
+            .args([&format!("--{name}"), value])
+            .arg("--dir")
             .arg(dir.path())
             .stdin(Stdio::null())
             .output()

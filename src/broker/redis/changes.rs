@@ -26,7 +26,7 @@ use super::queue_watch::{Contents, QueueWatch, Read, Role, Rotation};
 use super::{Broker, reply};
 use crate::broker::{DelayedSet, Report, Signal};
 use crate::clock;
-use crate::connection::{Owned, map_redis_error};
+use crate::connection::{Owned, is_redirection, map_redis_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
 
@@ -40,8 +40,12 @@ const MANY_VAIN: usize = 100;
 /// So many are the answer, if Redis does not tell.
 const TOO_MANY_VAIN: usize = 1_000;
 
+/// The pause before a queue is polled that another node of the cluster serves, or will soon. Meanwhile the queues may
+/// be grouped anew.
+const REDIRECTED_PAUSE: Duration = Duration::from_secs(1);
+
 /// The changes of some queues, as a stream of [`Signal`]s.
-pub(crate) struct Changes {
+pub(super) struct Changes {
     connection: Arc<TrackingConnection>,
     invalidations: Receiver<Invalidation>,
     reconnections: Receiver<Server>,
@@ -74,6 +78,8 @@ struct TrackingConnection {
 enum Reply {
     /// What a key of a queue contains.
     Contents(usize, Role, Contents),
+    /// Another node of the cluster serves the queue, or will soon.
+    Redirected(usize, Role),
     /// How many sorted sets exist. `None`: they lie in several hash slots and cannot be counted in one
     /// command.
     Sets(Option<i64>),
@@ -93,14 +99,19 @@ struct CheckReply {
     expected: i64,
 }
 
-impl Broker {
-    /// Opens a connection on which the keys of these queues are tracked. `entry_key` is the key of the
-    /// server's entry.
+impl Changes {
+    /// Opens a connection on which the keys of these queues are tracked. On a cluster, one node serves all of
+    /// them. `entry_key` is the key of the server's entry.
     ///
     /// # Errors
     /// If Redis or the user's permissions do not allow tracking, and if Redis cannot be reached.
-    pub(crate) async fn track(&self, queues: Vec<QueueKeys>, entry_key: String) -> Result<Changes> {
-        let client = self.link().dedicated().await?;
+    pub(super) async fn open(
+        broker: &Broker,
+        queues: Vec<QueueKeys>,
+        entry_key: String,
+    ) -> Result<Self> {
+        let node = queues.first().map_or("", |queue| queue.pending());
+        let client = broker.link().dedicated(node).await?;
         let invalidations = client.invalidation_rx();
         let reconnections = client.reconnect_rx();
         client
@@ -109,7 +120,7 @@ impl Broker {
             .map_err(|error| map_redis_error(error, "track keys"))?;
         let connection = Arc::new(TrackingConnection {
             client,
-            broker: self.clone(),
+            broker: broker.clone(),
         });
         let rotation = Rotation::new(queues.len());
         let changes = Changes {
@@ -132,14 +143,12 @@ impl Broker {
         changes.read_all_sets();
         Ok(changes)
     }
-}
 
-impl Changes {
     /// The next signal. Cancel-safe.
     ///
     /// # Errors
     /// If the connection fails. After that nothing is tracked.
-    pub(crate) async fn next(&mut self) -> Result<Signal> {
+    pub(super) async fn next(&mut self) -> Result<Signal> {
         loop {
             if let Some(signal) = self.signals.pop_front() {
                 return Ok(signal);
@@ -168,7 +177,7 @@ impl Changes {
     }
 
     /// Takes a report of the server, and subscribes to the queue's next change.
-    pub(crate) fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
         match report {
             Report::Drained {
                 queue,
@@ -192,6 +201,10 @@ impl Changes {
                 let signal = self.watches[queue].on_contents(queue, role, contents);
                 self.signals.extend(signal);
                 self.count_vain(queue);
+            }
+            Reply::Redirected(queue, role) => {
+                let signal = self.watches[queue].redirected(queue, role);
+                self.signals.push_back(signal);
             }
             Reply::Sets(sets) => {
                 let known: i64 = self.watches.iter().map(QueueWatch::sets).sum();
@@ -256,8 +269,14 @@ impl Changes {
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
             }
-            let contents = connection.contents(&keys, role).await?;
-            Ok(Reply::Contents(queue, role, contents))
+            match connection.contents(&keys, role).await {
+                Err(error) if is_redirection(&error) => {
+                    connection.broker.link().node_has_changed();
+                    tokio::time::sleep(REDIRECTED_PAUSE).await;
+                    Ok(Reply::Redirected(queue, role))
+                }
+                contents => Ok(Reply::Contents(queue, role, contents?)),
+            }
         }));
     }
 

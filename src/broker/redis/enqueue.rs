@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use super::script::{ENQUEUE, ENQUEUE_NEW, Script, number, word};
 use super::{Broker, reply};
 use crate::broker::NewTask;
-use crate::connection::{Command, Traffic, map_error_reply};
+use crate::connection::{Traffic, map_error_reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{self, DueTime, Placement, TaskMessage, keys};
 
@@ -157,17 +157,14 @@ impl Broker {
         let chunk = attempt.chunk;
         let queue = chunk[0].1.keys.queue();
         let hash_slots_differ = self.hash_slots_differ();
-        if hash_slots_differ {
-            // The queue is registered first, so that no task is stored in a queue that nobody can see.
-            let register = Command::on_key("SADD", [word(keys::QUEUES), queue.into()]);
-            let () = self.send(register, "enqueue: SADD asynq:queues").await?;
-        }
         let script = attempt.script();
-        let reply = script
-            .call_with(self, attempt.traffic, || {
-                attempt.arguments(!hash_slots_differ, self.clock().now())
-            })
-            .await;
+        let call = script.call_with(self, attempt.traffic, || {
+            attempt.arguments(!hash_slots_differ, self.clock().now())
+        });
+        let reply = match hash_slots_differ {
+            true => Box::pin(self.registering(queue, call)).await,
+            false => call.await,
+        };
         let replies = match reply {
             Err(error) if !hash_slots_differ && self.note_crossslot(&error) => {
                 // Redis has not run the script.

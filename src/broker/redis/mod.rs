@@ -9,14 +9,17 @@ mod fetch;
 mod forward;
 mod heartbeat;
 mod inspect;
+mod known_queues;
 mod lease;
 mod limit;
 mod queue_watch;
+mod register;
 mod reply;
 mod result;
 mod script;
 mod subscribe;
 mod time;
+mod tracking;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +29,7 @@ use call_names::CallNames;
 use fred::error::Error as FredError;
 use fred::types::{FromValue, Value};
 use futures_util::future::join;
+use known_queues::KnownQueues;
 pub(crate) use subscribe::Subscription;
 
 use crate::broker::RedisClock;
@@ -53,6 +57,8 @@ struct Shared {
     queue_keys: RwLock<HashMap<String, QueueKeys>>,
     /// One bit for each script that Redis has run for this broker.
     known_scripts: AtomicU64,
+    /// Which queues are registered, where that takes a command of its own.
+    known_queues: KnownQueues,
     clock: RedisClock,
     max_argument: AtomicUsize,
     enqueue_calls: CallNames,
@@ -73,6 +79,7 @@ impl Broker {
             link,
             closed: AtomicBool::new(false),
             queue_keys: RwLock::new(HashMap::new()),
+            known_queues: KnownQueues::default(),
             known_scripts: AtomicU64::new(0),
             enqueue_calls: CallNames::new(),
             max_argument: AtomicUsize::new(DEFAULT_MAX_ARGUMENT),
@@ -154,6 +161,15 @@ impl Broker {
 
     fn known_scripts(&self) -> &AtomicU64 {
         &self.0.known_scripts
+    }
+
+    fn known_queues(&self) -> &KnownQueues {
+        &self.0.known_queues
+    }
+
+    /// Whether Redis is a cluster, so that a node may be dead while others are not.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.0.link.is_cluster()
     }
 
     fn link(&self) -> &Link {

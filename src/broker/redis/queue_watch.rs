@@ -173,6 +173,20 @@ impl QueueWatch {
         }
     }
 
+    /// A read was sent on to another node of the cluster, where nothing notifies of changes. The queue is asked
+    /// instead.
+    pub(super) fn redirected(&mut self, queue: usize, role: Role) -> Signal {
+        match role {
+            Role::Pending | Role::Paused => {
+                self.read_ended(role);
+                self.paused = false;
+                self.ready(queue)
+            }
+            Role::Delayed(set) => Signal::Due(queue, set, Some(0)),
+            Role::Completed => Signal::Expires(queue, Some(0)),
+        }
+    }
+
     /// A tracked key has changed.
     pub(super) fn on_change(&mut self, queue: usize, role: Role) -> (Option<Signal>, Option<Read>) {
         match role {

@@ -12,10 +12,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::wire::keys;
 
 /// A subscription to the ids of tasks to cancel, on a connection of its own. If the connection is lost,
-/// fred connects and subscribes again. The subscription ends when it is dropped.
+/// fred connects and subscribes again. On a cluster, the caller subscribes anew, on another node. The
+/// subscription ends when it is dropped.
 pub(crate) struct Subscription {
     /// Keeps the connection open.
-    _client: Owned<SubscriberClient>,
+    client: Owned<SubscriberClient>,
+    /// The connection leads to one node of a cluster. Other nodes would do as well.
+    is_cluster: bool,
     messages: Receiver<Message>,
 }
 
@@ -29,7 +32,8 @@ impl Broker {
             .await
             .map_err(|error| map_redis_error(error, "subscribe to cancellations"))?;
         Ok(Subscription {
-            _client: client,
+            client,
+            is_cluster: self.link().is_cluster(),
             messages,
         })
     }
@@ -37,9 +41,21 @@ impl Broker {
 
 impl Subscription {
     /// The next id to cancel. Cancel-safe.
+    ///
+    /// # Errors
+    /// If the connection has ended; on a cluster, also if it is lost.
     pub(crate) async fn next(&mut self) -> Result<String> {
         loop {
-            match self.messages.recv().await {
+            let message = tokio::select! {
+                message = self.messages.recv() => message,
+                () = self.client.lost(), if self.is_cluster => {
+                    return Err(Error::new(
+                        ErrorKind::Unavailable,
+                        "the node of the subscription to cancellations does not answer",
+                    ));
+                }
+            };
+            match message {
                 Ok(message) => match message.value.into_string() {
                     Some(id) => return Ok(id),
                     None => tracing::warn!("ignored a cancellation that is not text"),

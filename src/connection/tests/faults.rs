@@ -212,7 +212,7 @@ async fn a_blocking_command_shorter_than_the_timeout_does_not_count_as_no_answer
         .open()
         .await
         .expect("open");
-    let own = link.dedicated().await.expect("a connection");
+    let own = link.dedicated("a").await.expect("a connection");
     let connections = proxy.accepted();
     for _ in 0..20 {
         let nothing = own

@@ -39,7 +39,7 @@ async fn a_callers_own_client_is_used_and_not_closed() {
     let id = link.send(id).await.expect("an id").as_i64();
     let own_id: i64 = client.client_id().await.expect("an id");
     assert_eq!(id, Some(own_id));
-    let own = link.dedicated().await.expect("a connection");
+    let own = link.dedicated("a").await.expect("a connection");
     own.ping::<()>(None).await.expect("pong");
     link.close().await;
     drop(link);
@@ -59,7 +59,7 @@ async fn closing_and_dropping_leave_no_connection() {
     };
     for close in [true, false] {
         let link = open(&server.uri()).await;
-        let own = link.dedicated().await.expect("a connection");
+        let own = link.dedicated("a").await.expect("a connection");
         let subscriber = link.subscriber().await.expect("a subscriber");
         assert!(!connected().await);
         if close {
@@ -77,7 +77,7 @@ async fn closing_and_dropping_leave_no_connection() {
 async fn a_close_whose_future_was_dropped_can_be_repeated() {
     let server = RedisServer::start().await;
     let link = open(&server.uri()).await;
-    let own = link.dedicated().await.expect("a connection");
+    let own = link.dedicated("a").await.expect("a connection");
     {
         let mut close = std::pin::pin!(link.close());
         assert!(futures_util::poll!(&mut close).is_pending());

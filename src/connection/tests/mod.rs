@@ -1,5 +1,6 @@
 //! Tests of [`Link`] against real servers. Its behaviour is not visible through the public API.
 
+mod clusters;
 mod faults;
 mod links;
 mod uris;

@@ -40,7 +40,14 @@ impl LeaseThread {
                 Err(error) => return drop(first.send(Err(error))),
             };
             heartbeater.broker = broker.clone();
-            let made = heartbeater.pass().await;
+            let made = match heartbeater.pass().await {
+                // The server's entry is on a node that does not answer now. The queues of others do not wait.
+                Err(error) if error.is_transient() && broker.is_cluster() => {
+                    tracing::debug!(%error, "could not write the server's entry, it will be written later");
+                    Ok(())
+                }
+                made => made,
+            };
             let goes_on = made.is_ok();
             if first.send(made).is_ok() && goes_on {
                 let heartbeats = Every::new(interval, heartbeater).run(stop.clone());

@@ -55,19 +55,19 @@ impl Watcher {
     async fn track(&mut self, failures: &mut Failures) -> Result<()> {
         let keys = self.queues.all().map(|queue| queue.keys.clone());
         let tracking = self.broker.track(keys.collect(), self.server_key.clone());
-        let mut changes = tracking.await?;
+        let mut tracking = tracking.await?;
         // Every queue is asked once. A fetch that finds it empty subscribes to it.
         self.wakeups.set_tracking(true);
         let mut stable = pin!(tokio::time::sleep(Backoff::STABLE));
         loop {
             tokio::select! {
-                signal = changes.next() => match signal? {
+                signal = tracking.next() => match signal? {
                     Signal::Ready(queue) => self.gates.open(queue),
                     Signal::Due(queue, set, at_ms) => self.wakeups.set_due(queue, set, at_ms),
                     Signal::Expires(queue, at_ms) => self.wakeups.set_expiry(queue, at_ms),
                     Signal::Reset => return Ok(()),
                 },
-                Some(report) = self.reports.recv() => changes.report(report),
+                Some(report) = self.reports.recv() => tracking.report(report),
                 () = self.wakeups.data_lost() => return Ok(()),
                 () = &mut stable, if !stable.is_elapsed() => failures.ended(),
             }

@@ -1,0 +1,75 @@
+//! Registering queues in `asynq:queues` where that key may be on another node than the queue.
+//!
+//! The node of `asynq:queues` may be dead while the queue's is not. So a queue that is known to be registered is
+//! registered again only now and then, beside an enqueue that does not wait for it. For a queue that is not
+//! known, the first enqueue waits, but not for long.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::time::timeout;
+
+use super::Broker;
+use super::script::word;
+use crate::clock;
+use crate::connection::Command;
+use crate::error::Result;
+use crate::wire::keys;
+
+/// How long an enqueue waits for the registration of a queue that is not known.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// After this time a queue is registered again: somebody may have deleted `asynq:queues`.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl Broker {
+    /// Makes a call that stores tasks in a queue, and registers the queue if it is time to do so. A queue that
+    /// is not known is registered first, so that no task is stored in a queue that nobody can see.
+    ///
+    /// # Errors
+    /// If Redis refuses to register the queue. If it does not answer, the call is made all the same.
+    pub(super) async fn registering<T>(
+        &self,
+        queue: &str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let now = clock::monotonic();
+        let known = self.known_queues();
+        match known.tried_at(queue) {
+            Some(at) if now - at < AGAIN_AFTER => call.await,
+            Some(_) => {
+                // Other enqueues of the next second need not try.
+                known.tried(queue, now);
+                // If the call has its reply first, the registration is on its way.
+                match select(pin!(self.register(queue)), pin!(call)).await {
+                    Either::Right((stored, _)) => stored,
+                    Either::Left((registered, call)) => {
+                        if registered.is_err_and(|error| !error.is_transient()) {
+                            // The next enqueue is told.
+                            known.forget(queue);
+                        }
+                        call.await
+                    }
+                }
+            }
+            None => {
+                match timeout(PATIENCE, self.register(queue)).await {
+                    Ok(Err(error)) if !error.is_transient() => return Err(error),
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => tracing::debug!(
+                        queue,
+                        "could not register the queue, its tasks are stored all the same"
+                    ),
+                }
+                known.tried(queue, now);
+                call.await
+            }
+        }
+    }
+
+    async fn register(&self, queue: &str) -> Result<()> {
+        let register = Command::on_key("SADD", [word(keys::QUEUES), queue.into()]);
+        self.send(register, "enqueue: SADD asynq:queues").await
+    }
+}

@@ -1,0 +1,121 @@
+//! What is known of a cluster: its nodes, and which of them serves which hash slots.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::super::Host;
+use super::super::settings::Settings;
+use super::node::Node;
+use super::slot_ranges::{self, SlotRange};
+
+/// The nodes and their slots, as the last reading of the map and the redirections since then tell.
+#[derive(Default)]
+pub(super) struct Topology {
+    /// The masters that have slots, and nodes that a redirection has named lately.
+    nodes: Vec<Arc<Node>>,
+    ranges: Vec<SlotRange<Arc<Node>>>,
+    /// Slots that have another master than `ranges` say, or none.
+    moved: HashMap<u16, Option<Arc<Node>>>,
+}
+
+impl Topology {
+    /// The same with other connections.
+    pub(super) fn separate(&self, settings: &Settings) -> Self {
+        let mut others = Self::default();
+        let again = |node: &Arc<Node>| Arc::new(node.again(settings));
+        others.nodes = self.nodes.iter().map(again).collect();
+        let other = |node: &Arc<Node>| {
+            let at = self.nodes.iter().position(|known| Arc::ptr_eq(known, node));
+            at.map(|at| Arc::clone(&others.nodes[at]))
+        };
+        let ranges = self.ranges.iter().filter_map(|range| {
+            Some(SlotRange {
+                first: range.first,
+                last: range.last,
+                master: other(&range.master)?,
+            })
+        });
+        others.ranges = ranges.collect();
+        others
+    }
+
+    /// The node that serves a slot.
+    pub(super) fn master(&self, slot: u16) -> Option<Arc<Node>> {
+        if let Some(master) = self.moved.get(&slot) {
+            return master.clone();
+        }
+        slot_ranges::master(&self.ranges, slot).cloned()
+    }
+
+    pub(super) fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+
+    /// The node at this address. A new one is added: `from` has reported it.
+    pub(super) fn node_at(&mut self, host: Host, from: &Node, settings: &Settings) -> Arc<Node> {
+        if let Some(node) = self.nodes.iter().find(|node| *node.host() == host) {
+            return Arc::clone(node);
+        }
+        let node = Arc::new(from.other(host, settings));
+        self.nodes.push(Arc::clone(&node));
+        node
+    }
+
+    /// A slot has another master now, or none.
+    pub(super) fn set_master(&mut self, slot: u16, master: Option<Arc<Node>>) {
+        self.moved.insert(slot, master);
+    }
+
+    /// Takes the map that the node `from` has replied. Nodes that it does not name are dropped. Returns whether a
+    /// slot has another master than in the last map.
+    pub(super) fn set_ranges(
+        &mut self,
+        ranges: Vec<SlotRange<Host>>,
+        from: &Arc<Node>,
+        settings: &Settings,
+    ) -> bool {
+        let is_known = self.nodes.iter().any(|node| node.host() == from.host());
+        if !is_known {
+            self.nodes.push(Arc::clone(from));
+        }
+        let mut masters: Vec<Arc<Node>> = Vec::new();
+        let mut known = Vec::with_capacity(ranges.len());
+        for SlotRange {
+            first,
+            last,
+            master,
+        } in ranges
+        {
+            let master = self.node_at(master, from, settings);
+            if !masters.iter().any(|node| Arc::ptr_eq(node, &master)) {
+                masters.push(Arc::clone(&master));
+            }
+            known.push(SlotRange {
+                first,
+                last,
+                master,
+            });
+        }
+        let is_same = |(old, new): (&SlotRange<Arc<Node>>, &SlotRange<Arc<Node>>)| {
+            (old.first, old.last) == (new.first, new.last) && Arc::ptr_eq(&old.master, &new.master)
+        };
+        let has_changed =
+            self.ranges.len() != known.len() || !self.ranges.iter().zip(&known).all(is_same);
+        self.ranges = known;
+        self.moved.clear();
+        self.nodes.retain(|node| {
+            node.was_named_lately() || masters.iter().any(|master| Arc::ptr_eq(master, node))
+        });
+        // A command without a key goes to the first node that answers: always to the same one.
+        self.nodes
+            .sort_by(|a, b| (&a.host().name, a.host().port).cmp(&(&b.host().name, b.host().port)));
+        has_changed
+    }
+
+    /// Whether every slot has a master that answers, as far as is known.
+    pub(super) fn is_complete(&self) -> bool {
+        self.moved.is_empty()
+            && slot_ranges::cover_all(&self.ranges)
+            && self.nodes.iter().all(|node| node.is_open())
+    }
+}
