@@ -42,11 +42,17 @@ local function done(active, lease, prefix, range, first)
   -- before the first write.
   local scores = call('ZMSCORE', lease, unpack(listed))
   local ids, keys, indexes, mine, lost = {}, {}, {}, 0, {}
+  -- What the hash of an owned task contains. Tasks of one fetch have the same, unless leases were renewed.
+  local owner, score, claim
   for k = 1, n do
-    local id, owner, score = listed[k], owners[k], scores[k]
+    local id = listed[k]
     local key = prefix .. id
+    if scores[k] and (scores[k] ~= score or owners[k] ~= owner) then
+      owner, score = owners[k], scores[k]
+      claim = owner .. '@' .. score
+    end
     -- The check of owned() is inlined for the most common case, to save a function call and a command per task.
-    if score and (try('HGET', key, 'rasynq_owner') == owner .. '@' .. score or owned(key, id, owner, lease)) then
+    if scores[k] and (try('HGET', key, 'rasynq_owner') == claim or owned(key, id, owner, lease)) then
       mine = mine + 1
       ids[mine], keys[mine], indexes[mine] = id, key, k
     else
