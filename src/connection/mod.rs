@@ -256,7 +256,7 @@ impl Connection {
         self
     }
 
-    /// How many connections share the commands. At least 1. Default: [`DEFAULT_POOL_SIZE`], 1.
+    /// How many connections share the commands. At least 1, at most 10,000. Default: [`DEFAULT_POOL_SIZE`], 1.
     ///
     /// One connection carries the commands of many callers at once, and is rarely too slow. Commands with
     /// more than 128 KiB use a separate connection, which is opened when it is needed first.

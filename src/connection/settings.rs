@@ -28,6 +28,9 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 /// the same moment.
 const RECONNECT_JITTER: Duration = Duration::from_millis(50);
 
+/// The largest pool that can be set: a Redis server accepts 10,000 clients by default.
+const POOL_SIZE_MAX: usize = 10_000;
+
 /// The shortest timeout that can be set.
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
@@ -145,6 +148,12 @@ impl Connection {
         }
         if self.pool_size == 0 {
             return Err(wrong("pool_size is 0, but must be at least 1"));
+        }
+        if self.pool_size > POOL_SIZE_MAX {
+            let size = self.pool_size;
+            return Err(wrong(format!(
+                "pool_size is {size}, but must be at most {POOL_SIZE_MAX}"
+            )));
         }
         self.validate_hosts()?;
         self.validate_target()?;

@@ -228,6 +228,7 @@ async fn invalid_settings_are_refused_by_name() {
     for (connection, word) in [
         (tcp().command_timeout(Duration::ZERO), "command_timeout"),
         (tcp().pool_size(0), "pool_size"),
+        (tcp().pool_size(usize::MAX), "pool_size"),
         (tcp().sentinel_password("s"), "sentinels"),
         (Connection::tcp("", 6379), "host"),
         (Connection::tcp("localhost", 0), "port"),
