@@ -71,6 +71,10 @@ impl Sweeper {
         expected: Option<ExpectedSweep<'p>>,
         stop: &CancellationToken,
     ) {
+        // The server may have been stopped before this future was polled for the first time.
+        if stop.is_cancelled() {
+            return;
+        }
         let open = self.gates.to_ask(self.queues.is_strict());
         if let [only] = open[..] {
             self.fetch(only, slots, expected).await;
