@@ -1,5 +1,6 @@
 //! Enqueueing: one task, or many in one round trip.
 
+mod call_lines;
 mod shared_calls;
 
 use std::future::{Future, IntoFuture};
@@ -7,8 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use call_lines::CallLines;
 use chrono::{DateTime, Utc};
-use shared_calls::SharedCalls;
 
 use crate::broker::{Broker, NewTask};
 use crate::clock::Uuids;
@@ -37,7 +38,7 @@ const RESERVE: usize = 128 << 10;
 #[derive(Clone)]
 pub struct Client {
     broker: Broker,
-    calls: Arc<SharedCalls>,
+    calls: Arc<CallLines>,
     uuids: Arc<Uuids>,
 }
 
@@ -55,7 +56,7 @@ impl Client {
     pub async fn connect(connection: &Connection) -> Result<Self> {
         let broker = Broker::connect(connection).await?;
         Ok(Self {
-            calls: SharedCalls::new(broker.clone()),
+            calls: CallLines::new(broker.clone()),
             uuids: Arc::new(Uuids::new()),
             broker,
         })

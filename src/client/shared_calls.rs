@@ -62,6 +62,16 @@ impl SharedCalls {
         })
     }
 
+    /// Other shared calls on the same runtime.
+    pub(super) fn another(&self) -> Arc<Self> {
+        Arc::new(Self {
+            broker: self.broker.clone(),
+            runtime: self.runtime.clone(),
+            is_multi_thread: self.is_multi_thread,
+            state: Mutex::default(),
+        })
+    }
+
     /// Stores one task.
     ///
     /// Cancel safety: if the future is dropped before the call with this task has started, nothing is

@@ -158,6 +158,42 @@ async fn queues_on_healthy_nodes_do_not_notice_a_node_that_does_not_answer() {
 }
 
 #[tokio::test]
+async fn callers_of_a_queue_without_an_answer_do_not_hold_up_those_of_other_queues() {
+    let cluster = RedisCluster::start_without_full_coverage().await;
+    let client = Client::connect(&connection(&cluster)).await.unwrap();
+    let [dead, healthy] = [0, 1].map(|node| RedisCluster::queue_on(node, 0));
+    for queue in [&dead, &healthy] {
+        enqueue(&client, queue, "first".to_owned()).await.unwrap();
+    }
+    cluster.nodes()[0].pause();
+    let waiting: Vec<_> = (0..20)
+        .map(|n| {
+            let (client, dead) = (client.clone(), dead.clone());
+            tokio::spawn(async move { enqueue(&client, &dead, id_of(&dead, n)).await })
+        })
+        .collect();
+    // Those calls are in flight.
+    tokio::task::yield_now().await;
+    let started = Instant::now();
+    for n in 0..200 {
+        enqueue(&client, &healthy, id_of(&healthy, n))
+            .await
+            .unwrap();
+    }
+    let batch = [&healthy, &dead].map(|queue| Task::new("any", "ok").queue(queue));
+    assert!(started.elapsed() < Duration::from_secs(4));
+    let [stored, refused] = &client.enqueue_batch(batch).await[..] else {
+        panic!("two results");
+    };
+    assert!(stored.is_ok(), "{stored:?}");
+    assert!(refused.is_err(), "{refused:?}");
+    for waiting in waiting {
+        let error = waiting.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_starts_and_ends_while_a_node_is_dead() {
     for fault in [Fault::Killed, Fault::Frozen] {
         for node in 0..3 {
