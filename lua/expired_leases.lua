@@ -5,23 +5,28 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2] how long ago (s) the lease must have expired
 -- ARGV[3] how many ids to read at most
--- Reads the tasks' hashes. Drops an id from lease and active if its message is gone.
--- Replies {dropped, id, score, msg, id, score, msg, …}: the number of ids dropped, and the tasks, oldest lease
--- first; `score` is that of the lease
+-- Reads the tasks' hashes. Drops an id from lease and active if its message is gone, and from lease if the task is
+-- not active.
+-- Replies {dropped, inactive, id, score, losses, msg, …}: the number of ids without a message, of ids of tasks that
+-- are not active, and 4 per task, oldest lease first
+--   score   that of the lease
+--   losses  how many runs in a row were lost before
 -- use: now, field
 local lease, active = KEYS[1], KEYS[2]
 local cutoff = now_secs - tonumber(ARGV[2])
-local reply, dropped = { 0 }, {}
+local reply, n, dropped, inactive = { 0, 0 }, 2, {}, {}
 local expired = redis.call('ZRANGEBYSCORE', lease, '-inf', cutoff, 'WITHSCORES', 'LIMIT', 0, ARGV[3])
 for i = 1, #expired, 2 do
   local id, score = expired[i], expired[i + 1]
-  local msg = field(ARGV[1] .. id, 'msg')
-  if msg then
-    reply[#reply + 1] = id
-    reply[#reply + 1] = score
-    reply[#reply + 1] = msg
-  else
+  local key = ARGV[1] .. id
+  local msg = field(key, 'msg')
+  if not msg then
     dropped[#dropped + 1] = id
+  elseif field(key, 'state') ~= 'active' and not redis.call('LPOS', active, id) then
+    inactive[#inactive + 1] = id
+  else
+    reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, score, field(key, 'rasynq_losses') or '0', msg
+    n = n + 4
   end
 end
 -- A key of a wrong type fails here, before the first write.
@@ -30,5 +35,6 @@ for _, id in ipairs(dropped) do
   redis.call('LREM', active, 0, id)
   redis.call('ZREM', lease, id)
 end
-reply[1] = #dropped
+if #inactive > 0 then redis.call('ZREM', lease, unpack(inactive)) end
+reply[1], reply[2] = #dropped, #inactive
 return reply

@@ -11,6 +11,7 @@
 --   0  only KEYS[1] was written: KEYS[2] has another number of tasks, because it expired or Redis lost data
 local first_task = 4
 redis.call('SETEX', KEYS[1], ARGV[1], ARGV[2])
+if ARGV[3] == '0' and #ARGV < first_task then return 1 end
 local tasks = redis.call('HLEN', KEYS[2])
 if ARGV[3] ~= '' and tasks ~= tonumber(ARGV[3]) then return 0 end
 for i = first_task, #ARGV, 2 do

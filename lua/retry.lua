@@ -27,10 +27,13 @@ local active, lease, target = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 5
 -- A key of a wrong type fails here, before the first write.
 redis.call('ZCARD', target)
-local failed = 0
+-- A recoverer counts how many runs in a row were lost.
+local failed, is_lost = 0, ARGV[3] ~= ''
 local replies = for_each_task(ARGV[1], first_task, 6, function(key, id, proof, delay, kept, rest, counts)
+  local losses = is_lost and tonumber(field(key, 'rasynq_losses') or '') or 0
   if not take(key, id, proof, active, lease, ARGV[3]) then return false end
   move_to_set(key, id, lease, target, due(delay), ARGV[4], kept, rest)
+  if is_lost then redis.call('HSET', key, 'rasynq_losses', string.format('%d', losses + 1)) end
   if counts == '1' then failed = failed + 1 end
   return true
 end)

@@ -46,6 +46,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         &["retry_delay", "run", "task", "server/queues"],
     ),
     ("server/queues", &["task", "wire"]),
+    ("server/process", &[]),
+    ("server/owner", &["server/process"]),
     ("server/identity", &["wire", "server/config"]),
     (
         "server/policy",
@@ -77,7 +79,13 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server/fetch/processor", &[]),
     (
         "server/fetch/sweep",
-        &["server/ack", "server/queues", "server/run", "server/wake"],
+        &[
+            "server/ack",
+            "server/owner",
+            "server/queues",
+            "server/run",
+            "server/wake",
+        ],
     ),
     ("server/wake", &["server/fetch/gate", "server/queues"]),
     ("server/run/deadline", &["task", "wire"]),
@@ -103,18 +111,29 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server/upkeep/health_checker", &["server/config"]),
     (
         "server/upkeep/heartbeater",
-        &["run", "server/run/held", "server/wake"],
+        &[
+            "run",
+            "server/owner",
+            "server/queues",
+            "server/run/held",
+            "server/wake",
+        ],
     ),
     ("server/upkeep/janitor", &["server/queues", "server/wake"]),
+    ("server/upkeep/lost_runs", &["wire", "server/policy"]),
     (
-        "server/upkeep/recoverer",
-        &["wire", "server/policy", "server/queues"],
+        "server/upkeep/gone_servers",
+        &["wire", "server/owner", "server/process", "server/queues"],
     ),
+    ("server/upkeep/recoverer", &["wire", "server/queues"]),
     (
         "server/upkeep/server_entry",
         &["wire", "server/run/held", "server/identity"],
     ),
-    ("server/upkeep/subscriber", &["run", "server/run/held"]),
+    (
+        "server/upkeep/subscriber",
+        &["run", "server/owner", "server/run/held"],
+    ),
 ];
 
 /// Files that decide or compute without I/O, so that their tests can pass everything in.

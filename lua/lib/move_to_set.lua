@@ -13,5 +13,5 @@ local function move_to_set(key, id, lease, set, score, state, kept, rest)
     local msg = kept == '0' and rest or string.sub(field(key, 'msg') or '', 1, tonumber(kept)) .. rest
     redis.call('HSET', key, 'msg', msg, 'state', state)
   end
-  redis.call('HDEL', key, 'rasynq_owner')
+  redis.call('HDEL', key, 'rasynq_owner', 'rasynq_losses')
 end

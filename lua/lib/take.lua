@@ -3,7 +3,7 @@
 --
 --   expired_secs ''       the caller is the run that owns the task, `proof` is its owner token: see take_owned.lua
 --   expired_secs seconds  the caller is a recoverer: the lease must still have the score `proof`, and must have
---                         expired at least that long ago
+--                         expired at least that long ago. A negative number: it may expire so much later
 --
 -- A recoverer listed the task in an earlier call. Since then another recoverer may have moved the task, and a
 -- server may have fetched it again: then the lease has another score.

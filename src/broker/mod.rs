@@ -20,10 +20,10 @@ pub(crate) use fetch::{Fetched, RawTask};
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
-pub(crate) use redis::{Broker, Subscription};
+pub(crate) use redis::{Broker, RedisProcess, Subscription};
 pub(crate) use redis_clock::RedisClock;
 pub(crate) use signal::{DelayedSet, Report, Signal};
-pub(crate) use stored::{ExpiredLeases, ExpiredTask, StoredTask};
+pub(crate) use stored::{ExpiredLeases, LeaseCheck, LeasesOf, LostTask, StoredTask, Unleased};
 
 /// A string whose clones share its bytes.
 pub(crate) type Str = bytes_utils::Str;

@@ -75,7 +75,7 @@ pub(crate) enum Authority {
     Owner(ActiveRange),
     /// A recoverer. The lease must still be the one that was listed, and must have expired at least this long
     /// ago.
-    Recoverer { expired_secs: u64 },
+    Recoverer { expired_secs: i64 },
 }
 
 /// Where in *active* the tasks of a call are expected. Only calls with done tasks use it. A wrong range

@@ -18,18 +18,47 @@ pub(crate) struct StoredTask {
     pub(crate) orphaned: bool,
 }
 
-/// A task whose lease has expired.
+/// A task whose run seems to be lost.
 #[derive(Debug)]
-pub(crate) struct ExpiredTask {
+pub(crate) struct LostTask {
     pub(crate) task: RawTask,
-    /// The score of the lease: when it expired (unix s).
+    /// The score of the lease: when it expires (unix s).
     pub(crate) lease: Str,
+    /// How many runs in a row were lost before.
+    pub(crate) losses: u32,
 }
 
 /// Tasks whose lease has expired.
 #[derive(Debug, Default)]
 pub(crate) struct ExpiredLeases {
-    pub(crate) tasks: Vec<ExpiredTask>,
+    pub(crate) tasks: Vec<LostTask>,
     /// How many ids were dropped, because their message is gone.
     pub(crate) dropped: u64,
+    /// How many leases were removed, because their tasks are not active.
+    pub(crate) inactive: u64,
+}
+
+/// Tasks whose leases belong to one owner.
+#[derive(Debug, Default)]
+pub(crate) struct LeasesOf {
+    /// How many leases of all owners were read.
+    pub(crate) read: usize,
+    pub(crate) tasks: Vec<LostTask>,
+}
+
+/// The active tasks of a queue and their leases.
+#[derive(Debug)]
+pub(crate) struct LeaseCheck {
+    pub(crate) active: i64,
+    pub(crate) leases: i64,
+    /// When the first lease expires (unix s).
+    pub(crate) first_expiry: Option<i64>,
+}
+
+/// Active tasks without a lease.
+#[derive(Debug)]
+pub(crate) struct Unleased {
+    /// How many active tasks were looked at.
+    pub(crate) read: usize,
+    pub(crate) ids: Vec<Str>,
 }

@@ -220,9 +220,20 @@ impl Server {
     }
 
     /// What happens to a task whose server has disappeared. Default: the lost run counts as a failure,
-    /// as in asynq.
+    /// as in asynq. If the process of the server has certainly ended, the retry comes at once. See
+    /// also [`max_lost_runs`](Self::max_lost_runs).
     pub fn lost_lease(mut self, policy: LostLease) -> Self {
         self.config.lost_lease = policy;
+        self
+    }
+
+    /// How many runs of a task may be lost in a row. A run is lost if its server disappears: the process crashed or
+    /// was killed. A task that has lost so many runs is archived, whatever retries are left and whatever
+    /// [`lost_lease`](Self::lost_lease) says: it may be what ends the processes. A run that ends by itself on a
+    /// rasynq server, with any outcome, starts the count again. The minimum is 1, `u32::MAX` means no bound.
+    /// Default: 5.
+    pub fn max_lost_runs(mut self, runs: u32) -> Self {
+        self.config.max_lost_runs = runs;
         self
     }
 

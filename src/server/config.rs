@@ -29,6 +29,8 @@ pub const DEFAULT_CANCEL_GRACE: Duration = Duration::from_secs(1);
 pub const DEFAULT_ARCHIVE_MAX_SIZE: u64 = 10_000;
 /// How long the archive of a queue keeps a task.
 pub const DEFAULT_ARCHIVE_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How many runs of a task may be lost in a row.
+pub const DEFAULT_MAX_LOST_RUNS: u32 = 5;
 /// The highest concurrency of one server.
 const MAX_CONCURRENCY: usize = 1 << 20;
 /// The highest setting of `janitor_batch_size`.
@@ -40,6 +42,8 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// The interval at which tasks whose leases have expired are recovered. asynq has no setting for it either.
 pub(super) const RECOVER_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the looks for servers that are gone may come.
+pub(super) const GONE_SERVERS_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) type HealthCheck = Arc<dyn Fn(Result<()>) + Send + Sync>;
 pub(super) type IsFailure = Arc<dyn Fn(&anyhow::Error) -> bool + Send + Sync>;
@@ -79,7 +83,7 @@ pub enum CancelPolicy {
     Revoke,
 }
 
-/// What happens to a task whose server has disappeared, so that its lease has expired.
+/// What happens to a task whose server has disappeared: its lease has expired, or its process has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostLease {
@@ -115,6 +119,7 @@ pub(super) struct Config {
     pub(super) after_cancel: CancelPolicy,
     pub(super) cancel_grace: Duration,
     pub(super) lost_lease: LostLease,
+    pub(super) max_lost_runs: u32,
     pub(super) archive_max_size: u64,
     pub(super) archive_max_age: Duration,
 }
@@ -142,6 +147,7 @@ impl Default for Config {
             after_cancel: CancelPolicy::default(),
             cancel_grace: DEFAULT_CANCEL_GRACE,
             lost_lease: LostLease::default(),
+            max_lost_runs: DEFAULT_MAX_LOST_RUNS,
             archive_max_size: DEFAULT_ARCHIVE_MAX_SIZE,
             archive_max_age: DEFAULT_ARCHIVE_MAX_AGE,
         }
@@ -186,6 +192,10 @@ impl Config {
             && after < Duration::from_secs(1)
         {
             let text = format!("unknown_type defers for {after:?}, it must be at least 1s");
+            return Err(Error::invalid(text));
+        }
+        if self.max_lost_runs == 0 {
+            let text = "max_lost_runs is 0, it must be at least 1";
             return Err(Error::invalid(text));
         }
         if self.archive_max_size == 0 {

@@ -13,7 +13,9 @@ mod config;
 mod fetch;
 mod hooks;
 mod identity;
+mod owner;
 mod policy;
+mod process;
 mod queues;
 mod run;
 mod running;
@@ -22,7 +24,7 @@ mod tests;
 mod upkeep;
 mod wake;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ack::{Acknowledgements, Acknowledger};
@@ -30,13 +32,14 @@ pub use builder::Server;
 pub use config::{
     CancelPolicy, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE, DEFAULT_CANCEL_GRACE,
     DEFAULT_DELAYED_TASK_CHECK_INTERVAL, DEFAULT_HEALTH_CHECK_INTERVAL, DEFAULT_JANITOR_BATCH_SIZE,
-    DEFAULT_JANITOR_INTERVAL, DEFAULT_SHUTDOWN_TIMEOUT, DEFAULT_TASK_CHECK_INTERVAL, LostLease,
-    UnknownType,
+    DEFAULT_JANITOR_INTERVAL, DEFAULT_MAX_LOST_RUNS, DEFAULT_SHUTDOWN_TIMEOUT,
+    DEFAULT_TASK_CHECK_INTERVAL, LostLease, UnknownType,
 };
-use config::{Config, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
+use config::{Config, GONE_SERVERS_INTERVAL, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
 use fetch::{Gates, OwnerTokens, Processor, Restorer, Sizing, Sweeper};
 use hooks::Hooks;
 use identity::Identity;
+use owner::{Listing, Owner};
 use policy::Policy;
 use queues::Queues;
 use run::{Executor, HeldRuns};
@@ -46,8 +49,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use upkeep::{
-    BlockWatch, Forwarder, HealthChecker, Heartbeater, Janitor, LeaseThread, Recoverer,
-    RuntimeProbe, ServerEntry, Subscriber,
+    BlockWatch, Forwarder, GoneServers, HealthChecker, Heartbeater, Janitor, LeaseThread, LostRuns,
+    Recoverer, RuntimeProbe, ServerEntry, Subscriber,
 };
 use wake::{Wakeups, Watcher};
 
@@ -71,6 +74,7 @@ struct Parts {
     watcher: Watcher,
     forwarder: Forwarder,
     recoverer: Every<Recoverer>,
+    gone_servers: Every<GoneServers>,
     janitor: Every<Janitor>,
     subscriber: Subscriber,
     restorer: Restorer,
@@ -85,6 +89,12 @@ impl Parts {
         let identity = Arc::new(Identity::new(config, broker().clock().now()));
         let stopper = ServerStopper::new(Arc::clone(&identity));
         let policy = Arc::new(Policy::new(config));
+        let owner = Owner::name_of(&identity.info.server_id);
+        let listing = Arc::new(Listing::new(owner, queues.len()));
+        let lost_runs = LostRuns {
+            broker: broker(),
+            policy: Arc::clone(&policy),
+        };
 
         // What the parts share, and the channels between them.
         let gates = Arc::new(Gates::new(queues.len()));
@@ -97,7 +107,7 @@ impl Parts {
 
         let executor = Arc::new(Executor {
             handler: Foreign::new(handler),
-            policy: Arc::clone(&policy),
+            policy,
             hooks: Hooks::new(config),
             cancel_grace: config.cancel_grace,
             clock: broker().clock().clone(),
@@ -119,7 +129,8 @@ impl Parts {
                     held: Arc::clone(&held),
                     executor: Arc::clone(&executor),
                     acknowledgements: Arc::clone(&acknowledgements),
-                    owners: OwnerTokens::new(),
+                    owners: OwnerTokens::new(listing.name()),
+                    listing: Arc::clone(&listing),
                     lost,
                 },
                 sizing: Sizing::new(config.concurrency, config.prefetch),
@@ -137,6 +148,8 @@ impl Parts {
                 stopped: stopper.stop_token(),
                 held: Arc::clone(&held),
                 wakeups: Arc::clone(&wakeups),
+                queues: queues.clone(),
+                listing: Arc::clone(&listing),
                 runtime: Arc::clone(&runtime),
                 cancel_grace: config.cancel_grace,
                 given_up: HashSet::new(),
@@ -159,12 +172,16 @@ impl Parts {
             recoverer: Every::new(
                 RECOVER_INTERVAL,
                 Recoverer {
-                    broker: broker(),
                     queues: queues.clone(),
-                    policy,
+                    lost: lost_runs.clone(),
+                    unleased: HashMap::new(),
                 },
             )
             .also_at_start(),
+            gone_servers: Every::new(
+                GONE_SERVERS_INTERVAL,
+                GoneServers::new(queues.clone(), lost_runs, Arc::clone(&listing)),
+            ),
             janitor: Every::new(
                 config.janitor_interval,
                 Janitor {
@@ -178,6 +195,7 @@ impl Parts {
             subscriber: Subscriber {
                 broker: broker(),
                 held: Arc::clone(&held),
+                listing,
             },
             held,
             restorer: Restorer {
@@ -222,6 +240,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     upkeep.start(parts.watcher);
     upkeep.start(parts.forwarder);
     upkeep.start(parts.recoverer);
+    upkeep.start(parts.gone_servers);
     upkeep.start(parts.janitor);
     upkeep.start(parts.subscriber);
     upkeep.start(parts.restorer);

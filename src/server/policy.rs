@@ -17,6 +17,13 @@ use crate::wire::{self, TaskMessage};
 /// The retry delay if the user's function for it panics.
 const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
 
+/// Why a task is archived whose runs were lost again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("{losses} runs in a row were lost with their servers: the task may be what ends them")]
+struct LostTooOften {
+    losses: u32,
+}
+
 /// The settings on which decisions depend.
 pub(super) struct Policy {
     retry_delay: Foreign<RetryDelay>,
@@ -24,6 +31,7 @@ pub(super) struct Policy {
     unknown_type: UnknownType,
     after_cancel: CancelPolicy,
     lost_lease: LostLease,
+    max_lost_runs: u32,
     archive: ArchiveLimits,
 }
 
@@ -35,6 +43,7 @@ impl Policy {
             unknown_type: config.unknown_type,
             after_cancel: config.after_cancel,
             lost_lease: config.lost_lease,
+            max_lost_runs: config.max_lost_runs,
             archive: ArchiveLimits {
                 max_size: config.archive_max_size,
                 max_age_secs: config.archive_max_age.as_secs(),
@@ -76,22 +85,39 @@ impl Policy {
     }
 
     /// Decides the outcome for a task whose server has disappeared.
-    pub(super) fn decide_on_expired_lease(
+    ///
+    /// `losses` is the number of runs in a row that were lost, with this one. `at_once`: if the task is retried, it
+    /// does not wait for the retry delay.
+    pub(super) fn decide_on_lost_run(
         &self,
         message: &TaskMessage,
+        losses: u32,
+        at_once: bool,
         now: DateTime<Utc>,
     ) -> Outcome {
+        if self.is_lost_too_often(losses) {
+            let failure = Failure::from(LostTooOften { losses });
+            return self.archived(message, &failure, now);
+        }
         if self.lost_lease == LostLease::Defer {
             let delay = Duration::ZERO;
             return Outcome::Deferred { delay };
         }
         let failure = Failure::from(RunEnded::LeaseExpired);
         if has_retries(message) {
-            let delay = self.delay(message, &failure);
+            let delay = match at_once {
+                true => Duration::ZERO,
+                false => self.delay(message, &failure),
+            };
             self.retry(message, &failure, delay, now)
         } else {
             self.archived(message, &failure, now)
         }
+    }
+
+    /// Whether a task is archived after so many lost runs in a row.
+    pub(super) fn is_lost_too_often(&self, losses: u32) -> bool {
+        losses >= self.max_lost_runs
     }
 
     /// The outcome for a message that does not decode: archived unchanged, and not counted.
@@ -198,6 +224,7 @@ mod tests {
 
     fn policy() -> Policy {
         Policy {
+            max_lost_runs: 5,
             retry_delay: Foreign::new(RetryDelay::constant(Duration::from_secs(7))),
             is_failure: None,
             unknown_type: UnknownType::Fail,
@@ -363,14 +390,14 @@ mod tests {
     #[test]
     fn an_expired_lease_fails_or_is_deferred_by_the_setting() {
         let text = "asynq: task lease expired";
-        let outcome = policy().decide_on_expired_lease(&message(), now());
+        let outcome = policy().decide_on_lost_run(&message(), 1, false, now());
         assert_eq!(outcome, retried(text, 2, 7, true));
         let exhausted = TaskMessage {
             retry: 0,
             retried: 0,
             ..message()
         };
-        let outcome = policy().decide_on_expired_lease(&exhausted, now());
+        let outcome = policy().decide_on_lost_run(&exhausted, 1, false, now());
         assert_eq!(outcome, archived(text, exhausted.clone()));
         let deferring = Policy {
             lost_lease: LostLease::Defer,
@@ -378,9 +405,20 @@ mod tests {
         };
         let delay = Duration::ZERO;
         assert_eq!(
-            deferring.decide_on_expired_lease(&exhausted, now()),
+            deferring.decide_on_lost_run(&exhausted, 1, false, now()),
             Outcome::Deferred { delay }
         );
+    }
+
+    #[test]
+    fn a_run_that_was_lost_with_its_process_is_retried_at_once_until_too_many_were_lost() {
+        let text = "asynq: task lease expired";
+        let decide =
+            |losses, at_once| policy().decide_on_lost_run(&message(), losses, at_once, now());
+        assert_eq!(decide(4, true), retried(text, 2, 0, true));
+        let text = "5 runs in a row were lost with their servers: the task may be what ends them";
+        assert_eq!(decide(5, true), archived(text, message()));
+        assert_eq!(decide(5, false), archived(text, message()));
     }
 
     #[test]

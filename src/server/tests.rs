@@ -68,6 +68,7 @@ async fn every_part_stops_by_itself_whenever_it_is_asked() {
         start_and_stop(&broker, |parts| parts.watcher),
         start_and_stop(&broker, |parts| parts.forwarder),
         start_and_stop(&broker, |parts| parts.recoverer),
+        start_and_stop(&broker, |parts| parts.gone_servers),
         start_and_stop(&broker, |parts| parts.janitor),
         start_and_stop(&broker, |parts| parts.subscriber),
         start_and_stop(&broker, |parts| parts.restorer),

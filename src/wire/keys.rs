@@ -44,6 +44,8 @@ struct Keys {
     processed: String,
     failed: String,
     enqueue_prefix: String,
+    deadlines: String,
+    owners: String,
 }
 
 impl QueueKeys {
@@ -69,6 +71,8 @@ impl QueueKeys {
             processed: key("processed"),
             failed: key("failed"),
             enqueue_prefix: format!("rasynq:{{{queue}}}:enqueue:"),
+            deadlines: key("deadlines"),
+            owners: format!("rasynq:{{{queue}}}:owners"),
         }))
     }
 
@@ -139,6 +143,17 @@ impl QueueKeys {
     /// Counter of all counted runs that failed. asynq: `FailedTotalKey`.
     pub(crate) fn failed(&self) -> &str {
         &self.0.failed
+    }
+
+    /// ZSET of the task ids of active tasks in asynq before v0.24, which had no leases.
+    pub(crate) fn deadlines(&self) -> &str {
+        &self.0.deadlines
+    }
+
+    /// ZSET of the servers that may hold tasks of the queue, score: until when a server is listed, in Unix
+    /// seconds. A key of rasynq's own.
+    pub(crate) fn owners(&self) -> &str {
+        &self.0.owners
     }
 
     /// Counter of all counted runs on one day in UTC. asynq: `ProcessedKey`.
@@ -224,6 +239,17 @@ pub(crate) fn server(host: &str, pid: u32, server_id: &str) -> String {
 /// HASH from task id to `WorkerInfo`, for a running server. asynq: `WorkersKey`.
 pub(crate) fn workers(host: &str, pid: u32, server_id: &str) -> String {
     format!("{WORKERS}:{{{host}:{pid}:{server_id}}}")
+}
+
+/// The id of the server with this key. `None`: it is not the key of a server.
+pub(crate) fn server_id(server_key: &str) -> Option<&str> {
+    let name = server_key.strip_prefix(SERVERS)?.strip_suffix('}')?;
+    Some(name.rsplit_once(':')?.1)
+}
+
+/// The Pub/Sub channel on which an owner listens as long as it is connected. Nothing is published on it.
+pub(crate) fn alive_channel(owner: &str) -> String {
+    format!("rasynq:alive:{owner}")
 }
 
 /// HASH in which a server prepares a large change of its hash of [`workers`]. It has the same hash tag, so that the
@@ -368,6 +394,11 @@ mod tests {
             workers("127.0.0.1", 1234, "id-1"),
             "asynq:workers:{127.0.0.1:1234:id-1}"
         );
+        assert_eq!(
+            server_id("asynq:servers:{local:host:1234:id-1}"),
+            Some("id-1")
+        );
+        assert_eq!(server_id("asynq:workers:{localhost:1234:id-1}"), None);
         assert_eq!(scheduler_entries("h:1:uuid"), "asynq:schedulers:{h:1:uuid}");
         assert_eq!(scheduler_history("entry"), "asynq:scheduler_history:entry");
         assert_eq!(semaphore("scope"), "asynq:sema:scope");

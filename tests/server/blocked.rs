@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use tracing::instrument::WithSubscriber;
 
 use crate::common::logged::{BLOCKS_ITS_THREAD, GIVEN_UP, LEASE_LOST};
-use crate::common::{DEADLINE, Log, Scripted, World, eventually, key};
+use crate::common::{DEADLINE, Log, Scripted, World, eventually};
 
 /// The number of threads of a server's own runtime.
 const THREADS: usize = 2;
@@ -94,12 +94,6 @@ async fn enqueue(world: &World, ids: &[&str], timeout: Duration) {
     }
 }
 
-/// Lets the lease of this task expire in 20 s, as if the last heartbeat were 10 s ago.
-async fn shorten_lease(world: &World, id: &str) {
-    let soon = (world.now().await + 20).to_string();
-    let _: i64 = world.run(&["ZADD", &key("lease"), &soon, id]).await;
-}
-
 async fn lease_left(world: &World, id: &str) -> i64 {
     world.scores("lease").await[id] as i64 - world.now().await
 }
@@ -114,7 +108,7 @@ async fn leases_are_renewed_while_handlers_block_every_thread_and_the_tasks_run_
         begun.recv_timeout(DEADLINE).unwrap();
     }
     for id in ["a", "b"] {
-        shorten_lease(&world, id).await;
+        world.shorten_lease(id).await;
     }
     eventually("the leases are renewed", DEADLINE, || async {
         lease_left(&world, "a").await > 22 && lease_left(&world, "b").await > 22

@@ -10,6 +10,7 @@ mod claims;
 mod cluster;
 mod cluster_faults;
 mod exchange;
+mod gone;
 mod heartbeat;
 mod hooks;
 mod large_messages;

@@ -2,7 +2,9 @@
 
 use rasynq::{LostLease, Task};
 
-use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, queue_key};
+use crate::common::{
+    DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key, queue_key, task_key,
+};
 
 #[tokio::test]
 async fn an_expired_lease_is_a_failure_that_is_retried() {
@@ -112,5 +114,71 @@ async fn a_task_of_a_dead_server_runs_again_on_the_next() {
     server.shutdown().await;
     assert_eq!(handler.runs_of("task"), 2);
     assert_eq!(world.counter("processed").await, 1);
+    assert_eq!(world.counter("failed").await, 0);
+}
+
+#[tokio::test]
+async fn a_task_whose_runs_are_lost_again_and_again_is_archived_with_a_text_that_says_so() {
+    let world = World::new().await;
+    for (id, losses) in [("fourth", "3"), ("fifth", "4")] {
+        world.store_expired(&TaskMessage::of(id, "ok")).await;
+        let losses = ["HSET", &task_key(id), "rasynq_losses", losses];
+        let _: i64 = world.run(&losses).await;
+    }
+    // The bound does not depend on what a lost lease counts for.
+    let server = world.server().lost_lease(LostLease::Defer);
+    let server = server.start(Scripted::new()).await.unwrap();
+    world.task_is("fifth", "archived").await;
+    world.task_is("fourth", "").await;
+    server.shutdown().await;
+    let message = world.message("fifth").await;
+    assert_eq!(
+        message.error_msg,
+        "5 runs in a row were lost with their servers: the task may be what ends them"
+    );
+    assert_eq!(world.fields("fifth").await, ["msg", "state"]);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn lost_runs_are_counted_until_a_run_ends_by_itself() {
+    let world = World::new().await;
+    let task = TaskMessage::of("task", "fail on purpose");
+    world.store_expired(&task).await;
+    let server = world.start(Scripted::new()).await;
+    world.task_is("task", "retry").await;
+    let losses = world.hash("task").await.remove("rasynq_losses");
+    assert_eq!(losses.as_deref(), Some(b"1".as_slice()));
+    world.make_due("retry", "task").await;
+    eventually("the run has failed", DEADLINE, || async {
+        world.message("task").await.error_msg == "on purpose"
+    })
+    .await;
+    assert_eq!(world.fields("task").await, ["msg", "state"]);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_lease_of_a_task_that_is_not_active_is_removed_and_the_task_runs_once() {
+    let world = World::new().await;
+    let client = world.client().await;
+    client
+        .enqueue(Task::new("any", "ok").task_id("later"))
+        .process_in(HOUR)
+        .await
+        .unwrap();
+    let expired = (world.now().await - 60).to_string();
+    let _: i64 = world.run(&["ZADD", &key("lease"), &expired, "later"]).await;
+    let handler = Scripted::new();
+    let server = world.start(handler.clone()).await;
+    eventually("the lease is removed", DEADLINE, || async {
+        world.scores("lease").await.is_empty()
+    })
+    .await;
+    assert_eq!(world.state("later").await, "scheduled");
+    world.make_due("scheduled", "later").await;
+    world.task_is("later", "").await;
+    server.shutdown().await;
+    assert_eq!(handler.runs_of("later"), 1);
     assert_eq!(world.counter("failed").await, 0);
 }

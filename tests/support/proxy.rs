@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -35,6 +36,8 @@ struct State {
     delay_ms: AtomicU64,
     /// The next request with these bytes is held back.
     late_request: Mutex<Option<Vec<u8>>>,
+    /// All connections are closed, and new ones are closed at once.
+    refusing: watch::Sender<bool>,
     held: Mutex<Vec<HeldRequest>>,
 }
 
@@ -53,6 +56,14 @@ struct Flow {
     loses_replies: AtomicBool,
 }
 
+impl Flow {
+    /// Waits until the proxy refuses connections.
+    async fn is_refused(&self) {
+        let mut refusing = self.state.refusing.subscribe();
+        let _ = refusing.wait_for(|refuses| *refuses).await;
+    }
+}
+
 /// How long a connection stays open after its marked request, so that the server can run the request.
 const TIME_TO_RUN: Duration = Duration::from_millis(100);
 
@@ -67,6 +78,9 @@ impl Proxy {
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
+                if *shared.refusing.borrow() {
+                    continue;
+                }
                 let target = shared.target.load(Ordering::SeqCst);
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else {
                     continue;
@@ -83,6 +97,7 @@ impl Proxy {
                     let held = tokio::select! {
                         held = forward(&mut client_in, &mut server_out, &flow, false) => held,
                         _ = forward(&mut server_in, &mut client_out, &flow, true) => None,
+                        () = flow.is_refused() => None,
                     };
                     if let Some(request) = held {
                         flow.state.held.lock().unwrap().push(HeldRequest {
@@ -141,6 +156,11 @@ impl Proxy {
     /// must be small enough for one read.
     pub fn hold_request(&self, mark: &str) {
         *self.state.late_request.lock().unwrap() = Some(mark.into());
+    }
+
+    /// Closes all connections, and new ones at once, until it is called with `false`.
+    pub fn refuse(&self, refuses: bool) {
+        self.state.refusing.send_replace(refuses);
     }
 
     /// How many requests are held back.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rasynq::{RetryDelay, Server};
+use rasynq::{LostLease, RetryDelay, Server};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,6 +33,17 @@ pub(crate) struct ConfigForm {
     aggregate: Option<Value>,
     retry_delay: Option<GoDuration>,
     not_failure: Option<String>,
+    /// Settings that asynq does not have.
+    lost_lease: Option<LostLeaseForm>,
+    max_lost_runs: Option<u32>,
+}
+
+/// What happens to a task whose server has disappeared.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LostLeaseForm {
+    Fail,
+    Defer,
 }
 
 impl ConfigForm {
@@ -70,6 +81,15 @@ impl ConfigForm {
         }
         if let Some(interval) = self.janitor_interval {
             server = server.janitor_interval(interval.or_shortest());
+        }
+        if let Some(policy) = self.lost_lease {
+            server = server.lost_lease(match policy {
+                LostLeaseForm::Fail => LostLease::Fail,
+                LostLeaseForm::Defer => LostLease::Defer,
+            });
+        }
+        if let Some(runs) = self.max_lost_runs {
+            server = server.max_lost_runs(runs);
         }
         if let Some(tasks) = self.prefetch {
             server = server.prefetch(tasks);

@@ -116,12 +116,11 @@ impl Broker {
 
     /// Removes a server's entry.
     pub(crate) async fn clear_server_state(&self, entry: &EntryKeys) -> Result<()> {
-        let [server, workers, spare] =
-            [&entry.server, &entry.workers, &entry.spare_workers].map(|key| text(key));
+        let (server, workers) = (text(&entry.server), text(&entry.workers));
         let removals = vec![
             Command::on_key("ZREM", [word(keys::SERVERS), server.clone()]),
             Command::on_key("ZREM", [word(keys::WORKERS), workers.clone()]),
-            Command::on_key("UNLINK", [server, workers, spare]),
+            Command::on_key("UNLINK", [server, workers]),
         ];
         let replies = self.send_all::<i64>(removals, "remove the server's entry");
         replies.await.map(drop)

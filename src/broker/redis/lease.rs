@@ -1,10 +1,10 @@
-//! Leases: renewing the leases of this server, listing expired leases.
+//! Leases: renewing the leases of this server, listing expired leases, repairing missing ones.
 
 use fred::types::{Key, Value};
 
-use super::script::{EXPIRED_LEASES, EXTEND, number, word};
+use super::script::{CHECK_LEASES, EXPIRED_LEASES, EXTEND, LEASE_UNLEASED, UNLEASED, number};
 use super::{Broker, reply};
-use crate::broker::{ExpiredLeases, ExpiredTask, LEASE, RawTask, Str};
+use crate::broker::{ExpiredLeases, LEASE, LeaseCheck, Str, Unleased};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::QueueKeys;
@@ -40,30 +40,12 @@ impl Broker {
         Ok(secs)
     }
 
-    /// The time at which the first lease of a queue expires (unix s). This is one cheap command. While no
-    /// lease has expired, it saves listing them.
-    pub(crate) async fn first_lease_expiry_unix_secs(
-        &self,
-        queue: &QueueKeys,
-    ) -> Result<Option<i64>> {
-        let args = [
-            queue.lease().into(),
-            word("0"),
-            word("0"),
-            word("WITHSCORES"),
-        ];
-        let first: Vec<Value> = self
-            .send(Command::on_key("ZRANGE", args), "look for the oldest lease")
-            .await?;
-        Ok(reply::score(first))
-    }
-
     /// Up to `limit` tasks whose lease expired at least `expired_secs` ago by Redis' clock, the oldest
     /// lease first.
     pub(crate) async fn expired_leases(
         &self,
         queue: &QueueKeys,
-        expired_secs: u64,
+        expired_secs: i64,
         limit: usize,
     ) -> Result<ExpiredLeases> {
         let build = || {
@@ -77,24 +59,69 @@ impl Broker {
         };
         let reply = EXPIRED_LEASES.call(self, build).await?;
         let mut values = reply::array(reply, EXPIRED_LEASES.name)?.into_iter();
-        let dropped = values
-            .next()
-            .map_or(Ok(0), |n| reply::integer(&n, EXPIRED_LEASES.name))?;
-        let mut tasks = Vec::with_capacity(values.len() / 3);
-        while let (Some(id), Some(lease), Some(message)) =
-            (values.next(), values.next(), values.next())
-        {
-            tasks.push(ExpiredTask {
-                task: RawTask {
-                    id: reply::text(id, EXPIRED_LEASES.name)?,
-                    message: reply::bytes(message, EXPIRED_LEASES.name)?,
-                },
-                lease: reply::text(lease, EXPIRED_LEASES.name)?,
-            });
-        }
+        let mut count = || {
+            let n = values.next().unwrap_or(Value::Null);
+            reply::integer(&n, EXPIRED_LEASES.name).map(i64::unsigned_abs)
+        };
+        let (dropped, inactive) = (count()?, count()?);
         Ok(ExpiredLeases {
-            tasks,
-            dropped: dropped.unsigned_abs(),
+            tasks: reply::leased_tasks(values, EXPIRED_LEASES.name)?,
+            dropped,
+            inactive,
         })
+    }
+
+    /// Counts the active tasks of a queue and their leases. This is cheap. While no lease has expired and no task
+    /// lacks one, it saves listing them.
+    pub(crate) async fn check_leases(&self, queue: &QueueKeys) -> Result<LeaseCheck> {
+        let build = || {
+            let keys = vec![Key::from(queue.active()), Key::from(queue.lease())];
+            (keys, Vec::new())
+        };
+        let reply = CHECK_LEASES.call(self, build).await?;
+        let mut values = reply::array(reply, CHECK_LEASES.name)?.into_iter();
+        let mut next = || values.next().unwrap_or(Value::Null);
+        let (active, leases, expiry) = (next(), next(), next());
+        // asynq's scores are whole.
+        let expiry = reply::text(expiry, CHECK_LEASES.name)?.parse::<f64>();
+        Ok(LeaseCheck {
+            active: reply::integer(&active, CHECK_LEASES.name)?,
+            leases: reply::integer(&leases, CHECK_LEASES.name)?,
+            first_expiry: expiry.ok().map(|at| at as i64),
+        })
+    }
+
+    /// Looks for active tasks without a lease among up to `limit` active tasks after the first `skipped`, the
+    /// oldest first.
+    pub(crate) async fn active_without_lease(
+        &self,
+        queue: &QueueKeys,
+        skipped: usize,
+        limit: usize,
+    ) -> Result<Unleased> {
+        let build = || {
+            let keys = [queue.active(), queue.lease(), queue.deadlines()].map(Key::from);
+            let args = vec![number(skipped as u64), number(limit as u64)];
+            (keys.into(), args)
+        };
+        let reply = UNLEASED.call(self, build).await?;
+        let mut values = reply::array(reply, UNLEASED.name)?.into_iter();
+        let read = reply::integer(&values.next().unwrap_or(Value::Null), UNLEASED.name)?;
+        let ids = values.map(|id| reply::text(id, UNLEASED.name));
+        Ok(Unleased {
+            read: usize::try_from(read).unwrap_or_default(),
+            ids: ids.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Gives those of these tasks that are active without a lease a lease that has just expired. Returns how many
+    /// these are.
+    pub(crate) async fn lease_unleased(&self, queue: &QueueKeys, ids: &[Str]) -> Result<u64> {
+        let build = || {
+            let keys = vec![Key::from(queue.active()), Key::from(queue.lease())];
+            (keys, ids.iter().cloned().map(Value::from).collect())
+        };
+        let reply = LEASE_UNLEASED.call(self, build).await?;
+        reply::integer(&reply, LEASE_UNLEASED.name).map(i64::unsigned_abs)
     }
 }

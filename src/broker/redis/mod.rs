@@ -12,6 +12,7 @@ mod inspect;
 mod known_queues;
 mod lease;
 mod limit;
+mod owners;
 mod queue_watch;
 mod register;
 mod reply;
@@ -30,6 +31,7 @@ use fred::error::Error as FredError;
 use fred::types::{FromValue, Value};
 use futures_util::future::join;
 use known_queues::KnownQueues;
+pub(crate) use owners::RedisProcess;
 pub(crate) use subscribe::Subscription;
 
 use crate::broker::RedisClock;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use fred::types::Value;
 
-use crate::broker::{RawTask, Str};
+use crate::broker::{LostTask, RawTask, Str};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The elements of an array reply.
@@ -68,6 +68,27 @@ pub(super) fn tasks(
         tasks.push(RawTask {
             id: text(id, script)?,
             message: bytes(message, script)?,
+        });
+    }
+    Ok(tasks)
+}
+
+/// Tasks with their leases, 4 values for each: id, score of the lease, losses, message.
+pub(super) fn leased_tasks(
+    mut values: impl ExactSizeIterator<Item = Value>,
+    script: &str,
+) -> Result<Vec<LostTask>> {
+    let mut tasks = Vec::with_capacity(values.len() / 4);
+    while let (Some(id), Some(lease), Some(losses), Some(message)) =
+        (values.next(), values.next(), values.next(), values.next())
+    {
+        tasks.push(LostTask {
+            task: RawTask {
+                id: text(id, script)?,
+                message: bytes(message, script)?,
+            },
+            lease: text(lease, script)?,
+            losses: text(losses, script)?.parse().unwrap_or_default(),
         });
     }
     Ok(tasks)

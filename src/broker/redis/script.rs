@@ -117,6 +117,7 @@ macro_rules! scripts {
 
 scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
+    CHECK_LEASES = "check_leases" (2 keys) uses [];
     COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
     DONE = "done" (4 keys) uses ["field", "owned", "remove_active", "count", "done"];
@@ -128,10 +129,13 @@ scripts! {
     EXTEND = "extend" (1 keys) uses ["now", "field", "owned", "for_each_task"];
     FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
     HEARTBEAT = "heartbeat" (2 keys) uses [];
+    LEASE_UNLEASED = "lease_unleased" (2 keys) uses ["now"];
+    LEASES_OF = "leases_of" (1 keys) uses ["field"];
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
+    UNLEASED = "unleased" (3 keys) uses [];
     WRITE_RESULT = "write_result" (2 keys) uses ["field", "owned"];
 }
 

@@ -20,20 +20,31 @@ pub(crate) struct Subscription {
     /// The connection leads to one node of a cluster. Other nodes would do as well.
     is_cluster: bool,
     messages: Receiver<Message>,
+    /// Whether the connection also listens on the channel of this owner.
+    pub(crate) listens: bool,
 }
 
 impl Broker {
-    /// Subscribes to cancellations.
-    pub(crate) async fn subscribe_cancellations(&self) -> Result<Subscription> {
+    /// Subscribes to cancellations. The connection also listens on the channel of this owner, if Redis allows it. On
+    /// a cluster it does not: the channel would be known to one node only.
+    pub(crate) async fn subscribe_cancellations(&self, owner: &str) -> Result<Subscription> {
         let client = self.link().subscriber().await?;
         let messages = client.message_rx();
         client
             .subscribe(keys::CANCEL_CHANNEL)
             .await
             .map_err(|error| map_redis_error(error, "subscribe to cancellations"))?;
+        let listens = !self.is_cluster() && {
+            let subscribed = client.subscribe(keys::alive_channel(owner)).await;
+            if let Err(error) = &subscribed {
+                tracing::debug!(%error, "cannot listen on the channel of this server");
+            }
+            subscribed.is_ok()
+        };
         Ok(Subscription {
             client,
             is_cluster: self.link().is_cluster(),
+            listens,
             messages,
         })
     }
@@ -56,6 +67,7 @@ impl Subscription {
                 }
             };
             match message {
+                Ok(message) if message.channel != keys::CANCEL_CHANNEL => {}
                 Ok(message) => match message.value.into_string() {
                     Some(id) => return Ok(id),
                     None => tracing::warn!("ignored a cancellation that is not text"),

@@ -1,10 +1,11 @@
 //! One sweep: fetches from the open queues. The runs of a fetch start as soon as its reply is here.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::future::FutureExt;
+use futures_util::future::{Either, FutureExt, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -17,6 +18,7 @@ use crate::broker::{Broker, Fetched, LEASE, RawTask, Str};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 use crate::server::ack::{Acknowledgements, Batch, ExpectedSweep};
+use crate::server::owner::Listing;
 use crate::server::queues::{Queues, ServedQueue};
 use crate::server::run::{Executor, FetchedTask, HeldRuns};
 use crate::server::wake::Wakeups;
@@ -58,6 +60,7 @@ pub(in crate::server) struct Sweeper {
     pub(in crate::server) executor: Arc<Executor>,
     pub(in crate::server) acknowledgements: Arc<Acknowledgements>,
     pub(in crate::server) owners: OwnerTokens,
+    pub(in crate::server) listing: Arc<Listing>,
     /// To the [`Restorer`](super::Restorer): fetches whose reply was lost, or arrived too late.
     pub(in crate::server) lost: mpsc::UnboundedSender<LostFetch>,
 }
@@ -262,16 +265,38 @@ impl Sweeper {
         let carried = self.acknowledgements.take_for_fetch(queue);
         drop(expected);
         let fetch = Fetch::new(self, queue);
-        let fetched = match carried {
-            None => {
-                let keys = &fetch.queue.keys;
-                self.broker.dequeue(keys, want, &fetch.owner).await
+        let fetched = async {
+            match carried {
+                None => {
+                    let keys = &fetch.queue.keys;
+                    self.broker.dequeue(keys, want, &fetch.owner).await
+                }
+                Some(batch) => fetch.exchange(batch, want).await,
             }
-            Some(batch) => fetch.exchange(batch, want).await,
+        };
+        let fetched = match self.listing.take_due(queue, fetch.sent_at) {
+            None => fetched.await,
+            // Redis lists this server before it gives it tasks. Otherwise a task that ends this process at once
+            // would not be recovered soon.
+            Some(owner) => {
+                let listed = pin!(self.list(fetch.queue, &owner));
+                match select(listed, pin!(fetched)).await {
+                    Either::Left(((), fetched)) => fetched.await,
+                    Either::Right((fetched, _)) => fetched,
+                }
+            }
         };
         match fetched {
             Ok(fetched) => fetch.succeeded(fetched, slots),
             Err(error) => fetch.failed(&error, slots),
+        }
+    }
+
+    /// Lists this server as an owner in a queue.
+    async fn list(&self, queue: &ServedQueue, owner: &[String; 2]) {
+        if let Err(error) = self.broker.list_owner(&queue.keys, owner).await {
+            tracing::debug!(queue = queue.name(), %error, "could not list this server as an owner");
+            self.listing.set_missing(queue.index);
         }
     }
 
@@ -453,9 +478,10 @@ pub(in crate::server) struct OwnerTokens {
 }
 
 impl OwnerTokens {
-    pub(in crate::server) fn new() -> Self {
+    /// Tokens that begin with the name of this owner.
+    pub(in crate::server) fn new(name: &str) -> Self {
         Self {
-            prefix: clock::unique_name(),
+            prefix: name.to_owned(),
             next: AtomicU64::new(1),
         }
     }

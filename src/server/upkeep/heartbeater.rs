@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,8 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 use crate::run::RunEnded;
+use crate::server::owner::Listing;
+use crate::server::queues::Queues;
 use crate::server::run::{HeldRun, HeldRuns};
 use crate::server::wake::Wakeups;
 
@@ -38,6 +40,8 @@ pub(in crate::server) struct Heartbeater {
     pub(in crate::server) stopped: CancellationToken,
     pub(in crate::server) held: Arc<HeldRuns>,
     pub(in crate::server) wakeups: Arc<Wakeups>,
+    pub(in crate::server) queues: Queues,
+    pub(in crate::server) listing: Arc<Listing>,
     pub(in crate::server) runtime: Arc<RuntimeProbe>,
     pub(in crate::server) cancel_grace: Duration,
     /// The numbers of the held runs whose leases are renewed no more.
@@ -53,8 +57,9 @@ impl Periodic for Heartbeater {
         self.give_up_stuck(&runs);
         let stopped = self.stopped.is_cancelled();
         let write = self.entry.write(&self.broker, &runs, stopped);
-        let (renewed, written) = join(
+        let (renewed, (), written) = join3(
             renew_leases(&self.broker, &runs, &self.given_up),
+            list_as_owner(&self.broker, &runs, &self.listing),
             timeout(WRITE_TIMEOUT, self.broker.while_refreshing_clock(write)),
         )
         .await;
@@ -70,8 +75,9 @@ impl Periodic for Heartbeater {
         renewed.and(written.unwrap_or_else(|_| late()))
     }
 
-    /// Removes the server's entry.
+    /// Removes the server's entry, and the server from the owners of its queues.
     async fn finish(&mut self) {
+        unlist(&self.broker, &self.queues, &self.listing).await;
         if let Err(error) = self.entry.clear(&self.broker).await {
             warn_unless_outage!(error, %error, "could not remove the server's entry, it will expire");
         }
@@ -144,6 +150,35 @@ async fn renew_leases(
     let batches = by_queue.values().flat_map(|runs| runs.chunks(MAX_RENEWALS));
     let renewed = join_all(batches.map(|batch| renew(broker, batch))).await;
     renewed.into_iter().fold(Ok(()), Result::and)
+}
+
+/// Lists this server as an owner in the queues of its runs, where it was not listed of late.
+async fn list_as_owner(broker: &Broker, runs: &[Arc<HeldRun>], listing: &Listing) {
+    let now = clock::monotonic();
+    let lists = runs.iter().filter_map(|run| {
+        let owner = listing.take_due(run.queue.index, now)?;
+        Some(async move {
+            if let Err(error) = broker.list_owner(&run.queue.keys, &owner).await {
+                tracing::debug!(queue = run.queue.name(), %error, "could not list this server as an owner");
+                listing.set_missing(run.queue.index);
+            }
+        })
+    });
+    join_all(lists).await;
+}
+
+/// After a shutdown, nobody need look for tasks of this server.
+async fn unlist(broker: &Broker, queues: &Queues, listing: &Listing) {
+    let forms = listing.forms();
+    let removals = listing.queues().map(|queue| {
+        let queue = &queues.get(queue).keys;
+        broker.unlist_owners(queue, &forms)
+    });
+    for removed in join_all(removals).await {
+        if let Err(error) = removed {
+            tracing::debug!(%error, "could not remove this server from the owners of a queue");
+        }
+    }
 }
 
 /// Renews the leases of runs of one queue.

@@ -3,20 +3,24 @@
 
 mod block_watch;
 mod forwarder;
+mod gone_servers;
 mod health_checker;
 mod heartbeater;
 mod janitor;
 mod lease_thread;
+mod lost_runs;
 mod recoverer;
 mod server_entry;
 mod subscriber;
 
 pub(super) use block_watch::{BlockWatch, RuntimeProbe};
 pub(super) use forwarder::Forwarder;
+pub(super) use gone_servers::GoneServers;
 pub(super) use health_checker::HealthChecker;
 pub(super) use heartbeater::Heartbeater;
 pub(super) use janitor::Janitor;
 pub(super) use lease_thread::LeaseThread;
+pub(super) use lost_runs::LostRuns;
 pub(super) use recoverer::Recoverer;
 pub(super) use server_entry::ServerEntry;
 pub(super) use subscriber::Subscriber;

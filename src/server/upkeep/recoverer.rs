@@ -1,30 +1,41 @@
 //! Recovers the tasks of servers that have disappeared: retries, archives or defers tasks whose lease
-//! has expired. asynq: `recoverer`.
+//! has expired. Also repairs tasks that are active without a lease. asynq: `recoverer`.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
+
+use super::lost_runs::{LostBy, LostRuns};
 use crate::background::Periodic;
-use crate::broker::{
-    Acknowledgement, Authority, Broker, Claim, ExpiredTask, Outcome, RawTask, Str,
-};
+use crate::broker::Str;
+use crate::clock;
 use crate::error::Result;
-use crate::server::policy::Policy;
-use crate::server::queues::Queues;
-use crate::wire::{self, QueueKeys};
+use crate::server::queues::{Queues, ServedQueue};
+use crate::wire::QueueKeys;
 
 /// The grace: how long a lease must have been expired. asynq waits this long because its clocks may
 /// differ. Our servers all use Redis' clock, but a Go server may still believe in its lease.
-const GRACE_SECS: u64 = 30;
+const GRACE_SECS: i64 = 30;
 /// The most tasks that one call lists.
 const BATCH: usize = 100;
 /// A pass leaves a queue to the next pass after this many tasks that it could not recover.
 const MAX_SKIPPED: usize = 1_000;
+/// How many queues are looked at at the same time, so that a queue without an answer delays no other queue.
+const QUEUES_AT_ONCE: usize = 16;
+/// The most active tasks that one call looks at for tasks without a lease.
+const MAX_LOOKED_AT: usize = 1_000;
+/// The most tasks without a lease of one queue that are repaired at a time.
+const MAX_UNLEASED: usize = 10_000;
+/// A task must have been without a lease for this long.
+const UNLEASED_FOR: Duration = Duration::from_secs(30);
 
 pub(in crate::server) struct Recoverer {
-    pub(in crate::server) broker: Broker,
     pub(in crate::server) queues: Queues,
-    pub(in crate::server) policy: Arc<Policy>,
+    pub(in crate::server) lost: LostRuns,
+    /// By queue: the tasks that were active without a lease, and since when they were seen so.
+    pub(in crate::server) unleased: HashMap<usize, HashMap<Str, Instant>>,
 }
 
 impl Periodic for Recoverer {
@@ -33,40 +44,74 @@ impl Periodic for Recoverer {
     type Done = usize;
 
     async fn pass(&mut self) -> Result<usize> {
-        let mut recovered = 0;
-        let mut first_error = None;
-        let expired_before = self.broker.redis_time_unix_secs().await? - GRACE_SECS as i64;
-        for queue in self.queues.all() {
+        let now = self.lost.broker.clock().now().timestamp();
+        let expired_before = now - GRACE_SECS;
+        let mut unleased = std::mem::take(&mut self.unleased);
+        let passes = self.queues.all().map(|queue| {
+            let seen = unleased.remove(&queue.index).unwrap_or_default();
+            self.recover(queue, expired_before, seen)
+        });
+        let passes: Vec<_> = passes.collect();
+        let done: Vec<_> = stream::iter(passes)
+            .buffer_unordered(QUEUES_AT_ONCE)
+            .collect()
+            .await;
+        let mut result = Ok(0);
+        for (queue, recovered) in done {
             // A queue that cannot be recovered does not stop the others.
-            if let Err(error) = self
-                .recover(&queue.keys, expired_before, &mut recovered)
-                .await
-            {
-                tracing::debug!(queue = queue.name(), %error, "could not recover expired leases");
-                first_error.get_or_insert(error);
+            match recovered {
+                Ok((recovered, seen)) => {
+                    if !seen.is_empty() {
+                        self.unleased.insert(queue.index, seen);
+                    }
+                    result = result.map(|before| before + recovered);
+                }
+                Err(error) => {
+                    tracing::debug!(queue = queue.name(), %error, "could not recover expired leases");
+                    result = result.and(Err(error));
+                }
             }
         }
-        first_error.map_or(Ok(recovered), Err)
+        result
     }
 }
 
+/// How many tasks were recovered, and the tasks that are active without a lease.
+type Recovered = (usize, HashMap<Str, Instant>);
+
 impl Recoverer {
-    async fn recover(
+    async fn recover<'q>(
         &self,
-        queue: &QueueKeys,
+        queue: &'q ServedQueue,
         expired_before: i64,
-        recovered: &mut usize,
-    ) -> Result<()> {
-        let first = self.broker.first_lease_expiry_unix_secs(queue).await?;
-        if first.is_none_or(|expiry| expiry > expired_before) {
-            return Ok(());
-        }
+        seen: HashMap<Str, Instant>,
+    ) -> (&'q ServedQueue, Result<Recovered>) {
+        let recover = async {
+            let found = self.lost.broker.check_leases(&queue.keys).await?;
+            let mut recovered = 0;
+            if found.first_expiry.is_some_and(|at| at <= expired_before) {
+                recovered = self.recover_expired(&queue.keys).await?;
+            }
+            let unleased = match found.active == found.leases {
+                true => HashMap::new(),
+                false => self.repair_unleased(&queue.keys, seen).await?,
+            };
+            Ok((recovered, unleased))
+        };
+        (queue, recover.await)
+    }
+
+    async fn recover_expired(&self, queue: &QueueKeys) -> Result<usize> {
         // Tasks that could not be recovered may be listed again.
         let mut skipped: HashSet<Str> = HashSet::new();
-        let mut result = Ok(());
+        let mut recovered = 0;
         loop {
             let limit = BATCH + skipped.len();
-            let expired = self.broker.expired_leases(queue, GRACE_SECS, limit).await?;
+            let expired = self
+                .lost
+                .broker
+                .expired_leases(queue, GRACE_SECS, limit)
+                .await?;
             if expired.dropped > 0 {
                 tracing::warn!(
                     queue = queue.queue(),
@@ -74,77 +119,137 @@ impl Recoverer {
                     "dropped ids whose task is gone"
                 );
             }
-            let listed = expired.tasks.len() + expired.dropped as usize;
-            for task in expired.tasks {
-                if skipped.contains(&task.task.id) {
-                    continue;
-                }
-                let id = task.task.id.clone();
-                match self.recover_task(queue, task).await {
-                    Ok(true) => *recovered += 1,
-                    Ok(false) => drop(skipped.insert(id)),
-                    Err(error) if error.is_transient() => return Err(error),
-                    Err(error) => {
-                        tracing::warn!(task_id = &*id, queue = queue.queue(), %error, "could not recover the task");
-                        skipped.insert(id);
-                        result = Err(error);
-                    }
-                }
+            if expired.inactive > 0 {
+                tracing::warn!(
+                    queue = queue.queue(),
+                    ids = expired.inactive,
+                    "removed leases of tasks that are not active"
+                );
             }
+            let listed = expired.tasks.len() + (expired.dropped + expired.inactive) as usize;
+            let mut tasks = expired.tasks;
+            tasks.retain(|lost| !skipped.contains(&lost.task.id));
+            let lost_by = LostBy::ExpiredLease { secs: GRACE_SECS };
+            let settled = self.lost.settle(queue, tasks, lost_by).await?;
+            recovered += settled.settled;
+            skipped.extend(settled.skipped);
             if listed < limit || skipped.len() >= MAX_SKIPPED {
-                return result;
+                return Ok(recovered);
             }
         }
     }
 
-    /// Returns false if the lease of the task has changed since the task was listed.
-    async fn recover_task(&self, queue: &QueueKeys, expired: ExpiredTask) -> Result<bool> {
-        let ExpiredTask { task, lease } = expired;
-        let now = self.broker.clock().now();
-        let acknowledgement = Acknowledgement {
-            outcome: self.decide(queue, &task, now),
-            claim: Claim {
-                id: task.id,
-                proof: lease,
-                message: task.message,
-            },
-        };
-        let authority = Authority::Recoverer {
-            expired_secs: GRACE_SECS,
-        };
-        let taken = self
-            .broker
-            .acknowledge(queue, &[&acknowledgement], authority, now)
-            .await?;
-        Ok(taken == [true])
-    }
-
-    fn decide(
+    /// Gives leases that have just expired to tasks that have been active without a lease for some time. So they are
+    /// recovered as any others. Returns those that must be looked at again.
+    ///
+    /// Fetches and acknowledgements write *active* and the lease in one script, Go's too: such a task is damaged, for
+    /// example by a failover. asynq before v0.24 had no leases at all, so this looks twice.
+    async fn repair_unleased(
         &self,
         queue: &QueueKeys,
-        task: &RawTask,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Outcome {
-        match wire::decode_task(task.message.clone()) {
-            Ok(message) => {
-                tracing::warn!(
-                    task_id = &*task.id,
-                    task_type = message.r#type,
-                    queue = queue.queue(),
-                    retried = message.retried,
-                    "the task's lease has expired, its server has disappeared"
-                );
-                self.policy.decide_on_expired_lease(&message, now)
+        mut seen: HashMap<Str, Instant>,
+    ) -> Result<HashMap<Str, Instant>> {
+        let now = clock::monotonic();
+        let (mut found, mut damaged) = (HashMap::new(), Vec::new());
+        let mut looked_at = 0;
+        while found.len() < MAX_UNLEASED {
+            let part = self
+                .lost
+                .broker
+                .active_without_lease(queue, looked_at, MAX_LOOKED_AT)
+                .await?;
+            looked_at += part.read;
+            for id in part.ids {
+                let since = seen.remove(&id).unwrap_or(now);
+                if now.saturating_duration_since(since) >= UNLEASED_FOR {
+                    damaged.push(id);
+                } else {
+                    found.insert(id, since);
+                }
             }
-            Err(error) => {
-                tracing::error!(
-                    task_id = &*task.id,
-                    queue = queue.queue(),
-                    %error,
-                    "a message does not decode, archiving its task unchanged"
-                );
-                self.policy.undecodable()
+            if part.read < MAX_LOOKED_AT || damaged.len() >= MAX_UNLEASED {
+                break;
             }
         }
+        for ids in damaged.chunks(MAX_LOOKED_AT) {
+            let leased = self.lost.broker.lease_unleased(queue, ids).await?;
+            tracing::warn!(
+                queue = queue.queue(),
+                tasks = leased,
+                "found active tasks without a lease, they will be recovered"
+            );
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fred::interfaces::{HashesInterface, ListInterface, SortedSetsInterface};
+
+    use super::*;
+    use crate::broker::Broker;
+    use crate::connection::Connection;
+    use crate::server::config::Config;
+    use crate::server::policy::Policy;
+    use crate::test_support::RedisServer;
+    use crate::wire::{self, TaskMessage};
+
+    #[tokio::test]
+    async fn an_active_task_without_a_lease_gets_one_that_has_expired_and_is_recovered() {
+        let redis = RedisServer::start().await;
+        let raw = redis.client().await;
+        let connection = Connection::from_uri(&redis.uri()).expect("a URI");
+        let broker = Broker::connect(&connection).await.expect("a connection");
+        let keys = broker.keys("default");
+        for id in ["damaged", "healthy"] {
+            let message = TaskMessage {
+                id: id.to_owned(),
+                queue: "default".to_owned(),
+                retry: 3,
+                ..TaskMessage::default()
+            };
+            let message = wire::encode(&message);
+            let fields = vec![("msg", message), ("state", "active".into())];
+            let _: () = raw.hset(keys.task(id), fields).await.expect("HSET");
+            let _: () = raw.lpush(keys.active(), id).await.expect("LPUSH");
+        }
+        let now = broker.clock().now().timestamp() as f64;
+        let lease = |id: &'static str, at: f64| {
+            raw.zadd::<(), _, _>(keys.lease(), None, None, false, false, (at, id))
+        };
+        lease("healthy", now + 25.0).await.expect("ZADD");
+
+        let config = Config::default().checked().expect("valid");
+        let mut recoverer = Recoverer {
+            queues: Queues::new(&broker, &config.queues, false),
+            lost: LostRuns {
+                policy: Arc::new(Policy::new(&config)),
+                broker: broker.clone(),
+            },
+            unleased: HashMap::new(),
+        };
+        let leases = || raw.zcard::<i64, _>(keys.lease());
+        // The first look may find a task of a server that knows no leases.
+        assert_eq!(recoverer.pass().await.expect("Redis answers"), 0);
+        assert_eq!(recoverer.pass().await.expect("Redis answers"), 0);
+        assert_eq!(leases().await.expect("ZCARD"), 1);
+        let seen = recoverer.unleased.get_mut(&0).expect("it was seen");
+        for since in seen.values_mut() {
+            *since -= UNLEASED_FOR;
+        }
+        assert_eq!(recoverer.pass().await.expect("Redis answers"), 0);
+        assert_eq!(leases().await.expect("ZCARD"), 2);
+        assert_eq!(recoverer.unleased.len(), 0);
+        // As if the grace were over.
+        lease("damaged", now - 31.0).await.expect("ZADD");
+        assert_eq!(recoverer.pass().await.expect("Redis answers"), 1);
+        let state: String = raw.hget(keys.task("damaged"), "state").await.expect("HGET");
+        assert_eq!(state, "retry");
+        let state: String = raw.hget(keys.task("healthy"), "state").await.expect("HGET");
+        assert_eq!(state, "active");
+        broker.close().await;
     }
 }

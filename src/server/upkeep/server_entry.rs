@@ -14,7 +14,7 @@ use crate::server::run::HeldRun;
 use crate::wire::{self, ServerInfo, WorkerInfo};
 
 /// How long a server counts as alive after its last heartbeat.
-const TTL_SECS: i64 = 10;
+pub(super) const TTL_SECS: i64 = 10;
 /// How long the spare hash is kept for the next large change.
 const SPARE_TTL_SECS: i64 = 30;
 /// The most tasks that one call changes.
@@ -168,7 +168,11 @@ impl ServerEntry {
 
     /// Removes the entry.
     pub(super) async fn clear(&self, broker: &Broker) -> Result<()> {
-        broker.clear_server_state(&self.identity.entry).await
+        let keys = &self.identity.entry;
+        if self.spare != Some(WorkersHash::default()) {
+            broker.drop_spare_workers(keys).await?;
+        }
+        broker.clear_server_state(keys).await
     }
 }
 

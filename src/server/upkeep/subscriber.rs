@@ -10,11 +10,13 @@ use crate::broker::{Broker, Subscription};
 use crate::clock;
 use crate::error::{Error, warn_unless_outage};
 use crate::run::RunEnded;
+use crate::server::owner::Listing;
 use crate::server::run::HeldRuns;
 
 pub(in crate::server) struct Subscriber {
     pub(in crate::server) broker: Broker,
     pub(in crate::server) held: Arc<HeldRuns>,
+    pub(in crate::server) listing: Arc<Listing>,
 }
 
 impl Service for Subscriber {
@@ -29,14 +31,17 @@ impl Subscriber {
     async fn subscribe_forever(&self) {
         let mut backoff = Backoff::new();
         loop {
-            let (error, worked_for) = match self.broker.subscribe_cancellations().await {
+            let subscribed = self.broker.subscribe_cancellations(self.listing.name());
+            let (error, worked_for) = match subscribed.await {
                 Ok(mut subscription) => {
+                    self.listing.set_listens(subscription.listens);
                     let began = clock::monotonic();
                     let error = self.cancel_until_an_error(&mut subscription).await;
                     (error, clock::monotonic() - began)
                 }
                 Err(error) => (error, Duration::ZERO),
             };
+            self.listing.set_listens(false);
             warn_unless_outage!(error, %error, "not subscribed to cancellations, will subscribe again");
             tokio::time::sleep(backoff.pause_after(worked_for)).await;
         }

@@ -1,0 +1,196 @@
+//! Decides on tasks whose runs were lost with their server, and writes the outcomes.
+
+use std::mem::discriminant;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::broker::{Acknowledgement, Authority, Broker, Claim, LEASE, LostTask, RawTask, Str};
+use crate::error::Result;
+use crate::server::policy::Policy;
+use crate::wire::{self, QueueKeys, TaskMessage};
+
+/// The most tasks that one call settles.
+const MAX_TASKS: usize = 100;
+
+/// How it is known that a run is lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum LostBy {
+    /// Its lease expired at least this many seconds ago.
+    ExpiredLease { secs: i64 },
+    /// The process of its server has ended. The lease need not have expired.
+    EndedProcess,
+}
+
+/// Settles the tasks of lost runs.
+#[derive(Clone)]
+pub(in crate::server) struct LostRuns {
+    pub(in crate::server) broker: Broker,
+    pub(in crate::server) policy: Arc<Policy>,
+}
+
+/// What became of listed tasks.
+#[derive(Default)]
+pub(super) struct SettledRuns {
+    /// How many were settled.
+    pub(super) settled: usize,
+    /// The others: their leases have changed since they were listed, or Redis refuses to settle them.
+    pub(super) skipped: Vec<Str>,
+}
+
+impl LostRuns {
+    /// Settles tasks of one queue, as far as their leases are still those that were listed.
+    ///
+    /// # Errors
+    /// If Redis does not answer.
+    pub(super) async fn settle(
+        &self,
+        queue: &QueueKeys,
+        tasks: Vec<LostTask>,
+        lost_by: LostBy,
+    ) -> Result<SettledRuns> {
+        let now = self.broker.clock().now();
+        let mut calls: Vec<Vec<DecidedRun>> = Vec::new();
+        for lost in tasks {
+            let decided = self.decide(queue, lost, lost_by, now);
+            let kind = |run: &DecidedRun| discriminant(&run.acknowledgement.outcome);
+            let same = |call: &&mut Vec<DecidedRun>| {
+                call.len() < MAX_TASKS && kind(&call[0]) == kind(&decided)
+            };
+            match calls.iter_mut().find(same) {
+                Some(call) => call.push(decided),
+                None => calls.push(vec![decided]),
+            }
+        }
+        let mut settled = SettledRuns::default();
+        while let Some(call) = calls.pop() {
+            let acknowledgements: Vec<_> = call.iter().map(|run| &run.acknowledgement).collect();
+            let written = self
+                .broker
+                .acknowledge(queue, &acknowledgements, lost_by.authority(), now)
+                .await;
+            match written {
+                Ok(taken) => {
+                    for (run, taken) in call.into_iter().zip(taken) {
+                        if taken {
+                            settled.settled += 1;
+                            self.announce(queue, &run, lost_by);
+                        } else {
+                            settled.skipped.push(run.acknowledgement.claim.id);
+                        }
+                    }
+                }
+                Err(error) if error.is_transient() => return Err(error),
+                // Each task is tried alone.
+                Err(_) if call.len() > 1 => calls.extend(call.into_iter().map(|run| vec![run])),
+                Err(error) => {
+                    for id in call.into_iter().map(|run| run.acknowledgement.claim.id) {
+                        tracing::warn!(task_id = &*id, queue = queue.queue(), %error, "could not recover the task");
+                        settled.skipped.push(id);
+                    }
+                }
+            }
+        }
+        Ok(settled)
+    }
+
+    fn decide(
+        &self,
+        queue: &QueueKeys,
+        lost: LostTask,
+        lost_by: LostBy,
+        now: DateTime<Utc>,
+    ) -> DecidedRun {
+        let LostTask {
+            task: RawTask { id, message: raw },
+            lease,
+            losses,
+        } = lost;
+        let losses = losses.saturating_add(1);
+        // Users wait for seconds, not for a retry delay: the task itself has not failed.
+        let at_once = lost_by == LostBy::EndedProcess;
+        let (outcome, message) = match wire::decode_task(raw.clone()) {
+            Ok(message) => (
+                self.policy
+                    .decide_on_lost_run(&message, losses, at_once, now),
+                Some(message),
+            ),
+            Err(error) => {
+                tracing::error!(
+                    task_id = &*id,
+                    queue = queue.queue(),
+                    %error,
+                    "a message does not decode, archiving its task unchanged"
+                );
+                (self.policy.undecodable(), None)
+            }
+        };
+        DecidedRun {
+            acknowledgement: Acknowledgement {
+                claim: Claim {
+                    id,
+                    proof: lease,
+                    message: raw,
+                },
+                outcome,
+            },
+            message,
+            losses,
+        }
+    }
+
+    fn announce(&self, queue: &QueueKeys, run: &DecidedRun, lost_by: LostBy) {
+        let Some(message) = &run.message else {
+            return;
+        };
+        let (task_type, retried, losses) = (&message.r#type, message.retried, run.losses);
+        let (task_id, queue) = (&*run.acknowledgement.claim.id, queue.queue());
+        match lost_by {
+            LostBy::ExpiredLease { .. } => tracing::warn!(
+                task_id,
+                task_type,
+                queue,
+                retried,
+                losses,
+                "the task's lease has expired, its server has disappeared"
+            ),
+            LostBy::EndedProcess => tracing::warn!(
+                task_id,
+                task_type,
+                queue,
+                retried,
+                losses,
+                "the process of the task's server has ended, the task is recovered"
+            ),
+        }
+        if self.policy.is_lost_too_often(losses) {
+            tracing::error!(
+                task_id,
+                task_type,
+                queue,
+                losses,
+                "archived: too many runs in a row were lost with their servers"
+            );
+        }
+    }
+}
+
+/// A lost run whose outcome is decided and not written yet.
+struct DecidedRun {
+    acknowledgement: Acknowledgement,
+    /// `None`: it does not decode.
+    message: Option<TaskMessage>,
+    losses: u32,
+}
+
+impl LostBy {
+    fn authority(self) -> Authority {
+        Authority::Recoverer {
+            expired_secs: match self {
+                Self::ExpiredLease { secs } => secs,
+                // Any lease may be taken.
+                Self::EndedProcess => -(LEASE.as_secs() as i64),
+            },
+        }
+    }
+}
