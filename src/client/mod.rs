@@ -1,6 +1,7 @@
 //! Enqueueing: one task, or many in one round trip.
 
 mod call_lines;
+mod fast_reply;
 mod shared_calls;
 
 use std::future::{Future, IntoFuture};

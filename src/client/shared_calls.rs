@@ -12,6 +12,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::fast_reply::FastReplies;
 use crate::broker::{Broker, NewTask};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -27,6 +28,7 @@ pub(super) struct SharedCalls {
     runtime: Handle,
     /// Whether the client's runtime has several threads. Then it runs even if nobody polls it.
     is_multi_thread: bool,
+    fast_replies: FastReplies,
     state: Mutex<CallState>,
 }
 
@@ -58,6 +60,7 @@ impl SharedCalls {
             broker,
             is_multi_thread: runtime.runtime_flavor() == RuntimeFlavor::MultiThread,
             runtime,
+            fast_replies: FastReplies::default(),
             state: Mutex::default(),
         })
     }
@@ -68,6 +71,7 @@ impl SharedCalls {
             broker: self.broker.clone(),
             runtime: self.runtime.clone(),
             is_multi_thread: self.is_multi_thread,
+            fast_replies: FastReplies::default(),
             state: Mutex::default(),
         })
     }
@@ -83,7 +87,8 @@ impl SharedCalls {
             CallKind::OwnCall(task) => {
                 let _token = OwnCallToken(self);
                 let call = pin!(self.broker.enqueue_one(task));
-                self.bounded(call).await
+                let reply = pin!(self.fast_replies.wait(call));
+                self.bounded(reply).await
             }
             CallKind::SharedCall(result) => {
                 self.bounded(result).await.and_then(|result| result.ok())
