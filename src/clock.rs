@@ -27,10 +27,15 @@ pub(crate) fn monotonic() -> Instant {
 
 /// The time of both clocks.
 pub(crate) fn both() -> BothClocks {
+    both_at(now())
+}
+
+/// The time of both clocks, where the wall clock has just been read.
+pub(crate) fn both_at(wall: DateTime<Utc>) -> BothClocks {
     static ORIGIN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
     BothClocks {
         monotonic_ms: ORIGIN.elapsed().as_millis() as i64,
-        wall_unix_ms: now().timestamp_millis(),
+        wall_unix_ms: wall.timestamp_millis(),
     }
 }
 

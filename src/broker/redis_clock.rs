@@ -55,7 +55,10 @@ impl RedisClock {
     /// that a program finds the times that it has read itself.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let wall = clock::now();
-        let ahead_ms = self.ahead_of_wall_ms(clock::both());
+        let ahead_ms = self.ahead_of_wall_ms(clock::both_at(wall));
+        if ahead_ms == 0 {
+            return wall;
+        }
         wall.checked_add_signed(TimeDelta::milliseconds(ahead_ms))
             .unwrap_or(wall)
     }

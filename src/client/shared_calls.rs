@@ -86,8 +86,9 @@ impl SharedCalls {
         let stored = match self.choose_call(task) {
             CallKind::OwnCall(task) => {
                 let _token = OwnCallToken(self);
-                let call = pin!(self.broker.enqueue_one(task));
-                let reply = pin!(self.fast_replies.wait(call));
+                // In a box, for the callers that share a call: their futures would have room for it.
+                let mut call = Box::pin(self.broker.enqueue_one(task));
+                let reply = pin!(self.fast_replies.wait(call.as_mut()));
                 self.bounded(reply).await
             }
             CallKind::SharedCall(result) => {
