@@ -152,7 +152,10 @@ impl Connection {
         })
     }
 
-    /// A cluster. The first of these nodes that answers is asked for the others.
+    /// A cluster. These nodes are asked which masters there are and which hash slots they serve; the first answer
+    /// counts. Each master has connections of its own, and commands wait only for the node that serves their
+    /// queue: while it does not answer, they fail with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), and
+    /// other queues do not notice.
     pub fn cluster<H: Into<String>>(nodes: impl IntoIterator<Item = (H, u16)>) -> Self {
         Self::to(Target::Cluster(Host::list(nodes)))
     }
@@ -160,6 +163,9 @@ impl Connection {
     /// Your own fred client, already connected. It carries all commands, and rasynq never closes it.
     /// Client tracking, cancellations and leases need separate connections: rasynq opens them with the
     /// settings of your fred client, and closes them.
+    ///
+    /// If it is a client of a cluster, fred chooses the nodes: there, one dead node delays the commands of all
+    /// queues, unlike with [`cluster`](Self::cluster).
     ///
     /// Your fred client must have `ConnectionConfig::max_command_attempts` = 1. With more attempts,
     /// fred sends a script again after a lost reply, and the script runs twice. Connecting with
@@ -234,8 +240,8 @@ impl Connection {
         self
     }
 
-    /// How long connecting may take in all, with name lookup, TLS and login. Several sentinels or
-    /// cluster nodes share this time. At least 1 ms. Default: [`DEFAULT_CONNECT_TIMEOUT`], 5 s.
+    /// How long connecting may take in all, with name lookup, TLS and login. Several sentinels share this
+    /// time; the nodes of a cluster are asked at once. At least 1 ms. Default: [`DEFAULT_CONNECT_TIMEOUT`], 5 s.
     ///
     /// asynq: `DialTimeout`.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
