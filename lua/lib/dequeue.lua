@@ -1,7 +1,8 @@
--- dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner): moves up to `want` of the oldest
--- pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Drops an id from pending if
--- its message is gone or if it is already active. Returns the reply of dequeue.lua, or the error if Redis
--- refuses the push to active.
+-- dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner, budget): moves up to `want` of the
+-- oldest pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Their messages have at
+-- most `budget` bytes together. A larger message is alone in its fetch, and the reply has its length instead. Drops
+-- an id from pending if its message is gone or if it is already active. Returns the reply of dequeue.lua, or the
+-- error if Redis refuses the push to active.
 
 -- A member that turns the set of leases into a tree for the next `n` leases; nil if none is needed.
 --
@@ -45,34 +46,47 @@ local function drop_active(active, ids, keys, msgs)
   return kept
 end
 
-local function dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner)
+local function dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner, budget)
   local call, try = redis.call, redis.pcall
   if call('EXISTS', paused) == 1 then return { 'paused' } end
 
-  want = tonumber(want)
+  want, budget = tonumber(want), tonumber(budget)
   local dropped, reply, n = 0, { 'ok', 0 }, 2
   -- Integers are passed as text. Redis would print a number as a float, which costs as much as a small
   -- command.
   local format = string.format
   local expires_at, claim
-  while want > 0 do
+  while want > 0 and reply[1] == 'ok' do
     local pending_ids = call('LRANGE', pending, format('%d', -want), '-1')
     if #pending_ids == 0 then break end
     -- Read the time only if there is something to lease.
     expires_at = expires_at or format('%d', call('TIME')[1] + lease_secs)
     claim = owner .. '@' .. expires_at
     local ids, keys, msgs, leases, taken = {}, {}, {}, {}, 0
+    -- How many of the ids this round takes or drops.
+    local read = 0
     for i = #pending_ids, 1, -1 do
       local id, key = pending_ids[i], prefix .. pending_ids[i]
       -- field() is inlined for the case without an error, to save a function call per task.
       local msg = try('HGET', key, 'msg')
       if msg and msg.err then msg = field(key, 'msg') end
       if msg then
+        local size = #msg
+        if size > budget then
+          -- There may be more than the budget allows.
+          reply[1] = 'more'
+          if taken > 0 or n > 2 then break end
+          msg = size
+        end
+        budget = budget - size
         taken = taken + 1
         ids[taken], keys[taken], msgs[taken] = id, key, msg
         leases[2 * taken - 1], leases[2 * taken] = expires_at, id
       end
+      read = read + 1
+      if budget < 0 then break end
     end
+    if read == 0 then break end
     -- If an id had a lease before, its task is active, or pending has the id twice, or the lease was left behind. A
     -- task must run only once.
     if taken > 0 and add_leases(lease, expires_at, leases, taken) < taken then
@@ -86,14 +100,14 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
         return pushed
       end
     end
-    call('LTRIM', pending, '0', format('%d', -#pending_ids - 1))
+    call('LTRIM', pending, '0', format('%d', -read - 1))
     for i = 1, taken do
       call('HSET', keys[i], 'state', 'active', 'rasynq_owner', claim)
       call('HDEL', keys[i], 'pending_since')
       reply[n + 1], reply[n + 2] = ids[i], msgs[i]
       n = n + 2
     end
-    dropped = dropped + #pending_ids - taken
+    dropped = dropped + read - taken
     want = want - taken
   end
   reply[2] = dropped

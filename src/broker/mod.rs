@@ -16,7 +16,7 @@ mod stored;
 
 pub(crate) use enqueue::NewTask;
 pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
-pub(crate) use fetch::{Fetched, RawTask};
+pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, RawTask};
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};

@@ -4,8 +4,7 @@
 //! started. Beside two, tasks accumulate for the next.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -29,6 +28,8 @@ pub(super) struct SharedCalls {
     /// Whether the client's runtime has several threads. Then it runs even if nobody polls it.
     is_multi_thread: bool,
     fast_replies: FastReplies,
+    /// How many calls have ended.
+    ended: AtomicU64,
     state: Mutex<CallState>,
 }
 
@@ -61,6 +62,7 @@ impl SharedCalls {
             is_multi_thread: runtime.runtime_flavor() == RuntimeFlavor::MultiThread,
             runtime,
             fast_replies: FastReplies::default(),
+            ended: AtomicU64::new(0),
             state: Mutex::default(),
         })
     }
@@ -72,6 +74,7 @@ impl SharedCalls {
             runtime: self.runtime.clone(),
             is_multi_thread: self.is_multi_thread,
             fast_replies: FastReplies::default(),
+            ended: AtomicU64::new(0),
             state: Mutex::default(),
         })
     }
@@ -88,32 +91,37 @@ impl SharedCalls {
                 let _token = OwnCallToken(self);
                 // In a box, for the callers that share a call: their futures would have room for it.
                 let mut call = Box::pin(self.broker.enqueue_one(task));
-                let reply = pin!(self.fast_replies.wait(call.as_mut()));
-                self.bounded(reply).await
+                Some(self.fast_replies.wait(call.as_mut()).await)
             }
-            CallKind::SharedCall(result) => {
-                self.bounded(result).await.and_then(|result| result.ok())
-            }
+            CallKind::SharedCall(result) => self.bounded(result).await,
         };
         stored.unwrap_or_else(|| {
-            let queue = keys.queue();
-            Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("enqueue task {id:?} to queue {queue:?}: no answer from Redis"),
-            ))
+            let what = format!("enqueue task {id:?} to queue {:?}", keys.queue());
+            // The runtime of the client may have ended.
+            self.broker.check_open(&what)?;
+            let text = format!("{what}: no answer from Redis");
+            Err(Error::new(ErrorKind::Unavailable, text))
         })
     }
 
-    /// Bounds the time that a caller waits.
+    /// Waits for the result of a shared call.
     ///
-    /// Each call has its own timeout. A current-thread runtime that nobody polls fires it late. Only
-    /// there the caller needs a second timeout: on other runtimes a timer for each caller would cost
-    /// too much.
-    async fn bounded<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+    /// Each call has its own timeout, and waiting in line for it takes as long as it takes. But a
+    /// current-thread runtime may be one that nobody polls. Only there the caller gives up, if no call at all
+    /// has ended within the longest time of one: on other runtimes a timer for each caller would cost too
+    /// much.
+    async fn bounded(&self, mut result: oneshot::Receiver<Result<()>>) -> Option<Result<()>> {
         if self.is_multi_thread {
-            return Some(answer.await);
+            return result.await.ok();
         }
-        timeout(self.broker.max_enqueue_time(), answer).await.ok()
+        loop {
+            let ended = self.ended.load(Ordering::Relaxed);
+            match timeout(self.broker.max_enqueue_time(), &mut result).await {
+                Ok(result) => return result.ok(),
+                Err(_) if self.ended.load(Ordering::Relaxed) == ended => return None,
+                Err(_) => {}
+            }
+        }
     }
 
     fn choose_call(self: &Arc<Self>, task: NewTask) -> CallKind {
@@ -191,6 +199,7 @@ impl SharedCallsToken {
                 .map(|waiting| (waiting.task, waiting.result))
                 .unzip();
             let results = self.calls.broker.enqueue(tasks).await;
+            self.calls.ended.fetch_add(1, Ordering::Relaxed);
             for (result, caller) in results.into_iter().zip(callers) {
                 // The caller may have given up in the meantime.
                 let _ = caller.send(result);

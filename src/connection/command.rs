@@ -24,9 +24,10 @@ pub(crate) struct Command {
 /// What is known of the bytes of a command beside its arguments.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Traffic {
-    /// How many bytes the reply may have, if that is much. Then the reply may take longer, and less else is
-    /// in flight meanwhile.
+    /// How many bytes the reply is expected to have, if that is much: less else is in flight meanwhile.
     pub(crate) reply_bytes: usize,
+    /// How many bytes the reply may have, if that is much: it may take longer.
+    pub(crate) most_reply_bytes: usize,
     /// The command goes over the connection for bulk, however small it is: with others it makes up a row,
     /// whose order counts.
     pub(crate) is_bulk: bool,
@@ -86,6 +87,16 @@ impl Command {
     /// bytes.
     pub(super) fn is_bulk(&self, small: usize) -> bool {
         self.traffic.is_bulk || self.bytes() > small
+    }
+
+    /// How many bytes the reply may have beyond what is expected.
+    pub(super) fn unexpected_bytes(&self) -> usize {
+        let Traffic {
+            reply_bytes,
+            most_reply_bytes,
+            ..
+        } = self.traffic;
+        most_reply_bytes.saturating_sub(reply_bytes)
     }
 
     /// How many bytes the arguments and the expected reply have.

@@ -249,7 +249,14 @@ impl<C: ClientLike + EventInterface> KeepAliveTask<C> {
         if self.is_closing() || self.client.state() != ClientState::Connected {
             return;
         }
-        let answer = timeout(self.command_timeout, self.client.ping::<()>(None)).await;
+        // A reply of late is as good as a reply to a ping.
+        if self.state.was_answered() && self.state.lost().is_none() {
+            return;
+        }
+        // While large replies arrive, the connection is not silent.
+        let link_time = self.state.in_flight().link_time(0);
+        let patience = self.command_timeout.saturating_add(link_time);
+        let answer = timeout(patience, self.client.ping::<()>(None)).await;
         let is_silent = match answer {
             Ok(Err(error)) => *error.kind() == FredKind::Timeout,
             Ok(Ok(())) => {

@@ -9,6 +9,7 @@
 mod cluster;
 mod command;
 mod failure;
+mod in_flight;
 mod keep_alive;
 mod link;
 mod outage;

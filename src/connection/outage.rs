@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::in_flight::InFlight;
 use crate::clock;
 
 /// An outage that ended sooner is told in milliseconds.
@@ -57,6 +58,9 @@ pub(super) struct ConnectionState {
     lost: watch::Sender<Option<Loss>>,
     /// The same as `lost`, cheaper to read.
     is_lost: AtomicBool,
+    in_flight: InFlight,
+    /// Redis has answered since [`was_answered`](Self::was_answered) was called last.
+    answered: AtomicBool,
     /// How many times the connection was opened.
     opened: AtomicU64,
     /// The request to open it anew, and a notice of that.
@@ -120,6 +124,8 @@ impl Outages {
             outages: Arc::clone(self),
             lost: watch::Sender::new(None),
             is_lost: AtomicBool::new(false),
+            in_flight: InFlight::new(),
+            answered: AtomicBool::new(false),
             opened: AtomicU64::new(0),
             renewal: Mutex::default(),
             renewal_requested: Notify::new(),
@@ -222,6 +228,24 @@ impl OutageState {
 }
 
 impl ConnectionState {
+    /// How much is in flight on the connection.
+    pub(super) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// Redis has answered a command on this connection.
+    pub(super) fn set_answered(&self) {
+        // A connection that is busy writes it once in each interval.
+        if !self.answered.load(Ordering::Relaxed) {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether Redis has answered a command since this was called last.
+    pub(super) fn was_answered(&self) -> bool {
+        self.answered.swap(false, Ordering::Relaxed)
+    }
+
     /// The connection is lost. If the loss is certain, it is told at once. Otherwise it is told when the first
     /// attempt to connect again has an end: that attempt may know a better cause.
     pub(super) fn set_lost(&self, cause: &str, is_certain: bool) {

@@ -11,25 +11,18 @@ use std::time::Duration;
 use fred::clients::Client as FredClient;
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::types::Value;
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::command::Command;
 use super::failure::{RUNTIME_ENDED, means_wrong_server};
+use super::in_flight::Room;
 use super::keep_alive::{Owned, Renewer};
 use super::outage::{ConnectionState, Loss};
 
-/// How many bytes of requests and replies are in flight on one connection at most. A larger request goes alone.
-const MOST_IN_FLIGHT: usize = 1 << 20;
-/// What a command costs beside its bytes. So at most 4,096 commands are in flight on one connection.
-const COMMAND_COST: usize = 256;
 /// A command with more bytes than this goes over the connection for bulk, so that small commands, such as the
 /// renewal of leases, do not wait behind it.
 const BULK: usize = 128 << 10;
-/// The slowest link that is waited for (bytes a second): a command may take the command timeout, and the time
-/// that such a link needs for what is in flight.
-const SLOWEST: f64 = (128 << 10) as f64;
-
 /// The command timeout of a fred client of the caller's, which has timeouts of its own.
 const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -46,7 +39,6 @@ pub(super) struct Pipes {
 pub(super) struct Pipe {
     client: PipeClient,
     state: Arc<ConnectionState>,
-    in_flight: Semaphore,
     /// How long a command may take.
     command_timeout: Duration,
 }
@@ -97,7 +89,6 @@ impl Pipe {
         Self {
             state: Arc::clone(client.keep_alive().state()),
             client: PipeClient::Owned(client),
-            in_flight: Semaphore::new(MOST_IN_FLIGHT),
             command_timeout,
         }
     }
@@ -110,7 +101,6 @@ impl Pipe {
                 _renewer: Renewer::start(client, Arc::clone(&state)),
             },
             state,
-            in_flight: Semaphore::new(MOST_IN_FLIGHT),
             command_timeout: UNLIMITED,
         }
     }
@@ -137,24 +127,29 @@ impl Pipe {
     /// before it have their replies in bounded time. While the connection is lost, it waits for the command
     /// timeout. After that it is written, and its time counts.
     pub(super) async fn send(&self, command: Command) -> Result<Value, FredError> {
-        let size = (command.bytes() + COMMAND_COST).min(MOST_IN_FLIGHT) as u32;
-        let room = self.in_flight.try_acquire_many(size).ok();
+        let in_flight = self.state.in_flight();
+        let (bytes, unexpected) = (command.bytes(), command.unexpected_bytes());
+        let room = in_flight.try_take(bytes);
         let _room = match room.filter(|_| self.loss().is_none()) {
             Some(room) => room,
-            None => self.wait_in_line(size).await?,
+            None => self.wait_in_line(bytes).await?,
         };
         let generation = self.state.generation();
+        let link_time = in_flight.link_time(unexpected);
+        let allowed = self.command_timeout.saturating_add(link_time);
         // In a box: fred's future has 7 KB. Otherwise each future around it would contain it, and twice if it is
         // passed on by value.
-        let reply = Box::pin(command.send_with(self.client()));
-        let reply = timeout(self.allowed_time(), reply);
+        let reply = timeout(allowed, Box::pin(command.send_with(self.client())));
         match reply.await {
             Ok(Err(error)) if means_wrong_server(error.details()) => {
                 self.state.is_at_wrong_server(generation, error.details());
                 Err(error)
             }
             Ok(Err(_)) if self.has_ended() => Err(runtime_ended()),
-            Ok(reply) => reply,
+            Ok(reply) => {
+                self.state.set_answered();
+                reply
+            }
             Err(_) if self.has_ended() => Err(runtime_ended()),
             Err(_) => {
                 self.state.is_silent(generation);
@@ -188,8 +183,8 @@ impl Pipe {
         self.loss().map_or(Ok(()), |(error, _)| Err(error))
     }
 
-    /// Waits until the connection is open and has room for a command of this size.
-    async fn wait_in_line(&self, size: u32) -> Result<SemaphorePermit<'_>, FredError> {
+    /// Waits until the connection is open and has room for a command of this many bytes.
+    async fn wait_in_line(&self, bytes: usize) -> Result<Room<'_>, FredError> {
         loop {
             if self.loss().is_some() {
                 // Whether it is open now is asked below.
@@ -198,22 +193,13 @@ impl Pipe {
                     return Err(error);
                 }
             }
-            let room = self.in_flight.acquire_many(size).await;
-            // The semaphore is never closed.
-            let room = room.map_err(|_| runtime_ended())?;
+            let room = self.state.in_flight().take(bytes).await;
+            let room = room.ok_or_else(runtime_ended)?;
             // The connection may have been lost meanwhile.
             if self.loss().is_none() {
                 return Ok(room);
             }
         }
-    }
-
-    /// How long a command may take that is written now: the command timeout, and the time that a slow link
-    /// needs for all that is in flight.
-    fn allowed_time(&self) -> Duration {
-        let in_flight = MOST_IN_FLIGHT - self.in_flight.available_permits();
-        let link_time = Duration::from_secs_f64(in_flight as f64 / SLOWEST);
-        self.command_timeout.saturating_add(link_time)
     }
 
     /// Whether the runtime has ended on which the connection was opened.

@@ -36,7 +36,7 @@ pub use config::{
     DEFAULT_TASK_CHECK_INTERVAL, LostLease, UnknownType,
 };
 use config::{Config, GONE_SERVERS_INTERVAL, HEARTBEAT_INTERVAL, RECOVER_INTERVAL};
-use fetch::{Gates, OwnerTokens, Processor, Restorer, Sizing, Sweeper};
+use fetch::{FetchBudgets, Gates, OwnerTokens, Processor, Restorer, Sizing, Sweeper};
 use hooks::Hooks;
 use identity::Identity;
 use owner::{Listing, Owner};
@@ -123,6 +123,7 @@ impl Parts {
             processor: Processor {
                 sweeper: Sweeper {
                     broker: broker(),
+                    budgets: FetchBudgets::new(queues.len()),
                     queues: queues.clone(),
                     gates: Arc::clone(&gates),
                     wakeups: Arc::clone(&wakeups),

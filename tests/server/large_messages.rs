@@ -1,6 +1,9 @@
 //! Large messages, and thin links.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::future::IntoFuture;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use rasynq::{Client, ErrorKind, Progress, Task, TaskContext};
@@ -156,4 +159,127 @@ async fn without_the_permission_to_read_settings_the_default_limit_counts() {
     let client = Client::connect(&connection).await.unwrap();
     let payload = "x".repeat(2 << 20);
     client.enqueue(Task::new("any", payload)).await.unwrap();
+}
+
+/// The runs of each task id, with the sizes of their payloads.
+type Runs = Arc<Mutex<BTreeMap<String, Vec<usize>>>>;
+
+/// A handler that records its runs, and fails for the type `fail`.
+fn recorder(
+    runs: &Runs,
+) -> impl Fn(TaskContext, Task) -> futures_util::future::Ready<Result<(), anyhow::Error>> + Clone + use<>
+{
+    let runs = Arc::clone(runs);
+    move |cx, task| {
+        let mut runs = runs.lock().unwrap();
+        let sizes = runs.entry(cx.task_id().to_owned()).or_default();
+        sizes.push(task.payload().len());
+        futures_util::future::ready(match task.task_type() {
+            "fail" => Err(anyhow!("boom")),
+            _ => Ok(()),
+        })
+    }
+}
+
+#[tokio::test]
+async fn more_than_a_thin_link_carries_within_the_command_timeout_is_run_and_acknowledged() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let client = world.client().await;
+    let (tasks, size) = (16, 250_000);
+    for n in 0..tasks {
+        let task_type = if n % 2 == 0 { "fail" } else { "succeed" };
+        let task = Task::new(task_type, "x".repeat(size)).task_id(n.to_string());
+        client.enqueue(task).await.unwrap();
+    }
+    proxy.limit_rate(1_000_000);
+    let runs = Runs::default();
+    let server = World::server_on(&connection.command_timeout(Duration::from_secs(1)))
+        .concurrency(tasks)
+        .start(recorder(&runs))
+        .await
+        .unwrap();
+    world.counter_reaches("processed", tasks as i64).await;
+    server.shutdown().await;
+    let runs = runs.lock().unwrap().clone();
+    assert_eq!(runs.len(), tasks);
+    assert!(runs.values().all(|sizes| sizes[..] == [size]), "{runs:?}");
+    assert_eq!(world.scores("retry").await.len(), tasks / 2);
+    world.assert_none_active().await;
+}
+
+#[tokio::test]
+async fn a_task_that_alone_takes_longer_than_the_command_timeout_gets_through() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let client = world.client().await;
+    let size = 2_500_000;
+    for (id, size) in [("before", 10), ("large", size), ("after", 10)] {
+        let task = Task::new("succeed", "x".repeat(size)).task_id(id);
+        client.enqueue(task).await.unwrap();
+    }
+    proxy.limit_rate(700_000);
+    let runs = Runs::default();
+    let server = World::server_on(&connection.command_timeout(Duration::from_millis(500)))
+        .start(recorder(&runs))
+        .await
+        .unwrap();
+    world.counter_reaches("processed", 3).await;
+    server.shutdown().await;
+    let runs = runs.lock().unwrap().clone();
+    let expected = [("after", 10), ("before", 10), ("large", size)];
+    assert_eq!(
+        runs,
+        expected
+            .map(|(id, size)| (id.to_owned(), vec![size]))
+            .into()
+    );
+    world.assert_none_active().await;
+}
+
+#[tokio::test]
+async fn a_part_of_a_large_message_whose_reply_is_lost_is_loaded_again() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let client = world.client().await;
+    let payload = format!("{}{}", "x".repeat(2_000_000), "marked ".repeat(3_000));
+    let task = Task::new("succeed", payload.clone()).task_id("large");
+    client.enqueue(task).await.unwrap();
+    proxy.lose_reply_with("marked marked");
+    let runs = Runs::default();
+    let server = World::server_on(&connection).start(recorder(&runs));
+    let server = server.await.unwrap();
+    world.counter_reaches("processed", 1).await;
+    server.shutdown().await;
+    assert_eq!(proxy.lost(), 1);
+    assert_eq!(runs.lock().unwrap()["large"], [payload.len()]);
+}
+
+#[tokio::test]
+async fn a_batch_that_takes_longer_than_the_command_timeout_gets_true_results() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let connection = connection.command_timeout(Duration::from_millis(500));
+    let client = Client::connect(&connection).await.unwrap();
+    proxy.limit_rate(1_000_000);
+    let tasks = (0..4_000).map(|_| Task::new("any", "x".repeat(1_000)));
+    let results = client.enqueue_batch(tasks).await;
+    let failed = results.iter().filter(|result| result.is_err()).count();
+    assert_eq!((results.len(), failed), (4_000, 0));
+    let stored: i64 = world.run(&["LLEN", &crate::common::key("pending")]).await;
+    assert_eq!(stored, 4_000);
+    // A single message may be larger than all that is else in flight.
+    let task = Task::new("any", "x".repeat(2_000_000)).task_id("large");
+    client.enqueue(task).await.unwrap();
+}
+
+#[tokio::test]
+async fn waiting_in_line_for_a_call_is_not_silence_of_redis() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let connection = connection.command_timeout(Duration::from_millis(500));
+    let client = Client::connect(&connection).await.unwrap();
+    proxy.delay_replies(Duration::from_millis(100));
+    // In 1.95 s, a call with all its attempts has ended. At 200 tasks in 100 ms, these take 4 s.
+    let calls = (0..8_000).map(|_| client.enqueue(Task::new("any", "")).into_future());
+    let results = futures_util::future::join_all(calls).await;
+    let failed = results.iter().filter(|result| result.is_err()).count();
+    assert_eq!(failed, 0);
+    let stored: i64 = world.run(&["LLEN", &crate::common::key("pending")]).await;
+    assert_eq!(stored, 8_000);
 }

@@ -34,6 +34,10 @@ struct State {
     lost: AtomicUsize,
     /// How long replies are on their way.
     delay_ms: AtomicU64,
+    /// How many bytes a second all connections carry together in each direction; 0 for no limit.
+    bytes_per_second: AtomicU64,
+    /// When the link is free again: for requests, and for replies.
+    link_is_free: Mutex<[Option<Instant>; 2]>,
     /// The next request with these bytes is held back.
     late_request: Mutex<Option<Vec<u8>>>,
     /// All connections are closed, and new ones are closed at once.
@@ -146,6 +150,12 @@ impl Proxy {
         *self.state.marked_reply.lock().unwrap() = Some(mark.into());
     }
 
+    /// Limits what all connections carry together, in each direction.
+    pub fn limit_rate(&self, bytes_per_second: u64) {
+        let limit = &self.state.bytes_per_second;
+        limit.store(bytes_per_second, Ordering::SeqCst);
+    }
+
     /// Delivers replies on any connection this much later. Their order and rate stay the same.
     pub fn delay_replies(&self, delay: Duration) {
         let delay = delay.as_millis() as u64;
@@ -191,6 +201,23 @@ impl Proxy {
     pub fn silence(&self) {
         let now = self.accepted();
         self.state.silent_below.store(now, Ordering::SeqCst);
+    }
+}
+
+impl State {
+    /// When this many bytes are over the link. `None`: at once.
+    fn arrival(&self, bytes: usize, is_reply: bool) -> Option<Instant> {
+        let rate = self.bytes_per_second.load(Ordering::SeqCst);
+        if rate == 0 {
+            return None;
+        }
+        let mut free = self.link_is_free.lock().unwrap();
+        let free = &mut free[usize::from(is_reply)];
+        let now = Instant::now();
+        let begins_at = free.map_or(now, |at| at.max(now));
+        let arrives_at = begins_at + Duration::from_secs_f64(bytes as f64 / rate as f64);
+        *free = Some(arrives_at);
+        Some(arrives_at)
     }
 }
 
@@ -250,6 +277,9 @@ async fn forward(
         if is_reply && !delay.is_zero() {
             delayed.push_back((Instant::now() + delay, data.to_vec()));
             continue;
+        }
+        if let Some(arrives_at) = state.arrival(data.len(), is_reply) {
+            sleep_until(arrives_at).await;
         }
         if to.write_all(data).await.is_err() {
             return None;

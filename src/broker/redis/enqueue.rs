@@ -73,14 +73,11 @@ impl Broker {
         let bulk = queues_with_large_messages(&chunks);
         let calls = chunks.iter().map(|chunk| {
             let is_bulk = bulk.contains(chunk[0].1.keys.queue());
-            let reply_bytes = 0;
-            self.enqueue_chunk(
-                chunk,
-                Traffic {
-                    reply_bytes,
-                    is_bulk,
-                },
-            )
+            let traffic = Traffic {
+                is_bulk,
+                ..Traffic::default()
+            };
+            self.enqueue_chunk(chunk, traffic)
         });
         let calls = join_all(calls);
         let replies = self.while_refreshing_clock(calls).await;

@@ -1,30 +1,30 @@
 //! Fetching tasks: many in one call. A fetch whose reply is lost is not sent again.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
 use super::acknowledge::{day_counters_expiry, processed_keys, push_done, range};
-use super::script::{DEQUEUE, EXCHANGE, RESTORE, number};
+use super::script::{DEQUEUE, EXCHANGE, MESSAGE_PART, RESTORE, number};
 use super::{Broker, reply};
-use crate::broker::{Acknowledgement, ActiveRange, Fetched, LEASE, Str};
-use crate::connection::{Command, map_error_reply};
+use crate::broker::{Acknowledgement, ActiveRange, FetchLimits, Fetched, LEASE, LargeTask, Str};
+use crate::connection::{Command, Traffic, map_error_reply};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
 impl Broker {
-    /// Moves up to `want` of the oldest pending tasks to *active*, each with a lease and with the
-    /// owner token of this fetch.
+    /// Moves the oldest pending tasks to *active*, each with a lease and with the owner token of this fetch.
     ///
     /// If Redis refuses the fetch ([`ErrorKind::Redis`](crate::ErrorKind::Redis)), no task was moved. After
     /// any other error tasks may have been moved: [`restore_fetch`](Self::restore_fetch) restores them.
     pub(crate) async fn dequeue(
         &self,
         queue: &QueueKeys,
-        want: usize,
+        limits: FetchLimits,
         owner: &Str,
     ) -> Result<Fetched> {
-        let build = || fetch_arguments(queue, want, owner);
-        let reply = DEQUEUE.call(self, build).await?;
+        let build = || fetch_arguments(queue, limits, owner);
+        let reply = DEQUEUE.call_with(self, traffic(limits), build).await?;
         self.noted(fetched(reply, DEQUEUE.name))
     }
 
@@ -35,25 +35,56 @@ impl Broker {
         queue: &QueueKeys,
         done: &[&Acknowledgement],
         active: ActiveRange,
-        want: usize,
+        limits: FetchLimits,
         owner: &Str,
         now: DateTime<Utc>,
     ) -> Result<(Result<Fetched>, Result<Vec<bool>>)> {
         let build = || {
-            let (mut keys, mut args) = fetch_arguments(queue, want, owner);
+            let (mut keys, mut args) = fetch_arguments(queue, limits, owner);
             keys.extend(processed_keys(queue, now));
             args.push(day_counters_expiry(now));
             args.push(range(active));
             push_done(&mut args, done);
             (keys, args)
         };
-        let reply = EXCHANGE.call(self, build).await?;
+        let reply = EXCHANGE.call_with(self, traffic(limits), build).await?;
         let mut parts = reply::array(reply, EXCHANGE.name)?.into_iter();
         let mut part = || parts.next().unwrap_or(Value::Null);
         let fetched = self.noted(fetched(part(), EXCHANGE.name));
         let acknowledged = unless_refused(part(), EXCHANGE.name)
             .and_then(|flags| reply::flags(flags, done.len(), EXCHANGE.name));
         Ok((fetched, self.noted(acknowledged)))
+    }
+
+    /// Reads up to `size` bytes of the message of an active task, from the byte `from` on, counted from 0.
+    /// `None`: another fetch owns the task, or it is deleted.
+    pub(crate) async fn message_part(
+        &self,
+        queue: &QueueKeys,
+        id: &str,
+        owner: &Str,
+        from: usize,
+        size: usize,
+    ) -> Result<Option<Bytes>> {
+        let build = || {
+            let keys = vec![Key::from(queue.lease()), Key::from(queue.task(id))];
+            let args: Vec<Value> = vec![
+                id.into(),
+                owner.clone().into(),
+                number(from as u64 + 1),
+                number(size as u64),
+            ];
+            (keys, args)
+        };
+        let traffic = Traffic {
+            reply_bytes: size,
+            most_reply_bytes: size,
+            is_bulk: false,
+        };
+        match MESSAGE_PART.call_with(self, traffic, build).await? {
+            Value::Null => Ok(None),
+            part => reply::bytes(part, MESSAGE_PART.name).map(Some),
+        }
     }
 
     /// How many tasks of a queue are pending. This moves nothing.
@@ -85,7 +116,7 @@ impl Broker {
 }
 
 /// The keys and arguments of `lua/dequeue.lua`. Those of `lua/exchange.lua` begin with the same.
-fn fetch_arguments(queue: &QueueKeys, want: usize, owner: &Str) -> (Vec<Key>, Vec<Value>) {
+fn fetch_arguments(queue: &QueueKeys, limits: FetchLimits, owner: &Str) -> (Vec<Key>, Vec<Value>) {
     let keys = vec![
         Key::from(queue.pending()),
         Key::from(queue.active()),
@@ -94,23 +125,42 @@ fn fetch_arguments(queue: &QueueKeys, want: usize, owner: &Str) -> (Vec<Key>, Ve
     ];
     let args = vec![
         queue.task_prefix().into(),
-        number(want as u64),
+        number(limits.tasks as u64),
         number(LEASE.as_secs()),
         owner.clone().into(),
+        number(limits.bytes as u64),
     ];
     (keys, args)
+}
+
+fn traffic(limits: FetchLimits) -> Traffic {
+    Traffic {
+        reply_bytes: limits.expected_bytes,
+        most_reply_bytes: limits.bytes,
+        is_bulk: false,
+    }
 }
 
 /// The reply of `lua/lib/dequeue.lua`.
 fn fetched(reply: Value, script: &'static str) -> Result<Fetched> {
     let mut values = reply::array(unless_refused(reply, script)?, script)?.into_iter();
-    let word = values.next().unwrap_or(Value::Null);
-    if &*reply::text(word, script)? == "paused" {
+    let word = reply::text(values.next().unwrap_or(Value::Null), script)?;
+    if &*word == "paused" {
         return Ok(Fetched::Paused);
     }
     let dropped = reply::integer(&values.next().unwrap_or(Value::Null), script)?;
+    let (tasks, large) = match values.as_slice() {
+        [id, Value::Integer(length)] => {
+            let id = reply::text(id.clone(), script)?;
+            let length = *length as usize;
+            (Vec::new(), Some(LargeTask { id, length }))
+        }
+        _ => (reply::tasks(values, script)?, None),
+    };
     Ok(Fetched::Tasks {
-        tasks: reply::tasks(values, script)?,
+        tasks,
+        large,
+        may_have_more: &*word == "more",
         dropped: dropped.unsigned_abs(),
     })
 }

@@ -4,14 +4,20 @@
 //! most as many tasks as there are free slots.
 
 mod asked_slots;
+mod budget;
 mod gate;
+mod loading;
 mod lost_fetches;
+mod owner_tokens;
+mod peek;
 mod processor;
 mod sizing;
 mod sweep;
 
+pub(super) use budget::FetchBudgets;
 pub(super) use gate::Gates;
 pub(super) use lost_fetches::Restorer;
+pub(super) use owner_tokens::OwnerTokens;
 pub(super) use processor::Processor;
 pub(super) use sizing::Sizing;
-pub(super) use sweep::{OwnerTokens, Sweeper};
+pub(super) use sweep::Sweeper;

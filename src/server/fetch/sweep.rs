@@ -2,19 +2,20 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use futures_util::future::{Either, FutureExt, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::asked_slots::AskedSlots;
+use super::budget::{FetchBudget, FetchBudgets};
 use super::gate::Gates;
+use super::loading::Loading;
 use super::lost_fetches::LostFetch;
-use crate::broker::{Broker, Fetched, LEASE, RawTask, Str};
+use super::owner_tokens::OwnerTokens;
+use crate::broker::{Broker, FetchLimits, Fetched, LEASE, LargeTask, RawTask, Str};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 use crate::server::ack::{Acknowledgements, Batch, ExpectedSweep};
@@ -27,10 +28,8 @@ use crate::server::wake::Wakeups;
 /// queues can be asked at the same time.
 const WORTH_A_PEEK: usize = 4;
 /// How many queues are peeked at in one round trip. In strict order the first round trip asks fewer.
-const PEEK_WINDOW: usize = 256;
+pub(super) const PEEK_WINDOW: usize = 256;
 const FIRST_PEEK_WINDOW: usize = 16;
-/// How long a sweep waits for a peek. A queue that has not answered by then is asked by a fetch.
-const PEEK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A fetch that is over. The runs of its tasks have started.
 struct Asked<'p> {
@@ -39,7 +38,7 @@ struct Asked<'p> {
     left: AskedSlots<'p>,
     /// It got no task.
     is_empty: bool,
-    /// The queue had as many tasks as were asked for, so it may have more.
+    /// The queue had as many tasks as were asked for, or as the budget allowed, so it may have more.
     has_plenty: bool,
 }
 
@@ -52,6 +51,8 @@ enum Step<'p> {
 
 /// Makes the sweeps of a server.
 pub(in crate::server) struct Sweeper {
+    /// By the index of the queue.
+    pub(in crate::server) budgets: FetchBudgets,
     pub(in crate::server) broker: Broker,
     pub(in crate::server) queues: Queues,
     pub(in crate::server) gates: Arc<Gates>,
@@ -218,42 +219,6 @@ impl Sweeper {
         }
     }
 
-    /// Those of the queues that may have tasks.
-    async fn without_empty(&self, queues: Vec<usize>) -> Vec<usize> {
-        let mut left = Vec::new();
-        for window in queues.chunks(PEEK_WINDOW) {
-            let peeked = window.iter().zip(self.peek(window).await);
-            left.extend(
-                peeked
-                    .filter(|(_, pending)| *pending != Some(0))
-                    .map(|(queue, _)| queue),
-            );
-        }
-        left
-    }
-
-    /// How many tasks of each queue are pending. `None`: the queue has not answered. The gate of an empty
-    /// queue is closed.
-    async fn peek(&self, queues: &[usize]) -> Vec<Option<usize>> {
-        let mut pending = vec![None; queues.len()];
-        let peek = async |(index, queue): (usize, &usize)| {
-            let counted = self.broker.count_pending(&self.queues.get(*queue).keys);
-            (index, counted.await.ok())
-        };
-        let mut peeks: FuturesUnordered<_> = queues.iter().enumerate().map(peek).collect();
-        let all = async {
-            while let Some((index, counted)) = peeks.next().await {
-                pending[index] = counted;
-                if counted == Some(0) {
-                    self.wakeups.drained(queues[index], false, true);
-                }
-            }
-        };
-        // Without an answer in time, the queue counts as one that may have tasks.
-        let _ = timeout(PEEK_PATIENCE, all).await;
-        pending
-    }
-
     /// Fetches from one queue, and starts the runs.
     async fn fetch<'p>(
         &'p self,
@@ -261,7 +226,7 @@ impl Sweeper {
         slots: AskedSlots<'p>,
         expected: Option<ExpectedSweep<'p>>,
     ) -> Asked<'p> {
-        let want = slots.count();
+        let limits = self.budgets.of(queue).limits(slots.count());
         let carried = self.acknowledgements.take_for_fetch(queue);
         drop(expected);
         let fetch = Fetch::new(self, queue);
@@ -269,9 +234,9 @@ impl Sweeper {
             match carried {
                 None => {
                     let keys = &fetch.queue.keys;
-                    self.broker.dequeue(keys, want, &fetch.owner).await
+                    self.broker.dequeue(keys, limits, &fetch.owner).await
                 }
-                Some(batch) => fetch.exchange(batch, want).await,
+                Some(batch) => fetch.exchange(batch, limits).await,
             }
         };
         let fetched = match self.listing.take_due(queue, fetch.sent_at) {
@@ -287,7 +252,7 @@ impl Sweeper {
             }
         };
         match fetched {
-            Ok(fetched) => fetch.succeeded(fetched, slots),
+            Ok(fetched) => fetch.succeeded(fetched, slots).await,
             Err(error) => fetch.failed(&error, slots),
         }
     }
@@ -329,6 +294,7 @@ struct Fetch<'p> {
     /// No reply has arrived, so Redis may have moved tasks.
     may_be_lost: bool,
     has_plenty: bool,
+    has_ended_for_gate: bool,
 }
 
 impl<'p> Fetch<'p> {
@@ -341,11 +307,12 @@ impl<'p> Fetch<'p> {
             sent_at: clock::monotonic(),
             may_be_lost: true,
             has_plenty: false,
+            has_ended_for_gate: false,
         }
     }
 
     /// Fetches, and acknowledges done tasks in the same call.
-    async fn exchange(&self, batch: Batch<'_>, want: usize) -> Result<Fetched> {
+    async fn exchange(&self, batch: Batch<'_>, limits: FetchLimits) -> Result<Fetched> {
         let exchanged = self
             .sweeper
             .broker
@@ -353,7 +320,7 @@ impl<'p> Fetch<'p> {
                 &self.queue.keys,
                 &batch.acknowledgements(),
                 batch.active_range(),
-                want,
+                limits,
                 &self.owner,
                 self.sweeper.broker.clock().now(),
             )
@@ -370,7 +337,7 @@ impl<'p> Fetch<'p> {
         }
     }
 
-    fn succeeded(mut self, fetched: Fetched, mut slots: AskedSlots<'p>) -> Asked<'p> {
+    async fn succeeded(mut self, fetched: Fetched, mut slots: AskedSlots<'p>) -> Asked<'p> {
         self.may_be_lost = false;
         let Sweeper { gates, wakeups, .. } = self.sweeper;
         let queue = self.queue.index;
@@ -380,7 +347,12 @@ impl<'p> Fetch<'p> {
         let mut is_empty = true;
         match fetched {
             Fetched::Paused => wakeups.drained(queue, true, true),
-            Fetched::Tasks { tasks, dropped } => {
+            Fetched::Tasks {
+                tasks,
+                large,
+                may_have_more,
+                dropped,
+            } => {
                 if dropped > 0 {
                     tracing::warn!(
                         queue = self.queue.name(),
@@ -388,7 +360,11 @@ impl<'p> Fetch<'p> {
                         "dropped pending ids whose task is gone or already active"
                     );
                 }
-                self.has_plenty = tasks.len() == slots.count();
+                self.has_plenty = may_have_more || tasks.len() == slots.count();
+                self.budget().was_answered(&tasks, may_have_more);
+                if let Some(large) = large {
+                    return Box::pin(self.load(large, slots)).await;
+                }
                 if !self.has_plenty {
                     wakeups.drained(queue, false, tasks.is_empty());
                 }
@@ -397,6 +373,38 @@ impl<'p> Fetch<'p> {
             }
         }
         self.ended(slots, is_empty)
+    }
+
+    /// Loads the message of the only task that the fetch has brought, and starts its run. Meanwhile the other
+    /// slots are free, and other fetches may ask the queue.
+    async fn load(mut self, task: LargeTask, mut slots: AskedSlots<'p>) -> Asked<'p> {
+        drop(slots.split(slots.count() - 1));
+        self.end_for_gate();
+        self.may_be_lost = true;
+        let loading = Loading {
+            broker: &self.sweeper.broker,
+            queue: self.queue,
+            owner: &self.owner,
+            budget: self.budget(),
+        };
+        if let Some(message) = loading.load(&task, &mut self.sent_at).await {
+            self.may_be_lost = false;
+            let id = task.id;
+            self.start_runs(vec![RawTask { id, message }], &mut slots);
+        }
+        self.ended(slots, false)
+    }
+
+    fn budget(&self) -> &'p FetchBudget {
+        self.sweeper.budgets.of(self.queue.index)
+    }
+
+    /// The gate of the queue counts the fetch no more.
+    fn end_for_gate(&mut self) {
+        if !std::mem::replace(&mut self.has_ended_for_gate, true) {
+            let gates = &self.sweeper.gates;
+            gates.fetch_ended(self.queue.index, self.has_plenty);
+        }
     }
 
     /// Starts the runs of the tasks that the fetch has brought.
@@ -444,6 +452,9 @@ impl<'p> Fetch<'p> {
         warn_unless_outage!(error, queue = self.queue.name(), %error, "could not fetch tasks");
         // A fetch that Redis has refused has moved nothing.
         self.may_be_lost = error.kind() != ErrorKind::Redis;
+        if error.is_outage() {
+            self.budget().timed_out();
+        }
         let Sweeper { gates, .. } = self.sweeper;
         gates.fetch_failed(self.queue.index, clock::monotonic());
         self.ended(slots, true)
@@ -461,33 +472,10 @@ impl<'p> Fetch<'p> {
 
 impl Drop for Fetch<'_> {
     fn drop(&mut self) {
-        let Sweeper { gates, .. } = self.sweeper;
-        gates.fetch_ended(self.queue.index, self.has_plenty);
+        self.end_for_gate();
         if self.may_be_lost {
             let owner = self.owner.clone();
             self.sweeper.report_lost(self.queue, owner, self.sent_at);
         }
-    }
-}
-
-/// Owner tokens, unique among all fetches of all servers. They are short, because each fetched task
-/// stores one.
-pub(in crate::server) struct OwnerTokens {
-    prefix: String,
-    next: AtomicU64,
-}
-
-impl OwnerTokens {
-    /// Tokens that begin with the name of this owner.
-    pub(in crate::server) fn new(name: &str) -> Self {
-        Self {
-            prefix: name.to_owned(),
-            next: AtomicU64::new(1),
-        }
-    }
-
-    fn next(&self) -> Str {
-        let n = self.next.fetch_add(1, Ordering::Relaxed);
-        Str::from(format!("{}:{n:x}", self.prefix))
     }
 }
