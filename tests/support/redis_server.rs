@@ -354,7 +354,7 @@ impl RedisServer {
 
     fn fred_client(&self, config: Config) -> Client {
         let performance = PerformanceConfig {
-            default_command_timeout: Duration::from_secs(10),
+            default_command_timeout: Duration::from_secs(30),
             ..PerformanceConfig::default()
         };
         let connection = ConnectionConfig {
