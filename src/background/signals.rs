@@ -3,7 +3,7 @@
 //! One thread of the process listens to them, on a tokio runtime of its own. So a signal counts even if
 //! handlers block all threads of the program's runtime, and the process ends even if that runtime cannot.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -31,6 +31,8 @@ struct Served {
     shutdown: CancellationToken,
     /// How long the shutdown may take.
     limit: Duration,
+    /// When the shutdown must be over, once it has begun.
+    overdue_at: OnceLock<Instant>,
 }
 
 /// What the thread watches.
@@ -45,8 +47,6 @@ struct Watch {
 struct WatchState {
     has_thread: bool,
     served: Vec<Arc<Served>>,
-    /// When the shutdowns that have begun must be over.
-    overdue_at: Option<Instant>,
     /// The runs whose handlers hold up the end of a runtime, and until when they may.
     last_runs: Vec<(TaskTracker, Instant)>,
 }
@@ -58,6 +58,7 @@ impl Signals {
             stop: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             limit,
+            overdue_at: OnceLock::new(),
         });
         let mut state = WATCH.lock();
         if !state.has_thread {
@@ -96,9 +97,6 @@ impl Drop for Signals {
     fn drop(&mut self) {
         let mut state = WATCH.lock();
         state.served.retain(|other| !Arc::ptr_eq(other, &self.0));
-        if state.served.is_empty() {
-            state.overdue_at = None;
-        }
     }
 }
 
@@ -133,14 +131,14 @@ impl Watch {
     }
 
     fn received(&self, signal: ReceivedSignal) {
-        let mut state = self.lock();
+        let state = self.lock();
         if signal == ReceivedSignal::Suspend {
             state.served.iter().for_each(|served| served.stop.cancel());
             return;
         }
         let is_first = |served: &&Arc<Served>| !served.shutdown.is_cancelled();
         let first: Vec<_> = state.served.iter().filter(is_first).cloned().collect();
-        let Some(limit) = first.iter().map(|served| served.limit).max() else {
+        if first.is_empty() {
             if state.served.is_empty() {
                 tracing::warn!(
                     signal = signal.name(),
@@ -153,16 +151,18 @@ impl Watch {
                 );
             }
             std::process::exit(signal.exit_code());
-        };
-        let until = clock::monotonic() + limit;
-        state.overdue_at = Some(state.overdue_at.map_or(until, |at| at.max(until)));
+        }
         drop(state);
-        first.iter().for_each(|served| served.shutdown.cancel());
+        let now = clock::monotonic();
+        for served in first {
+            served.overdue_at.get_or_init(|| now + served.limit);
+            served.shutdown.cancel();
+        }
     }
 
     fn check_deadlines(&self, now: Instant) {
         let mut state = self.lock();
-        if state.overdue_at.is_some_and(|at| at <= now) {
+        if state.overdue_at().any(|at| at <= now) {
             tracing::error!(
                 "a shutdown takes too long, handlers may block all threads, ending the process: running tasks will run again after their leases have expired"
             );
@@ -181,7 +181,13 @@ impl Watch {
 impl WatchState {
     fn next_deadline(&self) -> Option<Instant> {
         let last_runs = self.last_runs.iter().map(|(_, until)| *until);
-        self.overdue_at.into_iter().chain(last_runs).min()
+        self.overdue_at().chain(last_runs).min()
+    }
+
+    /// When the shutdowns that have begun must be over.
+    fn overdue_at(&self) -> impl Iterator<Item = Instant> {
+        let served = self.served.iter();
+        served.filter_map(|served| served.overdue_at.get().copied())
     }
 }
 

@@ -106,7 +106,11 @@ impl Sweeper {
         };
         let (first, others) = open.split_at(few);
         for &queue in first {
-            if slots.count() == 0 || stop.is_cancelled() {
+            if !self.gates.is_open(queue) {
+                // Another sweep has drained it.
+                continue;
+            }
+            if slots.count() == 0 || !self.gates.takes_a_fetch(queue) || stop.is_cancelled() {
                 return;
             }
             slots = self.fetch(queue, slots, expected.take()).await.left;
