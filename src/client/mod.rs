@@ -66,9 +66,10 @@ impl Client {
     /// Enqueues a [`Task`], or a value of a [`TaskKind`](crate::TaskKind). Options may be added before
     /// the call is awaited; they override those on the task. asynq: `Enqueue`.
     ///
-    /// It takes one round trip. On a cluster it takes two: the first adds the queue to `asynq:queues`.
+    /// It takes one round trip. On a cluster it takes two for a queue that this client has not used before:
+    /// the first adds the queue to `asynq:queues`.
     /// If no enqueue call to Redis is in flight, the task is sent at once. Otherwise the tasks of all
-    /// callers share the next call; at most two are in flight.
+    /// callers share the next call; at most two are in flight (on a cluster, two for each queue).
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`]: the task or an option is refused before Redis is asked.

@@ -220,10 +220,10 @@ impl Parts {
 /// Starts a server.
 async fn start(config: Config, handler: HandlerService, broker: Broker) -> Result<RunningServer> {
     let parts = Parts::new(&config, handler, &broker);
-    // The first heartbeat comes before the first fetch, so that asynqmon never shows an active task without
-    // its server.
     // Fires when a part has panicked.
     let failed = CancellationToken::new();
+    // The first heartbeat comes before the first fetch, so that asynqmon never shows an active task without
+    // its server.
     let leases = LeaseThread::start(
         parts.heartbeater,
         HEARTBEAT_INTERVAL,
