@@ -129,6 +129,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "server/upkeep/gone_servers",
         &["wire", "server/owner", "server/process", "server/queues"],
     ),
+    ("server/upkeep/suspect", &["server/owner"]),
     ("server/upkeep/recoverer", &["wire", "server/queues"]),
     (
         "server/upkeep/server_entry",

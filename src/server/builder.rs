@@ -213,7 +213,7 @@ impl Server {
     }
 
     /// The grace period: how long a cancelled handler may take to answer before its future is dropped.
-    /// Zero: the future is dropped at once. Default: 1 s.
+    /// Zero: the future is dropped at once. Default: 1 s. At most a year.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.config.cancel_grace = grace;
         self

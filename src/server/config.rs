@@ -230,6 +230,8 @@ impl Config {
             }
             *interval = (*interval).min(LONGEST_INTERVAL);
         }
+        // Zero means none.
+        self.cancel_grace = self.cancel_grace.min(LONGEST_INTERVAL);
     }
 }
 
@@ -238,14 +240,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_means_the_default() {
+    fn zero_means_the_default_and_no_time_is_longer_than_a_year() {
         let config = Config {
             task_check_interval: Duration::ZERO,
             shutdown_timeout: Duration::ZERO,
             janitor_batch_size: 0,
+            cancel_grace: Duration::MAX,
             ..Config::default()
         };
         let checked = config.checked().expect("zeros are fine");
+        assert_eq!(checked.cancel_grace, LONGEST_INTERVAL);
         assert!(checked.concurrency >= 1);
         assert_eq!(checked.task_check_interval, DEFAULT_TASK_CHECK_INTERVAL);
         assert_eq!(checked.shutdown_timeout, DEFAULT_SHUTDOWN_TIMEOUT);

@@ -12,7 +12,7 @@ use crate::wire::{QueueKeys, keys};
 /// How long an owner is listed after it was listed last (s).
 const LISTED_SECS: i64 = 120;
 /// The most servers that one look lists.
-const MAX_SILENT: u64 = 100;
+const MAX_HEARTBEATS: u64 = 500;
 
 /// What identifies a Redis process.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,28 +55,30 @@ impl Broker {
         self.send(all, "read the owners of a queue").await
     }
 
-    /// The keys of servers whose last heartbeat is between `least_secs` and `most_secs` ago. Servers of asynq are among
-    /// them, and some keys may be missing: asynq removes expired ones.
+    /// The keys of servers whose last heartbeat is at most `most_secs` ago, and when it expires (unix s), the oldest
+    /// first. Servers of asynq are among them, and some keys may be missing: asynq removes expired ones.
     ///
     /// `ttl_secs` is the TTL of a heartbeat.
-    pub(crate) async fn silent_servers(
+    pub(crate) async fn heartbeats(
         &self,
-        least_secs: i64,
-        most_secs: i64,
         ttl_secs: i64,
-    ) -> Result<Vec<String>> {
+        most_secs: i64,
+    ) -> Result<Vec<(String, i64)>> {
         let now = self.clock().now().timestamp();
         let args = [
             word(keys::SERVERS),
             number(now + ttl_secs - most_secs),
-            number(now + ttl_secs - least_secs),
+            word("+inf"),
+            word("WITHSCORES"),
             word("LIMIT"),
             word("0"),
-            number(MAX_SILENT),
+            number(MAX_HEARTBEATS),
         ];
-        let silent = Command::on_key("ZRANGEBYSCORE", args);
-        self.send(silent, "look for servers that have disappeared")
-            .await
+        let listed = Command::on_key("ZRANGEBYSCORE", args);
+        let what = "look for servers that have disappeared";
+        let listed: Vec<(String, f64)> = self.send(listed, what).await?;
+        let listed = listed.into_iter();
+        Ok(listed.map(|(key, at)| (key, at as i64)).collect())
     }
 
     /// Tasks whose leases belong to an owner. Reads up to `limit` leases of all owners after the first `offset`, the
@@ -109,12 +111,16 @@ impl Broker {
         })
     }
 
-    /// Whether some connection listens on the channel of an owner. On a cluster the reply of one node says nothing.
-    pub(crate) async fn has_listener(&self, owner: &str) -> Result<bool> {
-        let channel = keys::alive_channel(owner);
-        let count = Command::without_key("PUBSUB", [word("NUMSUB"), channel.into()]);
-        let (_, listeners): (Str, u64) = self.send(count, "look for a server's channel").await?;
-        Ok(listeners > 0)
+    /// Those of the owners on whose channels some connection listens. On a cluster the reply of one node says
+    /// nothing.
+    pub(crate) async fn with_listener(&self, mut owners: Vec<String>) -> Result<Vec<String>> {
+        let channels = owners.iter().map(|owner| keys::alive_channel(owner).into());
+        let args: Vec<Value> = std::iter::once(word("NUMSUB")).chain(channels).collect();
+        let count = Command::without_key("PUBSUB", args);
+        let counts: Vec<(Str, u64)> = self.send(count, "look for the channels of servers").await?;
+        let mut counts = counts.iter();
+        owners.retain(|_| counts.next().is_some_and(|(_, listeners)| *listeners > 0));
+        Ok(owners)
     }
 
     /// The Redis process that answers. `None`: it does not say.

@@ -124,7 +124,8 @@ impl Heartbeater {
     fn limit_of(&self, run: &HeldRun) -> Limit {
         match run.started() {
             Some(started) if !run.has_finished() => {
-                let overdue = |at: Instant| at.checked_add(self.cancel_grace + OVERDUE);
+                let overdue =
+                    |at: Instant| at.checked_add(self.cancel_grace.saturating_add(OVERDUE));
                 Limit::At(started.ends_by.and_then(overdue))
             }
             _ => Limit::OfRuntime,

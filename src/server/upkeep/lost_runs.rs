@@ -5,13 +5,19 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::broker::{Acknowledgement, Authority, Broker, Claim, LEASE, LostTask, RawTask, Str};
+use crate::broker::{
+    Acknowledgement, Authority, Broker, Claim, LEASE, LostTask, RawTask, RedisProcess, Str,
+};
 use crate::error::Result;
 use crate::server::policy::Policy;
 use crate::wire::{self, QueueKeys, TaskMessage};
 
 /// The most tasks that one call settles.
 const MAX_TASKS: usize = 100;
+/// The most leases that one call reads.
+const BATCH: usize = 500;
+/// The most calls for the leases of one queue in one look.
+const MAX_BATCHES: usize = 200;
 
 /// How it is known that a run is lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +98,33 @@ impl LostRuns {
             }
         }
         Ok(settled)
+    }
+
+    /// Recovers the tasks of one queue whose leases belong to a server that is gone.
+    pub(super) async fn recover_all(&self, queue: &QueueKeys, owner: &str) -> Result<usize> {
+        let (mut recovered, mut offset) = (0, 0);
+        for _ in 0..MAX_BATCHES {
+            let leases = self.broker.leases_of(queue, owner, offset, BATCH).await?;
+            let settled = self
+                .settle(queue, leases.tasks, LostBy::EndedProcess)
+                .await?;
+            recovered += settled.settled;
+            // Settled tasks have no lease any more.
+            offset += leases.read - settled.settled;
+            if leases.read < BATCH {
+                break;
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// The Redis process that answers. `None`: one cannot tell.
+    pub(super) async fn redis_process(&self) -> Option<RedisProcess> {
+        let process = self.broker.redis_process().await;
+        process.unwrap_or_else(|error| {
+            tracing::debug!(%error, "could not ask Redis for its process");
+            None
+        })
     }
 
     fn decide(

@@ -12,6 +12,7 @@ mod lost_runs;
 mod recoverer;
 mod server_entry;
 mod subscriber;
+mod suspect;
 
 pub(super) use block_watch::{BlockWatch, RuntimeProbe};
 pub(super) use forwarder::Forwarder;
