@@ -2,6 +2,8 @@
 //! their own: a node that is dead stops the notifications of its own queues only.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::Either;
@@ -182,7 +184,13 @@ impl GroupTask {
     async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            match Changes::open(&self.broker, self.keys.clone(), self.entry_key.clone()).await {
+            let opened = {
+                let (broker, keys) = (self.broker.clone(), self.keys.clone());
+                let entry_key = self.entry_key.clone();
+                let open = async move { Changes::open(&broker, keys, entry_key).await };
+                without_reports(&mut self.reports, open).await
+            };
+            match opened {
                 Ok(mut changes) => {
                     let began = clock::monotonic();
                     // A fetch that finds a queue empty subscribes to it.
@@ -201,7 +209,7 @@ impl GroupTask {
                 }
             }
             self.poll();
-            tokio::time::sleep(pause).await;
+            without_reports(&mut self.reports, tokio::time::sleep(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -236,5 +244,47 @@ impl GroupTask {
 
     fn signal(&self, signal: Signal) {
         let _ = self.signals.send(Ok(signal));
+    }
+}
+
+/// Waits for `work`. Nothing is tracked meanwhile: reports are dropped, because every queue is asked again after
+/// that.
+async fn without_reports<T>(
+    reports: &mut mpsc::UnboundedReceiver<Report>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            Some(_) = reports.recv() => {}
+            done = &mut work => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn reports_do_not_pile_up_while_nothing_is_tracked() {
+        let (sender, mut reports) = mpsc::unbounded_channel();
+        let (ends, ended) = oneshot::channel();
+        let waits = async { without_reports(&mut reports, ended).await };
+        let polls = async {
+            for queue in 0..1_000 {
+                sender.send(Report::Cleaned { queue }).expect("open");
+                tokio::task::yield_now().await;
+            }
+            ends.send("done").expect("waited for");
+        };
+        let (done, ()) = tokio::join!(waits, polls);
+        assert_eq!(done, Ok("done"));
+        assert!(reports.is_empty());
+        drop(sender);
+        assert_eq!(without_reports(&mut reports, async { 1 }).await, 1);
     }
 }
