@@ -93,22 +93,17 @@ pub(super) enum RenewalCause {
 }
 
 impl Outages {
-    pub(super) fn new(address: String) -> Arc<Self> {
+    pub(super) fn new(address: String, gives_up: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             address,
             state: Mutex::default(),
-            gives_up: CancellationToken::new(),
+            gives_up,
         })
     }
 
     /// The address of Redis, for messages.
     pub(super) fn address(&self) -> &str {
         &self.address
-    }
-
-    /// From now on, [`ConnectionState::open`] does not wait.
-    pub(super) fn give_up(&self) {
-        self.gives_up.cancel();
     }
 
     /// The state of another connection. It is open, until the contrary is known.
@@ -416,7 +411,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_on_an_earlier_connection_is_ignored() {
-        let connection = Outages::new("here".to_owned()).connection();
+        let connection = Outages::new("here".to_owned(), CancellationToken::new()).connection();
         let earlier = connection.generation();
         connection.renewal_begins();
         connection.is_at_wrong_server(earlier, "READONLY");
@@ -428,7 +423,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn connections_to_a_wrong_server_are_opened_anew_together_and_after_growing_pauses() {
-        let outages = Outages::new("here".to_owned());
+        let outages = Outages::new("here".to_owned(), CancellationToken::new());
         let connections = [outages.connection(), outages.connection()];
         let (begin, mut opened_at) = (clock::monotonic(), Vec::new());
         while clock::monotonic() - begin < Duration::from_secs(14) {

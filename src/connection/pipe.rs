@@ -28,7 +28,7 @@ const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The connections to one address that carry commands.
 pub(super) struct Pipes {
-    /// They are used in rotation.
+    /// Those that are open are used in rotation.
     pool: Vec<Pipe>,
     next: AtomicUsize,
     /// The connection for bulk, opened when it is needed first.
@@ -73,13 +73,22 @@ impl Pipes {
         bulk.await.unwrap_or_else(|()| self.next())
     }
 
-    /// The next connection for small commands.
+    /// The next connection for small commands that is open. If all are lost, the next one.
     pub(super) fn next(&self) -> &Pipe {
-        let index = match self.pool.len() {
-            1 => 0,
-            several => self.next.fetch_add(1, Ordering::Relaxed) % several,
+        if let [only] = &*self.pool {
+            return only;
+        }
+        let (earlier, later) = {
+            let next = self.next.fetch_add(1, Ordering::Relaxed);
+            self.pool.split_at(next % self.pool.len())
         };
-        &self.pool[index]
+        let mut in_turn = later.iter().chain(earlier);
+        in_turn.find(|pipe| pipe.is_open()).unwrap_or(&later[0])
+    }
+
+    /// All connections for small commands.
+    pub(super) fn pool(&self) -> &[Pipe] {
+        &self.pool
     }
 }
 
@@ -159,7 +168,7 @@ impl Pipe {
     }
 
     /// Fails if the connection is certainly lost, or if its runtime has ended.
-    pub(super) fn check(&self) -> Result<(), FredError> {
+    pub(super) fn check_open(&self) -> Result<(), FredError> {
         match self.loss() {
             Some((_, false)) | None => Ok(()),
             Some((error, true)) => Err(error),
@@ -178,8 +187,21 @@ impl Pipe {
         Some((error, is_certain))
     }
 
-    /// Fails if the connection is lost, or if its runtime has ended.
-    pub(super) fn is_open(&self) -> Result<(), FredError> {
+    /// Whether the connection is open, as far as is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.loss().is_none()
+    }
+
+    /// Waits for a lost connection, until it has been lost for `patience`, but no longer than `limit`. Fails with
+    /// the cause if it is still lost.
+    pub(super) async fn open_within(
+        &self,
+        patience: Duration,
+        limit: Duration,
+    ) -> Result<(), FredError> {
+        if self.loss().is_some() {
+            self.state.open_within(patience, limit).await;
+        }
         self.loss().map_or(Ok(()), |(error, _)| Err(error))
     }
 

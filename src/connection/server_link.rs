@@ -42,7 +42,7 @@ impl ServerLink {
     ///
     /// Cancel-safe: if the future is dropped, no connection stays open.
     pub(super) async fn open(mut settings: Settings, address: String) -> Result<Self> {
-        let outages = Outages::new(address);
+        let outages = Outages::new(address, settings.gives_up.clone());
         let mut opened = Vec::new();
         let mut pool = Vec::new();
         while pool.len() < settings.pool_size {
@@ -68,7 +68,7 @@ impl ServerLink {
         settings: Settings,
         address: String,
     ) -> Result<Self> {
-        let outages = Outages::new(address);
+        let outages = Outages::new(address, settings.gives_up.clone());
         let pipe = Pipe::external(client, outages.connection());
         let link = Self::new(vec![pipe], outages, settings, Vec::new());
         link.check().await?;
@@ -77,7 +77,7 @@ impl ServerLink {
 
     /// Connects in the background, again and again until it succeeds. Nothing is checked.
     pub(super) fn open_in_background(settings: Settings, address: String) -> Self {
-        let outages = Outages::new(address);
+        let outages = Outages::new(address, settings.gives_up.clone());
         let mut opened = Vec::new();
         let pool = (0..settings.pool_size).map(|_| {
             let client = settings.pipe_client();
@@ -131,35 +131,74 @@ impl ServerLink {
         join_all(commands.into_iter().map(|command| pipe.send(command))).await
     }
 
-    /// Fails with the cause if the connection for commands is known to be lost. Does not ask Redis.
-    pub(super) fn check_open(&self) -> Result<(), FredError> {
-        self.pipes.next().check()
+    /// Like [`send`](Self::send), but does not wait for a connection that has been lost for `patience`.
+    pub(super) async fn send_within(
+        &self,
+        patience: Duration,
+        command: Command,
+    ) -> Result<Value, FredError> {
+        let pipe = self.open_pipe_within(patience).await?;
+        if !self.pipes.is_bulk(&command) {
+            return pipe.send(command).await;
+        }
+        let bulk = Box::pin(self.pipes.bulk(self.open_pipe())).await;
+        let limit = self.settings.connect_timeout;
+        bulk.open_within(patience, limit).await?;
+        bulk.send(command).await
     }
 
-    /// Fails with the cause if the connection for commands is lost now.
-    pub(super) fn is_open(&self) -> Result<(), FredError> {
-        self.pipes.next().is_open()
+    /// Like [`send_all`](Self::send_all), but does not wait for a connection that has been lost for `patience`.
+    pub(super) async fn send_all_within(
+        &self,
+        patience: Duration,
+        commands: Vec<Command>,
+    ) -> Vec<Result<Value, FredError>> {
+        match self.open_pipe_within(patience).await {
+            Ok(pipe) => join_all(commands.into_iter().map(|command| pipe.send(command))).await,
+            Err(error) => commands.iter().map(|_| Err(error.clone())).collect(),
+        }
     }
 
     /// Waits for a lost connection for commands, until it has been lost for `patience`. Fails with the cause if
     /// it is still lost.
     pub(super) async fn open_within(&self, patience: Duration) -> Result<(), FredError> {
+        self.open_pipe_within(patience).await.map(drop)
+    }
+
+    async fn open_pipe_within(&self, patience: Duration) -> Result<&Pipe, FredError> {
         let pipe = self.pipes.next();
         let limit = self.settings.connect_timeout;
-        pipe.state().open_within(patience, limit).await;
-        pipe.is_open()
+        pipe.open_within(patience, limit).await?;
+        Ok(pipe)
+    }
+
+    /// Whether a connection for commands is open, as far as is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.pipes.pool().iter().any(Pipe::is_open)
+    }
+
+    /// Fails with the cause if all connections for commands are certainly lost. Does not ask Redis.
+    pub(super) fn check_open(&self) -> Result<(), FredError> {
+        let mut checked = Ok(());
+        for pipe in self.pipes.pool() {
+            checked = pipe.check_open();
+            if checked.is_ok() {
+                break;
+            }
+        }
+        checked
     }
 
     /// From now on, commands do not wait for a connection that is lost.
     pub(super) fn give_up(&self) {
-        self.outages.give_up();
+        self.settings.gives_up.cancel();
     }
 
     /// An operation got this error. If it is the answer of a server that is not the one to write to, which a
     /// script has caught, the connections are opened anew.
     pub(super) fn note_answer(&self, error: &Error) {
         if let Some(answer) = wrong_server_answer(error) {
-            let state = self.pipes.next().state();
+            let state = self.pipes.pool()[0].state();
             state.is_at_wrong_server(state.generation(), answer);
         }
     }

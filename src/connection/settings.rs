@@ -10,6 +10,7 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig,
     UnresponsiveConfig,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Connection, DEFAULT_POOL_SIZE, Host, Target};
 use crate::error::{Error, Result};
@@ -50,6 +51,9 @@ pub(super) struct Settings {
     pub(super) command_timeout: Duration,
     /// How many connections to a server share the commands.
     pub(super) pool_size: usize,
+    /// Fires when nobody is to wait for a lost connection any more. All connections that are opened with these
+    /// settings share it, also those to nodes that become known later.
+    pub(super) gives_up: CancellationToken,
 }
 
 impl Settings {
@@ -308,6 +312,7 @@ impl Connection {
             connect_timeout: self.connect_timeout,
             command_timeout: self.command_timeout,
             pool_size: self.pool_size,
+            gives_up: CancellationToken::new(),
         })
     }
 

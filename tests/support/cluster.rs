@@ -113,13 +113,19 @@ impl RedisCluster {
         }
     }
 
-    /// Adds a replica of a master, and waits until it has the master's data. Returns its index.
-    pub async fn add_replica(&mut self, of: usize) -> usize {
-        let replica = self.nodes.len();
+    /// Adds a master without slots. Returns its index.
+    pub async fn add_master(&mut self) -> usize {
+        let master = self.nodes.len();
         let node = RedisServer::builder().config("cluster-require-full-coverage", "no");
         self.nodes.push(node.cluster().start().await);
-        self.meet(replica).await;
+        self.meet(master).await;
         self.is_complete().await;
+        master
+    }
+
+    /// Adds a replica of a master, and waits until it has the master's data. Returns its index.
+    pub async fn add_replica(&mut self, of: usize) -> usize {
+        let replica = self.add_master().await;
         let master = self.id(of).await;
         eventually("the node is a replica", DEADLINE, || async {
             let args = vec!["REPLICATE".to_owned(), master.clone()];

@@ -9,7 +9,6 @@ mod redirection;
 mod slot_ranges;
 mod topology;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::types::Value;
 use fred::util::redis_keyslot;
 use futures_util::future::{join_all, select_ok};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -51,7 +51,8 @@ const MAP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The connections to the nodes of a cluster. They are closed when it is dropped.
 pub(super) struct Cluster {
     shared: Arc<ClusterState>,
-    _watch: AbortOnDropHandle<()>,
+    /// Reads the map again and again.
+    watch: AbortOnDropHandle<()>,
 }
 
 struct ClusterState {
@@ -61,7 +62,8 @@ struct ClusterState {
     changes: watch::Sender<u64>,
     /// The map of slots is to be read again.
     is_outdated: Notify,
-    is_giving_up: AtomicBool,
+    /// Nodes that become known later are connected here, whoever has met them.
+    runtime: Handle,
 }
 
 /// The commands for one node, with their places among all commands.
@@ -114,11 +116,11 @@ impl Cluster {
             topology: RwLock::new(topology),
             changes: watch::Sender::new(0),
             is_outdated: Notify::new(),
-            is_giving_up: AtomicBool::new(false),
+            runtime: Handle::current(),
         });
         let watch = tokio::spawn(keep_current(Arc::downgrade(&shared)));
-        let _watch = AbortOnDropHandle::new(watch);
-        Self { shared, _watch }
+        let watch = AbortOnDropHandle::new(watch);
+        Self { shared, watch }
     }
 
     /// Sends one command to the node that serves its key, and waits for the reply.
@@ -145,10 +147,7 @@ impl Cluster {
 
     /// From now on, commands do not wait for a connection that is lost.
     pub(super) fn give_up(&self) {
-        self.shared.is_giving_up.store(true, Ordering::Relaxed);
-        for node in self.shared.topology().nodes() {
-            node.link().give_up();
-        }
+        self.shared.settings.gives_up.cancel();
     }
 
     /// The address of the node that serves a key.
@@ -172,25 +171,25 @@ impl Cluster {
     pub(super) async fn dedicated(&self, key: &str) -> Result<Owned<FredClient>> {
         let node = self.shared.master(redis_keyslot(key.as_bytes()));
         let node = node.map_err(|error| map_redis_error(error, "track keys"))?;
-        node.is_open_soon("track keys").await?;
-        node.link().dedicated().await
+        node.dedicated().await
     }
 
     /// A separate connection for pub/sub, to a node that answers.
     pub(super) async fn subscriber(&self) -> Result<Owned<SubscriberClient>> {
         let mut failure = map_redis_error(no_node(), "subscribe");
         for node in self.shared.open_first() {
-            match node.is_open_soon("subscribe").await {
-                Ok(()) => return node.link().subscriber().await,
+            match node.subscriber().await {
+                Ok(subscriber) => return Ok(subscriber),
                 Err(error) => failure = error,
             }
         }
         Err(failure)
     }
 
-    /// Closes the connections of all nodes.
+    /// Closes the connections of all nodes. From then on, none is opened.
     pub(super) async fn close(&self) {
-        let nodes = self.shared.nodes();
+        self.watch.abort();
+        let nodes = self.shared.topology_mut().close();
         join_all(nodes.iter().map(|node| node.link().close())).await;
     }
 }
@@ -264,14 +263,14 @@ impl ClusterState {
             };
             let again = match SlotRefusal::parse(error.details(), node.host()) {
                 Some(SlotRefusal::Moved { slot, to }) => {
-                    node = self.redirected(to, &node);
+                    node = self.redirected(to, &node)?;
                     self.topology_mut()
                         .set_master(slot, Some(Arc::clone(&node)));
                     self.is_outdated.notify_one();
                     command.clone()
                 }
                 Some(SlotRefusal::Ask { to }) => {
-                    node = self.redirected(to, &node);
+                    node = self.redirected(to, &node)?;
                     command.clone().after_asking()
                 }
                 Some(SlotRefusal::NotServed) => {
@@ -317,7 +316,8 @@ impl ClusterState {
     /// All nodes: first those that answer, as far as is known. The order among them stays.
     fn open_first(&self) -> Vec<Arc<Node>> {
         let mut nodes = self.nodes();
-        nodes.sort_by_key(|node| !node.is_open());
+        // A connection may be lost meanwhile: each node is looked at once.
+        nodes.sort_by_cached_key(|node| !node.is_open());
         nodes
     }
 
@@ -331,18 +331,18 @@ impl ClusterState {
     }
 
     /// The node that a redirection of `from` names.
-    fn redirected(&self, to: Host, from: &Node) -> Arc<Node> {
-        let node = self.topology_mut().node_at(to, from, &self.settings);
-        node.named();
-        if self.is_giving_up.load(Ordering::Relaxed) {
-            node.link().give_up();
-        }
-        node
+    fn redirected(&self, to: Host, from: &Node) -> Result<Arc<Node>, FredError> {
+        let _runtime = self.runtime.enter();
+        let node = self.topology_mut().redirected(to, from, &self.settings);
+        node.ok_or_else(|| FredError::new(FredKind::Canceled, "the connection was closed"))
     }
 
     /// Reads the map from a node that answers, otherwise from one of the settings.
     async fn read_map(&self) -> Result<(), FredError> {
         let mut nodes = self.nodes();
+        let looks = join_all(nodes.iter().map(|node| node.look()));
+        // A look without a reply is repeated.
+        let _ = timeout(MAP_TIMEOUT, looks).await;
         nodes.retain(|node| node.is_open());
         for nodes in nodes.chunks(ASKED_AT_ONCE) {
             if let Ok(Ok(())) = timeout(MAP_TIMEOUT, self.read_map_from(nodes.to_vec())).await {

@@ -1,19 +1,23 @@
 //! One node of a cluster.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fred::error::Error as FredError;
+use fred::clients::{Client as FredClient, SubscriberClient};
+use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::types::Value;
 use fred::types::config::Server;
 use tokio::time::Instant;
 
 use super::super::Host;
 use super::super::command::Command;
-use super::super::failure::map_redis_error;
+use super::super::failure::{is_lost_connection, map_redis_error};
+use super::super::keep_alive::Owned;
 use super::super::server_link::ServerLink;
 use super::super::settings::Settings;
+use super::redirection::says_cluster_is_down;
 use crate::clock;
 use crate::error::Result;
 
@@ -30,6 +34,8 @@ pub(super) struct Node {
     /// certificates are for names: a node without a name gets that of the node that reported it.
     certified_name: String,
     link: ServerLink,
+    /// The node has said that its cluster is down.
+    is_down: AtomicBool,
     /// When a redirection has named the node last.
     named_at: Mutex<Option<Instant>>,
 }
@@ -74,32 +80,91 @@ impl Node {
             host,
             certified_name,
             link,
+            is_down: AtomicBool::new(false),
             named_at: Mutex::new(None),
         }
     }
 
     /// Sends one command. A connection that has been lost for long is not waited for.
     pub(super) async fn send(&self, command: Command) -> Result<Value, FredError> {
-        self.link.open_within(PATIENCE).await?;
-        self.link.send(command).await
+        self.check_up(&command)?;
+        let reply = self.link.send_within(PATIENCE, command).await;
+        self.note(&reply);
+        reply
     }
 
     /// Sends several commands at once, in their order.
     pub(super) async fn send_all(&self, commands: Vec<Command>) -> Vec<Result<Value, FredError>> {
-        match self.link.open_within(PATIENCE).await {
-            Ok(()) => self.link.send_all(commands).await,
-            Err(error) => commands.iter().map(|_| Err(error.clone())).collect(),
+        let refused = commands
+            .iter()
+            .find_map(|command| self.check_up(command).err());
+        if let Some(error) = refused {
+            return commands.iter().map(|_| Err(error.clone())).collect();
         }
+        let replies = self.link.send_all_within(PATIENCE, commands).await;
+        replies.iter().for_each(|reply| self.note(reply));
+        replies
+    }
+
+    /// A node that says that its cluster is down refuses each command with a key, and fred then opens the
+    /// connection anew. So such commands are refused here, until [`look`](Self::look) finds that this is over.
+    fn check_up(&self, command: &Command) -> Result<(), FredError> {
+        if command.slot().is_some() && self.is_down() {
+            let text = format!(
+                "CLUSTERDOWN {} has said that the cluster is down",
+                self.host
+            );
+            return Err(FredError::new(FredKind::Cluster, text));
+        }
+        Ok(())
+    }
+
+    fn note(&self, reply: &Result<Value, FredError>) {
+        if reply
+            .as_ref()
+            .is_err_and(|error| says_cluster_is_down(error.details()))
+        {
+            self.is_down.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the node has said that its cluster is down.
+    pub(super) fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Relaxed)
+    }
+
+    /// Asks a node that has said that its cluster is down whether this is over.
+    pub(super) async fn look(&self) {
+        if !self.is_down() {
+            return;
+        }
+        let info = Command::without_key("CLUSTER", ["INFO".into()]);
+        let is_down = match self.link.send_within(PATIENCE, info).await {
+            Ok(info) => info
+                .as_str()
+                .is_some_and(|info| info.contains("cluster_state:fail")),
+            // If it does not tell, the next command will.
+            Err(error) => is_lost_connection(&error),
+        };
+        self.is_down.store(is_down, Ordering::Relaxed);
     }
 
     pub(super) fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Fails if the node is lost and does not come back soon. `what` names the operation, for the error.
-    pub(super) async fn is_open_soon(&self, what: &str) -> Result<()> {
+    /// A separate connection for client tracking.
+    pub(super) async fn dedicated(&self) -> Result<Owned<FredClient>> {
         let open = self.link.open_within(PATIENCE).await;
-        open.map_err(|error| map_redis_error(error, what))
+        open.map_err(|error| map_redis_error(error, "track keys"))?;
+        self.link.dedicated().await
+    }
+
+    /// A separate connection for pub/sub.
+    pub(super) async fn subscriber(&self) -> Result<Owned<SubscriberClient>> {
+        let open = self.link.open_within(PATIENCE).await;
+        open.map_err(|error| map_redis_error(error, "subscribe"))?;
+        self.link.subscriber().await
     }
 
     pub(super) fn link(&self) -> &ServerLink {
@@ -108,7 +173,7 @@ impl Node {
 
     /// Whether the node answers, as far as is known.
     pub(super) fn is_open(&self) -> bool {
-        self.link.is_open().is_ok()
+        self.link.is_open()
     }
 
     /// A redirection has named this node.

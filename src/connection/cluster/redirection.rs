@@ -2,6 +2,9 @@
 
 use super::super::Host;
 
+/// No node serves the slot, but those of others are served.
+const NOT_SERVED: &str = "slot not served";
+
 /// Why a node has not run a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SlotRefusal {
@@ -29,10 +32,15 @@ impl SlotRefusal {
                     _ => Self::Ask { to },
                 })
             }
-            "CLUSTERDOWN" if error.contains("slot not served") => Some(Self::NotServed),
+            "CLUSTERDOWN" if error.contains(NOT_SERVED) => Some(Self::NotServed),
             _ => None,
         }
     }
+}
+
+/// Whether a node refuses every command with a key, because its cluster is down.
+pub(super) fn says_cluster_is_down(error: &str) -> bool {
+    error.starts_with("CLUSTERDOWN") && !error.contains(NOT_SERVED)
 }
 
 /// `host:port`, where the host may be an IPv6 address without brackets, empty or unknown.

@@ -16,6 +16,7 @@ pub(super) struct Topology {
     ranges: Vec<SlotRange<Arc<Node>>>,
     /// Slots that have another master than `ranges` say, or none.
     moved: HashMap<u16, Option<Arc<Node>>>,
+    is_closed: bool,
 }
 
 impl Topology {
@@ -51,8 +52,29 @@ impl Topology {
         &self.nodes
     }
 
+    /// The node that a redirection of `from` names. `None`: the connections are closed.
+    pub(super) fn redirected(
+        &mut self,
+        to: Host,
+        from: &Node,
+        settings: &Settings,
+    ) -> Option<Arc<Node>> {
+        if self.is_closed {
+            return None;
+        }
+        let node = self.node_at(to, from, settings);
+        node.named();
+        Some(node)
+    }
+
+    /// From now on no node is added. Returns all nodes.
+    pub(super) fn close(&mut self) -> Vec<Arc<Node>> {
+        self.is_closed = true;
+        self.nodes.clone()
+    }
+
     /// The node at this address. A new one is added: `from` has reported it.
-    pub(super) fn node_at(&mut self, host: Host, from: &Node, settings: &Settings) -> Arc<Node> {
+    fn node_at(&mut self, host: Host, from: &Node, settings: &Settings) -> Arc<Node> {
         if let Some(node) = self.nodes.iter().find(|node| *node.host() == host) {
             return Arc::clone(node);
         }
@@ -74,6 +96,9 @@ impl Topology {
         from: &Arc<Node>,
         settings: &Settings,
     ) -> bool {
+        if self.is_closed {
+            return false;
+        }
         let is_known = self.nodes.iter().any(|node| node.host() == from.host());
         if !is_known {
             self.nodes.push(Arc::clone(from));
@@ -116,6 +141,9 @@ impl Topology {
     pub(super) fn is_complete(&self) -> bool {
         self.moved.is_empty()
             && slot_ranges::cover_all(&self.ranges)
-            && self.nodes.iter().all(|node| node.is_open())
+            && self
+                .nodes
+                .iter()
+                .all(|node| node.is_open() && !node.is_down())
     }
 }

@@ -1,7 +1,10 @@
 //! Links to clusters: which node runs a command, and what becomes of refusals.
 
+use std::time::Duration;
+
 use fred::interfaces::ClientLike;
-use fred::types::{ClusterHash, CustomCommand, Value};
+use fred::types::{ClusterHash, CustomCommand, InfoKind, Value};
+use tokio::time::timeout;
 
 use super::super::{Command, Connection, Link, map_redis_error};
 use super::support::{DEADLINE, RedisCluster, RedisServer, RedisServerBuilder, eventually};
@@ -180,4 +183,95 @@ async fn a_node_that_does_not_know_its_address_is_reached_by_the_known_one() {
         link.subscriber().await.expect("a subscriber");
         link.close().await;
     }
+}
+
+/// How many connections a node has accepted so far.
+async fn accepted(node: &RedisServer) -> u64 {
+    let client = node.client().await;
+    let info: String = client.info(Some(InfoKind::Stats)).await.expect("info");
+    client.quit().await.expect("closed");
+    let accepted = |line: &str| {
+        line.strip_prefix("total_connections_received:")?
+            .parse()
+            .ok()
+    };
+    info.lines().find_map(accepted).expect("a count")
+}
+
+#[tokio::test]
+async fn a_closed_link_opens_no_connection() {
+    let cluster = RedisCluster::start().await;
+    let link = open(&cluster).await;
+    link.close().await;
+    let before = accepted(&cluster.nodes()[0]).await;
+    link.node_has_changed();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // One connection is that of the question itself.
+    assert_eq!(accepted(&cluster.nodes()[0]).await, before + 1);
+}
+
+#[tokio::test]
+async fn who_gives_up_waits_for_no_node_of_a_separate_link_either() {
+    let cluster = RedisCluster::start_without_full_coverage().await;
+    let connection = Connection::cluster(cluster.addresses()).connect_timeout(4 * DEADLINE);
+    let link = connection.open().await.expect("an open link");
+    cluster.nodes()[2].pause();
+    // It is not known yet whether the frozen node will answer.
+    let separate = link.separate().await.expect("a separate link");
+    link.give_up();
+    let key = key_on(2);
+    let refused = timeout(DEADLINE, separate.send(set(&key))).await;
+    refused.expect("not waited for").expect_err("no reply");
+    cluster.nodes()[2].resume();
+}
+
+#[tokio::test]
+async fn a_node_that_is_met_later_is_connected_on_the_runtime_of_the_link() {
+    let mut cluster = RedisCluster::start_without_full_coverage().await;
+    let link = open(&cluster).await;
+    let added = cluster.add_master().await;
+    let key = key_on(0);
+    let slot = RedisCluster::slot_of(&key);
+    cluster.begin_to_move(slot, 0, added).await;
+    let (caller, first) = (link.clone(), set(&key));
+    let met = tokio::task::spawn_blocking(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().expect("a runtime");
+        runtime.block_on(caller.send(first))
+    });
+    let met = met.await.expect("no panic");
+    met.expect("stored on the new node");
+    let again = link.send(set(&format!("{{{key}}}:other"))).await;
+    again.expect("the connection works after the other runtime has ended");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_down_costs_no_connection_for_each_command() {
+    let mut cluster = RedisCluster::start().await;
+    let link = open(&cluster).await;
+    let key = key_on(2);
+    for node in 0..2 {
+        cluster.nodes_mut()[node].kill();
+    }
+    eventually("the cluster is down", DEADLINE, || async {
+        let info = cluster.ask(2, vec!["INFO".to_owned()]).await;
+        info.as_string()
+            .is_some_and(|info| info.contains("cluster_state:fail"))
+    })
+    .await;
+    let before = accepted(&cluster.nodes()[2]).await;
+    for _ in 0..200 {
+        let refused = link.send(set(&key)).await.expect_err("the cluster is down");
+        let error = map_redis_error(refused, "set");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    }
+    let accepted = accepted(&cluster.nodes()[2]).await - before;
+    assert!(accepted < 20, "{accepted}");
+    for node in 0..2 {
+        cluster.nodes_mut()[node].restart().await;
+    }
+    eventually("the cluster works again", DEADLINE, || async {
+        link.send(set(&key)).await.is_ok()
+    })
+    .await;
 }

@@ -1,7 +1,7 @@
 //! Which connections a link has, and how it closes them.
 
 use fred::interfaces::{ClientInterface, ClientLike};
-use fred::types::{ClientState, InfoKind};
+use fred::types::{ClientState, ClusterHash, CustomCommand, InfoKind, Value};
 
 use super::super::{Command, Connection};
 use super::support::{DEADLINE, RedisCluster, RedisServer, eventually};
@@ -122,5 +122,40 @@ async fn commands_that_are_sent_together_run_in_their_order_on_one_connection() 
         assert!(refused.is_err(), "{refused:?}");
         let got = got.as_ref().ok().and_then(|got| got.as_string());
         assert_eq!(got, Some(text));
+    }
+}
+
+#[tokio::test]
+async fn commands_use_the_connections_of_a_pool_that_are_open() {
+    let server = RedisServer::start().await;
+    let observer = server.client().await;
+    let link = Connection::from_uri(&server.uri())
+        .expect("a good URI")
+        .pool_size(3)
+        .open()
+        .await
+        .expect("open");
+    let id = || link.send(Command::without_key("CLIENT", ["ID".into()]));
+    let lost = id().await.expect("an id").as_i64().expect("an id");
+    // Redis accepts no connection in place of the one that is killed.
+    for words in [
+        ["CONFIG", "SET", "maxclients", "3"],
+        ["CLIENT", "KILL", "ID", &lost.to_string()],
+    ] {
+        let command = CustomCommand::new(words[0], ClusterHash::Random, false);
+        let sent = observer.custom::<Value, _>(command, words[1..].to_vec());
+        sent.await.expect("done");
+    }
+    eventually("it is noticed", DEADLINE, || async {
+        let mut used = std::collections::BTreeSet::new();
+        for _ in 0..9 {
+            used.extend(id().await.ok().and_then(|id| id.as_i64()));
+        }
+        used.len() == 2 && !used.contains(&lost)
+    })
+    .await;
+    for _ in 0..9 {
+        id().await.expect("an open connection");
+        link.check_open().expect("two are open");
     }
 }
