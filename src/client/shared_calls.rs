@@ -4,7 +4,6 @@
 //! started. Beside two, tasks accumulate for the next.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -28,8 +27,6 @@ pub(super) struct SharedCalls {
     /// Whether the client's runtime has several threads. Then it runs even if nobody polls it.
     is_multi_thread: bool,
     fast_replies: FastReplies,
-    /// How many calls have ended.
-    ended: AtomicU64,
     state: Mutex<CallState>,
 }
 
@@ -62,7 +59,6 @@ impl SharedCalls {
             is_multi_thread: runtime.runtime_flavor() == RuntimeFlavor::MultiThread,
             runtime,
             fast_replies: FastReplies::default(),
-            ended: AtomicU64::new(0),
             state: Mutex::default(),
         })
     }
@@ -74,7 +70,6 @@ impl SharedCalls {
             runtime: self.runtime.clone(),
             is_multi_thread: self.is_multi_thread,
             fast_replies: FastReplies::default(),
-            ended: AtomicU64::new(0),
             state: Mutex::default(),
         })
     }
@@ -107,20 +102,19 @@ impl SharedCalls {
     /// Waits for the result of a shared call.
     ///
     /// Each call has its own timeout, and waiting in line for it takes as long as it takes. But a
-    /// current-thread runtime may be one that nobody polls. Only there the caller gives up, if no call at all
-    /// has ended within the longest time of one: on other runtimes a timer for each caller would cost too
-    /// much.
+    /// current-thread runtime may be one that nobody polls. Only there the caller finds out now and then
+    /// whether it is: on other runtimes a timer for each caller would cost too much.
     async fn bounded(&self, mut result: oneshot::Receiver<Result<()>>) -> Option<Result<()>> {
         if self.is_multi_thread {
             return result.await.ok();
         }
+        let patience = self.broker.max_enqueue_time();
         loop {
-            let ended = self.ended.load(Ordering::Relaxed);
-            match timeout(self.broker.max_enqueue_time(), &mut result).await {
-                Ok(result) => return result.ok(),
-                Err(_) if self.ended.load(Ordering::Relaxed) == ended => return None,
-                Err(_) => {}
+            if let Ok(result) = timeout(patience, &mut result).await {
+                return result.ok();
             }
+            let is_polled = timeout(patience, self.runtime.spawn(async {})).await;
+            is_polled.ok()?.ok()?;
         }
     }
 
@@ -199,7 +193,6 @@ impl SharedCallsToken {
                 .map(|waiting| (waiting.task, waiting.result))
                 .unzip();
             let results = self.calls.broker.enqueue(tasks).await;
-            self.calls.ended.fetch_add(1, Ordering::Relaxed);
             for (result, caller) in results.into_iter().zip(callers) {
                 // The caller may have given up in the meantime.
                 let _ = caller.send(result);

@@ -228,11 +228,14 @@ pub(super) fn in_words(details: &str) -> String {
     }
 }
 
-/// The text with a small first letter, unless it begins with a word in capitals.
+/// The text with a small first letter, unless it begins with a name.
 fn begin_small(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {
-        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
+        Some(first)
+            if !text.starts_with("Redis")
+                && !letters.clone().next().is_some_and(char::is_uppercase) =>
+        {
             first.to_lowercase().chain(letters).collect()
         }
         _ => text.to_owned(),
@@ -379,6 +382,7 @@ mod tests {
             ("Kind(BrokenPipe)", "broken pipe"),
             ("Connection closed.", "it was closed by the server"),
             ("Failed to send command to router.", "it is not open"),
+            ("Redis does not answer", "Redis does not answer"),
         ] {
             assert_eq!(in_words(details), words, "{details}");
         }

@@ -85,6 +85,7 @@ impl KeepAlive {
             }
         }
         let (errors, reconnections) = (client.error_rx(), client.reconnect_rx());
+        state.set_open();
         Ok(Self::keep(
             client,
             settings,
@@ -218,12 +219,7 @@ impl<C: ClientLike + EventInterface> KeepAliveTask<C> {
                     Err(RecvError::Closed) => self.reconnections = self.client.reconnect_rx(),
                     _ => self.state.set_open(),
                 },
-                cause = self.state.renewal_due() => {
-                    if cause == RenewalCause::Silence && !self.is_closing() {
-                        self.state.set_lost(SILENCE, true);
-                    }
-                    self.open_anew(interval).await;
-                }
+                cause = self.state.renewal_due() => self.renew(cause, interval).await,
                 () = sleep(interval) => self.check(interval).await,
             }
         }
@@ -256,10 +252,15 @@ impl<C: ClientLike + EventInterface> KeepAliveTask<C> {
         // While large replies arrive, the connection is not silent.
         let link_time = self.state.in_flight().link_time(0);
         let patience = self.command_timeout.saturating_add(link_time);
-        let answer = timeout(patience, self.client.ping::<()>(None)).await;
+        let answer = tokio::select! {
+            answer = timeout(patience, self.client.ping::<()>(None)) => answer,
+            // A command has waited longer than the ping.
+            cause = self.state.renewal_due() => return self.renew(cause, interval).await,
+        };
         let is_silent = match answer {
             Ok(Err(error)) => *error.kind() == FredKind::Timeout,
             Ok(Ok(())) => {
+                self.state.in_flight().release_abandoned();
                 if self.state.lost().is_some() {
                     self.state.set_open();
                 }
@@ -272,6 +273,14 @@ impl<C: ClientLike + EventInterface> KeepAliveTask<C> {
             self.state.set_lost(SILENCE, true);
             self.open_anew(interval).await;
         }
+    }
+
+    /// Meets a request to open the connection anew.
+    async fn renew(&self, cause: RenewalCause, interval: Duration) {
+        if cause == RenewalCause::Silence && !self.is_closing() {
+            self.state.set_lost(SILENCE, true);
+        }
+        self.open_anew(interval).await;
     }
 
     async fn open_anew(&self, within: Duration) {

@@ -165,7 +165,10 @@ impl Outages {
 
     fn lost(&self, number: u64, cause: &str, is_certain: bool) {
         let mut state = self.lock();
-        state.since.get_or_insert_with(clock::monotonic);
+        if state.lost.is_empty() {
+            state.since = Some(clock::monotonic());
+            state.is_told = false;
+        }
         state.lost.insert(number);
         cause.clone_into(&mut state.cause);
         if is_certain {
@@ -175,21 +178,17 @@ impl Outages {
 
     fn opened(&self, number: u64) {
         let mut state = self.lock();
-        if state.lost.remove(&number) {
-            state.end_unless_lost(&self.address);
-        }
+        state.lost.remove(&number);
+        state.end_unless_lost(&self.address);
     }
 
     /// A connection is closed for good.
     fn closed(&self, number: u64) {
         let mut state = self.lock();
         state.connections -= 1;
-        if !state.lost.remove(&number) {
-            return;
-        }
-        if state.connections > 0 {
-            state.end_unless_lost(&self.address);
-        } else {
+        // The outage ends when another connection is opened in its place.
+        state.lost.remove(&number);
+        if state.connections == 0 {
             *state = OutageState::default();
         }
     }
@@ -208,16 +207,14 @@ impl OutageState {
         }
     }
 
-    /// The outage ends when no connection is lost any more.
+    /// A connection was opened. The outage ends if none is lost any more.
     fn end_unless_lost(&mut self, address: &str) {
-        if !self.lost.is_empty() {
+        let Some(since) = self.since.take_if(|_| self.lost.is_empty()) else {
             return;
-        }
+        };
         self.tell(address);
         self.is_told = false;
-        let now = clock::monotonic();
-        let since = self.since.take().unwrap_or(now);
-        let after = Lasted(now.saturating_duration_since(since));
+        let after = Lasted(clock::monotonic().saturating_duration_since(since));
         tracing::info!("reconnected to {address} after {after}");
     }
 }
@@ -269,6 +266,7 @@ impl ConnectionState {
 
     /// The connection is open again.
     pub(super) fn set_open(&self) {
+        self.in_flight.release_abandoned();
         self.opened.fetch_add(1, Ordering::AcqRel);
         self.is_lost.store(false, Ordering::Release);
         self.lost.send_replace(None);
@@ -371,6 +369,7 @@ impl ConnectionState {
 
     /// The connection is being opened anew: earlier requests for that are met.
     pub(super) fn renewal_begins(&self) {
+        self.in_flight.release_abandoned();
         let mut renewal = self.renewal();
         self.opened.fetch_add(1, Ordering::AcqRel);
         *renewal = None;

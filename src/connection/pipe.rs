@@ -4,25 +4,28 @@
 //! behind a large batch, or before a large reply, would count as unanswered. Here the time of a command
 //! counts from when it is written, and the more is in flight, the longer it may take.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fred::clients::Client as FredClient;
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::types::Value;
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::command::Command;
 use super::failure::{RUNTIME_ENDED, means_wrong_server};
 use super::in_flight::Room;
 use super::keep_alive::{Owned, Renewer};
 use super::outage::{ConnectionState, Loss};
+use crate::clock;
 
 /// A command with more bytes than this goes over the connection for bulk, so that small commands, such as the
 /// renewal of leases, do not wait behind it.
 const BULK: usize = 128 << 10;
+/// The pause before the connection for bulk is tried again.
+const BULK_PAUSE: Duration = Duration::from_secs(5);
 /// The command timeout of a fred client of the caller's, which has timeouts of its own.
 const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -33,6 +36,8 @@ pub(super) struct Pipes {
     next: AtomicUsize,
     /// The connection for bulk, opened when it is needed first.
     bulk: OnceCell<Pipe>,
+    /// When an attempt to open it failed last.
+    bulk_failed: Mutex<Option<Instant>>,
 }
 
 /// One connection that carries commands.
@@ -58,6 +63,7 @@ impl Pipes {
             pool,
             next: AtomicUsize::new(0),
             bulk: OnceCell::new(),
+            bulk_failed: Mutex::default(),
         }
     }
 
@@ -67,10 +73,29 @@ impl Pipes {
         command.is_bulk(BULK) && !self.pool[0].is_external()
     }
 
-    /// The connection for bulk. `open` opens it; without a result, small commands' connection serves.
+    /// The connection for bulk. `open` opens it; without a result, small commands' connection serves for a
+    /// while.
     pub(super) async fn bulk(&self, open: impl Future<Output = Option<Pipe>>) -> &Pipe {
-        let bulk = self.bulk.get_or_try_init(|| async { open.await.ok_or(()) });
-        bulk.await.unwrap_or_else(|()| self.next())
+        let open = async {
+            // Commands that wait here for the attempt of another one do not all try it again.
+            let failed = *self.bulk_failed();
+            if failed.is_some_and(|at| clock::monotonic() - at < BULK_PAUSE) {
+                return Err(());
+            }
+            let opened = open.await.ok_or(());
+            if opened.is_err() {
+                *self.bulk_failed() = Some(clock::monotonic());
+            }
+            opened
+        };
+        let bulk = self.bulk.get_or_try_init(|| open).await;
+        bulk.unwrap_or_else(|()| self.next())
+    }
+
+    fn bulk_failed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.bulk_failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next connection for small commands that is open. If all are lost, the next one.
@@ -138,28 +163,33 @@ impl Pipe {
     pub(super) async fn send(&self, command: Command) -> Result<Value, FredError> {
         let in_flight = self.state.in_flight();
         let (bytes, unexpected) = (command.bytes(), command.unexpected_bytes());
-        let room = in_flight.try_take(bytes);
-        let _room = match room.filter(|_| self.loss().is_none()) {
-            Some(room) => room,
-            None => self.wait_in_line(bytes).await?,
+        let room = match in_flight.try_take(bytes) {
+            Some(room) if self.loss().is_none() => room,
+            room => {
+                room.into_iter().for_each(Room::free);
+                self.wait_in_line(bytes).await?
+            }
         };
         let generation = self.state.generation();
         let link_time = in_flight.link_time(unexpected);
         let allowed = self.command_timeout.saturating_add(link_time);
         // In a box: fred's future has 7 KB. Otherwise each future around it would contain it, and twice if it is
         // passed on by value.
-        let reply = timeout(allowed, Box::pin(command.send_with(self.client())));
-        match reply.await {
-            Ok(Err(error)) if means_wrong_server(error.details()) => {
-                self.state.is_at_wrong_server(generation, error.details());
-                Err(error)
-            }
-            Ok(Err(_)) if self.has_ended() => Err(runtime_ended()),
+        let reply = timeout(allowed, Box::pin(command.send_with(self.client()))).await;
+        if self.has_ended() {
+            return Err(runtime_ended());
+        }
+        match reply {
             Ok(reply) => {
+                room.answered();
                 self.state.set_answered();
-                reply
+                reply.inspect_err(|error| {
+                    if means_wrong_server(error.details()) {
+                        self.state.is_at_wrong_server(generation, error.details());
+                    }
+                })
             }
-            Err(_) if self.has_ended() => Err(runtime_ended()),
+            // The command may still be answered: it is in flight until the connection is opened anew.
             Err(_) => {
                 self.state.is_silent(generation);
                 Err(FredError::new(FredKind::Timeout, "no reply in time"))
@@ -221,6 +251,7 @@ impl Pipe {
             if self.loss().is_none() {
                 return Ok(room);
             }
+            room.free();
         }
     }
 

@@ -10,6 +10,7 @@ use fred::interfaces::{ClientLike, EventInterface, SentinelInterface};
 use fred::types::Value;
 use fred::types::config::{SentinelConfig, ServerConfig};
 use futures_util::future::join_all;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::command::Command;
@@ -33,6 +34,8 @@ pub(super) struct ServerLink {
     pipes: Pipes,
     outages: Arc<Outages>,
     settings: Settings,
+    /// The runtime on which the connections were opened.
+    runtime: Handle,
     /// Every connection that this link opened and that may still be open.
     opened: Mutex<Vec<Weak<KeepAlive>>>,
 }
@@ -101,6 +104,7 @@ impl ServerLink {
             pipes: Pipes::new(pool),
             outages,
             settings,
+            runtime: Handle::current(),
             opened: Mutex::new(opened),
         }
     }
@@ -204,9 +208,24 @@ impl ServerLink {
     }
 
     /// Another connection for commands. `None`: it cannot be opened now.
+    ///
+    /// It is opened on the runtime of the link. The runtime of the caller may end earlier.
     async fn open_pipe(&self) -> Option<Pipe> {
-        match self.open_client(self.settings.pipe_client()).await {
-            Ok(client) => Some(Pipe::owned(client, self.settings.command_timeout)),
+        // While the connection for small commands is lost, another one cannot be opened either.
+        if !self.is_open() {
+            return None;
+        }
+        let (settings, outages) = (self.settings.clone(), Arc::clone(&self.outages));
+        let connecting = self
+            .runtime
+            .spawn(async move { connect(settings.pipe_client(), &settings, &outages).await });
+        // Only a runtime that nobody polls takes longer.
+        let within = self.settings.connect_timeout.saturating_mul(2);
+        match timeout(within, connecting).await.ok()?.ok()? {
+            Ok(client) => {
+                self.note_opened(&client);
+                Some(Pipe::owned(client, self.settings.command_timeout))
+            }
             Err(error) => {
                 tracing::debug!(%error, "could not open the connection for large commands");
                 None
@@ -257,10 +276,14 @@ impl ServerLink {
         client: C,
     ) -> Result<Owned<C>> {
         let client = connect(client, &self.settings, &self.outages).await?;
+        self.note_opened(&client);
+        Ok(client)
+    }
+
+    fn note_opened<C: ClientLike>(&self, client: &Owned<C>) {
         let mut opened = lock(&self.opened);
         opened.retain(|connection| connection.strong_count() > 0);
         opened.push(Arc::downgrade(client.keep_alive()));
-        Ok(client)
     }
 
     pub(super) fn settings(&self) -> &Settings {

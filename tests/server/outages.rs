@@ -194,3 +194,21 @@ async fn a_master_that_is_demoted_with_its_connections_open_is_left() {
     );
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn large_commands_work_after_the_runtime_of_an_earlier_caller_has_ended() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let large = || Task::new("any", "x".repeat(300_000));
+    let (other, task) = (client.clone(), large());
+    let caller = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let stored = runtime.block_on(other.enqueue_batch([task]));
+        stored.into_iter().all(|stored| stored.is_ok())
+    });
+    let stored = tokio::task::spawn_blocking(move || caller.join().unwrap()).await;
+    assert!(stored.unwrap());
+    client.enqueue(large()).await.unwrap();
+    let stored = client.enqueue_batch([large(), large()]).await;
+    assert!(stored.iter().all(Result::is_ok));
+}

@@ -45,7 +45,8 @@ struct EnqueueAttempt<'c> {
 }
 
 impl Broker {
-    /// How long storing a task can take, with all attempts.
+    /// How long a call that stores tasks takes at most, with all attempts, once it is written. While much is in
+    /// flight, it may take longer.
     pub(crate) fn max_enqueue_time(&self) -> Duration {
         let one = self
             .link()
