@@ -111,12 +111,12 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server/ack", &["wire", "server/queues", "server/run/held"]),
     ("server/upkeep/block_watch", &["server/run/held"]),
     ("server/upkeep/lease_thread", &[]),
+    ("server/upkeep/lease_renewer", &["run", "server/run/held"]),
     ("server/upkeep/forwarder", &["server/queues", "server/wake"]),
     ("server/upkeep/health_checker", &["server/config"]),
     (
         "server/upkeep/heartbeater",
         &[
-            "run",
             "server/owner",
             "server/queues",
             "server/run/held",

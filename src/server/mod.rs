@@ -24,7 +24,7 @@ mod tests;
 mod upkeep;
 mod wake;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ack::{Acknowledgements, Acknowledger};
@@ -49,8 +49,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use upkeep::{
-    BlockWatch, Forwarder, GoneServers, HealthChecker, Heartbeater, Janitor, LeaseThread, LostRuns,
-    Recoverer, RuntimeProbe, ServerEntry, Subscriber,
+    BlockWatch, Forwarder, GoneServers, HealthChecker, Heartbeater, Janitor, LeaseRenewer,
+    LeaseThread, LostRuns, Recoverer, RuntimeProbe, ServerEntry, Subscriber,
 };
 use wake::{Wakeups, Watcher};
 
@@ -70,6 +70,7 @@ struct Parts {
     held: Arc<HeldRuns>,
     acknowledger: Acknowledger,
     heartbeater: Heartbeater,
+    lease_renewer: LeaseRenewer,
     block_watch: BlockWatch,
     watcher: Watcher,
     forwarder: Forwarder,
@@ -151,10 +152,13 @@ impl Parts {
                 wakeups: Arc::clone(&wakeups),
                 queues: queues.clone(),
                 listing: Arc::clone(&listing),
-                runtime: Arc::clone(&runtime),
-                cancel_grace: config.cancel_grace,
-                given_up: HashSet::new(),
             },
+            lease_renewer: LeaseRenewer::new(
+                broker(),
+                Arc::clone(&held),
+                Arc::clone(&runtime),
+                config.cancel_grace,
+            ),
             block_watch: BlockWatch::new(Arc::clone(&held), runtime),
             watcher: Watcher {
                 broker: broker(),
@@ -226,6 +230,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     // its server.
     let leases = LeaseThread::start(
         parts.heartbeater,
+        parts.lease_renewer,
         HEARTBEAT_INTERVAL,
         parts.block_watch,
         failed.clone(),

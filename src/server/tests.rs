@@ -63,6 +63,10 @@ async fn every_part_stops_by_itself_whenever_it_is_asked() {
         )),
         start_and_stop(&broker, |parts| Every::new(
             HEARTBEAT_INTERVAL,
+            parts.lease_renewer
+        )),
+        start_and_stop(&broker, |parts| Every::new(
+            HEARTBEAT_INTERVAL,
             parts.block_watch
         )),
         start_and_stop(&broker, |parts| parts.watcher),

@@ -354,3 +354,36 @@ async fn runs_are_cancelled_after_the_node_of_the_subscription_has_failed() {
         server.shutdown().await;
     }
 }
+
+#[tokio::test]
+async fn a_queue_without_an_answer_does_not_delay_the_leases_of_other_queues() {
+    let cluster = RedisCluster::start_without_full_coverage().await;
+    // A renewal for the frozen node has no end within this test.
+    let connection = connection(&cluster).command_timeout(10 * DEADLINE);
+    let client = Client::connect(&connection).await.unwrap();
+    let [dead, healthy] = [0, 1].map(|node| RedisCluster::queue_on(node, 0));
+    let handler = Scripted::new();
+    let server = Server::new(&connection)
+        .queue(&dead, 1)
+        .queue(&healthy, 1)
+        .shutdown_timeout(Duration::from_secs(2))
+        .start(handler.clone())
+        .await
+        .unwrap();
+    for queue in [&dead, &healthy] {
+        let task = Task::new("any", "wait").queue(queue).task_id("long");
+        client.enqueue(task).await.unwrap();
+    }
+    handler.has_begun(2).await;
+    cluster.nodes()[0].pause();
+    for _ in 0..3 {
+        let before = lease(&cluster, &healthy).await;
+        eventually("the lease is renewed", DEADLINE, || async {
+            lease(&cluster, &healthy).await > before
+        })
+        .await;
+    }
+    cluster.nodes()[0].resume();
+    handler.release(2);
+    server.shutdown().await;
+}

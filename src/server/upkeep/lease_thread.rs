@@ -3,20 +3,22 @@
 
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::join3;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::block_watch::BlockWatch;
 use super::heartbeater::Heartbeater;
+use super::lease_renewer::LeaseRenewer;
 use crate::background::{Every, Periodic, Service, ServiceThread};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often it looks for handlers that block their threads.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A thread with a connection of its own, for the heartbeater. If it is dropped, the thread ends at once, as after
+/// A thread with a connection of its own, for the heartbeater and the
+/// lease renewer. If it is dropped, the thread ends at once, as after
 /// a crash: the server's entry stays until it expires.
 pub(in crate::server) struct LeaseThread(ServiceThread);
 
@@ -28,18 +30,20 @@ impl LeaseThread {
     /// Those of the connection and of the first heartbeat.
     pub(in crate::server) async fn start(
         heartbeater: Heartbeater,
+        renewer: LeaseRenewer,
         interval: Duration,
         watch: BlockWatch,
         failed: CancellationToken,
     ) -> Result<Self> {
         let (first, first_heartbeat) = oneshot::channel();
         let thread = ServiceThread::start("rasynq leases", failed, move |stop| async move {
-            let mut heartbeater = heartbeater;
+            let (mut heartbeater, mut renewer) = (heartbeater, renewer);
             let broker = match heartbeater.broker.separate().await {
                 Ok(broker) => broker,
                 Err(error) => return drop(first.send(Err(error))),
             };
             heartbeater.broker = broker.clone();
+            renewer.broker = broker.clone();
             let made = match heartbeater.pass().await {
                 // The server's entry is on a node that does not answer now. The queues of others do not wait.
                 Err(error) if error.is_transient() && broker.is_cluster() => {
@@ -51,8 +55,9 @@ impl LeaseThread {
             let goes_on = made.is_ok();
             if first.send(made).is_ok() && goes_on {
                 let heartbeats = Every::new(interval, heartbeater).run(stop.clone());
+                let renewals = Every::new(interval, renewer).run(stop.clone());
                 let looks = Every::new(WATCH_INTERVAL, watch).run(stop);
-                join(heartbeats, looks).await;
+                join3(heartbeats, renewals, looks).await;
             }
             broker.close().await;
         })?;
