@@ -110,7 +110,7 @@ impl Command {
     }
 
     /// The hash slot of the command's key.
-    pub(super) fn slot(&self) -> Option<u16> {
+    pub(super) fn hash_slot(&self) -> Option<u16> {
         match self.args.get(self.key?)? {
             Value::Bytes(key) => Some(redis_keyslot(key)),
             Value::String(key) => Some(redis_keyslot(key.as_bytes())),
@@ -122,7 +122,9 @@ impl Command {
     /// first time.
     pub(super) async fn send_with(self, client: &FredClient) -> Result<Value, FredError> {
         let hash = match client.is_clustered() {
-            true => self.slot().map_or(ClusterHash::Random, ClusterHash::Custom),
+            true => self
+                .hash_slot()
+                .map_or(ClusterHash::Random, ClusterHash::Custom),
             false => ClusterHash::Random,
         };
         let command = CustomCommand::new_static(self.name, hash, false);

@@ -32,7 +32,7 @@ pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
     map_redis_error(FredError::new(FredKind::Unknown, text.to_owned()), what)
 }
 
-/// Whether Redis refused a script because its keys belong to several slots of the cluster.
+/// Whether Redis refused a script because its keys belong to several hash slots of the cluster.
 pub(crate) fn crosses_slots(error: &Error) -> bool {
     fred_error(error).is_some_and(|error| reply_code(error.details()) == Some("CROSSSLOT"))
 }

@@ -4,9 +4,9 @@
 //! node can run. Which node serves which hash slots is read from the cluster at the start, after a
 //! redirection, after a failure, and at intervals while a node does not answer.
 
+mod hash_slot_ranges;
 mod node;
 mod redirection;
-mod slot_ranges;
 mod topology;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
@@ -22,9 +22,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use self::hash_slot_ranges::HashSlotRange;
 use self::node::Node;
-use self::redirection::SlotRefusal;
-use self::slot_ranges::SlotRange;
+use self::redirection::HashSlotRefusal;
 use self::topology::Topology;
 use super::Host;
 use super::command::Command;
@@ -60,7 +60,7 @@ struct ClusterState {
     topology: RwLock<Topology>,
     /// Counts the maps that differ from the one before.
     changes: watch::Sender<u64>,
-    /// The map of slots is to be read again.
+    /// The map of hash slots is to be read again.
     is_outdated: Notify,
     /// Nodes that become known later are connected here, whoever has met them.
     runtime: Handle,
@@ -73,7 +73,7 @@ struct NodePart {
 }
 
 impl Cluster {
-    /// Connects to the nodes of the settings until one of them has told the map of slots. The other nodes
+    /// Connects to the nodes of the settings until one of them has told the map of hash slots. The other nodes
     /// are connected in the background.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Cluster {
             let settings = &settings;
             Box::pin(async move {
                 let node = Node::open(&seed, settings).await?;
-                let map = slot_map(&node).await.map_err(|error| {
+                let map = hash_slot_map(&node).await.map_err(|error| {
                     let what = format!("cannot read which nodes the cluster of {seed} has");
                     map_redis_error(error, &what)
                 })?;
@@ -162,7 +162,7 @@ impl Cluster {
         self.shared.changes.subscribe()
     }
 
-    /// The map of slots is outdated.
+    /// The map of hash slots is outdated.
     pub(super) fn node_has_changed(&self) {
         self.shared.is_outdated.notify_one();
     }
@@ -196,7 +196,7 @@ impl Cluster {
 
 impl ClusterState {
     async fn send(&self, command: Command) -> Result<Value, FredError> {
-        let Some(slot) = command.slot() else {
+        let Some(slot) = command.hash_slot() else {
             return self.send_to_any(command).await;
         };
         let node = self.master(slot)?;
@@ -208,7 +208,7 @@ impl ClusterState {
         let mut replies: Vec<_> = commands.iter().map(|_| Err(no_node())).collect();
         let mut parts: Vec<NodePart> = Vec::new();
         for (index, command) in commands.into_iter().enumerate() {
-            let node = match command.slot() {
+            let node = match command.hash_slot() {
                 Some(slot) => self.master(slot),
                 None => self.open_first().into_iter().next().ok_or_else(no_node),
             };
@@ -261,20 +261,20 @@ impl ClusterState {
             let Err(error) = &reply else {
                 return reply;
             };
-            let again = match SlotRefusal::parse(error.details(), node.host()) {
-                Some(SlotRefusal::Moved { slot, to }) => {
+            let again = match HashSlotRefusal::parse(error.details(), node.host()) {
+                Some(HashSlotRefusal::Moved { slot, to }) => {
                     node = self.redirected(to, &node)?;
                     self.topology_mut()
                         .set_master(slot, Some(Arc::clone(&node)));
                     self.is_outdated.notify_one();
                     command.clone()
                 }
-                Some(SlotRefusal::Ask { to }) => {
+                Some(HashSlotRefusal::Ask { to }) => {
                     node = self.redirected(to, &node)?;
                     command.clone().after_asking()
                 }
-                Some(SlotRefusal::NotServed) => {
-                    if let Some(slot) = command.slot() {
+                Some(HashSlotRefusal::NotServed) => {
+                    if let Some(slot) = command.hash_slot() {
                         self.topology_mut().set_master(slot, None);
                     }
                     self.is_outdated.notify_one();
@@ -291,7 +291,7 @@ impl ClusterState {
         }
         match reply {
             // The nodes do not agree. The caller may try again, as after any other temporary error.
-            Err(error) if SlotRefusal::parse(error.details(), node.host()).is_some() => {
+            Err(error) if HashSlotRefusal::parse(error.details(), node.host()).is_some() => {
                 let text = format!("TRYAGAIN too many redirections: {}", error.details());
                 Err(FredError::new(FredKind::Cluster, text))
             }
@@ -321,7 +321,7 @@ impl ClusterState {
         nodes
     }
 
-    /// The node that serves a slot.
+    /// The node that serves a hash slot.
     fn master(&self, slot: u16) -> Result<Arc<Node>, FredError> {
         let master = self.topology().master(slot);
         master.ok_or_else(|| {
@@ -365,7 +365,7 @@ impl ClusterState {
     async fn read_map_from(&self, nodes: Vec<Arc<Node>>) -> Result<(), FredError> {
         let asked = nodes.into_iter().map(|node| {
             Box::pin(async move {
-                let map = slot_map(&node).await?;
+                let map = hash_slot_map(&node).await?;
                 Ok::<_, FredError>((map, node))
             })
         });
@@ -374,7 +374,7 @@ impl ClusterState {
         Ok(())
     }
 
-    fn set_map(&self, map: Vec<SlotRange<Host>>, from: &Arc<Node>) {
+    fn set_map(&self, map: Vec<HashSlotRange<Host>>, from: &Arc<Node>) {
         let has_changed = self.topology_mut().set_ranges(map, from, &self.settings);
         if has_changed {
             self.changes.send_modify(|changes| *changes += 1);
@@ -396,14 +396,14 @@ impl ClusterState {
     }
 }
 
-/// The map of slots that a node tells.
-async fn slot_map(node: &Node) -> Result<Vec<SlotRange<Host>>, FredError> {
+/// The map of hash slots that a node tells.
+async fn hash_slot_map(node: &Node) -> Result<Vec<HashSlotRange<Host>>, FredError> {
     let slots = Command::without_key("CLUSTER", ["SLOTS".into()]);
-    slot_ranges::parse(node.send(slots).await?, node.host())
+    hash_slot_ranges::parse(node.send(slots).await?, node.host())
 }
 
 /// Reads the map again when it is outdated, and at intervals: soon while the cluster is not complete. The pauses
-/// grow while this goes on, so that slots that move cause no storm of questions.
+/// grow while this goes on, so that hash slots that move cause no storm of questions.
 async fn keep_current(cluster: Weak<ClusterState>) {
     let mut pause = FIRST_PAUSE;
     let mut read_at = clock::monotonic();

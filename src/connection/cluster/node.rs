@@ -23,7 +23,7 @@ use crate::error::Result;
 
 /// For how long a node may have been lost while commands wait for it.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long a node without slots is kept after a redirection has named it: slots may be on their way to it.
+/// How long a node without hash slots is kept after a redirection has named it: hash slots may be on their way to it.
 const NAMED_FOR: Duration = Duration::from_secs(60);
 
 /// A node with connections of its own. They are opened, and opened again, in the background. So a node
@@ -109,7 +109,7 @@ impl Node {
     /// A node that says that its cluster is down refuses each command with a key, and fred then opens the
     /// connection anew. So such commands are refused here, until [`look`](Self::look) finds that this is over.
     fn check_up(&self, command: &Command) -> Result<(), FredError> {
-        if command.slot().is_some() && self.is_down() {
+        if command.hash_slot().is_some() && self.is_down() {
             let text = format!(
                 "CLUSTERDOWN {} has said that the cluster is down",
                 self.host

@@ -2,22 +2,22 @@
 
 use super::super::Host;
 
-/// No node serves the slot, but those of others are served.
+/// No node serves the hash slot, but those of others are served.
 const NOT_SERVED: &str = "slot not served";
 
 /// Why a node has not run a command.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum SlotRefusal {
-    /// Another node serves the slot.
+pub(super) enum HashSlotRefusal {
+    /// Another node serves the hash slot.
     Moved { slot: u16, to: Host },
-    /// The slot is on its way to another node, which has the keys of this command already, or is to create
-    /// them. The next command for the slot may stay here.
+    /// The hash slot is on its way to another node, which has the keys of this command already, or is to create
+    /// them. The next command for the hash slot may stay here.
     Ask { to: Host },
-    /// No node serves the slot.
+    /// No node serves the hash slot.
     NotServed,
 }
 
-impl SlotRefusal {
+impl HashSlotRefusal {
     /// `None`: the error is something else. `from` is the node that answered: a redirection without a host
     /// means the same host with another port.
     pub(super) fn parse(error: &str, from: &Host) -> Option<Self> {
@@ -62,7 +62,7 @@ mod tests {
         let from = Host::new("here", 7000);
         let moved = |name: &str, port| {
             let (slot, to) = (3999, Host::new(name, port));
-            Some(SlotRefusal::Moved { slot, to })
+            Some(HashSlotRefusal::Moved { slot, to })
         };
         for (answer, expected) in [
             ("MOVED 3999 127.0.0.1:6381", moved("127.0.0.1", 6381)),
@@ -77,13 +77,13 @@ mod tests {
             ("MOVED 3999 nowhere", None),
             (
                 "ASK 3999 127.0.0.1:6381",
-                Some(SlotRefusal::Ask {
+                Some(HashSlotRefusal::Ask {
                     to: Host::new("127.0.0.1", 6381),
                 }),
             ),
             (
                 "CLUSTERDOWN Hash slot not served",
-                Some(SlotRefusal::NotServed),
+                Some(HashSlotRefusal::NotServed),
             ),
             ("CLUSTERDOWN The cluster is down", None),
             (
@@ -92,7 +92,7 @@ mod tests {
             ),
             ("ERR no", None),
         ] {
-            assert_eq!(SlotRefusal::parse(answer, &from), expected, "{answer}");
+            assert_eq!(HashSlotRefusal::parse(answer, &from), expected, "{answer}");
         }
     }
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use super::super::Host;
 use super::super::settings::Settings;
+use super::hash_slot_ranges::{self, HashSlotRange};
 use super::node::Node;
-use super::slot_ranges::{self, SlotRange};
 
-/// The nodes and their slots, as the last reading of the map and the redirections since then tell.
+/// The nodes and their hash slots, as the last reading of the map and the redirections since then tell.
 #[derive(Default)]
 pub(super) struct Topology {
-    /// The masters that have slots, and nodes that a redirection has named lately.
+    /// The masters that have hash slots, and nodes that a redirection has named lately.
     nodes: Vec<Arc<Node>>,
-    ranges: Vec<SlotRange<Arc<Node>>>,
-    /// Slots that have another master than `ranges` say, or none.
+    ranges: Vec<HashSlotRange<Arc<Node>>>,
+    /// Hash slots that have another master than `ranges` say, or none.
     moved: HashMap<u16, Option<Arc<Node>>>,
     is_closed: bool,
 }
@@ -30,7 +30,7 @@ impl Topology {
             at.map(|at| Arc::clone(&others.nodes[at]))
         };
         let ranges = self.ranges.iter().filter_map(|range| {
-            Some(SlotRange {
+            Some(HashSlotRange {
                 first: range.first,
                 last: range.last,
                 master: other(&range.master)?,
@@ -40,12 +40,12 @@ impl Topology {
         others
     }
 
-    /// The node that serves a slot.
+    /// The node that serves a hash slot.
     pub(super) fn master(&self, slot: u16) -> Option<Arc<Node>> {
         if let Some(master) = self.moved.get(&slot) {
             return master.clone();
         }
-        slot_ranges::master(&self.ranges, slot).cloned()
+        hash_slot_ranges::master(&self.ranges, slot).cloned()
     }
 
     pub(super) fn nodes(&self) -> &[Arc<Node>] {
@@ -83,16 +83,16 @@ impl Topology {
         node
     }
 
-    /// A slot has another master now, or none.
+    /// A hash slot has another master now, or none.
     pub(super) fn set_master(&mut self, slot: u16, master: Option<Arc<Node>>) {
         self.moved.insert(slot, master);
     }
 
     /// Takes the map that the node `from` has replied. Nodes that it does not name are dropped. Returns whether a
-    /// slot has another master than in the last map.
+    /// hash slot has another master than in the last map.
     pub(super) fn set_ranges(
         &mut self,
-        ranges: Vec<SlotRange<Host>>,
+        ranges: Vec<HashSlotRange<Host>>,
         from: &Arc<Node>,
         settings: &Settings,
     ) -> bool {
@@ -105,7 +105,7 @@ impl Topology {
         }
         let mut masters: Vec<Arc<Node>> = Vec::new();
         let mut known = Vec::with_capacity(ranges.len());
-        for SlotRange {
+        for HashSlotRange {
             first,
             last,
             master,
@@ -115,13 +115,13 @@ impl Topology {
             if !masters.iter().any(|node| Arc::ptr_eq(node, &master)) {
                 masters.push(Arc::clone(&master));
             }
-            known.push(SlotRange {
+            known.push(HashSlotRange {
                 first,
                 last,
                 master,
             });
         }
-        let is_same = |(old, new): (&SlotRange<Arc<Node>>, &SlotRange<Arc<Node>>)| {
+        let is_same = |(old, new): (&HashSlotRange<Arc<Node>>, &HashSlotRange<Arc<Node>>)| {
             (old.first, old.last) == (new.first, new.last) && Arc::ptr_eq(&old.master, &new.master)
         };
         let has_changed =
@@ -137,10 +137,10 @@ impl Topology {
         has_changed
     }
 
-    /// Whether every slot has a master that answers, as far as is known.
+    /// Whether every hash slot has a master that answers, as far as is known.
     pub(super) fn is_complete(&self) -> bool {
         self.moved.is_empty()
-            && slot_ranges::cover_all(&self.ranges)
+            && hash_slot_ranges::cover_all(&self.ranges)
             && self
                 .nodes
                 .iter()

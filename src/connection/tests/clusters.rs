@@ -49,7 +49,11 @@ async fn the_hash_slot_of_a_key_is_that_of_redis() {
             .custom(command, vec!["KEYSLOT", key])
             .await
             .expect("a slot");
-        assert_eq!(set(key).slot().map(i64::from), slot.as_i64(), "{key:?}");
+        assert_eq!(
+            set(key).hash_slot().map(i64::from),
+            slot.as_i64(),
+            "{key:?}"
+        );
     }
 }
 
@@ -82,7 +86,7 @@ async fn a_refused_command_is_sent_on_at_once_and_the_next_ones_go_there_directl
     link.send(set(&key)).await.expect("stored");
     let slot = RedisCluster::slot_of(&key);
     cluster.begin_to_move(slot, 0, 1).await;
-    // While the slot moves, a key that is not on the old node is on the new one.
+    // While the hash slot moves, a key that is not on the old node is on the new one.
     let other = format!("{{{key}}}:other");
     link.send(set(&other))
         .await
@@ -109,7 +113,7 @@ async fn nodes_that_do_not_agree_cause_no_storm_of_questions() {
     let slot = RedisCluster::slot_of(&key);
     let id = |node| cluster.ask(node, vec!["MYID".to_owned()]);
     let other = id(1).await.as_string().expect("an id");
-    // The old master says that the slot has moved; the new one does not know of it.
+    // The old master says that the hash slot has moved; the new one does not know of it.
     let set_slot = ["SETSLOT", &slot.to_string(), "NODE", &other].map(str::to_owned);
     cluster.ask(0, set_slot.to_vec()).await;
     for node in cluster.nodes() {

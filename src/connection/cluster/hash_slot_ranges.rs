@@ -10,15 +10,15 @@ pub(super) const SLOTS: u16 = 16_384;
 
 /// Hash slots in a row with the same master.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SlotRange<N> {
+pub(super) struct HashSlotRange<N> {
     pub(super) first: u16,
     pub(super) last: u16,
     pub(super) master: N,
 }
 
-/// The ranges in the reply, in the order of their slots. `from` is the address by which the answering node was
+/// The ranges in the reply, in the order of their hash slots. `from` is the address by which the answering node was
 /// reached. It stands in for the parts of an address that a node does not know of itself.
-pub(super) fn parse(reply: Value, from: &Host) -> Result<Vec<SlotRange<Host>>, FredError> {
+pub(super) fn parse(reply: Value, from: &Host) -> Result<Vec<HashSlotRange<Host>>, FredError> {
     let Value::Array(entries) = reply else {
         return Err(malformed());
     };
@@ -37,15 +37,15 @@ pub(super) fn parse(reply: Value, from: &Host) -> Result<Vec<SlotRange<Host>>, F
     }
 }
 
-/// The master of a slot. `ranges` are in the order of their slots.
-pub(super) fn master<N>(ranges: &[SlotRange<N>], slot: u16) -> Option<&N> {
+/// The master of a hash slot. `ranges` are in the order of their hash slots.
+pub(super) fn master<N>(ranges: &[HashSlotRange<N>], slot: u16) -> Option<&N> {
     let at = ranges.partition_point(|range| range.last < slot);
     let range = ranges.get(at).filter(|range| range.first <= slot)?;
     Some(&range.master)
 }
 
-/// Whether every slot has a master.
-pub(super) fn cover_all<N>(ranges: &[SlotRange<N>]) -> bool {
+/// Whether every hash slot has a master.
+pub(super) fn cover_all<N>(ranges: &[HashSlotRange<N>]) -> bool {
     let mut next = 0;
     ranges.iter().all(|range| {
         let follows = range.first <= next;
@@ -54,7 +54,7 @@ pub(super) fn cover_all<N>(ranges: &[SlotRange<N>]) -> bool {
     }) && next >= SLOTS
 }
 
-fn range(entry: Value, from: &Host) -> Option<SlotRange<Host>> {
+fn range(entry: Value, from: &Host) -> Option<HashSlotRange<Host>> {
     let Value::Array(entry) = entry else {
         return None;
     };
@@ -63,7 +63,7 @@ fn range(entry: Value, from: &Host) -> Option<SlotRange<Host>> {
     let last = slot(&parts.next()?)?;
     // The first node is the master, the others are its replicas.
     let master = node(parts.next()?, from)?;
-    Some(SlotRange {
+    Some(HashSlotRange {
         first,
         last,
         master,
@@ -134,7 +134,7 @@ mod tests {
         Value::Array(vec![first.into(), last.into(), Value::Array(node)])
     }
 
-    fn parsed(entries: Vec<Value>) -> Vec<SlotRange<Host>> {
+    fn parsed(entries: Vec<Value>) -> Vec<HashSlotRange<Host>> {
         parse(Value::Array(entries), &Host::new("seed", 7000)).expect("well formed")
     }
 
