@@ -15,7 +15,10 @@ pub const MAX_DELAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// The delay from a failed run to the next run of the task. It is a function of the number of counted
 /// retries so far, the error, and the task. asynq: `RetryDelayFunc`.
 ///
-/// A delay above [`MAX_DELAY`] is cut to [`MAX_DELAY`].
+/// A delay above [`MAX_DELAY`] is cut to [`MAX_DELAY`]. The server makes 1 s of a delay below 1 s. Zero means at
+/// once, except after an error that does not [count](crate::Server::is_failure): then it is 1 s too, because
+/// nothing would end the retries. The time at which the task is due is cut to a whole second, so the task may run
+/// up to a second early.
 ///
 /// ```
 /// use rasynq::RetryDelay;
@@ -70,8 +73,8 @@ impl RetryDelay {
 
     /// Chooses a delay by the task's type: the longest of the given prefixes with which the type
     /// begins decides. If the type begins with none of them, `fallback` decides. If a prefix is given
-    /// twice, its first delay counts. A prefix is plain text: one with `*`, `^` or a blank is logged as a
-    /// warning.
+    /// twice, its first delay counts, and a warning is logged. A prefix is plain text: one with `*`, `^` or a blank
+    /// is logged as a warning.
     pub fn by_type<P: Into<String>>(
         delays: impl IntoIterator<Item = (P, Self)>,
         fallback: Self,
@@ -85,6 +88,11 @@ impl RetryDelay {
                 prefix,
                 "the prefix of a delay is plain text: `*`, `^` and blanks in it stand for themselves"
             );
+        }
+        for (n, (prefix, _)) in delays.iter().enumerate() {
+            if delays[..n].iter().any(|(earlier, _)| earlier == prefix) {
+                tracing::warn!(prefix, "a prefix is given twice, its first delay counts");
+            }
         }
         delays.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Self::new(move |retried, error, task| {

@@ -187,6 +187,15 @@ impl Client {
             }
             Placement::Group => (TaskState::Aggregating, None, Duration::ZERO),
         };
+        let first_run_at = next_process_at.unwrap_or(now).timestamp();
+        if message.deadline != 0 && message.deadline <= first_run_at {
+            tracing::warn!(
+                task_id = message.id,
+                task_type = message.r#type,
+                queue = message.queue,
+                "the deadline of a task is over before it can run, so no run can succeed"
+            );
+        }
         let lock = unique_ttl_secs.map(|ttl_secs| {
             // COMPAT: asynq v0.26.0 cuts the sum of wait and TTL to whole seconds
             let ttl = wait.saturating_add(Duration::from_secs(ttl_secs));

@@ -25,7 +25,9 @@ pub enum Answer {
     /// none.
     #[default]
     Done,
-    /// Runs the task again after this long. It counts neither as a retry nor as a failure.
+    /// Runs the task again after this long, at least 1 s. It counts neither as a retry nor as a failure.
+    ///
+    /// The time at which the task is due is cut to a whole second, so it may run up to a second early.
     Snooze(Duration),
 }
 

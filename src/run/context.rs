@@ -193,7 +193,8 @@ impl TaskContext {
     /// The same as [`write_result`](Self::write_result).
     pub async fn write_json(&self, result: &(impl Serialize + ?Sized + Sync)) -> Result<()> {
         let json = to_json(result).map_err(|error| {
-            Error::invalid(format!("result of {self} does not encode as JSON")).with_source(error)
+            let text = format!("result of {self} does not encode as JSON: {error}");
+            Error::invalid(text).with_source(error)
         })?;
         self.write_result(json).await
     }

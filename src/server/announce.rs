@@ -31,7 +31,10 @@ pub(super) fn announce(run: &HeldRun, answer: &Result<Answer, Failure>, outcome:
             tracing::debug!(task_id, task_type, queue, %attempt, duration = ?duration(), "done");
             return;
         }
-        Ok(Answer::Snooze(next_in)) => {
+        Ok(Answer::Snooze(_)) => {
+            let Outcome::Deferred { delay: next_in } = outcome else {
+                return;
+            };
             tracing::debug!(
                 task_id,
                 task_type,

@@ -183,6 +183,11 @@ impl Config {
         }
         self.queues = super::queues::validate(&self.queues)?;
         self.bound_intervals();
+        if self.strict_priority && self.weights_are_equal() {
+            tracing::warn!(
+                "strict_priority has no effect: no queue has a higher weight than another"
+            );
+        }
         if self.health_check.is_none()
             && self.health_check_interval != DEFAULT_HEALTH_CHECK_INTERVAL
         {
@@ -208,6 +213,12 @@ impl Config {
             return Err(Error::invalid(text));
         }
         Ok(self)
+    }
+
+    fn weights_are_equal(&self) -> bool {
+        let mut weights = self.queues.values();
+        let first = weights.next();
+        weights.all(|weight| Some(weight) == first)
     }
 
     /// Replaces intervals of zero by their defaults, and cuts those that are too long.

@@ -17,6 +17,9 @@ use crate::wire::{self, TaskMessage};
 /// The retry delay if the user's function for it panics.
 const DELAY_AFTER_PANIC: Duration = Duration::from_secs(60);
 
+/// Due times are whole seconds: a shorter delay would be none, and a task would run again and again.
+const LEAST_DELAY: Duration = Duration::from_secs(1);
+
 /// Why a task is archived whose runs were lost again and again.
 #[derive(Debug, thiserror::Error)]
 #[error("{losses} runs in a row were lost with their servers: the task may be what ends them")]
@@ -61,7 +64,10 @@ impl Policy {
     ) -> Outcome {
         let failure = match answer {
             Ok(Answer::Done) => return succeeded(message, now),
-            Ok(Answer::Snooze(delay)) => return Outcome::Deferred { delay: *delay },
+            Ok(Answer::Snooze(delay)) => {
+                let delay = (*delay).max(LEAST_DELAY);
+                return Outcome::Deferred { delay };
+            }
             Err(failure) => failure,
         };
         if let UnknownType::Defer { after } = self.unknown_type
@@ -160,6 +166,11 @@ impl Policy {
             .is_failure
             .as_ref()
             .is_none_or(|is_failure| guarded("is_failure", true, || is_failure(failure.error())));
+        // Only a delay of zero means "at once", and only while the retries that are left bound it.
+        let delay = match counted && delay.is_zero() {
+            true => delay,
+            false => delay.max(LEAST_DELAY),
+        };
         let mut message = failed(message, failure, now);
         message.retried += i32::from(counted);
         Outcome::Retry {
@@ -313,6 +324,32 @@ mod tests {
             policy().decide(&message(), &answer, now()),
             Outcome::Deferred { delay }
         );
+    }
+
+    #[test]
+    fn a_delay_below_a_second_is_a_second_and_only_a_counted_retry_may_come_at_once() {
+        let decide_after = |delay, is_failure: bool| {
+            let policy = Policy {
+                retry_delay: Foreign::new(RetryDelay::constant(delay)),
+                is_failure: Some(Foreign::new(Arc::new(move |_| is_failure))),
+                ..policy()
+            };
+            let by_setting = decide(&policy, anyhow::anyhow!("x"));
+            let by_error = decide(&policy, RetryAfter::new(delay, "x"));
+            assert_eq!(by_setting, by_error);
+            by_setting
+        };
+        let second = Duration::from_secs(1);
+        for short in [Duration::from_nanos(1), Duration::from_millis(900)] {
+            assert_eq!(decide_after(short, true), retried("x", 2, 1, true));
+        }
+        let zero = Duration::ZERO;
+        assert_eq!(decide_after(zero, true), retried("x", 2, 0, true));
+        assert_eq!(decide_after(zero, false), retried("x", 1, 1, false));
+        for short in [zero, Duration::from_millis(900)] {
+            let outcome = policy().decide(&message(), &Ok(Answer::Snooze(short)), now());
+            assert_eq!(outcome, Outcome::Deferred { delay: second });
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use chrono::{TimeDelta, Utc};
 use rasynq::{ErrorKind, Task, TaskKind, TaskOption, TaskState};
 use serde::{Deserialize, Serialize};
 
-use crate::common::{HOUR, TaskMessage, World, key, queue_key, task_key};
+use crate::common::logged::DEADLINE_IS_OVER;
+use crate::common::{HOUR, Log, TaskMessage, World, key, queue_key, task_key};
 use crate::{SECOND, md5_hex};
 
 #[tokio::test]
@@ -318,4 +319,36 @@ async fn the_call_overrides_the_task_and_the_task_overrides_its_type() {
     let info = client.enqueue(task).queue("lower").await.unwrap();
     assert_eq!((info.queue.as_str(), info.max_retry), ("lower", 6));
     assert_eq!(info.timeout, Some(Duration::from_secs(30)));
+}
+
+// asynq: accepts such a task, and each of its runs fails
+#[tokio::test]
+async fn a_deadline_before_the_first_run_is_stored_and_logged() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let now = Utc::now();
+    let task =
+        |id: &str, deadline: TimeDelta| Task::new("any", "x").task_id(id).deadline(now + deadline);
+    let (minute, hour) = (TimeDelta::minutes(1), TimeDelta::hours(1));
+    let log = Log::capture();
+    let fine = [
+        task("late", minute),
+        task("later", hour + minute).process_in(HOUR),
+        Task::new("any", "x").process_in(HOUR),
+    ];
+    let over = [
+        task("over", -minute),
+        task("in", minute).process_in(HOUR),
+        task("at", hour).process_at(now + hour),
+    ];
+    for result in client.enqueue_batch(fine).await {
+        result.unwrap();
+    }
+    assert_eq!(log.lines_with(&["WARN"]), [""; 0]);
+    for task in over {
+        let info = client.enqueue(task).await.unwrap();
+        let words = ["WARN", DEADLINE_IS_OVER, &format!("task_id={:?}", info.id)];
+        assert_eq!(log.lines_with(&words).len(), 1, "{words:?}");
+        assert!(world.message(&info.id).await.deadline > 0);
+    }
 }

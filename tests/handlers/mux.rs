@@ -1,14 +1,16 @@
 //! Which handler a mux chooses, and the state it shares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rasynq::{
-    ErrorKind, HandlerNotFound, IntoHandler, Mux, Task, TaskContext, TaskKind, TestRun, find_error,
+    ErrorKind, HandlerNotFound, IntoHandler, Mux, RetryDelay, Task, TaskContext, TaskKind, TestRun,
+    find_error,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::common::Log;
-use crate::common::logged::{EMPTY_MUX, ODD_PATTERN, UNREACHABLE};
+use crate::common::logged::{EMPTY_MUX, ODD_PATTERN, REPEATED_PREFIX, UNREACHABLE};
 use crate::{Welcome, named, result_of, text, untyped, welcome};
 
 // asynq: ServeMux.match
@@ -221,4 +223,18 @@ async fn state_is_shared_by_type_and_an_inner_mux_overrides_the_outer_one() {
     assert_eq!(result("in:x").await, "Some(2) Some(\"word\") None");
     assert_eq!(result("out:x").await, "Some(1) Some(\"word\") None");
     assert_eq!(result_of(show, "x").await.unwrap(), "None None None");
+}
+
+#[test]
+fn a_prefix_of_a_delay_that_is_given_twice_is_logged() {
+    let warnings = |prefixes: [&str; 3]| {
+        let log = Log::capture();
+        let delay = || RetryDelay::constant(Duration::from_secs(1));
+        RetryDelay::by_type(prefixes.map(|prefix| (prefix, delay())), delay());
+        log.lines_with(&["WARN", REPEATED_PREFIX])
+    };
+    assert_eq!(warnings(["a", "ab", "b"]), [""; 0]);
+    let lines = warnings(["a", "b", "a"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("prefix=\"a\""), "{lines:?}");
 }

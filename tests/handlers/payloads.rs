@@ -129,6 +129,8 @@ async fn a_result_with_nan_is_refused() {
     let run = TestRun::new("any");
     let error = run.context().write_json(&[f32::NAN]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+    let text = "does not encode as JSON: JSON has no NaN and no infinity at `[0]`";
+    assert!(error.to_string().ends_with(text), "{error}");
     assert_eq!(run.result(), None);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rasynq::{ErrorKind, Server, Task, TaskOption};
 
-use crate::common::logged::NO_WEIGHT;
+use crate::common::logged::{NO_WEIGHT, STRICT_IN_VAIN};
 use crate::common::{DEADLINE, HOUR, Log, Scripted, World, eventually, queue_key};
 
 async fn enqueue(world: &World, queue: &str, tasks: usize, payload: &str) {
@@ -185,6 +185,29 @@ async fn a_server_whose_queues_all_have_weight_zero_says_that_it_serves_the_defa
     assert_eq!(log.lines_with(&["WARN", NO_WEIGHT]).len(), 1);
     serve_nothing(world.server().queue("mail", 0).queue("default", 1)).await;
     assert_eq!(log.lines_with(&["WARN", NO_WEIGHT]).len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_says_that_strict_priority_needs_two_weights() {
+    let world = World::new().await;
+    for (weights, warnings) in [
+        (&[][..], 1),
+        (&[("one", 3)], 1),
+        (&[("one", 3), ("two", 3), ("none", 0)], 1),
+        (&[("one", 3), ("two", 2), ("three", 2)], 0),
+    ] {
+        let log = Log::capture();
+        let server = world.server().strict_priority(true);
+        let server = weights.iter().fold(server, |server, (name, weight)| {
+            server.queue(*name, *weight)
+        });
+        serve_nothing(server).await;
+        let lines = log.lines_with(&["WARN", STRICT_IN_VAIN]);
+        assert_eq!(lines.len(), warnings, "{weights:?}");
+    }
+    let log = Log::capture();
+    serve_nothing(world.server()).await;
+    assert_eq!(log.lines_with(&["WARN", STRICT_IN_VAIN]).len(), 0);
 }
 
 #[tokio::test]

@@ -127,7 +127,8 @@ pub struct RetryAfter {
 }
 
 impl RetryAfter {
-    /// Creates the error with this delay and this text. The text is stored with the task.
+    /// Creates the error with this delay and this text. The text is stored with the task. A delay below 1 s, and
+    /// zero, mean the same as in a [`RetryDelay`](crate::RetryDelay).
     pub fn new(delay: Duration, text: impl Into<String>) -> Self {
         Self::from_error(delay, anyhow::Error::msg(text.into()))
     }
