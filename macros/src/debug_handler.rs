@@ -1,5 +1,6 @@
 //! `#[debug_handler]`: what can be seen in the function's signature is said here. For the rest, each
-//! condition becomes a check of its own, which the compiler reports at the place in question.
+//! condition becomes a check of its own, which the compiler reports at the place in question. The name of a type
+//! may be an alias, or that of another type: so names only choose the words of an error, never whether there is one.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -37,10 +38,7 @@ fn checks(signature: &Signature) -> Result<TokenStream> {
     let output = output(signature)?;
     let name = &signature.ident;
     let call = Call { name };
-    let mut checks = vec![
-        pinned(context.span(), "context", quote!(#context)),
-        input_check(input),
-    ];
+    let mut checks = argument_checks(context, input);
     match output {
         Some(result) => {
             checks.push(pinned(result.span(), "result", quote!(#result)));
@@ -80,12 +78,6 @@ fn arguments(signature: &Signature) -> Result<(&Type, &Type)> {
         );
         return Err(Error::new(span, text));
     };
-    if last_segment(input).is_some_and(|name| name == "TaskContext")
-        && last_segment(context).is_none_or(|name| name != "TaskContext")
-    {
-        let text = "the arguments are in the wrong order: the `TaskContext` comes first";
-        return Err(Error::new(context.span(), text));
-    }
     for argument in [context, input] {
         if matches!(argument, Type::Reference(_)) {
             let text = "a handler owns its arguments: remove the `&`";
@@ -124,14 +116,28 @@ fn output(signature: &Signature) -> Result<Option<Type>> {
     Ok(None)
 }
 
-/// The payload must be a `TaskKind`, and its codec must be able to read it. A `Task` is not decoded.
-fn input_check(input: &Type) -> TokenStream {
-    let span = input.span();
-    if last_segment(input).is_some_and(|name| name == "Task") {
-        pinned(span, "task", quote!(#input))
-    } else {
-        pinned(span, "payload", quote_spanned!(span=> #input, _))
+/// The first argument is the context. The second one is a `Task`, which is not decoded, or a payload: a `TaskKind`
+/// that its codec can read.
+fn argument_checks(context: &Type, input: &Type) -> Vec<TokenStream> {
+    let is_named = |argument, name: &str| last_segment(argument).is_some_and(|it| it == name);
+    let span = context.span();
+    if is_named(input, "TaskContext") && !is_named(context, "TaskContext") {
+        return vec![pinned(span, "ordered", quote!(#context))];
     }
+    let check = match is_named(input, "Task") {
+        true => "check_task",
+        false => "check_payload",
+    };
+    let (span, check) = (input.span(), proc_macro2::Ident::new(check, input.span()));
+    vec![
+        pinned(context.span(), "context", quote!(#context)),
+        quote_spanned! {span=>
+            const _: fn() = || {
+                use ::rasynq::marker::check::Payload as _;
+                ::rasynq::marker::check::Input::<#input>::NEW.#check()
+            };
+        },
+    ]
 }
 
 /// A function that compiles if the check accepts the types. If not, the error is at the span.

@@ -53,7 +53,8 @@ pub fn derive_task_kind(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The function stays as it is, and the checks cost nothing at run time. They work for free functions
-/// without type parameters.
+/// without type parameters. An associated function of an `impl` has no `#[debug_handler]`: there the compiler says
+/// that `const` items need a name.
 #[proc_macro_attribute]
 pub fn debug_handler(arguments: TokenStream, function: TokenStream) -> TokenStream {
     debug_handler::expand(arguments.into(), function.into()).into()

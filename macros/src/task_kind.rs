@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{DeriveInput, Error, LitInt, LitStr, Result, Type};
+use syn::{Data, DeriveInput, Error, LitInt, LitStr, Result, Type};
 
 use crate::duration;
 
@@ -24,12 +24,12 @@ struct Attribute {
 }
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
+    if let Some(misplaced) = misplaced(&input.data) {
+        let text = "#[task(…)] belongs to the type, not to a part of it";
+        return Err(Error::new_spanned(misplaced, text));
+    }
     let mut attribute = Attribute::default();
-    for attr in input
-        .attrs
-        .iter()
-        .filter(|attr| attr.path().is_ident("task"))
-    {
+    for attr in input.attrs.iter().filter(|attr| is_task(attr)) {
         attr.parse_nested_meta(|meta| attribute.read(&meta))?;
     }
     let Attribute {
@@ -64,6 +64,27 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             #options
         }
     })
+}
+
+fn is_task(attribute: &syn::Attribute) -> bool {
+    attribute.path().is_ident("task")
+}
+
+/// The first `#[task(…)]` on a field or a variant.
+fn misplaced(data: &Data) -> Option<&syn::Attribute> {
+    let (variants, fields): (Vec<_>, Vec<_>) = match data {
+        Data::Struct(data) => (Vec::new(), data.fields.iter().collect()),
+        Data::Union(data) => (Vec::new(), data.fields.named.iter().collect()),
+        Data::Enum(data) => {
+            let fields = data.variants.iter().flat_map(|variant| &variant.fields);
+            (data.variants.iter().collect(), fields.collect())
+        }
+    };
+    let of_variants = variants.into_iter().flat_map(|variant| &variant.attrs);
+    let of_fields = fields.into_iter().flat_map(|field| &field.attrs);
+    of_variants
+        .chain(of_fields)
+        .find(|attribute| is_task(attribute))
 }
 
 impl Attribute {

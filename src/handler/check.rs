@@ -1,6 +1,8 @@
 //! The conditions of a handler, one by one: `#[debug_handler]` calls a function for each, so that the
 //! compiler names the one that is not met. No function is ever run.
 
+use std::marker::PhantomData;
+
 use super::answer::{IntoAnswer, IntoOutcome};
 use crate::run::TaskContext;
 use crate::task::{Decode, Task, TaskKind};
@@ -8,11 +10,52 @@ use crate::task::{Decode, Task, TaskKind};
 /// The first argument.
 pub fn context<T: Context>() {}
 
-/// The second argument, if it is the task.
-pub fn task<T: WholeTask>() {}
+/// The first argument, if the second one is named as if it should be the first.
+pub fn ordered<T: First>() {}
+
+/// The second argument. For a [`Task`], the compiler takes the methods of this type; for any other type, those of
+/// [`Payload`].
+#[derive(Debug)]
+pub struct Input<T>(PhantomData<T>);
+
+impl<T> Input<T> {
+    /// The only value.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+impl Input<Task> {
+    /// There is nothing to check.
+    pub fn check_task(self) {}
+
+    /// There is nothing to check.
+    pub fn check_payload(self) {}
+}
 
 /// The second argument, if it is a payload: its task type is known, and its codec can read it.
-pub fn payload<T: TaskKind<C>, C: Decode<T>>() {}
+pub trait Payload: Sized {
+    /// The type of the argument.
+    type Type;
+
+    /// A type with the name `Task` of the program's own.
+    fn check_task<C>(self)
+    where
+        Self::Type: NamedTask<C>,
+        C: Decode<Self::Type>,
+    {
+    }
+
+    /// Another type.
+    fn check_payload<C>(self)
+    where
+        Self::Type: TaskKind<C>,
+        C: Decode<Self::Type>,
+    {
+    }
+}
+
+impl<T> Payload for Input<T> {
+    type Type = T;
+}
 
 /// What the future of an async function returns.
 pub fn result<R: Returned<Answer: IntoAnswer, Error: ErrorType>>() {}
@@ -32,14 +75,24 @@ pub trait Context {}
 
 impl Context for TaskContext {}
 
-/// The task as an argument.
+/// A first argument before a `TaskContext`.
+#[diagnostic::on_unimplemented(
+    message = "the arguments are in the wrong order: the `TaskContext` comes first",
+    label = "expected `rasynq::TaskContext`"
+)]
+pub trait First {}
+
+impl First for TaskContext {}
+
+/// A payload whose type has the name `Task`.
 #[diagnostic::on_unimplemented(
     message = "this `Task` is not `rasynq::Task`",
     label = "expected `rasynq::Task`, or a payload with a `rasynq::TaskKind`"
 )]
-pub trait WholeTask {}
+pub trait NamedTask<C> {}
 
-impl WholeTask for Task {}
+#[diagnostic::do_not_recommend]
+impl<T: TaskKind<C>, C> NamedTask<C> for T {}
 
 /// A `Result`.
 #[diagnostic::on_unimplemented(

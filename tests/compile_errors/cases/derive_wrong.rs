@@ -61,3 +61,25 @@ struct NegativeRetry;
 #[derive(TaskKind)]
 #[task(type = "a", max_retry = 2147483648)] //~ a max_retry is a number from 0 to 2147483647
 struct ManyRetries;
+
+#[derive(TaskKind)]
+#[task(type = "a")]
+struct OnAField {
+    #[task(type = "b")] //~ #[task(…)] belongs to the type, not to a part of it
+    field: u64,
+}
+
+#[derive(TaskKind)]
+#[task(type = "a")]
+enum OnAVariant {
+    #[task(type = "b")] //~ #[task(…)] belongs to the type, not to a part of it
+    First,
+    Second { field: u64 },
+}
+
+#[derive(TaskKind)]
+#[task(type = "a")]
+enum OnAFieldOfAVariant {
+    First,
+    Second(#[task(queue = "b")] u64), //~ #[task(…)] belongs to the type, not to a part of it
+}

@@ -53,3 +53,51 @@ pub fn returns_a_future(_: TaskContext, _: Task) -> impl Future<Output = anyhow:
 async fn tell(_: &str, _: u64) -> anyhow::Result<()> {
     Ok(())
 }
+
+type T = rasynq::Task;
+type Cx = rasynq::TaskContext;
+
+#[debug_handler]
+pub async fn under_other_names(_: Cx, _: T) -> anyhow::Result<()> {
+    Ok(())
+}
+
+/// Types of the program's own may have the names of rasynq's.
+pub mod own {
+    use rasynq::{Protobuf, TaskKind, debug_handler};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize, TaskKind)]
+    #[task(type = "own:task")]
+    pub struct Task;
+
+    #[derive(Serialize, Deserialize, TaskKind)]
+    #[task(type = "own:context")]
+    pub struct TaskContext;
+
+    pub mod protobuf {
+        #[derive(Clone, PartialEq, prost::Message, rasynq::TaskKind)]
+        #[task(type = "own:protobuf", codec = super::Protobuf)]
+        pub struct Task {}
+    }
+
+    #[debug_handler]
+    pub async fn task(_: super::Cx, _: Task) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    #[debug_handler]
+    pub async fn protobuf_task(_: super::Cx, _: protobuf::Task) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    #[debug_handler]
+    pub async fn context(_: super::Cx, _: TaskContext) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    #[debug_handler]
+    pub async fn both(_: rasynq::TaskContext, _: TaskContext) -> anyhow::Result<()> {
+        Ok(())
+    }
+}

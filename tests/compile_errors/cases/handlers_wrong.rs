@@ -126,6 +126,24 @@ pub async fn other_task(cx: TaskContext, task: Task) -> anyhow::Result<()> { //~
     Ok(())
 }
 
+type Alias = WithoutType;
+
+#[debug_handler]
+pub async fn alias_without_type(cx: TaskContext, mail: Alias) -> anyhow::Result<()> { //~ `WithoutType` is not the payload of a task type
+    Ok(())
+}
+
+pub mod only_written {
+    #[derive(serde::Serialize, rasynq::TaskKind)]
+    #[task(type = "only:written")]
+    pub struct Task;
+}
+
+#[debug_handler]
+pub async fn only_written_task(cx: TaskContext, task: only_written::Task) -> anyhow::Result<()> { //~ `only_written::Task: serde::Deserialize<
+    Ok(())
+}
+
 // references
 
 #[debug_handler]
