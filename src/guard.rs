@@ -11,6 +11,8 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
+use crate::bounded_text::logged_text;
+
 thread_local! {
     /// Whether this thread is in a call of [`caught`].
     static IN_GUARD: Cell<bool> = const { Cell::new(false) };
@@ -38,6 +40,11 @@ impl CaughtPanic {
             message,
             location: None,
         }
+    }
+
+    /// The beginning of its text, for the log.
+    pub(crate) fn logged_text(&self) -> String {
+        logged_text(&self.to_string()).into_owned()
     }
 }
 
@@ -70,10 +77,15 @@ pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
     caught
 }
 
+/// Writes a line to the log. The subscriber is code of the caller: if it panics, the line is lost.
+pub(crate) fn told(write: impl FnOnce()) {
+    let _ = caught(write);
+}
+
 /// Calls a hook of the caller. If the hook panics, the panic is logged and `fallback` is returned.
 pub(crate) fn guarded<T>(hook: &str, fallback: T, call: impl FnOnce() -> T) -> T {
     caught(call).unwrap_or_else(|panic| {
-        tracing::error!(hook, error = %panic, "a hook panicked");
+        told(|| tracing::error!(hook, error = panic.logged_text(), "a hook panicked"));
         fallback
     })
 }
@@ -112,7 +124,12 @@ impl<T> Drop for Foreign<T> {
     fn drop(&mut self) {
         let Some(value) = self.0.take() else { return };
         if let Err(panic) = caught(|| drop(value)) {
-            tracing::error!(error = %panic, "a value of the program panicked while it was dropped");
+            told(|| {
+                tracing::error!(
+                    error = panic.logged_text(),
+                    "a value of the program panicked while it was dropped"
+                );
+            });
         }
     }
 }

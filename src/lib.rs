@@ -67,6 +67,7 @@
 //! Logs go to [`tracing`].
 
 mod background;
+mod bounded_text;
 mod broker;
 mod client;
 mod clock;

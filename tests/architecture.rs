@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("clock", &[]),
-    ("guard", &[]),
+    ("bounded_text", &[]),
+    ("guard", &["bounded_text"]),
     ("wire", &[]),
     ("connection", &[]),
     ("connection/cluster", &["connection"]),
@@ -22,7 +23,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("broker/redis", &["broker", "connection"]),
     ("task", &["wire"]),
     ("run", &["broker", "task", "wire"]),
-    ("handler", &["guard", "run", "task", "wire"]),
+    ("handler", &["bounded_text", "guard", "run", "task", "wire"]),
     ("pattern", &[]),
     ("mux", &["handler", "pattern", "run"]),
     ("retry_delay", &["pattern", "task"]),

@@ -83,8 +83,12 @@ impl<P: Periodic> Service for Every<P> {
                         warn_unless_outage!(error, service = P::NAME, %error, "a pass failed, the next one will try again");
                     }
                     Err(payload) => {
-                        let error = CaughtPanic::of(payload);
-                        tracing::error!(service = P::NAME, %error, "a pass panicked, the next one will try again");
+                        let error = CaughtPanic::of(payload).logged_text();
+                        tracing::error!(
+                            service = P::NAME,
+                            error,
+                            "a pass panicked, the next one will try again"
+                        );
                     }
                 }
                 tokio::time::sleep(self.interval).await;
@@ -113,8 +117,8 @@ impl ServiceHandle {
         let supervised = async move {
             if let Err(payload) = work.catch_unwind().await {
                 failed.cancel();
-                let error = CaughtPanic::of(payload);
-                tracing::error!(service = S::NAME, %error, "a service panicked");
+                let error = CaughtPanic::of(payload).logged_text();
+                tracing::error!(service = S::NAME, error, "a service panicked");
             }
         };
         Self {

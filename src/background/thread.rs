@@ -52,9 +52,10 @@ impl ServiceThread {
                 let _end = end;
                 let worked =
                     caught(|| runtime.block_on(aborted.run_until_cancelled(work(stopped))));
-                if let Err(error) = worked {
+                if let Err(panic) = worked {
                     failed.cancel();
-                    tracing::error!(service = name, %error, "a service panicked");
+                    let error = panic.logged_text();
+                    tracing::error!(service = name, error, "a service panicked");
                 }
                 // Does not wait for a name lookup that hangs.
                 runtime.shutdown_background();

@@ -27,7 +27,8 @@ use crate::run::{Run, TaskContext};
 /// for long should therefore check [`TaskContext::cancellation`] regularly.
 ///
 /// The threads are rasynq's own, so a function that does not return holds up neither a shutdown nor the
-/// end of the tokio runtime. To await a future in the function, use
+/// end of the tokio runtime. The runtime does wait at its end for the functions of
+/// `tokio::task::spawn_blocking`, of which rasynq knows nothing. To await a future in the function, use
 /// `tokio::runtime::Handle::current().block_on(…)`. The tracing span of the run is entered on the thread.
 ///
 /// ```

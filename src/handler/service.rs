@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 use super::answer::{Answer, HandlerResult};
 use super::errors::{HandlerError, Panic};
 use super::layer::{LayerError, RunService};
-use crate::guard::{Foreign, caught};
+use crate::guard::{Foreign, caught, told};
 use crate::run::Run;
 
 pub(crate) type AnswerFuture = BoxFuture<'static, HandlerResult>;
@@ -175,7 +175,12 @@ impl RunFuture {
             return;
         }
         if let Err(panic) = caught(|| drop(stage)) {
-            tracing::error!(error = %panic, "a handler panicked while its run was dropped");
+            told(|| {
+                tracing::error!(
+                    error = panic.logged_text(),
+                    "a handler panicked while its run was dropped"
+                );
+            });
         }
     }
 }

@@ -292,8 +292,10 @@ impl Server {
         running.result()
     }
 
-    /// Starts the server, runs it until `until` completes, and shuts it down. It does not listen for
-    /// signals of the operating system.
+    /// Starts the server, runs it until `until` completes, and shuts it down as
+    /// [`RunningServer::shutdown`] does. It does not listen for signals of the operating system, and has no
+    /// watchdog: if handlers block all threads of the runtime, it returns only after one of them has given its
+    /// thread back.
     ///
     /// # Errors
     /// Those of [`start`](Self::start). [`ErrorKind::Internal`](crate::ErrorKind::Internal) if a part of the

@@ -111,9 +111,13 @@ impl RunningServer {
     /// requeues the tasks of handlers that have not finished, as next in line. Then it sends the waiting
     /// acknowledgements and disconnects.
     ///
-    /// If Redis does not answer, or if handlers block their threads, this takes up to 10 s longer. Tasks that could not be acknowledged run
-    /// again after their leases have expired; their number is logged. A handler that
+    /// If Redis does not answer, or if handlers block their threads, this takes up to 10 s longer. Tasks that could
+    /// not be acknowledged run again after their leases have expired; their number is logged. A handler that
     /// blocks its thread and does not return is left behind, and its task is requeued.
+    ///
+    /// There is no bound if handlers block *all* threads of the runtime: then the server can do nothing until one
+    /// of them gives its thread back. Only [`Server::serve`](crate::Server::serve) ends the process in this case.
+    /// Handlers that block belong in [`blocking`](crate::blocking()).
     ///
     /// # Cancel safety
     /// The first poll makes the request. If the future is dropped later, the shutdown goes on. Call

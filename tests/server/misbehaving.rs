@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rasynq::{
-    Answer, ErrorKind, HandlerService, Mux, RetryDelay, Run, SkipRetry, Task, TaskContext,
+    Answer, ErrorKind, HandlerService, Mux, RetryDelay, Revoke, Run, SkipRetry, Task, TaskContext,
     TaskKind, blocking,
 };
 use tokio::time::timeout;
@@ -73,6 +73,8 @@ async fn misbehave(_: TaskContext, task: Task) -> anyhow::Result<()> {
         b"panic" => std::panic::panic_any(Bomb),
         b"future" => ReadyBomb(Bomb).await,
         b"skip" => Err(SkipRetry::from_error(odd("display")).into()),
+        b"revoke" => Err(Revoke::from_error(odd("source")).into()),
+        b"skip source" => Err(SkipRetry::from_error(odd("source")).into()),
         b"context" => Err(anyhow::Error::new(odd("display")).context("sending")),
         word => {
             let words = ["display", "no text", "source", "endless", "drop"];
@@ -118,9 +120,17 @@ async fn an_error_that_misbehaves_ends_its_run_like_any_other() {
         ("panic", "retry", "a value that is no text"),
         ("future", "retry", "the bomb"),
         ("skip", "archived", unmade),
+        ("skip source", "archived", "the source"),
         ("context", "retry", "sending: [the error's text"),
     ];
     assert_settled(&world, &words).await;
+    let revoked = Task::new("any", "revoke").task_id("revoked");
+    world.client().await.enqueue(revoked).await.unwrap();
+    world.task_is("revoked", "").await;
+    assert_eq!(
+        world.counter("failed").await,
+        words.len() as i64 * EACH as i64
+    );
     timeout(DEADLINE, server.shutdown()).await.unwrap();
 }
 

@@ -97,6 +97,26 @@ async fn a_long_error_is_told_by_its_beginning() {
 }
 
 #[tokio::test]
+async fn a_long_panic_of_a_hook_is_told_by_its_beginning() {
+    let log = Log::capture();
+    let world = World::new().await;
+    let server = world
+        .server()
+        .error_handler(|_, _, _| panic!("{}", "🦀".repeat(100_000)))
+        .start(Scripted::new())
+        .await
+        .unwrap();
+    let client = world.client().await;
+    client.enqueue(Task::new("any", "fail x")).await.unwrap();
+    log.line_with(&["WARN", "failed, will be retried"]).await;
+    let [line] = &log.lines_with(&["a hook panicked"])[..] else {
+        panic!("one line");
+    };
+    assert!(line.contains("🦀🦀🦀") && line.len() < 4_000, "{line}");
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn what_a_handler_logs_is_in_the_span_of_its_run() {
     fn says(text: &str) {
         // `Log` shows only what rasynq logs.

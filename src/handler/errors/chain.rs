@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::control::{RetryAfter, Revoke, SkipRetry, transparent};
+use crate::guard::caught;
 
 /// The error of a handler, as [layers](crate::Mux::layer) see it.
 ///
@@ -86,14 +87,31 @@ impl StdError for Boxed {
 pub fn find_error<T: StdError + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&T> {
     // anyhow's own search finds the error itself and its contexts. The second search finds its
     // sources, and the errors that these wrap.
-    error.downcast_ref::<T>().or_else(|| {
-        error.chain().take(MAX_CAUSES).find_map(|cause| {
-            cause
-                .downcast_ref::<T>()
-                .or_else(|| wrapped(cause).and_then(find_error::<T>))
-                .or_else(|| cause.downcast_ref::<Boxed>()?.error.downcast_ref::<T>())
-        })
-    })
+    if let Some(found) = error.downcast_ref::<T>() {
+        return Some(found);
+    }
+    // Not `error.chain()`: it asks a cause for its source, which may panic, before it returns the cause.
+    let mut cause: &(dyn StdError + 'static) = &**error;
+    for _ in 0..MAX_CAUSES {
+        let found = cause
+            .downcast_ref::<T>()
+            .or_else(|| wrapped(cause).and_then(find_error::<T>))
+            .or_else(|| cause.downcast_ref::<Boxed>()?.error.downcast_ref::<T>());
+        if found.is_some() {
+            return found;
+        }
+        cause = cause.source()?;
+    }
+    None
+}
+
+/// Finds an error as [`find_error`] does, and reads something from it. Sources are code of the caller: if they
+/// panic before the error is found, it is not there. Each search is on its own, so what can be found counts.
+pub(in crate::handler) fn read_from<T: StdError + Send + Sync + 'static, R>(
+    error: &anyhow::Error,
+    read: impl FnOnce(&T) -> R,
+) -> Option<R> {
+    caught(|| find_error(error).map(read)).ok().flatten()
 }
 
 /// The error that one of rasynq's transparent errors wraps. `source` of the transparent error skips the

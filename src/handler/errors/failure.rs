@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::HandlerNotFound;
-use super::chain::find_error;
-use super::text::{logged_text, stored_text};
+use super::chain::read_from;
+use super::text::stored_text;
 use super::verdict::Verdict;
-use crate::guard::{Foreign, caught};
+use crate::bounded_text::logged_text;
+use crate::guard::Foreign;
 use crate::run::RunEnded;
 
 /// The error of a failed run. Text and sources of an error are code of the caller. So they are read once,
@@ -22,21 +23,12 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn of(error: Foreign<anyhow::Error>) -> Self {
         let text = stored_text(&error);
-        // An error whose sources cannot be read asks for nothing.
-        let (verdict, is_unknown_type, is_canceled) = caught(|| {
-            (
-                Verdict::of(&error),
-                find_error::<HandlerNotFound>(&error).is_some(),
-                find_error::<RunEnded>(&error) == Some(&RunEnded::Canceled),
-            )
-        })
-        .unwrap_or((Verdict::Retry, false, false));
         Self {
-            error,
             text,
-            verdict,
-            is_unknown_type,
-            is_canceled,
+            verdict: Verdict::of(&error),
+            is_unknown_type: read_from(&error, |_: &HandlerNotFound| ()).is_some(),
+            is_canceled: read_from(&error, |ended: &RunEnded| *ended) == Some(RunEnded::Canceled),
+            error,
         }
     }
 

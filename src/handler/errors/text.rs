@@ -2,14 +2,11 @@
 
 use std::fmt::{self, Write};
 
+use crate::bounded_text::BoundedText;
 use crate::guard::caught;
 
 /// The most bytes of a text that is stored with a task, the mark included.
 pub const MAX_ERROR_TEXT: usize = 64 << 10;
-/// The most bytes of an error in a log line, the mark included.
-const MAX_LOGGED_TEXT: usize = 2 << 10;
-/// Where a text was cut.
-const CUT: &str = "… [cut]";
 
 /// The text that is stored with a task.
 ///
@@ -20,84 +17,25 @@ pub(in crate::handler) fn stored_text(error: &anyhow::Error) -> String {
     let why = match written {
         Ok(Ok(())) => None,
         // The bound has ended the text.
-        _ if text.is_cut => None,
+        _ if text.is_cut() => None,
         Ok(Err(fmt::Error)) => Some("its Display returned an error".to_owned()),
         Err(panic) => Some(panic.to_string()),
     };
     if let Some(why) = why {
-        if !text.text.is_empty() && !text.text.ends_with(' ') {
+        if !matches!(text.as_str().chars().next_back(), None | Some(' ')) {
             text.push(" ");
         }
         text.push("[the error's text could not be made: ");
         text.push(&why);
         text.push("]");
     }
-    text.text
-}
-
-/// The part of a stored text that is logged.
-pub(in crate::handler) fn logged_text(stored: &str) -> std::borrow::Cow<'_, str> {
-    if stored.len() <= MAX_LOGGED_TEXT {
-        return stored.into();
-    }
-    let mut text = BoundedText::new(MAX_LOGGED_TEXT);
-    text.push(stored);
-    text.text.into()
-}
-
-/// A text that ends with a mark once it has reached its bound. Writing beyond that fails, so an error whose
-/// text has no end cannot keep the writer.
-struct BoundedText {
-    text: String,
-    max: usize,
-    is_cut: bool,
-}
-
-impl BoundedText {
-    fn new(max: usize) -> Self {
-        Self {
-            text: String::new(),
-            max,
-            is_cut: false,
-        }
-    }
-
-    fn push(&mut self, part: &str) {
-        if self.is_cut {
-            return;
-        }
-        if self.text.len() + part.len() <= self.max {
-            self.text.push_str(part);
-            return;
-        }
-        self.is_cut = true;
-        let max = self.max - CUT.len();
-        match max.checked_sub(self.text.len()) {
-            Some(left) => self.text.push_str(&part[..floor_char_boundary(part, left)]),
-            None => self.text.truncate(floor_char_boundary(&self.text, max)),
-        }
-        self.text.push_str(CUT);
-    }
-}
-
-impl Write for BoundedText {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        self.push(part);
-        if self.is_cut { Err(fmt::Error) } else { Ok(()) }
-    }
-}
-
-/// The last place between two characters that is not behind `at`.
-fn floor_char_boundary(text: &str, at: usize) -> usize {
-    let mut candidates = (0..=at).rev();
-    candidates
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or_default()
+    text.into_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounded_text::CUT;
 
     #[test]
     fn a_text_up_to_the_bound_is_stored_whole() {
@@ -165,13 +103,5 @@ mod tests {
             }
         });
         assert!(stored_text(&anyhow::Error::new(unwraps)).ends_with(CUT));
-    }
-
-    #[test]
-    fn a_log_line_has_the_beginning_of_a_long_text() {
-        assert_eq!(logged_text("short"), "short");
-        let long = "🦀".repeat(MAX_LOGGED_TEXT);
-        let logged = logged_text(&long);
-        assert!(logged.len() <= MAX_LOGGED_TEXT && logged.ends_with(CUT));
     }
 }

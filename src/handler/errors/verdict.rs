@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::chain::find_error;
+use super::chain::read_from;
 use super::control::{RetryAfter, Revoke, SkipRetry};
 
 /// What a failed run asks for.
@@ -19,17 +19,17 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// Reads the verdict from an error. If the error asks for several things, the variant that is
+    /// Reads the verdict from an error, behind the guard. If the error asks for several things, the variant that is
     /// declared first wins.
     ///
     /// COMPAT: asynq v0.26.0 `processor.handleFailedMessage` tests for revoke first too
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        if find_error::<Revoke>(error).is_some() {
+        if read_from(error, |_: &Revoke| ()).is_some() {
             Self::Revoke
-        } else if find_error::<SkipRetry>(error).is_some() {
+        } else if read_from(error, |_: &SkipRetry| ()).is_some() {
             Self::SkipRetry
-        } else if let Some(after) = find_error::<RetryAfter>(error) {
-            Self::RetryAfter(after.delay())
+        } else if let Some(delay) = read_from(error, RetryAfter::delay) {
+            Self::RetryAfter(delay)
         } else {
             Self::Retry
         }
@@ -75,5 +75,45 @@ mod tests {
         let error = anyhow::Error::new(RetryAfter::from_error(delay, Revoke::from_error(error)));
         assert_eq!(Verdict::of(&error), Verdict::Revoke);
         assert_eq!(stored_text(&error), "busy");
+    }
+
+    /// An error whose sources cannot be read.
+    #[derive(Debug)]
+    struct Unreadable;
+
+    impl std::fmt::Display for Unreadable {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("unreadable")
+        }
+    }
+
+    impl std::error::Error for Unreadable {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            panic!("the source")
+        }
+    }
+
+    #[test]
+    fn what_is_around_an_error_whose_sources_panic_counts() {
+        let delay = Duration::from_secs(7);
+        let skip = || anyhow::Error::new(SkipRetry::from_error(Unreadable));
+        for (error, verdict) in [
+            (Revoke::from_error(Unreadable).into(), Verdict::Revoke),
+            (skip(), Verdict::SkipRetry),
+            (skip().context("sending"), Verdict::SkipRetry),
+            (Sending(skip()).into(), Verdict::SkipRetry),
+            (HandlerError::from(skip()).into(), Verdict::SkipRetry),
+            (
+                RetryAfter::from_error(delay, Unreadable).into(),
+                Verdict::RetryAfter(delay),
+            ),
+            (
+                RetryAfter::from_error(delay, skip()).into(),
+                Verdict::SkipRetry,
+            ),
+            (Unreadable.into(), Verdict::Retry),
+        ] {
+            assert_eq!(Verdict::of(&error), verdict, "{verdict:?}");
+        }
     }
 }

@@ -42,7 +42,7 @@ impl BlockWatch {
                 task_type = run.message.r#type,
                 queue = run.queue.name(),
                 seconds = blocked_for.as_secs(),
-                "a handler blocks its thread: it holds up other tasks, and nothing can end it. Use `rasynq::blocking` or `spawn_blocking`"
+                "a handler blocks its thread: it holds up other tasks, and nothing can end it. Use `rasynq::blocking`"
             );
         }
     }
