@@ -1,5 +1,6 @@
 //! The error type of rasynq: a kind to match on, a text for people, and the source.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -18,6 +19,9 @@ struct ErrorData {
     message: String,
     task_id: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// The Redis client's own error. It is for this crate only: its text is not for people, and the message
+    /// says the same in words.
+    client_error: Option<Box<dyn Any + Send + Sync>>,
     is_outage: bool,
 }
 
@@ -79,6 +83,7 @@ impl Error {
             message: message.into(),
             task_id: None,
             source: None,
+            client_error: None,
             is_outage: false,
         }))
     }
@@ -93,6 +98,16 @@ impl Error {
     ) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    pub(crate) fn with_client_error(mut self, error: impl Any + Send + Sync) -> Self {
+        self.0.client_error = Some(Box::new(error));
+        self
+    }
+
+    /// The Redis client's own error, if it caused this one.
+    pub(crate) fn client_error<E: Any>(&self) -> Option<&E> {
+        self.0.client_error.as_deref()?.downcast_ref()
     }
 
     /// Whether the failure comes from an outage of Redis: see [`is_outage`](Self::is_outage).

@@ -23,7 +23,7 @@ pub(crate) fn map_redis_error(error: FredError, what: &str) -> Error {
     let (kind, reason) = classify(&error);
     let is_outage = is_lost_connection(&error);
     Error::new(kind, format!("{what}: {reason}"))
-        .with_source(error)
+        .with_client_error(error)
         .caused_by_outage(is_outage)
 }
 
@@ -119,7 +119,7 @@ pub(super) fn lacks_hello(error: &Error) -> bool {
 }
 
 fn fred_error(error: &Error) -> Option<&FredError> {
-    std::error::Error::source(error)?.downcast_ref()
+    error.client_error()
 }
 
 fn wrong_server(details: &str) -> String {
@@ -394,6 +394,17 @@ mod tests {
             error.to_string(),
             "enqueue: the connection to Redis failed: connection reset by peer"
         );
+    }
+
+    #[test]
+    fn an_error_with_its_sources_says_once_and_in_words_what_failed() {
+        let details = "Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" }";
+        let error = anyhow::Error::new(mapped(FredKind::IO, details));
+        for text in [format!("{error:#}"), format!("{error:?}")] {
+            assert!(!text.contains("Os {"), "{text}");
+        }
+        let words = "enqueue: the connection to Redis failed: connection refused";
+        assert_eq!(format!("{error:#}"), words);
     }
 
     #[test]
