@@ -5,16 +5,20 @@
 -- ARGV[1] prefix of task keys
 -- ARGV[2] how long ago (s) the lease must have expired
 -- ARGV[3] how many ids to read at most
+-- ARGV[4] budget (bytes): once the messages exceed it, no more tasks are listed. One task always is
 -- Reads the tasks' hashes. Drops an id from lease and active if its message is gone, and from lease if the task is
 -- not active.
--- Replies {dropped, inactive, id, score, losses, msg, …}: the number of ids without a message, of ids of tasks that
--- are not active, and 4 per task, oldest lease first
---   score   that of the lease
---   losses  how many runs in a row were lost before
+-- Replies {dropped, inactive, more, id, score, losses, msg, …}, 4 per task, oldest lease first
+--   dropped   the number of ids without a message
+--   inactive  the number of ids of tasks that are not active
+--   more      1 if the budget has ended the list, otherwise 0
+--   score     that of the lease
+--   losses    how many runs in a row were lost before
 -- use: now, field
 local lease, active = KEYS[1], KEYS[2]
 local cutoff = now_secs - tonumber(ARGV[2])
-local reply, n, dropped, inactive = { 0, 0 }, 2, {}, {}
+local reply, n, dropped, inactive = { 0, 0, 0 }, 3, {}, {}
+local bytes, budget = 0, tonumber(ARGV[4])
 local expired = redis.call('ZRANGEBYSCORE', lease, '-inf', cutoff, 'WITHSCORES', 'LIMIT', 0, ARGV[3])
 for i = 1, #expired, 2 do
   local id, score = expired[i], expired[i + 1]
@@ -27,6 +31,11 @@ for i = 1, #expired, 2 do
   else
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = id, score, field(key, 'rasynq_losses') or '0', msg
     n = n + 4
+    bytes = bytes + #msg
+    if bytes > budget and i + 1 < #expired then
+      reply[3] = 1
+      break
+    end
   end
 end
 -- A key of a wrong type fails here, before the first write.

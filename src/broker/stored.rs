@@ -36,6 +36,8 @@ pub(crate) struct ExpiredLeases {
     pub(crate) dropped: u64,
     /// How many leases were removed, because their tasks are not active.
     pub(crate) inactive: u64,
+    /// Large messages have ended the list before its limit.
+    pub(crate) has_more: bool,
 }
 
 /// Tasks whose leases belong to one owner.

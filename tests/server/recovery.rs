@@ -89,6 +89,25 @@ async fn more_expired_leases_than_one_call_lists_are_all_recovered() {
 }
 
 #[tokio::test]
+async fn lost_tasks_with_large_messages_are_all_recovered_in_one_pass() {
+    let world = World::new().await;
+    let payload = "x".repeat(200 << 10);
+    for n in 0..8 {
+        let message = TaskMessage::of(&format!("task{n}"), &payload);
+        world.store_expired(&message).await;
+    }
+    let server = world.start(Scripted::new()).await;
+    eventually("all tasks wait for their retry", DEADLINE, || async {
+        world.scores("retry").await.len() == 8
+    })
+    .await;
+    server.shutdown().await;
+    let lists = world.calls_of(&["zrangebyscore"]).await;
+    assert!(lists >= 4, "two tasks have more bytes than a list: {lists}");
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
 async fn a_task_of_a_dead_server_runs_again_on_the_next() {
     let world = World::new().await;
     let handler = Scripted::new();

@@ -3,7 +3,7 @@
 use fred::types::{Key, Value};
 
 use super::script::{CHECK_LEASES, EXPIRED_LEASES, EXTEND, LEASE_UNLEASED, UNLEASED, number};
-use super::{Broker, reply};
+use super::{Broker, LISTED_BYTES, reply};
 use crate::broker::{ExpiredLeases, LEASE, LeaseCheck, Str, Unleased};
 use crate::connection::Command;
 use crate::error::Result;
@@ -54,6 +54,7 @@ impl Broker {
                 queue.task_prefix().into(),
                 number(expired_secs),
                 number(limit as u64),
+                number(LISTED_BYTES),
             ];
             (keys, args)
         };
@@ -63,11 +64,12 @@ impl Broker {
             let n = values.next().unwrap_or(Value::Null);
             reply::integer(&n, EXPIRED_LEASES.name).map(i64::unsigned_abs)
         };
-        let (dropped, inactive) = (count()?, count()?);
+        let (dropped, inactive, more) = (count()?, count()?, count()?);
         Ok(ExpiredLeases {
             tasks: reply::leased_tasks(values, EXPIRED_LEASES.name)?,
             dropped,
             inactive,
+            has_more: more == 1,
         })
     }
 

@@ -42,6 +42,8 @@ use crate::wire::QueueKeys;
 
 /// How many bytes one argument may have, if the settings of Redis are not changed.
 const DEFAULT_MAX_ARGUMENT: usize = 512 << 20;
+/// A list of lost tasks ends once their messages have more bytes than this. The rest comes with the next call.
+const LISTED_BYTES: u64 = 256 << 10;
 /// How many queues' keys are cached. A full cache is emptied and filled again.
 const MAX_CACHED_QUEUES: usize = 10_000;
 

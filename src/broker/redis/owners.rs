@@ -3,7 +3,7 @@
 use fred::types::{Key, Value};
 
 use super::script::{LEASES_OF, number, word};
-use super::{Broker, reply};
+use super::{Broker, LISTED_BYTES, reply};
 use crate::broker::{LeasesOf, Str};
 use crate::connection::Command;
 use crate::error::Result;
@@ -97,6 +97,7 @@ impl Broker {
                 owner.into(),
                 number(offset as u64),
                 number(limit as u64),
+                number(LISTED_BYTES),
             ];
             (keys, args)
         };

@@ -111,7 +111,7 @@ impl LostRuns {
             recovered += settled.settled;
             // Settled tasks have no lease any more.
             offset += leases.read - settled.settled;
-            if leases.read < BATCH {
+            if leases.read == 0 {
                 break;
             }
         }

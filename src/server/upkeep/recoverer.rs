@@ -127,13 +127,18 @@ impl Recoverer {
                 );
             }
             let listed = expired.tasks.len() + (expired.dropped + expired.inactive) as usize;
+            let has_more = expired.has_more || listed == limit;
             let mut tasks = expired.tasks;
             tasks.retain(|lost| !skipped.contains(&lost.task.id));
+            if tasks.is_empty() && expired.has_more {
+                // Tasks that could not be recovered use up the budget of the list.
+                return Ok(recovered);
+            }
             let lost_by = LostBy::ExpiredLease { secs: GRACE_SECS };
             let settled = self.lost.settle(queue, tasks, lost_by).await?;
             recovered += settled.settled;
             skipped.extend(settled.skipped);
-            if listed < limit || skipped.len() >= MAX_SKIPPED {
+            if !has_more || skipped.len() >= MAX_SKIPPED {
                 return Ok(recovered);
             }
         }
