@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 
 use crate::clock::{self, BothClocks};
 
@@ -38,6 +39,8 @@ struct Known {
     refresh_at_ms: AtomicI64,
     /// By how much `ahead_ms` may be wrong.
     error_ms: Mutex<u64>,
+    /// Redis' clock was set.
+    was_set: Notify,
 }
 
 impl RedisClock {
@@ -48,6 +51,7 @@ impl RedisClock {
             wall_ahead_ms: AtomicI64::new(wall_ahead(now)),
             refresh_at_ms: AtomicI64::new(i64::MIN),
             error_ms: Mutex::new(u64::MAX),
+            was_set: Notify::new(),
         }))
     }
 
@@ -119,6 +123,9 @@ impl RedisClock {
         let known_ms = self.0.ahead_ms.load(Ordering::Relaxed);
         let may_be_wrong_by = known_error_ms.saturating_add(DRIFT_MS);
         let contradicts = ahead_ms.abs_diff(known_ms) > may_be_wrong_by.saturating_add(error_ms);
+        if contradicts {
+            self.0.was_set.notify_one();
+        }
         if contradicts || error_ms <= may_be_wrong_by {
             *known_error_ms = error_ms;
             self.set(replied, ahead_ms);
@@ -126,6 +133,11 @@ impl RedisClock {
             *known_error_ms = may_be_wrong_by;
             self.set(replied, known_ms);
         }
+    }
+
+    /// Waits until a reply shows that Redis' clock was set. One caller at a time is told.
+    pub(crate) async fn was_set(&self) {
+        self.0.was_set.notified().await;
     }
 
     /// Redis refuses to tell its time: this machine's wall clock counts.
@@ -158,6 +170,8 @@ fn wall_ahead(now: BothClocks) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const HOUR_MS: i64 = 3_600_000;
@@ -216,6 +230,7 @@ mod tests {
         // Redis' clock was set.
         clock.learn(at(2_000, 2_000), at(2_100, 2_100), 1_000_002_050);
         assert_eq!(clock.at(at(2_100, 2_100)), 1_000_002_100);
+        assert!(clock.was_set().now_or_never().is_some());
         // A faster reply is more exact.
         clock.learn(at(3_000, 3_000), at(3_002, 3_002), 1_000_003_011);
         assert_eq!(clock.at(at(3_002, 3_002)), 1_000_003_012);

@@ -1,7 +1,7 @@
 //! A machine whose clock differs from that of Redis by days. Redis' clock decides about every stored time.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prost::Message;
@@ -200,4 +200,21 @@ async fn a_server_is_shown_with_times_of_the_clock_of_redis() {
         assert_within(paused_at as f64, before, world.now().await);
         server.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_notices_within_a_heartbeat_that_the_clock_of_redis_was_set() {
+    let mut world = World::on(RedisServer::builder().clock_shift(0)).await;
+    let client = world.client().await;
+    let handler = Scripted::new();
+    let server = world.start(handler.clone()).await;
+    client.enqueue(task("ok").process_in(HOUR)).await.unwrap();
+    world.task_is("task", "scheduled").await;
+    let set_at = Instant::now();
+    world.redis.set_clock(3_700);
+    handler.has_begun(1).await;
+    // A heartbeat comes every 5 s; without one, Redis would be asked after 30 s.
+    let noticed = set_at.elapsed();
+    assert!(noticed < Duration::from_secs(20), "{noticed:?}");
+    server.shutdown().await;
 }

@@ -44,7 +44,7 @@ pub struct Process {
     log: PathBuf,
     ready: &'static str,
     /// By how many seconds the wall clock of the process is ahead.
-    clock_shift: i64,
+    clock_shift: Option<i64>,
 }
 
 impl Process {
@@ -55,13 +55,30 @@ impl Process {
             child: None,
             log,
             ready,
-            clock_shift: 0,
+            clock_shift: None,
         }
     }
 
     /// Moves the wall clock of the process by this many seconds, from its next start on.
-    pub fn shift_clock(&mut self, secs: i64) {
+    pub fn shift_clock(&mut self, secs: Option<i64>) {
         self.clock_shift = secs;
+    }
+
+    /// Sets the clock of the running process: by this many seconds against that of the machine. The process must
+    /// have been started with a shift.
+    pub fn set_clock(&mut self, secs: i64) {
+        assert!(self.clock_shift.is_some(), "the clock cannot be set");
+        self.clock_shift = Some(secs);
+        self.clock_file(secs);
+    }
+
+    /// Writes the file with the shift, beside the log. The process must not find it empty.
+    fn clock_file(&self, secs: i64) -> PathBuf {
+        let file = self.log.with_file_name("clock_shift");
+        let new = file.with_extension("new");
+        std::fs::write(&new, secs.to_string()).unwrap();
+        std::fs::rename(&new, &file).unwrap();
+        file
     }
 
     /// Compiles the library that moves the clock, beside the log.
@@ -84,10 +101,10 @@ impl Process {
         let binary = server_binary();
         let log = File::create(&self.log).unwrap();
         let mut command = Command::new(&binary);
-        if self.clock_shift != 0 {
+        if let Some(secs) = self.clock_shift {
             command
                 .env("LD_PRELOAD", self.clock_library())
-                .env("CLOCK_SHIFT", self.clock_shift.to_string());
+                .env("CLOCK_SHIFT_FILE", self.clock_file(secs));
         }
         let child = command
             .args(args)

@@ -45,7 +45,7 @@ pub struct RedisServerBuilder {
     users: Vec<(String, String)>,
     settings: Vec<(String, String)>,
     missing_commands: Vec<String>,
-    clock_shift: i64,
+    clock_shift: Option<i64>,
 }
 
 impl RedisServerBuilder {
@@ -92,9 +92,9 @@ impl RedisServerBuilder {
         self
     }
 
-    /// Moves the clock of the server by this many seconds. Only on Linux.
+    /// Moves the clock of the server by this many seconds. Only on Linux. [`RedisServer::set_clock`] can set it later.
     pub fn clock_shift(mut self, secs: i64) -> Self {
-        self.clock_shift = secs;
+        self.clock_shift = Some(secs);
         self
     }
 
@@ -307,6 +307,12 @@ impl RedisServer {
         if let Err(log) = self.process.start(&args, wait).await {
             panic!("redis-server does not start again; its log:\n{log}");
         }
+    }
+
+    /// Sets the clock of the running server: by this many seconds against that of the machine. The server must have
+    /// been built with a [shift](RedisServerBuilder::clock_shift).
+    pub fn set_clock(&mut self, secs: i64) {
+        self.process.set_clock(secs);
     }
 
     /// Freezes the server: connections stay open, and commands get no reply.

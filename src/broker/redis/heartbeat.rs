@@ -7,6 +7,7 @@ use fred::types::{Key, Value};
 use super::script::{HEARTBEAT, SWAP_WORKERS, number, word};
 use super::{Broker, reply};
 use crate::broker::{EntryFound, EntryKeys, WorkerChange};
+use crate::clock;
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::keys;
@@ -16,6 +17,8 @@ impl Broker {
     /// the number of tasks that were shown before; `None`: the tasks stay as they are, whatever they are.
     ///
     /// If another number of tasks was shown, the tasks are unchanged.
+    ///
+    /// The reply brings the time of Redis, so that a server notices soon if somebody sets the clock of Redis.
     ///
     /// The members of the two global sets are written first, as in asynq.
     pub(crate) async fn write_server_state(
@@ -48,10 +51,15 @@ impl Broker {
             }
             (keys, args)
         };
+        let asked = clock::both();
         let reply = HEARTBEAT.call(self, build).await?;
+        let mut values = reply::array(reply, HEARTBEAT.name)?.into_iter();
+        let mut next = || reply::integer(&values.next().unwrap_or(Value::Null), HEARTBEAT.name);
+        let (found, redis_unix_ms) = (next()?, next()?);
+        self.clock().learn(asked, clock::both(), redis_unix_ms);
         Ok(EntryFound {
             is_new: added.first() == Some(&1),
-            tasks_as_shown: reply::integer(&reply, HEARTBEAT.name)? == 1,
+            tasks_as_shown: found == 1,
         })
     }
 

@@ -128,7 +128,7 @@ scripts! {
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
     EXTEND = "extend" (1 keys) uses ["now", "field", "owned", "for_each_task"];
     FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
-    HEARTBEAT = "heartbeat" (2 keys) uses [];
+    HEARTBEAT = "heartbeat" (2 keys) uses ["now"];
     LEASE_UNLEASED = "lease_unleased" (2 keys) uses ["now"];
     LEASES_OF = "leases_of" (1 keys) uses ["field"];
     MESSAGE_PART = "message_part" (2 keys) uses ["field", "owned"];

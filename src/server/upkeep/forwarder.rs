@@ -20,7 +20,7 @@ use crate::server::wake::Wakeups;
 
 /// Each server adds a random delay below this one, because several servers wait for the same second.
 const SPREAD_MS: u64 = 15;
-/// The longest sleep. A sleep does not notice that Redis' clock was set, or that this machine was suspended.
+/// The longest sleep. A sleep does not notice that this machine was suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// How many calls are in flight at once.
 const MAX_CALLS: usize = 16;
@@ -99,6 +99,7 @@ impl Forwarder {
                     }
                 }
                 () = self.wakeups.due_changed() => {}
+                () = self.broker.clock().was_set() => {}
                 () = tokio::time::sleep_until(sleep_until) => {}
             }
         }
