@@ -48,7 +48,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     ("server/queues", &["task", "wire"]),
     ("server/process", &[]),
-    ("server/owner", &["server/process"]),
+    ("server/owner", &["server/process", "server/queues"]),
     ("server/identity", &["wire", "server/config"]),
     (
         "server/policy",

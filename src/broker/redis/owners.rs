@@ -2,7 +2,7 @@
 
 use fred::types::{Key, Value};
 
-use super::script::{LEASES_OF, number, word};
+use super::script::{LEASES_OF, LIST_OWNER, number, word};
 use super::{Broker, LISTED_BYTES, reply};
 use crate::broker::{LeasesOf, Str};
 use crate::connection::Command;
@@ -28,16 +28,11 @@ impl Broker {
         queue: &QueueKeys,
         [owner, not]: &[String; 2],
     ) -> Result<()> {
-        let now = self.clock().now().timestamp();
-        let key = || Value::from(queue.owners());
-        let commands = vec![
-            Command::on_key("ZADD", [key(), number(now + LISTED_SECS), text(owner)]),
-            Command::on_key("ZREM", [key(), text(not)]),
-            Command::on_key("ZREMRANGEBYSCORE", [key(), word("-inf"), number(now)]),
-            Command::on_key("EXPIRE", [key(), number(LISTED_SECS)]),
-        ];
-        let done = self.send_all::<()>(commands, "list this server as an owner");
-        done.await.map(drop)
+        let build = || {
+            let keys = vec![Key::from(queue.owners())];
+            (keys, vec![number(LISTED_SECS), text(owner), text(not)])
+        };
+        LIST_OWNER.call(self, build).await.map(drop)
     }
 
     /// Removes owners from the list of a queue.

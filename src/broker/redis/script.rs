@@ -131,6 +131,7 @@ scripts! {
     HEARTBEAT = "heartbeat" (2 keys) uses ["now"];
     LEASE_UNLEASED = "lease_unleased" (2 keys) uses ["now"];
     LEASES_OF = "leases_of" (1 keys) uses ["field"];
+    LIST_OWNER = "list_owner" (1 keys) uses ["now"];
     MESSAGE_PART = "message_part" (2 keys) uses ["field", "owned"];
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];

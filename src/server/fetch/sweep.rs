@@ -1,9 +1,8 @@
 //! One sweep: fetches from the open queues. The runs of a fetch start as soon as its reply is here.
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::future::{Either, FutureExt, select};
+use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -233,39 +232,27 @@ impl Sweeper {
         let limits = self.budgets.of(queue).limits(slots.count());
         let carried = self.acknowledgements.take_for_fetch(queue);
         drop(expected);
-        let fetch = Fetch::new(self, queue);
-        let fetched = async {
-            match carried {
-                None => {
-                    let keys = &fetch.queue.keys;
-                    self.broker.dequeue(keys, limits, &fetch.owner).await
-                }
-                Some(batch) => fetch.exchange(batch, limits).await,
+        let mut fetch = Fetch::new(self, queue);
+        // Redis lists this server before it gives it tasks. Otherwise a task that ends this process at once would not
+        // be recovered soon.
+        if let Err(error) = self.listing.list(&self.broker, fetch.queue).await {
+            // Redis does not answer: slots must not wait for that twice.
+            if let Some(batch) = carried {
+                batch.fail(&error);
             }
-        };
-        let fetched = match self.listing.take_due(queue, fetch.sent_at) {
-            None => fetched.await,
-            // Redis lists this server before it gives it tasks. Otherwise a task that ends this process at once
-            // would not be recovered soon.
-            Some(owner) => {
-                let listed = pin!(self.list(fetch.queue, &owner));
-                match select(listed, pin!(fetched)).await {
-                    Either::Left(((), fetched)) => fetched.await,
-                    Either::Right((fetched, _)) => fetched,
-                }
+            return fetch.failed(&error, slots);
+        }
+        fetch.may_be_lost = true;
+        let fetched = match carried {
+            None => {
+                let keys = &fetch.queue.keys;
+                self.broker.dequeue(keys, limits, &fetch.owner).await
             }
+            Some(batch) => fetch.exchange(batch, limits).await,
         };
         match fetched {
             Ok(fetched) => fetch.succeeded(fetched, slots).await,
             Err(error) => fetch.failed(&error, slots),
-        }
-    }
-
-    /// Lists this server as an owner in a queue.
-    async fn list(&self, queue: &ServedQueue, owner: &[String; 2]) {
-        if let Err(error) = self.broker.list_owner(&queue.keys, owner).await {
-            tracing::debug!(queue = queue.name(), %error, "could not list this server as an owner");
-            self.listing.set_missing(queue.index);
         }
     }
 
@@ -295,7 +282,7 @@ struct Fetch<'p> {
     queue: &'p ServedQueue,
     owner: Str,
     sent_at: Instant,
-    /// No reply has arrived, so Redis may have moved tasks.
+    /// It was sent, and no reply has arrived. So Redis may have moved tasks.
     may_be_lost: bool,
     has_plenty: bool,
     has_ended_for_gate: bool,
@@ -309,7 +296,7 @@ impl<'p> Fetch<'p> {
             queue: sweeper.queues.get(queue),
             owner: sweeper.owners.next(),
             sent_at: clock::monotonic(),
-            may_be_lost: true,
+            may_be_lost: false,
             has_plenty: false,
             has_ended_for_gate: false,
         }
@@ -455,7 +442,7 @@ impl<'p> Fetch<'p> {
     fn failed(mut self, error: &Error, slots: AskedSlots<'p>) -> Asked<'p> {
         warn_unless_outage!(error, queue = self.queue.name(), %error, "could not fetch tasks");
         // A fetch that Redis has refused has moved nothing.
-        self.may_be_lost = error.kind() != ErrorKind::Redis;
+        self.may_be_lost &= error.kind() != ErrorKind::Redis;
         if error.is_outage() {
             self.budget().timed_out();
         }

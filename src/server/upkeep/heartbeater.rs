@@ -1,5 +1,6 @@
 //! Shows this server to asynqmon, and lists it as an owner in its queues. asynq: part of `heartbeater`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::server_entry::ServerEntry;
 use crate::background::Periodic;
 use crate::broker::Broker;
-use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 use crate::server::owner::Listing;
 use crate::server::queues::Queues;
@@ -56,7 +56,7 @@ impl Periodic for Heartbeater {
 
     /// Removes the server's entry, and the server from the owners of its queues.
     async fn finish(&mut self) {
-        unlist(&self.broker, &self.queues, &self.listing).await;
+        self.listing.unlist(&self.broker, &self.queues).await;
         if let Err(error) = self.entry.clear(&self.broker).await {
             warn_unless_outage!(error, %error, "could not remove the server's entry, it will expire");
         }
@@ -65,32 +65,14 @@ impl Periodic for Heartbeater {
 
 /// Lists this server as an owner in the queues of its runs, where it was not listed of late.
 async fn list_as_owner(broker: &Broker, runs: &[Arc<HeldRun>], listing: &Listing) {
-    let now = clock::monotonic();
-    let lists = runs.iter().filter_map(|run| {
-        let owner = listing.take_due(run.queue.index, now)?;
-        Some(async move {
-            let listed = timeout(WRITE_TIMEOUT, broker.list_owner(&run.queue.keys, &owner));
-            if let Err(error) = listed.await.unwrap_or_else(|_| Err(slow("list the server"))) {
-                tracing::debug!(queue = run.queue.name(), %error, "could not list this server as an owner");
-                listing.set_missing(run.queue.index);
-            }
-        })
-    });
+    let queues: BTreeMap<usize, _> = runs
+        .iter()
+        .map(|run| (run.queue.index, &run.queue))
+        .collect();
+    let lists = queues
+        .values()
+        .map(|queue| timeout(WRITE_TIMEOUT, listing.list(broker, queue)));
     join_all(lists).await;
-}
-
-/// After a shutdown, nobody need look for tasks of this server.
-async fn unlist(broker: &Broker, queues: &Queues, listing: &Listing) {
-    let forms = listing.forms();
-    let removals = listing.queues().map(|queue| {
-        let queue = &queues.get(queue).keys;
-        broker.unlist_owners(queue, &forms)
-    });
-    for removed in join_all(removals).await {
-        if let Err(error) = removed {
-            tracing::debug!(%error, "could not remove this server from the owners of a queue");
-        }
-    }
 }
 
 fn slow(what: &str) -> Error {
