@@ -323,6 +323,11 @@ impl<C: ClientLike + 'static> Owned<C> {
         self.keep_alive.state.becomes_lost().await;
     }
 
+    /// Redis has answered on this connection, so that it need not be asked now whether it answers.
+    pub(crate) fn set_answered(&self) {
+        self.keep_alive.state.set_answered();
+    }
+
     pub(super) fn keep_alive(&self) -> &Arc<KeepAlive> {
         &self.keep_alive
     }

@@ -433,6 +433,9 @@ impl TrackingConnection {
             return Ok(None);
         }
         let counted = self.client.exists(keys).await;
+        if counted.is_ok() {
+            self.client.set_answered();
+        }
         match counted.map_err(|error| map_redis_error(error, "track keys")) {
             Err(error) if self.broker.note_crossslot(&error) => Ok(None),
             counted => counted.map(Some),
