@@ -1,5 +1,6 @@
 //! The guard: code of the caller that runs on rasynq's own tokio tasks and threads runs behind it. Handlers,
-//! layers, hooks, the texts and sources of errors, and the end of values (`Drop`) are such code. A panic
+//! layers, hooks, the texts and sources of errors, the end of values (`Drop`), and what the tracing subscriber does
+//! with the span of a run and the lines about it are such code. A panic
 //! in it becomes a value here, so it cannot end a part of rasynq.
 //!
 //! A process-wide panic hook records where a panic was raised. It also calls the previous hook.
@@ -9,7 +10,11 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Once;
+use std::task::{Context, Poll};
+
+use tracing::Span;
 
 use crate::bounded_text::logged_text;
 
@@ -131,6 +136,55 @@ impl<T> Drop for Foreign<T> {
                 );
             });
         }
+    }
+}
+
+/// A span. Whatever the subscriber does with it happens behind the guard.
+pub(crate) struct GuardedSpan(Foreign<Span>);
+
+impl GuardedSpan {
+    /// If the subscriber panics, there is no span.
+    pub(crate) fn new(make: impl FnOnce() -> Span) -> Self {
+        Self(Foreign::new(caught(make).unwrap_or_else(|_| Span::none())))
+    }
+
+    pub(crate) fn in_scope<T>(&self, call: impl FnOnce() -> T) -> T {
+        // The end of the scope is behind the guard as well.
+        let _scope = caught(|| self.0.enter()).map(Foreign::new);
+        call()
+    }
+
+    /// A future that is polled and dropped in this span.
+    pub(crate) fn around<F: Future + Unpin>(&self, future: F) -> InSpan<'_, F> {
+        InSpan {
+            span: self,
+            future: Some(future),
+        }
+    }
+}
+
+pub(crate) struct InSpan<'s, F> {
+    span: &'s GuardedSpan,
+    /// Only the drop takes it.
+    future: Option<F>,
+}
+
+impl<F: Future + Unpin> Future for InSpan<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { span, future } = &mut *self;
+        match future {
+            Some(future) => span.in_scope(|| Pin::new(future).poll(cx)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> Drop for InSpan<'_, F> {
+    fn drop(&mut self) {
+        let future = self.future.take();
+        self.span.in_scope(|| drop(future));
     }
 }
 

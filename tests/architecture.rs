@@ -57,13 +57,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server/announce", &["wire", "server/run"]),
     (
         "server/hooks",
-        &[
-            "run",
-            "task",
-            "server/announce",
-            "server/config",
-            "server/run",
-        ],
+        &["run", "task", "server/config", "server/run"],
     ),
     (
         "server/running",
@@ -125,7 +119,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         ],
     ),
     ("server/upkeep/janitor", &["server/queues", "server/wake"]),
-    ("server/upkeep/lost_runs", &["wire", "server/policy"]),
+    (
+        "server/upkeep/lost_runs",
+        &["server/announce", "wire", "server/policy"],
+    ),
     (
         "server/upkeep/gone_servers",
         &["wire", "server/owner", "server/process", "server/queues"],

@@ -16,7 +16,7 @@ use super::marker::OnThread;
 use super::options::BuildOptions;
 use super::service::{AnswerFuture, ErasedHandler, HandlerService};
 use crate::error::Result;
-use crate::guard::{Foreign, caught};
+use crate::guard::{Foreign, GuardedSpan, caught};
 use crate::run::{Run, TaskContext};
 
 /// Makes a handler from a plain function, which may block. Each run has its own thread.
@@ -85,7 +85,7 @@ where
         let function = Arc::clone(&self.0);
         Box::pin(async move {
             let slot = run.context.borrow_slot();
-            let span = tracing::Span::current();
+            let span = GuardedSpan::new(tracing::Span::current);
             let runtime = Handle::try_current().ok();
             let log = dispatcher::get_default(Clone::clone);
             let (answer, answered) = oneshot::channel();

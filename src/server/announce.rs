@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::run::HeldRun;
 use crate::broker::Outcome;
+use crate::guard::told;
 use crate::handler::{Answer, Failure};
 use crate::wire::TaskMessage;
 
@@ -19,22 +20,18 @@ impl fmt::Display for Attempt<'_> {
     }
 }
 
-/// The outcome of a run is decided. Lines of successful runs are at level debug: a busy server has
-/// very many of them.
+/// The outcome of a run is decided, and the run is settled. Lines of successful runs are at level debug: a busy
+/// server has very many of them.
 pub(super) fn announce(run: &HeldRun, answer: &Result<Answer, Failure>, outcome: &Outcome) {
     let (task_id, queue) = (&*run.id, run.queue.name());
     let task_type = &*run.message.r#type;
     let attempt = Attempt(&run.message);
     let duration = || run.started().map_or(Duration::ZERO, |it| it.duration());
-    let failure = match answer {
-        Ok(Answer::Done) => {
-            tracing::debug!(task_id, task_type, queue, %attempt, duration = ?duration(), "done");
-            return;
-        }
-        Ok(Answer::Snooze(_)) => {
-            let Outcome::Deferred { delay: next_in } = outcome else {
-                return;
-            };
+    match answer {
+        Ok(Answer::Done) => told(
+            || tracing::debug!(task_id, task_type, queue, %attempt, duration = ?duration(), "done"),
+        ),
+        Ok(Answer::Snooze(next_in)) => told(|| {
             tracing::debug!(
                 task_id,
                 task_type,
@@ -44,12 +41,35 @@ pub(super) fn announce(run: &HeldRun, answer: &Result<Answer, Failure>, outcome:
                 ?next_in,
                 "snoozed"
             );
-            return;
-        }
-        Err(failure) => failure,
-    };
+        }),
+        Err(failure) => announce_failure(task_id, queue, &run.message, failure, outcome),
+    }
+}
+
+/// A run has lost its lease.
+pub(super) fn announce_lost_lease(run: &HeldRun) {
+    told(|| {
+        tracing::warn!(
+            task_id = &*run.id,
+            task_type = run.message.r#type,
+            queue = run.queue.name(),
+            attempt = %Attempt(&run.message),
+            "the task's lease was lost, its new owner decides"
+        );
+    });
+}
+
+/// The outcome of a run that has failed is decided. The run may have been that of another server.
+pub(super) fn announce_failure(
+    task_id: &str,
+    queue: &str,
+    message: &TaskMessage,
+    failure: &Failure,
+    outcome: &Outcome,
+) {
+    let (task_type, attempt) = (&*message.r#type, Attempt(message));
     let error = || failure.logged_text();
-    match outcome {
+    told(|| match outcome {
         Outcome::Retry {
             delay,
             counted: true,
@@ -76,7 +96,7 @@ pub(super) fn announce(run: &HeldRun, answer: &Result<Answer, Failure>, outcome:
             error = &*error(),
             "ended with an error that is no failure, will be retried uncounted"
         ),
-        Outcome::Deferred { delay } => tracing::warn!(
+        Outcome::Deferred { delay } if failure.is_unknown_type() => tracing::warn!(
             task_id,
             task_type,
             queue,
@@ -84,6 +104,15 @@ pub(super) fn announce(run: &HeldRun, answer: &Result<Answer, Failure>, outcome:
             next_in = ?delay,
             error = &*error(),
             "this server has no handler for the task, deferred"
+        ),
+        Outcome::Deferred { delay } => tracing::warn!(
+            task_id,
+            task_type,
+            queue,
+            %attempt,
+            next_in = ?delay,
+            error = &*error(),
+            "the run was lost, which does not count: deferred"
         ),
         Outcome::Done { .. } => tracing::info!(
             task_id,
@@ -104,5 +133,5 @@ pub(super) fn announce(run: &HeldRun, answer: &Result<Answer, Failure>, outcome:
             );
         }
         Outcome::Completed { .. } | Outcome::Requeued => {}
-    }
+    });
 }

@@ -1,12 +1,9 @@
 //! Calls the user's hooks for failed runs.
 
-use tracing::Span;
-
-use super::announce::Attempt;
 use super::config::{Config, ErrorHandler};
 use super::run::HeldRun;
 use crate::broker::Outcome;
-use crate::guard::{Foreign, guarded};
+use crate::guard::{Foreign, GuardedSpan, guarded};
 use crate::run::RunEnded;
 use crate::task::Task;
 
@@ -30,16 +27,9 @@ impl Hooks {
     }
 
     /// A run has lost its lease. Its outcome is not decided: the task may belong to another server.
-    pub(super) fn lease_lost(&self, run: &HeldRun, span: &Span) {
+    pub(super) fn lease_lost(&self, run: &HeldRun, span: &GuardedSpan) {
         let error = anyhow::Error::new(RunEnded::LeaseExpired);
         span.in_scope(|| self.run_failed(run, &error));
-        tracing::warn!(
-            task_id = &*run.id,
-            task_type = run.message.r#type,
-            queue = run.queue.name(),
-            attempt = %Attempt(&run.message),
-            "the task's lease was lost, its new owner decides"
-        );
     }
 
     /// The outcome of a run that has ended with an error is decided.

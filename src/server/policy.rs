@@ -90,7 +90,7 @@ impl Policy {
         }
     }
 
-    /// Decides the outcome for a task whose server has disappeared.
+    /// Decides the outcome for a task whose server has disappeared. Also returns why its run has failed.
     ///
     /// `losses` is the number of runs in a row that were lost, with this one. `at_once`: if the task is retried, it
     /// does not wait for the retry delay.
@@ -100,17 +100,16 @@ impl Policy {
         losses: u32,
         at_once: bool,
         now: DateTime<Utc>,
-    ) -> Outcome {
+    ) -> (Outcome, Failure) {
         if self.is_lost_too_often(losses) {
             let failure = Failure::from(LostTooOften { losses });
-            return self.archived(message, &failure, now);
-        }
-        if self.lost_lease == LostLease::Defer {
-            let delay = Duration::ZERO;
-            return Outcome::Deferred { delay };
+            return (self.archived(message, &failure, now), failure);
         }
         let failure = Failure::from(RunEnded::LeaseExpired);
-        if has_retries(message) {
+        let outcome = if self.lost_lease == LostLease::Defer {
+            let delay = Duration::ZERO;
+            Outcome::Deferred { delay }
+        } else if has_retries(message) {
             let delay = match at_once {
                 true => Duration::ZERO,
                 false => self.delay(message, &failure),
@@ -118,7 +117,8 @@ impl Policy {
             self.retry(message, &failure, delay, now)
         } else {
             self.archived(message, &failure, now)
-        }
+        };
+        (outcome, failure)
     }
 
     /// Whether a task is archived after so many lost runs in a row.
@@ -427,14 +427,14 @@ mod tests {
     #[test]
     fn an_expired_lease_fails_or_is_deferred_by_the_setting() {
         let text = "asynq: task lease expired";
-        let outcome = policy().decide_on_lost_run(&message(), 1, false, now());
+        let outcome = policy().decide_on_lost_run(&message(), 1, false, now()).0;
         assert_eq!(outcome, retried(text, 2, 7, true));
         let exhausted = TaskMessage {
             retry: 0,
             retried: 0,
             ..message()
         };
-        let outcome = policy().decide_on_lost_run(&exhausted, 1, false, now());
+        let outcome = policy().decide_on_lost_run(&exhausted, 1, false, now()).0;
         assert_eq!(outcome, archived(text, exhausted.clone()));
         let deferring = Policy {
             lost_lease: LostLease::Defer,
@@ -442,7 +442,7 @@ mod tests {
         };
         let delay = Duration::ZERO;
         assert_eq!(
-            deferring.decide_on_lost_run(&exhausted, 1, false, now()),
+            deferring.decide_on_lost_run(&exhausted, 1, false, now()).0,
             Outcome::Deferred { delay }
         );
     }
@@ -450,8 +450,11 @@ mod tests {
     #[test]
     fn a_run_that_was_lost_with_its_process_is_retried_at_once_until_too_many_were_lost() {
         let text = "asynq: task lease expired";
-        let decide =
-            |losses, at_once| policy().decide_on_lost_run(&message(), losses, at_once, now());
+        let decide = |losses, at_once| {
+            policy()
+                .decide_on_lost_run(&message(), losses, at_once, now())
+                .0
+        };
         assert_eq!(decide(4, true), retried(text, 2, 0, true));
         let text = "5 runs in a row were lost with their servers: the task may be what ends them";
         assert_eq!(decide(5, true), archived(text, message()));

@@ -3,16 +3,21 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rasynq::{
-    Answer, ErrorKind, HandlerService, Mux, RetryDelay, Revoke, Run, SkipRetry, Task, TaskContext,
-    TaskKind, blocking,
+    Answer, ErrorKind, HandlerService, IntoHandler, Mux, RetryDelay, Revoke, Run, SkipRetry, Task,
+    TaskContext, TaskKind, blocking,
 };
 use tokio::time::timeout;
+use tracing::span::{Attributes, Id};
+use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::layer::{self, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::common::{DEADLINE, Scripted, World, eventually};
 
@@ -294,11 +299,59 @@ async fn a_future_that_panics_when_its_run_is_ended_changes_nothing() {
     assert_eq!(world.list("pending").await, ["last"]);
 }
 
-/// Panics at each event with this message.
-struct PanicsAt(&'static str);
+/// Panics at each event with this message, or in this callback for the span of a run.
+struct PanicsAt {
+    place: &'static str,
+    panics: Arc<AtomicUsize>,
+}
 
-impl<S: Subscriber> Layer<S> for PanicsAt {
-    fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+impl PanicsAt {
+    /// It is the subscriber of this thread until the guard is dropped.
+    fn install(place: &'static str) -> (Arc<AtomicUsize>, DefaultGuard) {
+        let panics = Arc::default();
+        let layer = Self {
+            place,
+            panics: Arc::clone(&panics),
+        };
+        let subscriber = tracing_subscriber::registry().with(layer);
+        (panics, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn is_at(&self, place: &str) {
+        if self.place == place {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            panic!("the subscriber");
+        }
+    }
+
+    fn is_in<S>(&self, callback: &str, id: &Id, context: &layer::Context<'_, S>)
+    where
+        S: Subscriber + for<'l> LookupSpan<'l>,
+    {
+        if context.span(id).is_some_and(|span| span.name() == "run") {
+            self.is_at(callback);
+        }
+    }
+}
+
+impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for PanicsAt {
+    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: layer::Context<'_, S>) {
+        self.is_in("on_new_span", id, &context);
+    }
+
+    fn on_enter(&self, id: &Id, context: layer::Context<'_, S>) {
+        self.is_in("on_enter", id, &context);
+    }
+
+    fn on_exit(&self, id: &Id, context: layer::Context<'_, S>) {
+        self.is_in("on_exit", id, &context);
+    }
+
+    fn on_close(&self, id: Id, context: layer::Context<'_, S>) {
+        self.is_in("on_close", &id, &context);
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
         struct Message(String);
         impl tracing::field::Visit for Message {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
@@ -309,45 +362,93 @@ impl<S: Subscriber> Layer<S> for PanicsAt {
         }
         let mut message = Message(String::new());
         event.record(&mut message);
-        assert_ne!(message.0, self.0, "the subscriber");
+        self.is_at(&message.0);
     }
 }
 
 #[tokio::test]
-async fn a_run_whose_execution_panics_has_failed() {
+async fn a_subscriber_that_panics_about_a_run_changes_no_outcome() {
+    const UNDECODABLE: &str = "a message does not decode, archiving its task unchanged";
     let world = World::new().await;
-    let subscriber = tracing_subscriber::registry().with(PanicsAt("done"));
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let server = world.start_with_workers(2, Scripted::new()).await;
-    let ids: Vec<_> = (0..EACH).map(|n| n.to_string()).collect();
-    let tasks = ids.iter().map(|id| Task::new("any", "ok").task_id(id));
-    for result in world.client().await.enqueue_batch(tasks).await {
-        result.unwrap();
-    }
-    let mut failed = 0;
-    for id in &ids {
-        eventually("the task is settled", DEADLINE, || async {
-            ["", "retry"].contains(&&*world.state(id).await)
-        })
-        .await;
-        // Tests that run at the same moment may hide an event from the subscriber of this one.
-        if world.state(id).await == "retry" {
-            let message = world.message(id).await;
-            assert!(message.error_msg.contains("the subscriber"));
-            assert_eq!(message.retried, 1);
-            failed += 1;
+    let client = world.client().await;
+    let words = [
+        ("ok", "ok", ""),
+        ("fail", "fail x", "retry"),
+        ("skip", "skip x", "archived"),
+        ("revoke", "revoke x", ""),
+        ("snooze", "snooze 90", "scheduled"),
+        ("thread", "", ""),
+    ];
+    for (round, place) in [
+        "done",
+        "failed, will be retried",
+        "archived: no retry is left, or the error forbids it",
+        "revoked",
+        "snoozed",
+        UNDECODABLE,
+        "on_new_span",
+        "on_enter",
+        "on_exit",
+        "on_close",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (panics, _guard) = PanicsAt::install(place);
+        let on_thread = blocking(|_: TaskContext, _: Task| anyhow::Ok(()));
+        let mux = Mux::new()
+            .route("any", Scripted::new())
+            .route("thread", on_thread.into_service().unwrap());
+        let server = world.start_with_workers(2, mux).await;
+        let undecodable = format!("undecodable {round}");
+        world.store_pending("default", &undecodable, "\u{1}x").await;
+        let tasks = words.iter().flat_map(|(word, payload, _)| {
+            let task_type = if *word == "thread" { "thread" } else { "any" };
+            (0..EACH)
+                .map(move |n| Task::new(task_type, *payload).task_id(format!("{word} {round} {n}")))
+        });
+        for result in client.enqueue_batch(tasks).await {
+            result.unwrap();
         }
+        for (word, _, state) in &words {
+            for n in 0..EACH {
+                let id = format!("{word} {round} {n}");
+                eventually(&format!("{place}: {id} is {state:?}"), DEADLINE, || async {
+                    world.state(&id).await == *state
+                })
+                .await;
+            }
+        }
+        world.task_is(&undecodable, "archived").await;
+        timeout(DEADLINE, server.shutdown()).await.unwrap();
+        assert_eq!(world.list("active").await, [""; 0]);
+        assert!(panics.load(Ordering::Relaxed) > 0, "{place}");
     }
-    assert!(failed > 0);
-    assert_eq!(world.list("active").await, [""; 0]);
-    timeout(DEADLINE, server.shutdown()).await.unwrap();
+    let rounds = 10 * EACH as i64;
+    assert_eq!(world.counter("failed").await, 2 * rounds);
+}
+
+#[tokio::test]
+async fn a_subscriber_that_panics_about_an_aborted_run_changes_nothing() {
+    let world = World::new().await;
+    let (panics, _guard) = PanicsAt::install("aborted the run, its task is requeued");
+    let handler = Scripted::new();
+    let server = world.start_with_workers(2, handler.clone()).await;
+    let client = world.client().await;
+    client
+        .enqueue(Task::new("any", "wait").task_id("task"))
+        .await
+        .unwrap();
+    handler.has_begun(1).await;
+    timeout(DEADLINE, server.shutdown_now()).await.unwrap();
+    assert_eq!(world.list("pending").await, ["task"]);
+    assert_eq!(panics.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
 async fn a_part_of_the_server_that_panics_ends_the_server_in_order() {
     let world = World::new().await;
-    let subscriber = tracing_subscriber::registry().with(PanicsAt("cancelled"));
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (_panics, _guard) = PanicsAt::install("cancelled");
     let handler = Scripted::new();
     let server = world
         .server()

@@ -3,7 +3,7 @@
 use rasynq::{LostLease, Task};
 
 use crate::common::{
-    DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key, queue_key, task_key,
+    DEADLINE, HOUR, Log, Scripted, TaskMessage, World, eventually, key, queue_key, task_key,
 };
 
 #[tokio::test]
@@ -200,4 +200,66 @@ async fn the_lease_of_a_task_that_is_not_active_is_removed_and_the_task_runs_onc
     server.shutdown().await;
     assert_eq!(handler.runs_of("later"), 1);
     assert_eq!(world.counter("failed").await, 0);
+}
+
+#[tokio::test]
+async fn a_lost_run_is_told_with_its_attempt_its_error_and_what_becomes_of_its_task() {
+    let log = Log::capture();
+    let world = World::new().await;
+    for (id, retry) in [("again", 5), ("last", 0)] {
+        let message = TaskMessage {
+            retry,
+            ..TaskMessage::of(id, "ok")
+        };
+        world.store_expired(&message).await;
+    }
+    let server = world.start(Scripted::new()).await;
+    let error = "error=\"asynq: task lease expired\"";
+    for (id, lines) in [
+        (
+            "again",
+            [
+                &["the task's lease has expired", "attempt=1 of 6", "losses=1"][..],
+                &[
+                    "failed, will be retried",
+                    "attempt=1 of 6",
+                    "next_in=3600s",
+                    error,
+                ],
+            ],
+        ),
+        (
+            "last",
+            [
+                &["the task's lease has expired", "attempt=1 of 1", "losses=1"][..],
+                &["archived: no retry is left", "attempt=1 of 1", error],
+            ],
+        ),
+    ] {
+        let about = format!("task_id={id:?}");
+        for words in lines {
+            let words = [words, &["WARN", "task_type=", "queue=\"default\"", &about]].concat();
+            log.line_with(&words).await;
+        }
+        assert_eq!(log.lines_with(&["WARN", &about]).len(), 2);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_lost_run_that_does_not_count_is_told_as_deferred() {
+    let log = Log::capture();
+    let world = World::new().await;
+    world.store_expired(&TaskMessage::of("task", "ok")).await;
+    let server = world.server().lost_lease(LostLease::Defer);
+    let server = server.start(Scripted::new()).await.unwrap();
+    let words = [
+        "WARN",
+        "the run was lost",
+        "deferred",
+        "task_id=\"task\"",
+        "next_in=0ns",
+    ];
+    log.line_with(&words).await;
+    server.shutdown().await;
 }

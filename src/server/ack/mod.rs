@@ -18,6 +18,7 @@ use super::run::{HeldRun, HeldRuns};
 use crate::broker::{Acknowledgement, ActiveRange};
 use crate::clock;
 use crate::error::{Error, Result, warn_unless_outage};
+use crate::guard::told;
 use crate::wire::QueueKeys;
 
 impl WaitingRun for Arc<HeldRun> {
@@ -167,11 +168,13 @@ impl Batch<'_> {
         let runs = std::mem::take(&mut self.taken.runs);
         self.taken.acknowledgements.clear();
         for (run, _) in runs.iter().zip(written).filter(|(_, written)| !**written) {
-            tracing::warn!(
-                task_id = &*run.id,
-                queue = run.queue.name(),
-                "an acknowledgement had no effect: the task is gone, another server has it, or it was acknowledged before"
-            );
+            told(|| {
+                tracing::warn!(
+                    task_id = &*run.id,
+                    queue = run.queue.name(),
+                    "an acknowledgement had no effect: the task is gone, another server has it, or it was acknowledged before"
+                )
+            });
         }
         self.all.held.release(&runs);
         self.all.lock().confirmed(&self.taken);
@@ -179,13 +182,15 @@ impl Batch<'_> {
 
     /// The call has failed. It will be repeated.
     pub(super) fn fail(mut self, error: &Error) {
-        warn_unless_outage!(
-            error,
-            queue = self.queue().queue(),
-            tasks = self.taken.runs.len(),
-            %error,
-            "could not acknowledge tasks, will be tried again"
-        );
+        told(|| {
+            warn_unless_outage!(
+                error,
+                queue = self.queue().queue(),
+                tasks = self.taken.runs.len(),
+                %error,
+                "could not acknowledge tasks, will be tried again"
+            );
+        });
         let refused = !error.is_transient();
         if refused {
             for run in &self.taken.runs {

@@ -9,6 +9,7 @@ use crate::background::Backoff;
 use crate::broker::{Broker, LEASE, LargeTask, Str};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
+use crate::guard::told;
 use crate::server::queues::ServedQueue;
 
 /// The most memory that is reserved before the parts arrive.
@@ -28,14 +29,16 @@ impl Loading<'_> {
     pub(super) async fn load(&self, task: &LargeTask, leased_at: &mut Instant) -> Option<Bytes> {
         let loaded = self.load_parts(task, leased_at).await;
         if let Err(error) = &loaded {
-            warn_unless_outage!(
-                error,
-                task_id = &*task.id,
-                queue = self.queue.name(),
-                bytes = task.length,
-                %error,
-                "could not load a large message, its task is returned to the queue"
-            );
+            told(|| {
+                warn_unless_outage!(
+                    error,
+                    task_id = &*task.id,
+                    queue = self.queue.name(),
+                    bytes = task.length,
+                    %error,
+                    "could not load a large message, its task is returned to the queue"
+                );
+            });
         }
         loaded.ok()
     }
@@ -74,7 +77,9 @@ impl Loading<'_> {
                     if next_at.saturating_duration_since(*leased_at) >= LEASE {
                         return Err(error);
                     }
-                    tracing::debug!(task_id = &*task.id, %error, "a part of a message did not arrive");
+                    told(
+                        || tracing::debug!(task_id = &*task.id, %error, "a part of a message did not arrive"),
+                    );
                     tokio::time::sleep_until(next_at).await;
                 }
                 Err(error) => return Err(error),

@@ -17,6 +17,7 @@ use super::owner_tokens::OwnerTokens;
 use crate::broker::{Broker, FetchLimits, Fetched, LEASE, LargeTask, RawTask, Str};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
+use crate::guard::told;
 use crate::server::ack::{Acknowledgements, Batch, ExpectedSweep};
 use crate::server::owner::Listing;
 use crate::server::queues::{Queues, ServedQueue};
@@ -333,7 +334,7 @@ impl<'p> Fetch<'p> {
         let Sweeper { gates, wakeups, .. } = self.sweeper;
         let queue = self.queue.index;
         if gates.fetch_succeeded(queue) {
-            tracing::info!(queue = self.queue.name(), "tasks are fetched again");
+            told(|| tracing::info!(queue = self.queue.name(), "tasks are fetched again"));
         }
         let mut is_empty = true;
         match fetched {
@@ -345,11 +346,13 @@ impl<'p> Fetch<'p> {
                 dropped,
             } => {
                 if dropped > 0 {
-                    tracing::warn!(
-                        queue = self.queue.name(),
-                        ids = dropped,
-                        "dropped pending ids whose task is gone or already active"
-                    );
+                    told(|| {
+                        tracing::warn!(
+                            queue = self.queue.name(),
+                            ids = dropped,
+                            "dropped pending ids whose task is gone or already active"
+                        )
+                    });
                 }
                 self.has_plenty = may_have_more || tasks.len() == slots.count();
                 self.budget().was_answered(&tasks, may_have_more);
@@ -411,10 +414,12 @@ impl<'p> Fetch<'p> {
         } = self.sweeper;
         if clock::monotonic().saturating_duration_since(self.sent_at) >= LEASE {
             // Other servers may have some of the tasks by now. The remaining tasks are restored.
-            tracing::warn!(
-                queue = self.queue.name(),
-                "a fetch took longer than the leases of its tasks"
-            );
+            told(|| {
+                tracing::warn!(
+                    queue = self.queue.name(),
+                    "a fetch took longer than the leases of its tasks"
+                )
+            });
             let owner = self.owner.clone();
             self.sweeper.report_lost(self.queue, owner, self.sent_at);
             return;
@@ -440,7 +445,9 @@ impl<'p> Fetch<'p> {
     }
 
     fn failed(mut self, error: &Error, slots: AskedSlots<'p>) -> Asked<'p> {
-        warn_unless_outage!(error, queue = self.queue.name(), %error, "could not fetch tasks");
+        told(
+            || warn_unless_outage!(error, queue = self.queue.name(), %error, "could not fetch tasks"),
+        );
         // A fetch that Redis has refused has moved nothing.
         self.may_be_lost &= error.kind() != ErrorKind::Redis;
         if error.is_outage() {

@@ -3,7 +3,6 @@
 
 use std::future::ready;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -11,16 +10,15 @@ use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, Span};
 
 use super::deadline::time_left;
 use super::held::{HeldRun, HeldRuns, Started};
 use crate::broker::{Acknowledgement, Outcome, RedisClock};
-use crate::guard::{CaughtPanic, Foreign, caught};
-use crate::handler::{Failure, HandlerService, Panic, RunAnswer};
+use crate::guard::{CaughtPanic, Foreign, GuardedSpan, caught, told};
+use crate::handler::{Answer, Failure, HandlerService, Panic, RunAnswer};
 use crate::run::{Released, Run, RunEnded};
 use crate::server::ack::{Acknowledgements, UnstartedRun};
-use crate::server::announce::{Attempt, announce};
+use crate::server::announce::{Attempt, announce, announce_lost_lease};
 use crate::server::hooks::Hooks;
 use crate::server::policy::Policy;
 use crate::task::Task;
@@ -73,13 +71,15 @@ impl Executor {
     /// Starts to execute a run. A task whose message does not decode is archived instead.
     pub(in crate::server) fn execute(self: &Arc<Self>, run: Arc<HeldRun>) {
         if let Some(error) = &run.undecodable {
-            tracing::error!(
-                task_id = &*run.id,
-                queue = run.queue.name(),
-                %error,
-                "a message does not decode, archiving its task unchanged"
-            );
             drop(self.settle(&run, self.policy.undecodable()));
+            told(|| {
+                tracing::error!(
+                    task_id = &*run.id,
+                    queue = run.queue.name(),
+                    %error,
+                    "a message does not decode, archiving its task unchanged"
+                );
+            });
             return;
         }
         let prefetched = self
@@ -102,13 +102,15 @@ impl Executor {
     async fn run(&self, run: &Arc<HeldRun>, prefetched: Option<(WaitForPermit, UnstartedRun)>) {
         // The lines that the handler and the hooks log have these fields. The level is that of errors, so
         // that no filter hides the span and shows the lines.
-        let span = tracing::error_span!(
-            "run",
-            task_id = &*run.id,
-            task_type = run.message.r#type,
-            queue = run.queue.name(),
-            attempt = %Attempt(&run.message)
-        );
+        let span = GuardedSpan::new(|| {
+            tracing::error_span!(
+                "run",
+                task_id = &*run.id,
+                task_type = run.message.r#type,
+                queue = run.queue.name(),
+                attempt = %Attempt(&run.message)
+            )
+        });
         // A run that does not start counts as unstarted until its acknowledgement waits.
         let mut unstarted = None;
         let mut finish = None;
@@ -126,21 +128,41 @@ impl Executor {
             if run.settle() {
                 self.release(run);
             }
+            announce_lost_lease(run);
             return;
         }
-        let outcome = self.decide(run, finish, &span);
-        let slot = self.settle(run, outcome);
+        let answer = match finish {
+            Finish::Answered(answer) => Some(answer.map_err(Failure::of)),
+            Finish::Aborted => None,
+        };
+        let outcome = match &answer {
+            Some(answer) => span.in_scope(|| self.decide(run, answer)),
+            None => Outcome::Requeued,
+        };
+        let slot = self.settle(run, outcome.clone());
         drop(unstarted);
         // The permits are freed last. This wakes the processor, and its next fetch finds the acknowledgement.
         drop(slot);
+        // The run is settled, so whatever the log does changes nothing.
+        match &answer {
+            Some(answer) => announce(run, answer, &outcome),
+            None if run.started().is_some() => told(|| {
+                tracing::info!(
+                    task_id = &*run.id,
+                    queue = run.queue.name(),
+                    "aborted the run, its task is requeued"
+                );
+            }),
+            None => {}
+        }
     }
 
     /// The tokio task of a run has panicked: the run has failed.
     fn settle_after_panic(&self, run: &Arc<HeldRun>, panic: CaughtPanic) {
         run.context.answered();
         run.set_finished();
-        let text = panic.to_string();
-        // What has panicked may panic again, a subscriber of the log for example. Then the run is released.
+        let text = panic.logged_text();
+        // What has panicked may panic again. Then the run is released.
         let settled = caught(|| {
             let answer = Err(Failure::from(Panic::from(panic)));
             let outcome = self.policy.decide(&run.message, &answer, self.clock.now());
@@ -149,13 +171,15 @@ impl Executor {
         if settled.is_err() && run.settle() {
             self.release(run);
         }
-        tracing::error!(
-            task_id = &*run.id,
-            task_type = run.message.r#type,
-            queue = run.queue.name(),
-            error = text,
-            "a panic ended the execution of a run, it counts as failed"
-        );
+        told(|| {
+            tracing::error!(
+                task_id = &*run.id,
+                task_type = run.message.r#type,
+                queue = run.queue.name(),
+                error = text,
+                "a panic ended the execution of a run, it counts as failed"
+            );
+        });
     }
 
     /// Requeues the tasks of all runs that are not settled, although their handlers go on.
@@ -164,15 +188,17 @@ impl Executor {
             if run.is_settled() {
                 continue;
             }
-            tracing::warn!(
-                task_id = &*run.id,
-                task_type = run.message.r#type,
-                queue = run.queue.name(),
-                "a handler blocks its thread and cannot be stopped, its task is requeued"
-            );
             run.context.end(RunEnded::Canceled);
             run.set_finished();
             drop(self.settle(&run, Outcome::Requeued));
+            told(|| {
+                tracing::warn!(
+                    task_id = &*run.id,
+                    task_type = run.message.r#type,
+                    queue = run.queue.name(),
+                    "a handler blocks its thread and cannot be stopped, its task is requeued"
+                );
+            });
         }
     }
 
@@ -204,7 +230,7 @@ impl Executor {
         }
     }
 
-    async fn call_handler(&self, run: &HeldRun, span: &Span) -> Finish {
+    async fn call_handler(&self, run: &HeldRun, span: &GuardedSpan) -> Finish {
         let context = &run.context;
         if self.abort.is_cancelled() {
             // The task was fetched while the shutdown began. The handler is not called.
@@ -227,8 +253,7 @@ impl Executor {
         }
         let task = Task::from_message(&run.message);
         let handler = self.handler.run(Run::new(context.clone(), task));
-        let handler = pin!(handler.instrument(span.clone()));
-        let mut handler = run.polls.count(handler);
+        let mut handler = run.polls.count(span.around(handler));
         tokio::select! {
             biased;
             answer = &mut handler => {
@@ -257,32 +282,14 @@ impl Executor {
         ended_by(cause)
     }
 
-    fn decide(&self, run: &HeldRun, finish: Finish, span: &Span) -> Outcome {
-        let answer = match finish {
-            Finish::Answered(answer) => answer,
-            Finish::Aborted => {
-                if run.started().is_some() {
-                    tracing::info!(
-                        task_id = &*run.id,
-                        queue = run.queue.name(),
-                        "aborted the run, its task is requeued"
-                    );
-                }
-                return Outcome::Requeued;
-            }
-        };
-        let answer = answer.map_err(Failure::of);
-        let outcome = span.in_scope(|| {
-            if let Err(failure) = &answer {
-                self.hooks.run_failed(run, failure.error());
-            }
-            let outcome = self.policy.decide(&run.message, &answer, self.clock.now());
-            if let Err(failure) = &answer {
-                self.hooks.decided(run, failure.error(), &outcome);
-            }
-            outcome
-        });
-        announce(run, &answer, &outcome);
+    fn decide(&self, run: &HeldRun, answer: &Result<Answer, Failure>) -> Outcome {
+        if let Err(failure) = answer {
+            self.hooks.run_failed(run, failure.error());
+        }
+        let outcome = self.policy.decide(&run.message, answer, self.clock.now());
+        if let Err(failure) = answer {
+            self.hooks.decided(run, failure.error(), &outcome);
+        }
         outcome
     }
 

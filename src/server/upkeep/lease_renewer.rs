@@ -16,6 +16,7 @@ use crate::background::Periodic;
 use crate::broker::Broker;
 use crate::clock;
 use crate::error::Result;
+use crate::guard::told;
 use crate::run::RunEnded;
 use crate::server::run::{HeldRun, HeldRuns};
 
@@ -131,12 +132,14 @@ impl LeaseRenewer {
                 continue;
             }
             if !self.given_up.contains(&run.number) {
-                tracing::error!(
-                    task_id = &*run.id,
-                    task_type = run.message.r#type,
-                    queue = run.queue.name(),
-                    "a run does not end although its time is over, its lease is renewed no more"
-                );
+                told(|| {
+                    tracing::error!(
+                        task_id = &*run.id,
+                        task_type = run.message.r#type,
+                        queue = run.queue.name(),
+                        "a run does not end although its time is over, its lease is renewed no more"
+                    )
+                });
             }
             given_up.insert(run.number);
         }

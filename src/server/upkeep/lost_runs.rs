@@ -9,6 +9,9 @@ use crate::broker::{
     Acknowledgement, Authority, Broker, Claim, LEASE, LostTask, RawTask, RedisProcess, Str,
 };
 use crate::error::Result;
+use crate::guard::told;
+use crate::handler::Failure;
+use crate::server::announce::{Attempt, announce_failure};
 use crate::server::policy::Policy;
 use crate::wire::{self, QueueKeys, TaskMessage};
 
@@ -142,19 +145,22 @@ impl LostRuns {
         let losses = losses.saturating_add(1);
         // Users wait for seconds, not for a retry delay: the task itself has not failed.
         let at_once = lost_by == LostBy::EndedProcess;
-        let (outcome, message) = match wire::decode_task(raw.clone()) {
-            Ok(message) => (
-                self.policy
-                    .decide_on_lost_run(&message, losses, at_once, now),
-                Some(message),
-            ),
+        let (outcome, failed) = match wire::decode_task(raw.clone()) {
+            Ok(message) => {
+                let (outcome, failure) = self
+                    .policy
+                    .decide_on_lost_run(&message, losses, at_once, now);
+                (outcome, Some((message, failure)))
+            }
             Err(error) => {
-                tracing::error!(
-                    task_id = &*id,
-                    queue = queue.queue(),
-                    %error,
-                    "a message does not decode, archiving its task unchanged"
-                );
+                told(|| {
+                    tracing::error!(
+                        task_id = &*id,
+                        queue = queue.queue(),
+                        %error,
+                        "a message does not decode, archiving its task unchanged"
+                    );
+                });
                 (self.policy.undecodable(), None)
             }
         };
@@ -167,23 +173,23 @@ impl LostRuns {
                 },
                 outcome,
             },
-            message,
+            failed,
             losses,
         }
     }
 
     fn announce(&self, queue: &QueueKeys, run: &DecidedRun, lost_by: LostBy) {
-        let Some(message) = &run.message else {
+        let Some((message, failure)) = &run.failed else {
             return;
         };
-        let (task_type, retried, losses) = (&message.r#type, message.retried, run.losses);
+        let (task_type, attempt, losses) = (&*message.r#type, Attempt(message), run.losses);
         let (task_id, queue) = (&*run.acknowledgement.claim.id, queue.queue());
-        match lost_by {
+        told(|| match lost_by {
             LostBy::ExpiredLease { .. } => tracing::warn!(
                 task_id,
                 task_type,
                 queue,
-                retried,
+                %attempt,
                 losses,
                 "the task's lease has expired, its server has disappeared"
             ),
@@ -191,19 +197,26 @@ impl LostRuns {
                 task_id,
                 task_type,
                 queue,
-                retried,
+                %attempt,
                 losses,
                 "the process of the task's server has ended, the task is recovered"
             ),
-        }
+        });
         if self.policy.is_lost_too_often(losses) {
-            tracing::error!(
-                task_id,
-                task_type,
-                queue,
-                losses,
-                "archived: too many runs in a row were lost with their servers"
-            );
+            told(|| {
+                tracing::error!(
+                    task_id,
+                    task_type,
+                    queue,
+                    %attempt,
+                    losses,
+                    error = &*failure.logged_text(),
+                    "archived: too many runs in a row were lost with their servers"
+                );
+            });
+        } else {
+            let outcome = &run.acknowledgement.outcome;
+            announce_failure(task_id, queue, message, failure, outcome);
         }
     }
 }
@@ -211,8 +224,8 @@ impl LostRuns {
 /// A lost run whose outcome is decided and not written yet.
 struct DecidedRun {
     acknowledgement: Acknowledgement,
-    /// `None`: it does not decode.
-    message: Option<TaskMessage>,
+    /// The message before this failure, and the failure. `None`: the message does not decode.
+    failed: Option<(TaskMessage, Failure)>,
     losses: u32,
 }
 
