@@ -20,7 +20,15 @@ pub(crate) struct NewTask {
     pub(crate) lock: Option<(String, u64)>,
 }
 
+/// A task with a larger message (bytes) shares no call with tasks of other callers.
+const MAX_SHARED: usize = 64 << 10;
+
 impl NewTask {
+    /// Whether storing the task may take long over a thin link.
+    pub(crate) fn is_large(&self) -> bool {
+        self.message.len() > MAX_SHARED
+    }
+
     /// Whether the task becomes pending at once and needs no lock.
     pub(crate) fn is_plain(&self) -> bool {
         self.placement == Placement::Pending && self.lock.is_none()

@@ -80,6 +80,10 @@ impl SharedCalls {
     /// stored. If it is dropped later, the task may be stored or not. The tasks of other callers are
     /// not affected.
     pub(super) async fn store(self: &Arc<Self>, task: NewTask) -> Result<()> {
+        if task.is_large() {
+            // Over a thin link it takes long. Others must not wait for it.
+            return Box::pin(self.broker.enqueue_one(task)).await;
+        }
         let (id, keys) = (task.id.clone(), task.keys.clone());
         let stored = match self.choose_call(task) {
             CallKind::OwnCall(task) => {

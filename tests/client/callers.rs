@@ -1,6 +1,6 @@
 //! Many callers of one client.
 
-use rasynq::{ErrorKind, Task};
+use rasynq::{Client, ErrorKind, Task};
 
 use crate::common::World;
 
@@ -80,4 +80,32 @@ async fn callers_that_are_cancelled_do_not_affect_others() {
         client.enqueue(task).await.unwrap();
         assert_eq!(world.state(&format!("kept {round}")).await, "pending");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_tasks_do_not_wait_for_large_ones_of_other_callers() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let client = Client::connect(&connection).await.unwrap();
+    // Redis knows the scripts, and the connection for large commands is open.
+    client.enqueue(Task::new("any", "first")).await.unwrap();
+    let large = "x".repeat(1 << 20);
+    client
+        .enqueue(Task::new("any", large.clone()))
+        .await
+        .unwrap();
+    proxy.limit_rate(500_000);
+    let mut large_calls = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (client, large) = (client.clone(), large.clone());
+        large_calls.spawn(async move { client.enqueue(Task::new("any", large)).await });
+    }
+    for _ in 0..20 {
+        client.enqueue(Task::new("any", "small")).await.unwrap();
+    }
+    let stored = world.list("pending").await.len();
+    assert!(stored < 2 + 4 + 20, "the large ones were stored before");
+    large_calls.join_all().await.into_iter().for_each(|stored| {
+        stored.unwrap();
+    });
+    assert_eq!(world.list("pending").await.len(), 2 + 4 + 20);
 }
