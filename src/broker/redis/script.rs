@@ -145,7 +145,11 @@ scripts! {
 mod tests {
     use std::collections::BTreeSet;
 
+    use fred::interfaces::{ClientLike, KeysInterface, ListInterface, LuaInterface};
+    use fred::types::{ClusterHash, CustomCommand, InfoKind};
+
     use super::TABLE;
+    use crate::test_support::RedisServer;
 
     /// A row of the table above.
     pub(super) struct Row {
@@ -292,5 +296,42 @@ mod tests {
             .flat_map(|row| row.parts.iter().map(|part| part.0))
             .collect();
         assert_eq!(lua_files("lua/lib"), Vec::from_iter(parts));
+    }
+
+    #[tokio::test]
+    async fn many_tasks_are_removed_from_a_long_active_list_in_few_walks() {
+        let redis = RedisServer::start().await;
+        let raw = redis.client().await;
+        let source = include_str!("../../../lua/lib/remove_active.lua");
+        let source = format!("{source} return (remove_active(KEYS[1], ARGV, HINT))");
+        // Among the 9,000 newest, or oldest, of 10,000: with one task outside the range, and one that is gone.
+        for (range, outside) in [("9000", 9_990), ("-9000", 10)] {
+            let all: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+            let _: () = raw.del("active").await.expect("DEL");
+            for ids in all.chunks(1_000) {
+                let _: () = raw.rpush("active", ids.to_vec()).await.expect("RPUSH");
+            }
+            let mut removed: Vec<String> = (0..126).map(|n| all[1_003 + n * 63].clone()).collect();
+            removed.push(all[outside].clone());
+            let mut arguments = removed.clone();
+            arguments.push("gone".to_owned());
+            let config = CustomCommand::new_static("CONFIG", ClusterHash::FirstKey, false);
+            let _: () = raw
+                .custom(config, vec!["RESETSTAT"])
+                .await
+                .expect("CONFIG RESETSTAT");
+            let script = source.replace("HINT", range);
+            let missing: i64 = raw.eval(script, "active", arguments).await.expect("EVAL");
+            assert_eq!(missing, 1);
+            let left: Vec<String> = raw.lrange("active", 0, -1).await.expect("LRANGE");
+            let kept = all.iter().filter(|id| !removed.contains(id));
+            assert!(left.iter().eq(kept), "{range}");
+            let stats: String = raw.info(Some(InfoKind::CommandStats)).await.expect("INFO");
+            let walks = stats.lines().find(|line| line.starts_with("cmdstat_lrem:"));
+            assert!(
+                walks.is_some_and(|walks| walks.contains("calls=3,")),
+                "{walks:?}"
+            );
+        }
     }
 }
