@@ -29,14 +29,23 @@ struct ErrorData {
 /// connection itself tells the log. The error comes first, then the arguments of `tracing::warn!`.
 macro_rules! warn_unless_outage {
     ($error:expr, $($arguments:tt)*) => {
-        if $error.is_outage() {
-            tracing::event!(tracing::Level::DEBUG, $($arguments)*);
-        } else {
-            tracing::event!(tracing::Level::WARN, $($arguments)*);
-        }
+        $crate::error::warn_if!(!$error.is_outage(), $($arguments)*)
     };
 }
 pub(crate) use warn_unless_outage;
+
+/// Logs as `tracing::warn!` does if the condition holds, otherwise at the level debug. The condition comes first,
+/// then the arguments of `tracing::warn!`.
+macro_rules! warn_if {
+    ($condition:expr, $($arguments:tt)*) => {
+        if $condition {
+            tracing::event!(tracing::Level::WARN, $($arguments)*);
+        } else {
+            tracing::event!(tracing::Level::DEBUG, $($arguments)*);
+        }
+    };
+}
+pub(crate) use warn_if;
 
 /// What kind of failure an [`Error`] is.
 #[non_exhaustive]

@@ -171,9 +171,14 @@ fn entries_of(source: &str, below_src: &Path) -> Vec<Entry> {
         .collect();
     let mut entries = Vec::new();
     let macros = LEVELS.map(|level| (level, format!("{level}!("), 0));
-    // The first argument of this one is the error that it asks about.
-    let unless_outage = ("warn", "warn_unless_outage!(".to_owned(), 1);
-    for (level, call, skipped) in macros.into_iter().chain([unless_outage]) {
+    // The first argument of these is what decides about the level. The macros' own file defines them.
+    let of_ours = match below_src.ends_with("error.rs") {
+        true => Vec::new(),
+        false => ["warn_unless_outage!(", "warn_if!("]
+            .map(|call| ("warn", call.to_owned(), 1))
+            .to_vec(),
+    };
+    for (level, call, skipped) in macros.into_iter().chain(of_ours) {
         for (at, _) in code.match_indices(&call) {
             let is_part_of_a_name = |before: char| before.is_alphanumeric() || before == '_';
             if code[..at].ends_with(is_part_of_a_name) {

@@ -8,10 +8,12 @@ mod backoff;
 mod service;
 mod signals;
 mod thread;
+mod told_failures;
 mod turns;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use service::{Every, Periodic, Service, ServiceHandle, Services};
 pub(crate) use signals::Signals;
 pub(crate) use thread::ServiceThread;
+pub(crate) use told_failures::ToldFailures;
 pub(crate) use turns::Turns;

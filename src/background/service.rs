@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Result, warn_unless_outage};
+use super::ToldFailures;
+use crate::error::{Result, warn_if};
 use crate::guard::CaughtPanic;
 
 /// How long an aborted service may take to end.
@@ -76,11 +77,16 @@ impl<P: Periodic> Service for Every<P> {
             if !self.first_pass_at_start {
                 tokio::time::sleep(self.interval).await;
             }
+            let mut told = ToldFailures::default();
             loop {
                 match AssertUnwindSafe(self.part.pass()).catch_unwind().await {
-                    Ok(Ok(done)) => tracing::trace!(service = P::NAME, ?done, "pass made"),
+                    Ok(Ok(done)) => {
+                        told.succeeded(&());
+                        tracing::trace!(service = P::NAME, ?done, "pass made");
+                    }
                     Ok(Err(error)) => {
-                        warn_unless_outage!(error, service = P::NAME, %error, "a pass failed, the next one will try again");
+                        let is_news = told.failed((), &error);
+                        warn_if!(is_news, service = P::NAME, %error, "a pass failed, the next one will try again");
                     }
                     Err(payload) => {
                         let error = CaughtPanic::of(payload).logged_text();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rasynq::{IntoHandler, Mux, RetryDelay, Task, TaskContext, blocking};
 
-use crate::common::{Log, Scripted, World};
+use crate::common::{DEADLINE, Log, Scripted, World, eventually, logged, queue_key};
 
 #[tokio::test]
 async fn each_failed_attempt_is_told_with_its_number_and_when_the_next_one_comes() {
@@ -161,5 +161,44 @@ async fn what_a_handler_logs_is_in_the_span_of_its_run() {
         let state = if task_type == "hook" { "retry" } else { "" };
         world.task_is("task-7", state).await;
     }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_error_that_redis_answers_for_many_queues_is_warned_of_once() {
+    let log = Log::capture();
+    let world = World::new().await;
+    let names: Vec<String> = (0..20).map(|n| format!("queue-{n}")).collect();
+    let mut server = world.server();
+    for name in &names {
+        server = server.queue(name, 1);
+    }
+    let server = server.start(Scripted::new()).await.unwrap();
+    let _: String = world
+        .run(&["ACL", "SETUSER", "default", "-evalsha", "-eval"])
+        .await;
+    for name in &names {
+        let _: i64 = world
+            .run(&["LPUSH", &queue_key(name, "pending"), "1"])
+            .await;
+        let _: i64 = world
+            .run(&["ZADD", &queue_key(name, "scheduled"), "1", "2"])
+            .await;
+    }
+    let failures = [logged::FETCH_FAILED, logged::FORWARD_FAILED];
+    for name in &names {
+        let queue = format!("queue=\"{name}\"");
+        eventually("the queue fails several times", DEADLINE, || async {
+            let count = |failure| log.lines_with(&[failure, &queue, "NOPERM"]).len();
+            failures.iter().all(|failure| count(failure) >= 3)
+        })
+        .await;
+    }
+    for failure in failures {
+        assert_eq!(log.lines_with(&["WARN", failure]).len(), 1, "{failure}");
+    }
+    let _: String = world
+        .run(&["ACL", "SETUSER", "default", "+evalsha", "+eval"])
+        .await;
     server.shutdown().await;
 }

@@ -17,7 +17,7 @@ use super::queues::ServedQueue;
 use super::run::{HeldRun, HeldRuns};
 use crate::broker::{Acknowledgement, ActiveRange};
 use crate::clock;
-use crate::error::{Error, Result, warn_unless_outage};
+use crate::error::{Error, Result, warn_if};
 use crate::guard::told;
 use crate::wire::QueueKeys;
 
@@ -182,9 +182,10 @@ impl Batch<'_> {
 
     /// The call has failed. It will be repeated.
     pub(super) fn fail(mut self, error: &Error) {
+        let is_news = self.all.lock().is_news(&self.taken, error);
         told(|| {
-            warn_unless_outage!(
-                error,
+            warn_if!(
+                is_news,
                 queue = self.queue().queue(),
                 tasks = self.taken.runs.len(),
                 %error,

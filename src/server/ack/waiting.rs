@@ -6,8 +6,9 @@ use std::mem::{Discriminant, discriminant};
 
 use tokio::time::Instant;
 
-use crate::background::Backoff;
+use crate::background::{Backoff, ToldFailures};
 use crate::broker::{Acknowledgement, Outcome};
+use crate::error::Error;
 use crate::server::queues::ServedQueue;
 
 /// The most tasks in one call.
@@ -30,6 +31,8 @@ pub(super) trait WaitingRun {
 /// Acknowledgements that wait for a call.
 pub(super) struct WaitingLists<R> {
     lists: HashMap<ListKey, List<R>>,
+    /// The lists whose calls fail.
+    told: ToldFailures<ListKey>,
     /// How many expected sweeps have not yet taken the acknowledgements that they carry.
     expected_sweeps: usize,
     /// How many unstarted runs there are, without those whose acknowledgement waits.
@@ -90,6 +93,7 @@ impl<R> Default for WaitingLists<R> {
     fn default() -> Self {
         Self {
             lists: HashMap::new(),
+            told: ToldFailures::default(),
             expected_sweeps: 0,
             unstarted_runs: 0,
             fetching_has_ended: false,
@@ -198,11 +202,17 @@ impl<R: WaitingRun> WaitingLists<R> {
 
     /// Redis has confirmed a call.
     pub(super) fn confirmed(&mut self, taken: &TakenBatch<R>) {
+        self.told.succeeded(&taken.key);
         if let Some(list) = self.lists.get_mut(&taken.key) {
             list.backoff.reset();
             list.refused = false;
             list.batch_size = (list.batch_size * 2).min(MAX_BATCH);
         }
+    }
+
+    /// Whether the log should warn of this failure of a call.
+    pub(super) fn is_news(&mut self, taken: &TakenBatch<R>, error: &Error) -> bool {
+        self.told.failed(taken.key, error)
     }
 
     /// A call has failed, and its acknowledgements wait again. If Redis did not answer, they keep their old

@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::background::Backoff;
+use crate::background::{Backoff, ToldFailures};
+use crate::error::Error;
 
 /// The gate of a queue is closed while this many of its held runs, or more, have refused acknowledgements.
 const MAX_REFUSED: usize = 1_000;
@@ -80,6 +81,8 @@ fn to_ask(gates: &[Gate], strict: bool) -> impl Iterator<Item = usize> {
 /// The gates of all queues of a server, by the index of the queue.
 pub(in crate::server) struct Gates {
     gates: Mutex<Vec<Gate>>,
+    /// The queues whose fetches fail.
+    told: Mutex<ToldFailures<usize>>,
     /// A gate may have opened.
     opened: Notify,
 }
@@ -89,6 +92,7 @@ impl Gates {
     pub(in crate::server) fn new(queues: usize) -> Self {
         Self {
             gates: Mutex::new((0..queues).map(|_| Gate::new()).collect()),
+            told: Mutex::default(),
             opened: Notify::new(),
         }
     }
@@ -165,12 +169,22 @@ impl Gates {
     /// A fetch from a queue got a reply without an error. Returns whether it is the first one after a
     /// failure.
     pub(super) fn fetch_succeeded(&self, queue: usize) -> bool {
+        self.told().succeeded(&queue);
         self.lock()[queue].backoff.reset()
     }
 
     /// A fetch from a queue failed.
     pub(super) fn fetch_failed(&self, queue: usize, now: Instant) {
         self.lock()[queue].back_off(now);
+    }
+
+    /// Whether the log should warn of this failure of a fetch or a probe.
+    pub(super) fn is_news(&self, queue: usize, error: &Error) -> bool {
+        self.told().failed(queue, error)
+    }
+
+    fn told(&self) -> MutexGuard<'_, ToldFailures<usize>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No task can be fetched from a queue until tasks may be pending again.

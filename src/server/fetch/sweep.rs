@@ -16,7 +16,7 @@ use super::lost_fetches::LostFetch;
 use super::owner_tokens::OwnerTokens;
 use crate::broker::{Broker, FetchLimits, Fetched, LEASE, LargeTask, RawTask, Str};
 use crate::clock;
-use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
+use crate::error::{Error, ErrorKind, Result, warn_if};
 use crate::guard::told;
 use crate::server::ack::{Acknowledgements, Batch, ExpectedSweep};
 use crate::server::owner::Listing;
@@ -262,7 +262,8 @@ impl Sweeper {
         let queue = self.queues.get(queue);
         let answer = self.broker.count_pending(&queue.keys).await;
         if let Err(error) = &answer {
-            warn_unless_outage!(error, queue = queue.name(), %error, "could not fetch tasks");
+            let is_news = self.gates.is_news(queue.index, error);
+            warn_if!(is_news, queue = queue.name(), %error, "could not fetch tasks");
         }
         let now = clock::monotonic();
         self.gates.probe_ended(queue.index, answer.is_ok(), now);
@@ -445,15 +446,14 @@ impl<'p> Fetch<'p> {
     }
 
     fn failed(mut self, error: &Error, slots: AskedSlots<'p>) -> Asked<'p> {
-        told(
-            || warn_unless_outage!(error, queue = self.queue.name(), %error, "could not fetch tasks"),
-        );
+        let Sweeper { gates, .. } = self.sweeper;
+        let is_news = gates.is_news(self.queue.index, error);
+        told(|| warn_if!(is_news, queue = self.queue.name(), %error, "could not fetch tasks"));
         // A fetch that Redis has refused has moved nothing.
         self.may_be_lost &= error.kind() != ErrorKind::Redis;
         if error.is_outage() {
             self.budget().timed_out();
         }
-        let Sweeper { gates, .. } = self.sweeper;
         gates.fetch_failed(self.queue.index, clock::monotonic());
         self.ended(slots, true)
     }

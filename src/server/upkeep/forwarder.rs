@@ -11,10 +11,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::background::{Backoff, Service, Turns};
+use crate::background::{Backoff, Service, ToldFailures, Turns};
 use crate::broker::{Broker, DelayedSet};
 use crate::clock;
-use crate::error::{Result, warn_unless_outage};
+use crate::error::{Result, warn_if};
 use crate::server::queues::{Queues, ServedQueue};
 use crate::server::wake::Wakeups;
 
@@ -61,6 +61,7 @@ impl Forwarder {
             .all()
             .map(|_| DelayedSet::ALL.map(|_| SetState::new()))
             .collect();
+        let mut told = ToldFailures::default();
         // Without tracking, all sets are forwarded at this time. When tracking ends, they are at once.
         let mut poll_at = clock::monotonic();
         loop {
@@ -94,8 +95,16 @@ impl Forwarder {
             tokio::select! {
                 Some((queue, set, result)) = forwarding.next(), if !forwarding.is_empty() => {
                     sets[queue][set as usize].ended(result.is_ok(), clock::monotonic());
-                    if result.is_ok() {
-                        self.wakeups.forwarded(queue, set);
+                    match result {
+                        Ok(()) => {
+                            told.succeeded(&(queue, set as usize));
+                            self.wakeups.forwarded(queue, set);
+                        }
+                        Err(error) => {
+                            let is_news = told.failed((queue, set as usize), &error);
+                            let queue = self.queues.get(queue).name();
+                            warn_if!(is_news, queue, %error, "could not forward due tasks, will be tried again");
+                        }
                     }
                 }
                 () = self.wakeups.due_changed() => {}
@@ -138,10 +147,7 @@ impl Forwarder {
             match turns.take(call).await {
                 Ok(true) => batch = NEXT_BATCH,
                 Ok(false) => break Ok(()),
-                Err(error) => {
-                    warn_unless_outage!(error, queue = queue.name(), %error, "could not forward due tasks, will be tried again");
-                    break Err(error);
-                }
+                Err(error) => break Err(error),
             }
         };
         (queue.index, set, result)

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::background::{Backoff, Service};
+use crate::background::{Backoff, Service, ToldFailures};
 use crate::broker::{Broker, Subscription};
 use crate::clock;
-use crate::error::{Error, warn_unless_outage};
+use crate::error::{Error, warn_if};
 use crate::run::RunEnded;
 use crate::server::owner::Listing;
 use crate::server::run::HeldRuns;
@@ -29,7 +29,7 @@ impl Service for Subscriber {
 
 impl Subscriber {
     async fn subscribe_forever(&self) {
-        let mut backoff = Backoff::new();
+        let (mut backoff, mut told) = (Backoff::new(), ToldFailures::default());
         loop {
             let subscribed = self.broker.subscribe_cancellations(self.listing.name());
             let (error, worked_for) = match subscribed.await {
@@ -42,7 +42,11 @@ impl Subscriber {
                 Err(error) => (error, Duration::ZERO),
             };
             self.listing.set_listens(false);
-            warn_unless_outage!(error, %error, "not subscribed to cancellations, will subscribe again");
+            if worked_for >= Backoff::STABLE {
+                told.succeeded(&());
+            }
+            let is_news = told.failed((), &error);
+            warn_if!(is_news, %error, "not subscribed to cancellations, will subscribe again");
             tokio::time::sleep(backoff.pause_after(worked_for)).await;
         }
     }
