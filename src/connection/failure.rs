@@ -136,8 +136,8 @@ fn classify_reply(code: &str, details: &str) -> (ErrorKind, String) {
         code if TRANSIENT_REPLIES.contains(&code) => {
             format!("Redis cannot serve the command now: {details}")
         }
-        "NOAUTH" => "Redis asks for a password, and none is set".to_owned(),
-        "WRONGPASS" => "Redis refuses the password, or has no such user".to_owned(),
+        "NOAUTH" => format!("Redis asks for a password, and none is set: {details}"),
+        "WRONGPASS" => format!("Redis refuses the password, or has no such user: {details}"),
         "NOPERM" => no_permission(details),
         "OOM" => format!("Redis is out of memory: {details}"),
         "WRONGTYPE" => format!("a key has a value of another type: {details}"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rasynq::{Connection, Task, TaskContext, blocking};
 use tokio::process::{Child, Command};
 
-use crate::common::{DEADLINE, Scripted, ServerInfo, World, eventually};
+use crate::common::{DEADLINE, HOUR, Scripted, ServerInfo, World, eventually};
 
 /// The environment variables for [`a_process_that_serves`]: the address of Redis, and what the process does.
 const URI: &str = "RASYNQ_TEST_SERVE_URI";
@@ -198,6 +198,12 @@ async fn a_second_signal_during_a_shutdown_ends_the_process_at_once() {
 async fn a_signal_after_the_end_of_serve_ends_the_process() {
     let world = World::new().await;
     let child = serve(&world, Kind::GoesOn).await;
+    // A signal that comes while the server starts only ends the start: its entry stays until it expires.
+    let task = Task::new("any", "ok").task_id("done").retention(HOUR);
+    let client = world.client().await;
+    client.enqueue(task).await.unwrap();
+    client.close().await;
+    world.task_is("done", "completed").await;
     signal(&child, "TERM").await;
     eventually("the server has ended", DEADLINE, || async {
         servers(&world).await == 0 && world.connected_clients().await == 1

@@ -340,7 +340,7 @@ fn servers_have_names_and_are_shut_down_at_the_end_of_stdin() {
     for bad in [
         json!({"op": "serve", "name": ""}),
         json!({"op": "serve", "name": "x", "config": {"colour": 1}}),
-        json!({"op": "serve", "name": "x", "config": {"shutdown_timeout": "-1s"}}),
+        json!({"op": "serve", "name": "x", "config": {"shutdown_timeout": "soon"}}),
         json!({"op": "serve", "name": "x", "handlers": {" ": {}}}),
         json!({"op": "serve", "name": "x", "handlers": {"*": {}, "a": {}}}),
         json!({"op": "serve", "name": "x", "handlers": {"a": {"attempts": [[{"dance": "1s"}]]}}}),
