@@ -13,6 +13,8 @@ use crate::scripts::{DEQUEUE, DONE, load};
 use crate::setup::Testbed;
 use crate::usage::Usage;
 
+/// How many bytes of messages a fetch brings at most: more than it finds.
+const BUDGET: &str = "1048576";
 /// The number of tasks that one call fetches.
 const FETCH: &str = "64";
 /// The number of fetches in flight. As many acknowledgements may be in flight.
@@ -110,6 +112,7 @@ impl Scripts {
             FETCH,
             "30",
             OWNER,
+            BUDGET,
         ])
     }
 
