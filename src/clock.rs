@@ -7,10 +7,11 @@
 //! the test's own times. Other sleeps and timeouts are tokio's.
 
 use std::ops::Range;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use rand::rngs::{OsRng, StdRng};
 use rand::{Rng, RngCore, SeedableRng, TryRngCore};
 use tokio::time::Instant;
@@ -82,7 +83,7 @@ impl Uuids {
 
     pub(crate) fn next(&self) -> String {
         let mut bytes = [0; 16];
-        let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generator = self.0.lock();
         generator.fill_bytes(&mut bytes);
         drop(generator);
         uuid::Builder::from_random_bytes(bytes)

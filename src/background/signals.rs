@@ -3,9 +3,10 @@
 //! One thread of the process listens to them, on a tokio runtime of its own. So a signal counts even if
 //! handlers block all threads of the program's runtime, and the process ends even if that runtime cannot.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +61,7 @@ impl Signals {
             limit,
             overdue_at: OnceLock::new(),
         });
-        let mut state = WATCH.lock();
+        let mut state = WATCH.state.lock();
         if !state.has_thread {
             start_thread()?;
             state.has_thread = true;
@@ -95,7 +96,7 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        let mut state = WATCH.lock();
+        let mut state = WATCH.state.lock();
         state.served.retain(|other| !Arc::ptr_eq(other, &self.0));
     }
 }
@@ -108,20 +109,16 @@ impl Drop for AtRuntimeEnd {
     fn drop(&mut self) {
         if !self.0.is_empty() {
             let until = clock::monotonic() + LAST_HANDLERS;
-            WATCH.lock().last_runs.push((self.0.clone(), until));
+            WATCH.state.lock().last_runs.push((self.0.clone(), until));
             WATCH.changed.notify_one();
         }
     }
 }
 
 impl Watch {
-    fn lock(&self) -> MutexGuard<'_, WatchState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn run(&self, mut listeners: Listeners) {
         loop {
-            let deadline = self.lock().next_deadline();
+            let deadline = self.state.lock().next_deadline();
             tokio::select! {
                 signal = listeners.next() => self.received(signal),
                 () = self.changed.notified() => {}
@@ -131,7 +128,7 @@ impl Watch {
     }
 
     fn received(&self, signal: ReceivedSignal) {
-        let state = self.lock();
+        let state = self.state.lock();
         if signal == ReceivedSignal::Suspend {
             state.served.iter().for_each(|served| served.stop.cancel());
             return;
@@ -161,7 +158,7 @@ impl Watch {
     }
 
     fn check_deadlines(&self, now: Instant) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.overdue_at().any(|at| at <= now) {
             tracing::error!(
                 "a shutdown takes too long, handlers may block all threads, ending the process: running tasks will run again after their leases have expired"

@@ -1,9 +1,10 @@
 //! Redis' time, known without asking for it. No I/O: the broker passes Redis' replies in.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::{self, BothClocks};
@@ -119,7 +120,7 @@ impl RedisClock {
         let ahead_ms = redis_unix_ms - (asked.monotonic_ms + round_trip_ms / 2);
         // Redis' time is cut to milliseconds.
         let error_ms = round_trip_ms.unsigned_abs() / 2 + 1;
-        let mut known_error_ms = self.lock();
+        let mut known_error_ms = self.0.error_ms.lock();
         let known_ms = self.0.ahead_ms.load(Ordering::Relaxed);
         let may_be_wrong_by = known_error_ms.saturating_add(DRIFT_MS);
         let contradicts = ahead_ms.abs_diff(known_ms) > may_be_wrong_by.saturating_add(error_ms);
@@ -142,7 +143,7 @@ impl RedisClock {
 
     /// Redis refuses to tell its time: this machine's wall clock counts.
     pub(super) fn follow_wall_clock(&self, now: BothClocks) {
-        *self.lock() = u64::MAX;
+        *self.0.error_ms.lock() = u64::MAX;
         self.set(now, wall_ahead(now));
     }
 
@@ -154,13 +155,6 @@ impl RedisClock {
             .store(wall_ahead(now), Ordering::Relaxed);
         let at = now.monotonic_ms + REFRESH_MS;
         known.refresh_at_ms.store(at, Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, u64> {
-        self.0
-            .error_ms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Which callers share calls with each other.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::shared_calls::SharedCalls;
 use crate::broker::{Broker, NewTask};
@@ -37,7 +39,7 @@ impl CallLines {
     /// The shared calls of a queue, if it has its own.
     fn line_of(&self, queue: &str) -> Option<Arc<SharedCalls>> {
         let of_queues = self.of_queues.as_ref()?;
-        let mut of_queues = of_queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_queues = of_queues.lock();
         if let Some(line) = of_queues.get(queue) {
             return Some(Arc::clone(line));
         }

@@ -4,8 +4,9 @@
 //! started. Beside two, tasks accumulate for the next.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -123,7 +124,7 @@ impl SharedCalls {
     }
 
     fn choose_call(self: &Arc<Self>, task: NewTask) -> CallKind {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.in_flight == 0 {
             state.in_flight = 1;
             return CallKind::OwnCall(task);
@@ -151,10 +152,6 @@ impl SharedCalls {
         // error.
         self.runtime.spawn(token.make_calls());
     }
-
-    fn lock(&self) -> MutexGuard<'_, CallState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Counts as one call in flight: a caller's own call. When the token is dropped, shared calls for the
@@ -163,7 +160,7 @@ struct OwnCallToken<'c>(&'c Arc<SharedCalls>);
 
 impl Drop for OwnCallToken<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         if state.waiting.is_empty() {
             state.in_flight -= 1;
         } else {
@@ -206,7 +203,7 @@ impl SharedCallsToken {
 
     /// The tasks of the next call. `None`: no task waits, and the token is over.
     fn next_call(&mut self) -> Option<Vec<WaitingTask>> {
-        let mut state = self.calls.lock();
+        let mut state = self.calls.state.lock();
         if state.waiting.is_empty() {
             state.in_flight -= 1;
             self.is_over = true;
@@ -222,7 +219,7 @@ impl Drop for SharedCallsToken {
         if self.is_over {
             return;
         }
-        let mut state = self.calls.lock();
+        let mut state = self.calls.state.lock();
         state.in_flight -= 1;
         if state.in_flight == 0 {
             // Dropping a waiting task wakes its caller.

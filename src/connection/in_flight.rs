@@ -1,9 +1,10 @@
 //! How much is in flight on one connection: commands that are written and not answered yet.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many bytes of requests and replies are in flight on one connection at most. A larger command goes alone.
@@ -79,7 +80,7 @@ impl InFlight {
         if !self.any_abandoned.load(Ordering::Acquire) {
             return;
         }
-        let mut abandoned = self.abandoned();
+        let mut abandoned = self.abandoned.lock();
         abandoned.retain(|taken| {
             let stays = taken.number >= number;
             if !stays {
@@ -107,12 +108,6 @@ impl InFlight {
             is_answered: false,
         }
     }
-
-    fn abandoned(&self) -> MutexGuard<'_, Vec<Taken>> {
-        self.abandoned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Room<'_> {
@@ -133,7 +128,7 @@ impl Drop for Room<'_> {
         if self.is_answered {
             self.in_flight.release(self.taken);
         } else {
-            self.in_flight.abandoned().push(self.taken);
+            self.in_flight.abandoned.lock().push(self.taken);
             self.in_flight.any_abandoned.store(true, Ordering::Release);
         }
     }

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -109,7 +110,7 @@ impl Outages {
     /// The state of another connection. It is open, until the contrary is known.
     pub(super) fn connection(self: &Arc<Self>) -> Arc<ConnectionState> {
         let number = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.next_number += 1;
             state.connections += 1;
             state.next_number
@@ -125,7 +126,7 @@ impl Outages {
             renewal: Mutex::default(),
             renewal_requested: Notify::new(),
         });
-        self.lock().states.push(Arc::downgrade(&connection));
+        self.state.lock().states.push(Arc::downgrade(&connection));
         connection
     }
 
@@ -133,7 +134,7 @@ impl Outages {
     /// anew, because the name of the server may lead to another one by now. While the answer stays the same,
     /// the pauses grow.
     fn renew_all(&self, answer: &str) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let now = clock::monotonic();
         let at = match state.renewed {
             Some((last, _)) if last > now => return,
@@ -164,7 +165,7 @@ impl Outages {
     }
 
     fn lost(&self, number: u64, cause: &str, is_certain: bool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.lost.is_empty() {
             state.since = Some(clock::monotonic());
             state.is_told = false;
@@ -177,24 +178,20 @@ impl Outages {
     }
 
     fn opened(&self, number: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.lost.remove(&number);
         state.end_unless_lost(&self.address);
     }
 
     /// A connection is closed for good.
     fn closed(&self, number: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.connections -= 1;
         // The outage ends when another connection is opened in its place.
         state.lost.remove(&number);
         if state.connections == 0 {
             *state = OutageState::default();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, OutageState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -333,7 +330,7 @@ impl ConnectionState {
 
     /// Asks for a new connection in place of the one with this generation. The first request counts.
     fn renew(&self, generation: u64, request: RenewalRequest) {
-        let mut renewal = self.renewal();
+        let mut renewal = self.renewal.lock();
         if self.generation() == generation && renewal.is_none() {
             *renewal = Some(request);
             drop(renewal);
@@ -350,7 +347,7 @@ impl ConnectionState {
     /// Redis has answered, on the connection with this generation, that it is not the server to write to.
     pub(super) fn is_at_wrong_server(&self, generation: u64, answer: &str) {
         // Hundreds of commands may have got the same answer.
-        if self.generation() == generation && self.renewal().is_none() {
+        if self.generation() == generation && self.renewal.lock().is_none() {
             self.outages.renew_all(answer);
         }
     }
@@ -358,7 +355,7 @@ impl ConnectionState {
     /// Waits until a new connection is to be opened, and returns why. Cancel-safe.
     pub(super) async fn renewal_due(&self) -> RenewalCause {
         loop {
-            let request = *self.renewal();
+            let request = *self.renewal.lock();
             match request {
                 Some(request) if request.at <= clock::monotonic() => return request.cause,
                 Some(request) => tokio::time::sleep_until(request.at).await,
@@ -370,13 +367,9 @@ impl ConnectionState {
     /// The connection is being opened anew: earlier requests for that are met.
     pub(super) fn renewal_begins(&self) {
         self.in_flight.release_abandoned();
-        let mut renewal = self.renewal();
+        let mut renewal = self.renewal.lock();
         self.opened.fetch_add(1, Ordering::AcqRel);
         *renewal = None;
-    }
-
-    fn renewal(&self) -> MutexGuard<'_, Option<RenewalRequest>> {
-        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -415,7 +408,7 @@ mod tests {
         connection.renewal_begins();
         connection.is_at_wrong_server(earlier, "READONLY");
         connection.is_silent(earlier);
-        assert!(connection.renewal().is_none());
+        assert!(connection.renewal.lock().is_none());
         connection.is_at_wrong_server(connection.generation(), "READONLY");
         assert!(connection.renewal_due().await == RenewalCause::WrongServer);
     }

@@ -4,13 +4,14 @@
 //! behind a large batch, or before a large reply, would count as unanswered. Here the time of a command
 //! counts from when it is written, and the more is in flight, the longer it may take.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fred::clients::Client as FredClient;
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::types::Value;
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
@@ -78,24 +79,18 @@ impl Pipes {
     pub(super) async fn bulk(&self, open: impl Future<Output = Option<Pipe>>) -> &Pipe {
         let open = async {
             // Commands that wait here for the attempt of another one do not all try it again.
-            let failed = *self.bulk_failed();
+            let failed = *self.bulk_failed.lock();
             if failed.is_some_and(|at| clock::monotonic() - at < BULK_PAUSE) {
                 return Err(());
             }
             let opened = open.await.ok_or(());
             if opened.is_err() {
-                *self.bulk_failed() = Some(clock::monotonic());
+                *self.bulk_failed.lock() = Some(clock::monotonic());
             }
             opened
         };
         let bulk = self.bulk.get_or_try_init(|| open).await;
         bulk.unwrap_or_else(|()| self.next())
-    }
-
-    fn bulk_failed(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.bulk_failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next connection for small commands that is open. If all are lost, the next one.

@@ -1,7 +1,7 @@
 //! The open connections to one Redis server, or of the caller's own fred client: some for commands, others
 //! for client tracking and for cancellations.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fred::clients::{Client as FredClient, SentinelClient, SubscriberClient};
@@ -10,6 +10,7 @@ use fred::interfaces::{ClientLike, EventInterface, SentinelInterface};
 use fred::types::Value;
 use fred::types::config::{SentinelConfig, ServerConfig};
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -281,7 +282,7 @@ impl ServerLink {
     }
 
     fn note_opened<C: ClientLike>(&self, client: &Owned<C>) {
-        let mut opened = lock(&self.opened);
+        let mut opened = self.opened.lock();
         opened.retain(|connection| connection.strong_count() > 0);
         opened.push(Arc::downgrade(client.keep_alive()));
     }
@@ -296,7 +297,9 @@ impl ServerLink {
     /// Idempotent. Takes at most 2 s, even if Redis does not answer. If the future is dropped,
     /// connections may stay open; a second call closes them.
     pub(super) async fn close(&self) {
-        let open: Vec<_> = lock(&self.opened)
+        let open: Vec<_> = self
+            .opened
+            .lock()
             .iter()
             .filter_map(Weak::upgrade)
             .collect();
@@ -421,8 +424,4 @@ impl Settings {
         task.abort();
         Ok(!master.is_ok_and(|master| master.is_null()))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,9 @@
 //! Where a run writes its result: to the task in Redis, or into memory in a test.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::broker::{Broker, Str};
 use crate::error::Result;
@@ -59,13 +60,10 @@ pub(crate) struct KeptResult(Mutex<Option<Bytes>>);
 
 impl KeptResult {
     pub(crate) fn get(&self) -> Option<Bytes> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().clone()
     }
 
     fn set(&self, result: Bytes) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        *self.0.lock() = Some(result);
     }
 }

@@ -6,8 +6,9 @@
 //! permits. So a server never works on more tasks than its concurrency, although a thread cannot be
 //! stopped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A run's permits. A clone of its `Arc` keeps no permit: only the slot and its borrowers count.
@@ -40,7 +41,7 @@ impl Slot {
     /// Adds the second permit: a prefetched task may run now. If the slot is already released, the
     /// permit is freed at once.
     pub(crate) fn add(&self, permit: OwnedSemaphorePermit) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         if !state.released {
             let [_, second] = &mut state.permits;
             *second = Some(permit);
@@ -50,7 +51,7 @@ impl Slot {
     /// Borrows the slot, so that the permits stay taken until the value is dropped. `None` after the
     /// release: the run is over.
     pub(crate) fn borrow(self: &Arc<Self>) -> Option<BorrowedSlot> {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         if state.released {
             return None;
         }
@@ -64,7 +65,7 @@ impl Slot {
     /// The permits become free when the caller drops the returned value. If the slot is borrowed, they
     /// become free when the last borrower is dropped.
     pub(crate) fn release(&self) -> Released {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.released = true;
         let freed_now = state.borrowed == 0;
         Released {
@@ -75,10 +76,6 @@ impl Slot {
                 Permits::default()
             },
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, SlotState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,7 +94,7 @@ pub(crate) struct BorrowedSlot(Arc<Slot>);
 
 impl Drop for BorrowedSlot {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.0.0.lock();
         state.borrowed -= 1;
         let freed = if state.released && state.borrowed == 0 {
             std::mem::take(&mut state.permits)

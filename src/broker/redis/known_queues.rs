@@ -1,8 +1,8 @@
 //! Which queues are registered in `asynq:queues`, as far as this client knows.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// How many queues are remembered. If there are more, all are forgotten.
@@ -14,11 +14,11 @@ pub(super) struct KnownQueues(Mutex<HashMap<String, Instant>>);
 
 impl KnownQueues {
     pub(super) fn tried_at(&self, queue: &str) -> Option<Instant> {
-        self.lock().get(queue).copied()
+        self.0.lock().get(queue).copied()
     }
 
     pub(super) fn tried(&self, queue: &str, at: Instant) {
-        let mut known = self.lock();
+        let mut known = self.0.lock();
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
@@ -26,10 +26,6 @@ impl KnownQueues {
     }
 
     pub(super) fn forget(&self, queue: &str) {
-        self.lock().remove(queue);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().remove(queue);
     }
 }

@@ -23,8 +23,8 @@ mod time;
 mod tracking;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use call_names::CallNames;
 use fred::error::Error as FredError;
@@ -32,6 +32,7 @@ use fred::types::{FromValue, Value};
 use futures_util::future::join;
 use known_queues::KnownQueues;
 pub(crate) use owners::RedisProcess;
+use parking_lot::RwLock;
 pub(crate) use subscribe::Subscription;
 
 use crate::broker::RedisClock;
@@ -131,12 +132,12 @@ impl Broker {
     /// The keys of a queue, from the cache.
     pub(crate) fn keys(&self, queue: &str) -> QueueKeys {
         let cache = &self.0.queue_keys;
-        let cached = cache.read().unwrap_or_else(PoisonError::into_inner);
+        let cached = cache.read();
         if let Some(keys) = cached.get(queue) {
             return keys.clone();
         }
         drop(cached);
-        let mut cached = cache.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = cache.write();
         if cached.len() >= MAX_CACHED_QUEUES {
             cached.clear();
         }

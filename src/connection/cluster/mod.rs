@@ -9,7 +9,7 @@ mod node;
 mod redirection;
 mod topology;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fred::clients::{Client as FredClient, SubscriberClient};
@@ -17,6 +17,7 @@ use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::types::Value;
 use fred::util::redis_keyslot;
 use futures_util::future::{join_all, select_ok};
+use parking_lot::RwLock;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
@@ -106,7 +107,7 @@ impl Cluster {
     pub(super) fn separate(&self) -> Self {
         let mut settings = self.shared.settings.clone();
         settings.pool_size = 1;
-        let topology = self.shared.topology().separate(&settings);
+        let topology = self.shared.topology.read().separate(&settings);
         Self::of(topology, settings)
     }
 
@@ -136,7 +137,7 @@ impl Cluster {
     /// Fails with a cause if no node is known to answer.
     pub(super) fn check_open(&self) -> Result<(), FredError> {
         let mut failure = Err(no_node());
-        for node in self.shared.topology().nodes() {
+        for node in self.shared.topology.read().nodes() {
             match node.link().check_open() {
                 Ok(()) => return Ok(()),
                 Err(cause) => failure = Err(cause),
@@ -153,7 +154,7 @@ impl Cluster {
     /// The address of the node that serves a key.
     pub(super) fn node_of(&self, key: &str) -> Option<String> {
         let slot = redis_keyslot(key.as_bytes());
-        let master = self.shared.topology().master(slot)?;
+        let master = self.shared.topology.read().master(slot)?;
         Some(master.host().to_string())
     }
 
@@ -189,7 +190,7 @@ impl Cluster {
     /// Closes the connections of all nodes. From then on, none is opened.
     pub(super) async fn close(&self) {
         self.watch.abort();
-        let nodes = self.shared.topology_mut().close();
+        let nodes = self.shared.topology.write().close();
         join_all(nodes.iter().map(|node| node.link().close())).await;
     }
 }
@@ -264,7 +265,8 @@ impl ClusterState {
             let again = match HashSlotRefusal::parse(error.details(), node.host()) {
                 Some(HashSlotRefusal::Moved { slot, to }) => {
                     node = self.redirected(to, &node)?;
-                    self.topology_mut()
+                    self.topology
+                        .write()
                         .set_master(slot, Some(Arc::clone(&node)));
                     self.is_outdated.notify_one();
                     command.clone()
@@ -275,7 +277,7 @@ impl ClusterState {
                 }
                 Some(HashSlotRefusal::NotServed) => {
                     if let Some(slot) = command.hash_slot() {
-                        self.topology_mut().set_master(slot, None);
+                        self.topology.write().set_master(slot, None);
                     }
                     self.is_outdated.notify_one();
                     return reply;
@@ -323,7 +325,7 @@ impl ClusterState {
 
     /// The node that serves a hash slot.
     fn master(&self, slot: u16) -> Result<Arc<Node>, FredError> {
-        let master = self.topology().master(slot);
+        let master = self.topology.read().master(slot);
         master.ok_or_else(|| {
             self.is_outdated.notify_one();
             no_node()
@@ -333,7 +335,7 @@ impl ClusterState {
     /// The node that a redirection of `from` names.
     fn redirected(&self, to: Host, from: &Node) -> Result<Arc<Node>, FredError> {
         let _runtime = self.runtime.enter();
-        let node = self.topology_mut().redirected(to, from, &self.settings);
+        let node = self.topology.write().redirected(to, from, &self.settings);
         node.ok_or_else(|| FredError::new(FredKind::Canceled, "the connection was closed"))
     }
 
@@ -375,24 +377,14 @@ impl ClusterState {
     }
 
     fn set_map(&self, map: Vec<HashSlotRange<Host>>, from: &Arc<Node>) {
-        let has_changed = self.topology_mut().set_ranges(map, from, &self.settings);
+        let has_changed = self.topology.write().set_ranges(map, from, &self.settings);
         if has_changed {
             self.changes.send_modify(|changes| *changes += 1);
         }
     }
 
     fn nodes(&self) -> Vec<Arc<Node>> {
-        self.topology().nodes().to_vec()
-    }
-
-    fn topology(&self) -> RwLockReadGuard<'_, Topology> {
-        self.topology.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn topology_mut(&self) -> RwLockWriteGuard<'_, Topology> {
-        self.topology
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.topology.read().nodes().to_vec()
     }
 }
 
@@ -409,7 +401,7 @@ async fn keep_current(cluster: Weak<ClusterState>) {
     let mut read_at = clock::monotonic();
     while let Some(state) = cluster.upgrade() {
         let looked = timeout(LOOK_INTERVAL, state.is_outdated.notified()).await;
-        if looked.is_err() && state.topology().is_complete() {
+        if looked.is_err() && state.topology.read().is_complete() {
             pause = FIRST_PAUSE;
             if clock::monotonic() - read_at < READ_INTERVAL {
                 continue;

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+
 use std::time::Duration;
 
 use fred::clients::{Client as FredClient, SubscriberClient};
 use fred::error::{Error as FredError, ErrorKind as FredKind};
 use fred::types::Value;
 use fred::types::config::Server;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::super::Host;
@@ -178,16 +179,12 @@ impl Node {
 
     /// A redirection has named this node.
     pub(super) fn named(&self) {
-        *self.named_at() = Some(clock::monotonic());
+        *self.named_at.lock() = Some(clock::monotonic());
     }
 
     /// Whether a redirection has named this node lately.
     pub(super) fn was_named_lately(&self) -> bool {
         let now = clock::monotonic();
-        self.named_at().is_some_and(|at| now - at < NAMED_FOR)
-    }
-
-    fn named_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.named_at.lock().unwrap_or_else(PoisonError::into_inner)
+        self.named_at.lock().is_some_and(|at| now - at < NAMED_FOR)
     }
 }

@@ -6,9 +6,10 @@
 mod acknowledger;
 mod waiting;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 pub(super) use acknowledger::Acknowledger;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use waiting::{Due, MAX_BATCH, TakenBatch, WaitingLists, WaitingRun};
@@ -68,7 +69,7 @@ impl Acknowledgements {
 
     /// Adds the acknowledgement of a run. `frees_slot`: the caller will free the slot of the run at once.
     pub(super) fn add(&self, run: &Arc<HeldRun>, ack: Acknowledgement, frees_slot: bool) {
-        let added = self.lock().add(Arc::clone(run), ack, frees_slot);
+        let added = self.waiting.lock().add(Arc::clone(run), ack, frees_slot);
         if added.joins_refused {
             self.held.set_refused(run);
         }
@@ -80,49 +81,49 @@ impl Acknowledgements {
     /// The caller will start a sweep as soon as one more slot is free. Until then, a few acknowledgements of
     /// done tasks wait for that sweep.
     pub(super) fn expect_sweep(&self) -> ExpectedSweep<'_> {
-        self.lock().sweep_expected();
+        self.waiting.lock().sweep_expected();
         ExpectedSweep(self)
     }
 
     /// The acknowledgements that a fetch from a queue carries. `queue` is its index.
     pub(super) fn take_for_fetch(&self, queue: usize) -> Option<Batch<'_>> {
-        let taken = self.lock().take_for_fetch(queue)?;
+        let taken = self.waiting.lock().take_for_fetch(queue)?;
         Some(Batch { all: self, taken })
     }
 
     /// A prefetched run waits for its permit to run.
     pub(super) fn unstarted_run(self: &Arc<Self>) -> UnstartedRun {
-        self.lock().unstarted_run_added();
+        self.waiting.lock().unstarted_run_added();
         UnstartedRun(Arc::clone(self))
     }
 
     /// No more tasks will be fetched.
     pub(super) fn fetching_has_ended(&self) {
-        self.lock().fetching_ended();
+        self.waiting.lock().fetching_ended();
         self.notify_if_needed();
     }
 
     /// No more acknowledgements will be added.
     fn close(&self) {
-        self.lock().close();
+        self.waiting.lock().close();
     }
 
     /// Takes the batches that can be sent now. Also returns the time at which the first pause
     /// after a failure ends.
     fn take_due(&self) -> (Vec<Batch<'_>>, Option<Instant>) {
-        let Due { batches, resume_at } = self.lock().take_due(clock::monotonic());
+        let Due { batches, resume_at } = self.waiting.lock().take_due(clock::monotonic());
         let batches = batches.into_iter().map(|taken| Batch { all: self, taken });
         (batches.collect(), resume_at)
     }
 
     /// Whether nothing waits and no call is in flight.
     fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.waiting.lock().is_empty()
     }
 
     /// How many acknowledgements wait.
     fn count(&self) -> usize {
-        self.lock().count()
+        self.waiting.lock().count()
     }
 
     async fn changed(&self) {
@@ -131,13 +132,9 @@ impl Acknowledgements {
 
     /// Wakes the acknowledger if anything waits, or if no more acknowledgements will be added.
     fn notify_if_needed(&self) {
-        if self.lock().needs_attention() {
+        if self.waiting.lock().needs_attention() {
             self.changed.notify_one();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, WaitingLists<Arc<HeldRun>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,12 +174,12 @@ impl Batch<'_> {
             });
         }
         self.all.held.release(&runs);
-        self.all.lock().confirmed(&self.taken);
+        self.all.waiting.lock().confirmed(&self.taken);
     }
 
     /// The call has failed. It will be repeated.
     pub(super) fn fail(mut self, error: &Error) {
-        let is_news = self.all.lock().is_news(&self.taken, error);
+        let is_news = self.all.waiting.lock().is_news(&self.taken, error);
         told(|| {
             warn_if!(
                 is_news,
@@ -199,6 +196,7 @@ impl Batch<'_> {
             }
         }
         self.all
+            .waiting
             .lock()
             .failed(&mut self.taken, refused, clock::monotonic());
     }
@@ -206,21 +204,21 @@ impl Batch<'_> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.all.lock().call_ended(&mut self.taken);
+        self.all.waiting.lock().call_ended(&mut self.taken);
         self.all.notify_if_needed();
     }
 }
 
 impl Drop for ExpectedSweep<'_> {
     fn drop(&mut self) {
-        self.0.lock().expectation_ended();
+        self.0.waiting.lock().expectation_ended();
         self.0.notify_if_needed();
     }
 }
 
 impl Drop for UnstartedRun {
     fn drop(&mut self) {
-        let was_last = self.0.lock().unstarted_run_removed();
+        let was_last = self.0.waiting.lock().unstarted_run_removed();
         if was_last {
             self.0.notify_if_needed();
         }

@@ -1,7 +1,6 @@
 //! From which queues tasks may be fetched, and why not from the others.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -104,27 +103,27 @@ impl Gates {
 
     /// The queues that the next sweep asks, by descending weight.
     pub(super) fn to_ask(&self, strict: bool) -> Vec<usize> {
-        to_ask(&self.lock(), strict).collect()
+        to_ask(&self.gates.lock(), strict).collect()
     }
 
     /// Whether there is a queue that the next sweep can ask.
     pub(super) fn any_to_ask(&self, strict: bool) -> bool {
-        to_ask(&self.lock(), strict).next().is_some()
+        to_ask(&self.gates.lock(), strict).next().is_some()
     }
 
     /// Whether tasks may be fetched from a queue.
     pub(super) fn is_open(&self, queue: usize) -> bool {
-        self.lock()[queue].is_open()
+        self.gates.lock()[queue].is_open()
     }
 
     /// Whether a fetch should ask this queue.
     pub(super) fn takes_a_fetch(&self, queue: usize) -> bool {
-        self.lock()[queue].takes_a_fetch()
+        self.gates.lock()[queue].takes_a_fetch()
     }
 
     /// The earliest time at which a pause after a failure ends.
     pub(super) fn first_pause_end(&self) -> Option<Instant> {
-        let gates = self.lock();
+        let gates = self.gates.lock();
         let paused = gates.iter().filter(|gate| !gate.is_probed);
         paused.filter_map(|gate| gate.backs_off_until).min()
     }
@@ -132,7 +131,7 @@ impl Gates {
     /// The queues to probe: their pauses after a failure have ended. A probe takes no slot, so a queue that
     /// does not answer keeps no slot from the others.
     pub(super) fn to_probe(&self, now: Instant) -> Vec<usize> {
-        let mut gates = self.lock();
+        let mut gates = self.gates.lock();
         let due = gates.iter_mut().enumerate().filter(|(_, gate)| {
             !gate.is_probed && gate.backs_off_until.is_some_and(|until| until <= now)
         });
@@ -145,7 +144,7 @@ impl Gates {
 
     /// A probe is over. If it got an answer, fetches ask the queue again.
     pub(super) fn probe_ended(&self, queue: usize, answered: bool, now: Instant) {
-        let mut gates = self.lock();
+        let mut gates = self.gates.lock();
         let gate = &mut gates[queue];
         gate.is_probed = false;
         match answered {
@@ -156,12 +155,12 @@ impl Gates {
 
     /// A fetch from a queue starts.
     pub(super) fn fetch_started(&self, queue: usize) {
-        self.lock()[queue].fetches += 1;
+        self.gates.lock()[queue].fetches += 1;
     }
 
     /// A fetch from a queue is over. `has_plenty`: it got as many tasks as it asked for.
     pub(super) fn fetch_ended(&self, queue: usize, has_plenty: bool) {
-        let mut gates = self.lock();
+        let mut gates = self.gates.lock();
         gates[queue].fetches -= 1;
         gates[queue].has_plenty = has_plenty;
     }
@@ -169,38 +168,34 @@ impl Gates {
     /// A fetch from a queue got a reply without an error. Returns whether it is the first one after a
     /// failure.
     pub(super) fn fetch_succeeded(&self, queue: usize) -> bool {
-        self.told().succeeded(&queue);
-        self.lock()[queue].backoff.reset()
+        self.told.lock().succeeded(&queue);
+        self.gates.lock()[queue].backoff.reset()
     }
 
     /// A fetch from a queue failed.
     pub(super) fn fetch_failed(&self, queue: usize, now: Instant) {
-        self.lock()[queue].back_off(now);
+        self.gates.lock()[queue].back_off(now);
     }
 
     /// Whether the log should warn of this failure of a fetch or a probe.
     pub(super) fn is_news(&self, queue: usize, error: &Error) -> bool {
-        self.told().failed(queue, error)
-    }
-
-    fn told(&self) -> MutexGuard<'_, ToldFailures<usize>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock().failed(queue, error)
     }
 
     /// No task can be fetched from a queue until tasks may be pending again.
     pub(in crate::server) fn close_drained(&self, queue: usize) {
-        self.lock()[queue].drained = true;
+        self.gates.lock()[queue].drained = true;
     }
 
     /// Tasks may be pending in a queue. Its gate opens, unless another reason keeps it closed.
     pub(in crate::server) fn open(&self, queue: usize) {
-        self.lock()[queue].drained = false;
+        self.gates.lock()[queue].drained = false;
         self.opened.notify_one();
     }
 
     /// Tasks may be pending in every queue.
     pub(in crate::server) fn open_all(&self) {
-        for gate in self.lock().iter_mut() {
+        for gate in self.gates.lock().iter_mut() {
             gate.drained = false;
         }
         self.opened.notify_one();
@@ -208,17 +203,13 @@ impl Gates {
 
     /// One more held run of a queue has a refused acknowledgement.
     pub(in crate::server) fn one_refused_more(&self, queue: usize) {
-        self.lock()[queue].refused += 1;
+        self.gates.lock()[queue].refused += 1;
     }
 
     /// Redis has confirmed a refused acknowledgement of a queue.
     pub(in crate::server) fn one_refused_less(&self, queue: usize) {
-        self.lock()[queue].refused -= 1;
+        self.gates.lock()[queue].refused -= 1;
         self.opened.notify_one();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Gate>> {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

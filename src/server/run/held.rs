@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -249,7 +250,7 @@ impl HeldRuns {
         broker: &Broker,
         tasks: Vec<FetchedTask>,
     ) -> Vec<Arc<HeldRun>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let first_number = state.next_number;
         state.next_number += tasks.len() as u64;
         // The messages are decoded without the lock.
@@ -259,14 +260,14 @@ impl HeldRuns {
             .map(|(number, task)| Arc::new(HeldRun::new(broker, number, task)))
             .collect();
         let by_number = runs.iter().map(|run| (run.number, Arc::clone(run)));
-        self.lock().runs.extend(by_number);
+        self.state.lock().runs.extend(by_number);
         runs
     }
 
     /// Stops holding these runs: Redis has confirmed their acknowledgements, or they have lost their
     /// leases.
     pub(in crate::server) fn release<'r>(&self, runs: impl IntoIterator<Item = &'r Arc<HeldRun>>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for run in runs {
             state.runs.remove(&run.number);
             if run.refused.load(Ordering::Relaxed) {
@@ -281,7 +282,7 @@ impl HeldRuns {
     /// Redis has refused the acknowledgement of this run, or one of its list. From now on the run does not
     /// count for the limit of held runs. 1,000 such runs close the gate of their queue.
     pub(in crate::server) fn set_refused(&self, run: &HeldRun) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !run.refused.swap(true, Ordering::Relaxed) {
             state.refused += 1;
             self.gates.one_refused_more(run.queue.index);
@@ -292,42 +293,38 @@ impl HeldRuns {
 
     /// How many held runs count for the limit: all but those with a refused acknowledgement.
     pub(in crate::server) fn counted_for_limit(&self) -> usize {
-        let state = self.lock();
+        let state = self.state.lock();
         state.runs.len() - state.refused
     }
 
     /// All runs that are held now, in the order in which their tasks arrived.
     pub(in crate::server) fn all(&self) -> Vec<Arc<HeldRun>> {
-        self.lock().runs.values().cloned().collect()
+        self.state.lock().runs.values().cloned().collect()
     }
 
     /// The runs whose handlers are in a poll now, each with the number of the poll.
     pub(in crate::server) fn in_a_poll(&self) -> Vec<(Arc<HeldRun>, u64)> {
-        let state = self.lock();
+        let state = self.state.lock();
         let runs = state.runs.values();
         runs.filter_map(|run| Some((Arc::clone(run), run.current_poll()?)))
             .collect()
     }
 
     pub(in crate::server) fn is_empty(&self) -> bool {
-        self.lock().runs.is_empty()
+        self.state.lock().runs.is_empty()
     }
 
     /// Where in *active* these runs are expected. It is computed from the runs of this server in all
     /// queues, so the range may be too short (other servers share the list) or too long.
     pub(in crate::server) fn active_range(&self, runs: &[Arc<HeldRun>]) -> ActiveRange {
         let numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
-        active_range(&self.lock().runs, &numbers)
+        active_range(&self.state.lock().runs, &numbers)
     }
 
     /// Waits until a run is released, or no longer counts for the limit. Cancel-safe: a change between two
     /// calls is not missed.
     pub(in crate::server) async fn headroom_changed(&self) {
         self.headroom_changed.notified().await;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

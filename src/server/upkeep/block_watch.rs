@@ -1,9 +1,10 @@
 //! Warns of handlers that block their threads, and finds out whether the server's runtime is blocked.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -99,20 +100,17 @@ impl RuntimeProbe {
     }
 
     fn ask(self: &Arc<Self>) {
-        let mut asked = self.asked();
+        let mut asked = self.asked.lock();
         if asked.is_none() {
             *asked = Some(clock::monotonic());
             let probe = Arc::clone(self);
-            self.runtime.spawn(async move { *probe.asked() = None });
+            self.runtime
+                .spawn(async move { *probe.asked.lock() = None });
         }
     }
 
     /// Since when the runtime has not answered. `None`: it answers.
     pub(super) fn silent_since(&self) -> Option<Instant> {
-        *self.asked()
-    }
-
-    fn asked(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.asked.lock()
     }
 }

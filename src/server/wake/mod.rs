@@ -6,9 +6,10 @@
 
 mod watcher;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 pub(super) use watcher::Watcher;
 
@@ -121,17 +122,17 @@ impl Wakeups {
     }
 
     fn set_due(&self, queue: usize, set: DelayedSet, at_ms: Option<i64>) {
-        self.times()[queue].due_ms[set as usize] = at_ms;
+        self.times.lock()[queue].due_ms[set as usize] = at_ms;
         self.due_changed.notify_one();
     }
 
     fn set_expiry(&self, queue: usize, at_ms: Option<i64>) {
-        self.times()[queue].expiry_ms = at_ms;
+        self.times.lock()[queue].expiry_ms = at_ms;
     }
 
     /// For each delayed set with tasks: when its first task is due.
     pub(super) fn due_times(&self) -> Vec<(usize, DelayedSet, i64)> {
-        let times = self.times();
+        let times = self.times.lock();
         let sets = times.iter().enumerate().flat_map(|(queue, times)| {
             DelayedSet::ALL.map(|set| Some((queue, set, times.due_ms[set as usize]?)))
         });
@@ -145,12 +146,8 @@ impl Wakeups {
 
     /// Whether the retention of completed tasks of a queue may have ended.
     pub(super) fn may_have_expired(&self, queue: usize, now_ms: i64) -> bool {
-        let expiry_ms = self.times()[queue].expiry_ms;
+        let expiry_ms = self.times.lock()[queue].expiry_ms;
         !self.is_tracking() || expiry_ms.is_some_and(|at_ms| at_ms <= now_ms)
-    }
-
-    fn times(&self) -> MutexGuard<'_, Vec<QueueTimes>> {
-        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
