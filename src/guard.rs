@@ -8,13 +8,17 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::Future;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Once;
 use std::task::{Context, Poll};
 
+use futures_util::future::FutureExt;
 use tracing::Span;
+use tracing::dispatcher::{self, DefaultGuard, Dispatch};
+use tracing::subscriber::NoSubscriber;
 
 use crate::bounded_text::logged_text;
 
@@ -82,6 +86,14 @@ pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
     caught
 }
 
+/// Polls a future until it is ready. Returns a panic of the future as an error, without its location.
+pub(crate) fn caught_future<F: Future>(
+    future: F,
+) -> impl Future<Output = Result<F::Output, CaughtPanic>> {
+    let polled = AssertUnwindSafe(future).catch_unwind();
+    polled.map(|polled| polled.map_err(CaughtPanic::of))
+}
+
 /// Writes a line to the log. The subscriber is code of the caller: if it panics, the line is lost.
 pub(crate) fn told(write: impl FnOnce()) {
     let _ = caught(write);
@@ -116,12 +128,6 @@ impl<T> Deref for Foreign<T> {
 
     fn deref(&self) -> &T {
         self.0.as_ref().expect(IS_THERE)
-    }
-}
-
-impl<T: Clone> Clone for Foreign<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
     }
 }
 
@@ -185,6 +191,22 @@ impl<F> Drop for InSpan<'_, F> {
     fn drop(&mut self) {
         let future = self.future.take();
         self.span.in_scope(|| drop(future));
+    }
+}
+
+/// The subscriber of the thread that starts another one, for the log lines of the other thread.
+pub(crate) struct CallersLog(Dispatch);
+
+impl CallersLog {
+    /// The subscriber of this thread.
+    pub(crate) fn here() -> Self {
+        Self(dispatcher::get_default(Clone::clone))
+    }
+
+    /// Makes it the subscriber of the other thread until the returned value is dropped. Without a subscriber, the
+    /// thread uses the global one, which may be set later.
+    pub(crate) fn enter(&self) -> Option<DefaultGuard> {
+        (!self.0.is::<NoSubscriber>()).then(|| dispatcher::set_default(&self.0))
     }
 }
 

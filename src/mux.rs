@@ -77,17 +77,9 @@ impl Mux {
     where
         M: HasKind + 'static,
     {
-        if self.is_named(M::TYPE, "a task type") {
-            match self.typed.entry(M::TYPE.to_owned()) {
-                Entry::Vacant(free) => {
-                    free.insert(Box::new(|options| handler.build(options)));
-                }
-                Entry::Occupied(_) => {
-                    let mistake = format!("task type {:?} of the mux has two handlers", M::TYPE);
-                    self.record(Error::invalid(mistake));
-                }
-            }
-        }
+        let route: Route = Box::new(|options| handler.build(options));
+        let added = add(&mut self.typed, "task type", M::TYPE.to_owned(), route);
+        self.record(added);
         self
     }
 
@@ -100,19 +92,9 @@ impl Mux {
         pattern: impl Into<String>,
         handler: impl IntoHandler<M> + Send + 'static,
     ) -> Self {
-        let pattern = pattern.into();
-        if self.is_named(&pattern, "a pattern") {
-            match self.routes.entry(pattern) {
-                Entry::Vacant(free) => {
-                    free.insert(Box::new(|options| handler.build(options)));
-                }
-                Entry::Occupied(taken) => {
-                    let pattern = taken.key();
-                    let mistake = format!("pattern {pattern:?} of the mux has two handlers");
-                    self.record(Error::invalid(mistake));
-                }
-            }
-        }
+        let route: Route = Box::new(|options| handler.build(options));
+        let added = add(&mut self.routes, "pattern", pattern.into(), route);
+        self.record(added);
         self
     }
 
@@ -190,15 +172,6 @@ impl Mux {
         }
     }
 
-    /// Whether the name is not blank. If it is, this is a mistake.
-    fn is_named(&mut self, name: &str, what: &str) -> bool {
-        let is_blank = name.trim().is_empty();
-        if is_blank {
-            self.record(Error::invalid(format!("{what} of the mux is blank")));
-        }
-        !is_blank
-    }
-
     /// Logs what is likely to be a mistake, although it is valid, as in asynq.
     fn warn(&self, reach: &Reach) {
         if self.typed.is_empty() && self.routes.is_empty() {
@@ -223,8 +196,29 @@ impl Mux {
     }
 
     /// Keeps the first mistake.
-    fn record(&mut self, mistake: Error) {
-        self.mistake.get_or_insert(mistake);
+    fn record(&mut self, added: Result<()>) {
+        if let Err(mistake) = added {
+            self.mistake.get_or_insert(mistake);
+        }
+    }
+}
+
+/// Adds a handler, unless its name is blank or taken.
+fn add(routes: &mut HashMap<String, Route>, what: &str, name: String, route: Route) -> Result<()> {
+    if name.trim().is_empty() {
+        return Err(Error::invalid(format!("a {what} of the mux is blank")));
+    }
+    match routes.entry(name) {
+        Entry::Vacant(free) => {
+            free.insert(route);
+            Ok(())
+        }
+        Entry::Occupied(taken) => {
+            let name = taken.key();
+            Err(Error::invalid(format!(
+                "{what} {name:?} of the mux has two handlers"
+            )))
+        }
     }
 }
 

@@ -2,17 +2,15 @@
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::ToldFailures;
 use crate::error::{Result, warn_if};
-use crate::guard::CaughtPanic;
+use crate::guard::caught_future;
 
 /// How long an aborted service may take to end.
 const LAST_POLL: Duration = Duration::from_millis(500);
@@ -79,7 +77,7 @@ impl<P: Periodic> Service for Every<P> {
             }
             let mut told = ToldFailures::default();
             loop {
-                match AssertUnwindSafe(self.part.pass()).catch_unwind().await {
+                match caught_future(self.part.pass()).await {
                     Ok(Ok(done)) => {
                         told.succeeded(&());
                         tracing::trace!(service = P::NAME, ?done, "pass made");
@@ -88,11 +86,10 @@ impl<P: Periodic> Service for Every<P> {
                         let is_news = told.failed((), &error);
                         warn_if!(is_news, service = P::NAME, %error, "a pass failed, the next one will try again");
                     }
-                    Err(payload) => {
-                        let error = CaughtPanic::of(payload).logged_text();
+                    Err(panic) => {
                         tracing::error!(
                             service = P::NAME,
-                            error,
+                            error = panic.logged_text(),
                             "a pass panicked, the next one will try again"
                         );
                     }
@@ -119,11 +116,11 @@ impl ServiceHandle {
         stop: CancellationToken,
         failed: CancellationToken,
     ) -> Self {
-        let work = AssertUnwindSafe(service.run(stop.clone()));
+        let work = caught_future(service.run(stop.clone()));
         let supervised = async move {
-            if let Err(payload) = work.catch_unwind().await {
+            if let Err(panic) = work.await {
                 failed.cancel();
-                let error = CaughtPanic::of(payload).logged_text();
+                let error = panic.logged_text();
                 tracing::error!(service = S::NAME, error, "a service panicked");
             }
         };

@@ -6,11 +6,9 @@ use std::thread;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::dispatcher;
-use tracing::subscriber::NoSubscriber;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::caught;
+use crate::guard::{CallersLog, caught};
 
 /// A thread with a tokio runtime of its own, on which one service works. If the handle is dropped, the service is
 /// aborted: the thread drops its future and ends.
@@ -42,13 +40,11 @@ impl ServiceThread {
         let (stop, abort, ended) =
             <(CancellationToken, CancellationToken, CancellationToken)>::default();
         let (stopped, aborted, end) = (stop.clone(), abort.clone(), ended.clone().drop_guard());
-        let subscriber = dispatcher::get_default(Clone::clone);
+        let log = CallersLog::here();
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                // Without a subscriber, the thread uses the global one, which may be set later.
-                let _log = (!subscriber.is::<NoSubscriber>())
-                    .then(|| dispatcher::set_default(&subscriber));
+                let _log = log.enter();
                 let _end = end;
                 let worked =
                     caught(|| runtime.block_on(aborted.run_until_cancelled(work(stopped))));

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tracing::dispatcher;
-use tracing::subscriber::NoSubscriber;
 
 use super::answer::{HandlerResult, IntoOutcome};
 use super::errors::Panic;
@@ -16,7 +14,7 @@ use super::marker::OnThread;
 use super::options::BuildOptions;
 use super::service::{AnswerFuture, ErasedHandler, HandlerService};
 use crate::error::Result;
-use crate::guard::{Foreign, GuardedSpan, caught};
+use crate::guard::{CallersLog, Foreign, GuardedSpan, caught};
 use crate::run::{Run, TaskContext};
 
 /// Makes a handler from a plain function, which may block. Each run has its own thread.
@@ -87,15 +85,14 @@ where
             let slot = run.context.borrow_slot();
             let span = GuardedSpan::new(tracing::Span::current);
             let runtime = Handle::try_current().ok();
-            let log = dispatcher::get_default(Clone::clone);
+            let log = CallersLog::here();
             let (answer, answered) = oneshot::channel();
             // Not a thread of tokio: a runtime waits for those when it ends.
             std::thread::Builder::new()
                 .name(THREAD_NAME.to_owned())
                 .spawn(move || {
                     let _runtime = runtime.as_ref().map(Handle::enter);
-                    // Without a subscriber, the thread uses the global one.
-                    let _log = (!log.is::<NoSubscriber>()).then(|| dispatcher::set_default(&log));
+                    let _log = log.enter();
                     let result = span.in_scope(|| caught(move || function(run)));
                     drop(slot);
                     let result = result.unwrap_or_else(|panic| Err(Panic::from(panic).into()));
@@ -116,7 +113,6 @@ mod tests {
     use std::sync::mpsc;
 
     use tokio::sync::Semaphore;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::run::{ResultSink, RunEnded, RunSeed, Slot};
@@ -131,7 +127,6 @@ mod tests {
         let slot = Slot::new(Some(permit));
         let context = TaskContext::new(RunSeed {
             message: Arc::new(TaskMessage::default()),
-            ends: CancellationToken::new(),
             results: ResultSink::Kept(Arc::default()),
             slot: Arc::clone(&slot),
         });

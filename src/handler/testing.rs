@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use std::sync::{Arc, OnceLock};
-use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
 use super::into_handler::IntoHandler;
@@ -104,7 +103,6 @@ impl TestRun {
             .get_or_init(|| {
                 let context = TaskContext::new(RunSeed {
                     message: Arc::new(self.message.clone()),
-                    ends: CancellationToken::new(),
                     results: ResultSink::Kept(Arc::clone(&self.kept)),
                     slot: Slot::new(None),
                 });

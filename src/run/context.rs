@@ -21,8 +21,6 @@ use crate::wire::{TaskMessage, to_json};
 /// What a server or a test supplies for a run.
 pub(crate) struct RunSeed {
     pub(crate) message: Arc<TaskMessage>,
-    /// [`TaskContext::end`] cancels this token.
-    pub(crate) ends: CancellationToken,
     pub(crate) results: ResultSink,
     pub(crate) slot: Arc<Slot>,
 }
@@ -42,7 +40,7 @@ struct RunData {
     message: Arc<TaskMessage>,
     /// Set when the run begins.
     deadline: OnceLock<DateTime<Utc>>,
-    /// Cancelled when the server ends the run.
+    /// [`TaskContext::end`] cancels this token.
     ends: CancellationToken,
     /// A child of `ends`, which the handler may cancel. Most handlers never ask for it.
     cancellation: OnceLock<CancellationToken>,
@@ -59,7 +57,7 @@ impl TaskContext {
             run: Arc::new(RunData {
                 message: seed.message,
                 deadline: OnceLock::new(),
-                ends: seed.ends,
+                ends: CancellationToken::new(),
                 cancellation: OnceLock::new(),
                 results: seed.results,
                 slot: seed.slot,
@@ -262,18 +260,15 @@ impl TaskContext {
     }
 
     /// Ends the run and cancels its token. If the run has already ended, the earlier reason stays.
-    /// Returns whether the run was running until now.
-    pub(crate) fn end(&self, reason: RunEnded) -> bool {
-        let ended = self.run.phase.end(reason);
-        if ended {
+    pub(crate) fn end(&self, reason: RunEnded) {
+        if self.run.phase.end(reason) {
             self.run.ends.cancel();
         }
-        ended
     }
 
-    /// Records that the handler has returned. Returns whether the run was running until now.
-    pub(crate) fn answered(&self) -> bool {
-        self.run.phase.answer()
+    /// Records that the handler has returned.
+    pub(crate) fn answered(&self) {
+        self.run.phase.answer();
     }
 
     async fn write(&self, result: Bytes) -> Result<()> {

@@ -64,10 +64,7 @@ use crate::handler::HandlerService;
 struct Parts {
     stopper: ServerStopper,
     processor: Processor,
-    /// The tokio tasks of all runs.
-    runs: TaskTracker,
     executor: Arc<Executor>,
-    held: Arc<HeldRuns>,
     acknowledger: Acknowledger,
     heartbeater: Heartbeater,
     lease_renewer: LeaseRenewer,
@@ -103,7 +100,6 @@ impl Parts {
         let held = Arc::new(HeldRuns::new(Arc::clone(&gates)));
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&held)));
         let (lost, lost_fetches) = mpsc::unbounded_channel();
-        let runs = TaskTracker::new();
         let runtime = RuntimeProbe::of_this_runtime();
 
         let executor = Arc::new(Executor {
@@ -118,7 +114,7 @@ impl Parts {
                 .then(|| Arc::new(Semaphore::new(config.concurrency))),
             shutdown: stopper.shutdown_token(),
             abort: stopper.abort_token(),
-            runs: runs.clone(),
+            runs: TaskTracker::new(),
         });
         Self {
             processor: Processor {
@@ -138,7 +134,6 @@ impl Parts {
                 sizing: Sizing::new(config.concurrency, config.prefetch),
                 task_check_interval: config.task_check_interval,
             },
-            runs,
             executor,
             acknowledger: Acknowledger {
                 broker: broker(),
@@ -202,7 +197,6 @@ impl Parts {
                 held: Arc::clone(&held),
                 listing,
             },
-            held,
             restorer: Restorer {
                 broker: broker(),
                 lost: lost_fetches,
@@ -254,15 +248,14 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
         upkeep.start(health_checker);
     }
     let stopper = parts.stopper;
+    let runs = parts.executor.runs.clone();
     let ended = CancellationToken::new();
     let supervisor = Supervisor {
         stopper: stopper.clone(),
         broker: broker.clone(),
         shutdown_timeout: config.shutdown_timeout,
         processor: ServiceHandle::start(parts.processor, stopper.stop_token(), failed.clone()),
-        runs: parts.runs.clone(),
         executor: parts.executor,
-        held: parts.held,
         acknowledger: ServiceHandle::start(
             parts.acknowledger,
             CancellationToken::new(),
@@ -284,7 +277,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     Ok(RunningServer {
         stopper,
         broker,
-        runs: parts.runs,
+        runs,
         failed,
         ended,
     })

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::identity::Identity;
-use super::run::{Executor, HeldRuns};
+use super::run::Executor;
 use super::upkeep::LeaseThread;
 use crate::background::{ServiceHandle, Services};
 use crate::broker::Broker;
@@ -241,9 +241,7 @@ pub(super) struct Supervisor {
     pub(super) broker: Broker,
     pub(super) shutdown_timeout: Duration,
     pub(super) processor: ServiceHandle,
-    pub(super) runs: TaskTracker,
     pub(super) executor: Arc<Executor>,
-    pub(super) held: Arc<HeldRuns>,
     pub(super) acknowledger: ServiceHandle,
     pub(super) upkeep: Services,
     pub(super) leases: LeaseThread,
@@ -268,7 +266,7 @@ impl Supervisor {
         self.end_runs().await;
         let deadline = clock::monotonic() + LAST_CALLS;
         self.acknowledger.stop(deadline).await;
-        let left = self.held.all().len();
+        let left = self.executor.held.all().len();
         if left > 0 {
             tracing::error!(
                 server_id,
@@ -289,11 +287,11 @@ impl Supervisor {
 
     /// Waits until no run is left. Aborts those that do not end in time.
     async fn end_runs(&mut self) {
-        self.runs.close();
+        self.executor.runs.close();
         let abort = self.stopper.abort_token();
         let all_ended = async {
             self.processor.ended().await;
-            self.runs.wait().await;
+            self.executor.runs.wait().await;
         };
         tokio::select! {
             biased;
@@ -304,7 +302,7 @@ impl Supervisor {
         // The tasks of the sweeps in flight become runs, which are aborted as well. A fetch without a reply
         // by the deadline is lost, and its tasks are restored.
         self.processor.stop(clock::monotonic() + LAST_SWEEPS).await;
-        if timeout(LAST_RUNS, self.runs.wait()).await.is_err() {
+        if timeout(LAST_RUNS, self.executor.runs.wait()).await.is_err() {
             self.executor.give_up_runs();
         }
     }

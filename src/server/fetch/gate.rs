@@ -111,6 +111,12 @@ impl Gates {
         to_ask(&self.gates.lock(), strict).next().is_some()
     }
 
+    /// Keeps those of the queues that a fetch should ask.
+    pub(super) fn retain_to_ask(&self, queues: &mut Vec<usize>) {
+        let gates = self.gates.lock();
+        queues.retain(|queue| gates[*queue].takes_a_fetch());
+    }
+
     /// Whether tasks may be fetched from a queue.
     pub(super) fn is_open(&self, queue: usize) -> bool {
         self.gates.lock()[queue].is_open()

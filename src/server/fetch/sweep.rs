@@ -189,7 +189,7 @@ impl Sweeper {
                 steps.push(peek.right_future());
             } else if slots.count() > 0 && !stop.is_cancelled() {
                 // Another sweep may have drained some of these queues.
-                open.retain(|queue| self.gates.takes_a_fetch(*queue));
+                self.gates.retain_to_ask(&mut open);
                 let draw = |n| clock::draw(0..n);
                 let shares = self.queues.distribute(slots.count(), &open, draw);
                 open.retain(|&queue| {
@@ -267,14 +267,6 @@ impl Sweeper {
         }
         let now = clock::monotonic();
         self.gates.probe_ended(queue.index, answer.is_ok(), now);
-    }
-
-    fn report_lost(&self, queue: &ServedQueue, owner: Str, sent_at: Instant) {
-        let _ = self.lost.send(LostFetch {
-            queue: queue.keys.clone(),
-            owner,
-            sent_at,
-        });
     }
 }
 
@@ -421,8 +413,7 @@ impl<'p> Fetch<'p> {
                     "a fetch took longer than the leases of its tasks"
                 )
             });
-            let owner = self.owner.clone();
-            self.sweeper.report_lost(self.queue, owner, self.sent_at);
+            self.report_lost();
             return;
         }
         let mut fetched = Vec::with_capacity(tasks.len());
@@ -458,6 +449,14 @@ impl<'p> Fetch<'p> {
         self.ended(slots, true)
     }
 
+    fn report_lost(&self) {
+        let _ = self.sweeper.lost.send(LostFetch {
+            queue: self.queue.keys.clone(),
+            owner: self.owner.clone(),
+            sent_at: self.sent_at,
+        });
+    }
+
     fn ended(&self, left: AskedSlots<'p>, is_empty: bool) -> Asked<'p> {
         Asked {
             queue: self.queue.index,
@@ -472,8 +471,7 @@ impl Drop for Fetch<'_> {
     fn drop(&mut self) {
         self.end_for_gate();
         if self.may_be_lost {
-            let owner = self.owner.clone();
-            self.sweeper.report_lost(self.queue, owner, self.sent_at);
+            self.report_lost();
         }
     }
 }

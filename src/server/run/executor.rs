@@ -2,7 +2,6 @@
 //! abort.
 
 use std::future::ready;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -14,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::deadline::time_left;
 use super::held::{HeldRun, HeldRuns, Started};
 use crate::broker::{Acknowledgement, Outcome, RedisClock};
-use crate::guard::{CaughtPanic, Foreign, GuardedSpan, caught, told};
+use crate::guard::{CaughtPanic, Foreign, GuardedSpan, caught, caught_future, told};
 use crate::handler::{Answer, Failure, HandlerService, Panic, RunAnswer};
 use crate::run::{Released, Run, RunEnded};
 use crate::server::ack::{Acknowledgements, UnstartedRun};
@@ -61,9 +60,7 @@ struct ReleaseUnsettled<'e> {
 
 impl Drop for ReleaseUnsettled<'_> {
     fn drop(&mut self) {
-        if self.run.settle() {
-            self.executor.release(self.run);
-        }
+        self.executor.release(self.run);
     }
 }
 
@@ -92,9 +89,8 @@ impl Executor {
                 executor: &executor,
                 run: &run,
             };
-            let execution = AssertUnwindSafe(executor.run(&run, prefetched));
-            if let Err(payload) = execution.catch_unwind().await {
-                executor.settle_after_panic(&run, CaughtPanic::of(payload));
+            if let Err(panic) = caught_future(executor.run(&run, prefetched)).await {
+                executor.settle_after_panic(&run, panic);
             }
         });
     }
@@ -125,9 +121,7 @@ impl Executor {
         run.set_finished();
         if run.context.ended() == Some(RunEnded::LeaseExpired) {
             self.hooks.lease_lost(run, &span);
-            if run.settle() {
-                self.release(run);
-            }
+            self.release(run);
             announce_lost_lease(run);
             return;
         }
@@ -163,14 +157,12 @@ impl Executor {
         run.set_finished();
         let text = panic.logged_text();
         // What has panicked may panic again. Then the run is released.
-        let settled = caught(|| {
+        let _ = caught(|| {
             let answer = Err(Failure::from(Panic::from(panic)));
             let outcome = self.policy.decide(&run.message, &answer, self.clock.now());
             drop(self.settle(run, outcome));
         });
-        if settled.is_err() && run.settle() {
-            self.release(run);
-        }
+        self.release(run);
         told(|| {
             tracing::error!(
                 task_id = &*run.id,
@@ -308,10 +300,12 @@ impl Executor {
         slot
     }
 
-    /// Ends a run without an acknowledgement.
+    /// Ends a run without an acknowledgement. If the run is settled already, nothing happens.
     fn release(&self, run: &Arc<HeldRun>) {
-        drop(run.slot.release());
-        self.held.release([run]);
+        if run.settle() {
+            drop(run.slot.release());
+            self.held.release([run]);
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::deadline;
 use super::polls::Polls;
@@ -126,7 +125,6 @@ impl HeldRun {
         let slot = Slot::new(Some(task.permit));
         let context = TaskContext::new(RunSeed {
             message: Arc::clone(&message),
-            ends: CancellationToken::new(),
             results: ResultSink::Broker {
                 broker: broker.clone(),
                 queue: task.queue.keys.clone(),
@@ -171,11 +169,6 @@ impl HeldRun {
     /// `None`: the run has not started.
     pub(in crate::server) fn started(&self) -> Option<Started> {
         self.started.get().copied()
-    }
-
-    /// The number of the poll in which the handler is now. `None`: it is in none.
-    pub(in crate::server) fn current_poll(&self) -> Option<u64> {
-        self.polls.current()
     }
 
     /// Whether the lease has not expired, as far as this server knows. Only Redis knows whether the task still
@@ -306,7 +299,7 @@ impl HeldRuns {
     pub(in crate::server) fn in_a_poll(&self) -> Vec<(Arc<HeldRun>, u64)> {
         let state = self.state.lock();
         let runs = state.runs.values();
-        runs.filter_map(|run| Some((Arc::clone(run), run.current_poll()?)))
+        runs.filter_map(|run| Some((Arc::clone(run), run.polls.current()?)))
             .collect()
     }
 

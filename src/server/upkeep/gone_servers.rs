@@ -214,10 +214,7 @@ impl GoneServers {
         let may_recover = |owner: &Owner| fate == Fate::Gone || owner.listens;
         let queues = listed.iter().filter(|(owner, _)| may_recover(owner));
         let recovered = join_all(queues.map(|(_, queue)| self.lost.recover_all(queue, name)));
-        let mut sum = Ok(0);
-        for recovered in recovered.await {
-            sum = sum.and_then(|sum: usize| Ok(sum + recovered?));
-        }
-        sum.map(Some)
+        let recovered: Result<usize> = recovered.await.into_iter().sum();
+        recovered.map(Some)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::block_watch::RuntimeProbe;
@@ -36,8 +36,8 @@ pub(in crate::server) struct LeaseRenewer {
     /// The numbers of the held runs whose leases are renewed no more.
     given_up: HashSet<u64>,
     renewals: JoinSet<Result<()>>,
-    /// The queues of `renewals`.
-    under_way: HashMap<Id, usize>,
+    /// The last of `renewals` of each queue.
+    last: HashMap<usize, AbortHandle>,
 }
 
 impl Periodic for LeaseRenewer {
@@ -59,10 +59,9 @@ impl Periodic for LeaseRenewer {
             }
         }
         for (queue, runs) in by_queue {
-            if !self.under_way.values().any(|renewed| *renewed == queue) {
+            if self.last.get(&queue).is_none_or(AbortHandle::is_finished) {
                 let renewal = renew_all(self.broker.clone(), runs);
-                let renewal = self.renewals.spawn(renewal);
-                self.under_way.insert(renewal.id(), queue);
+                self.last.insert(queue, self.renewals.spawn(renewal));
             }
         }
         ended
@@ -83,27 +82,20 @@ impl LeaseRenewer {
             cancel_grace,
             given_up: HashSet::new(),
             renewals: JoinSet::new(),
-            under_way: HashMap::new(),
+            last: HashMap::new(),
         }
     }
 
     /// Takes the results of the renewals that have ended.
     fn take_ended(&mut self) -> Result<()> {
         let mut results = Ok(());
-        while let Some(ended) = self.renewals.try_join_next_with_id() {
-            let (id, result) = match ended {
-                Ok(ended) => ended,
-                Err(error) => {
-                    self.under_way.remove(&error.id());
-                    match error.try_into_panic() {
-                        Ok(payload) => std::panic::resume_unwind(payload),
-                        // It was aborted.
-                        Err(_) => continue,
-                    }
-                }
-            };
-            self.under_way.remove(&id);
-            results = results.and(result);
+        while let Some(ended) = self.renewals.try_join_next() {
+            match ended.map_err(JoinError::try_into_panic) {
+                Ok(result) => results = results.and(result),
+                Err(Ok(payload)) => std::panic::resume_unwind(payload),
+                // It was aborted.
+                Err(Err(_)) => {}
+            }
         }
         results
     }

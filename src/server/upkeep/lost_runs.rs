@@ -17,6 +17,9 @@ use crate::wire::{self, QueueKeys, TaskMessage};
 
 /// The most tasks that one call settles.
 const MAX_TASKS: usize = 100;
+/// The grace: how long a lease must have been expired. asynq waits this long because its clocks may
+/// differ. Our servers all use Redis' clock, but a Go server may still believe in its lease.
+pub(super) const GRACE_SECS: i64 = 30;
 /// The most leases that one call reads.
 const BATCH: usize = 500;
 /// The most calls for the leases of one queue in one look.
@@ -25,8 +28,8 @@ const MAX_BATCHES: usize = 200;
 /// How it is known that a run is lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum LostBy {
-    /// Its lease expired at least this many seconds ago.
-    ExpiredLease { secs: i64 },
+    /// Its lease expired at least [`GRACE_SECS`] ago.
+    ExpiredLease,
     /// The process of its server has ended. The lease need not have expired.
     EndedProcess,
 }
@@ -185,7 +188,7 @@ impl LostRuns {
         let (task_type, attempt, losses) = (&*message.r#type, Attempt(message), run.losses);
         let (task_id, queue) = (&*run.acknowledgement.claim.id, queue.queue());
         told(|| match lost_by {
-            LostBy::ExpiredLease { .. } => tracing::warn!(
+            LostBy::ExpiredLease => tracing::warn!(
                 task_id,
                 task_type,
                 queue,
@@ -233,7 +236,7 @@ impl LostBy {
     fn authority(self) -> Authority {
         Authority::Recoverer {
             expired_secs: match self {
-                Self::ExpiredLease { secs } => secs,
+                Self::ExpiredLease => GRACE_SECS,
                 // Any lease may be taken.
                 Self::EndedProcess => -(LEASE.as_secs() as i64),
             },

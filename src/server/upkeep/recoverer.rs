@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::lost_runs::{LostBy, LostRuns};
+use super::lost_runs::{GRACE_SECS, LostBy, LostRuns};
 use crate::background::Periodic;
 use crate::broker::Str;
 use crate::clock;
@@ -15,9 +15,6 @@ use crate::error::Result;
 use crate::server::queues::{Queues, ServedQueue};
 use crate::wire::QueueKeys;
 
-/// The grace: how long a lease must have been expired. asynq waits this long because its clocks may
-/// differ. Our servers all use Redis' clock, but a Go server may still believe in its lease.
-const GRACE_SECS: i64 = 30;
 /// The most tasks that one call lists.
 const BATCH: usize = 100;
 /// A pass leaves a queue to the next pass after this many tasks that it could not recover.
@@ -134,7 +131,7 @@ impl Recoverer {
                 // Tasks that could not be recovered use up the budget of the list.
                 return Ok(recovered);
             }
-            let lost_by = LostBy::ExpiredLease { secs: GRACE_SECS };
+            let lost_by = LostBy::ExpiredLease;
             let settled = self.lost.settle(queue, tasks, lost_by).await?;
             recovered += settled.settled;
             skipped.extend(settled.skipped);

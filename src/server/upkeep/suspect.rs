@@ -101,14 +101,13 @@ impl Suspect {
         if !self.is_silent && look.is_heard(name) != Some(false) {
             return false;
         }
-        let listens = self.owner.as_ref().is_some_and(|owner| owner.listens);
         // asynq removes expired heartbeats.
         if let Some(&heartbeat) = look.heartbeats.get(name) {
             self.seen_at = look.ended;
             if self.heartbeat.replace(heartbeat) != Some(heartbeat) {
                 self.unheard = None;
                 // It lives without its channel, so it may be listed anew.
-                if listens {
+                if self.listens() {
                     return false;
                 }
             }
@@ -126,10 +125,13 @@ impl Suspect {
         self.owner.is_some() && self.rounds < ROUNDS && may_be_gone
     }
 
+    fn listens(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.listens)
+    }
+
     /// Whether it should listen on its channel, and nobody does.
     pub(super) fn is_unheard(&self, name: &str, look: &Look) -> bool {
-        let listens = self.owner.as_ref().is_some_and(|owner| owner.listens);
-        listens && self.rounds < ROUNDS && look.is_heard(name) == Some(false)
+        self.listens() && self.rounds < ROUNDS && look.is_heard(name) == Some(false)
     }
 
     /// Nobody listened on its channel in this look, on this Redis. `None`: somebody did, or one cannot tell. Returns
