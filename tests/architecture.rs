@@ -30,6 +30,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("client", &["broker", "connection", "task", "wire"]),
     ("inspector", &["broker", "connection", "task", "wire"]),
     ("server", &["background", "broker", "guard", "handler"]),
+    ("server/aggregate/function", &["task"]),
+    ("server/aggregate/limits", &[]),
     (
         "server/builder",
         &[
@@ -38,13 +40,20 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "run",
             "task",
             "server",
+            "server/aggregate",
             "server/config",
             "server/running",
         ],
     ),
     (
         "server/config",
-        &["retry_delay", "run", "task", "server/queues"],
+        &[
+            "retry_delay",
+            "run",
+            "task",
+            "server/aggregate/limits",
+            "server/queues",
+        ],
     ),
     ("server/queues", &["task", "wire"]),
     ("server/process", &[]),
@@ -143,6 +152,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 const WITHOUT_IO: &[&str] = &[
     "broker/redis/queue_watch",
     "server/ack/waiting",
+    "server/aggregate/limits",
     "server/fetch/gate",
     "server/fetch/sizing",
     "server/policy",

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::aggregate::{GroupAggregator, GroupLimits, TypedFunction};
 use super::config::{CancelPolicy, Config, LostLease, UnknownType};
 use super::running::{RunningServer, longest_shutdown};
 use super::start;
@@ -14,7 +15,7 @@ use crate::error::Result;
 use crate::handler::IntoHandler;
 use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
-use crate::task::Task;
+use crate::task::{Decode, Task, TaskKind};
 
 /// The builder of a server: set its options, then start it with [`serve`](Self::serve),
 /// [`serve_until`](Self::serve_until) or [`start`](Self::start).
@@ -247,6 +248,130 @@ impl Server {
     /// How long an archived task is kept, in whole seconds. At least 1 s. Default: 90 days.
     pub fn archive_max_age(mut self, age: Duration) -> Self {
         self.config.archive_max_age = age;
+        self
+    }
+
+    /// Aggregates the groups of the server's queues: the function gets the tasks of a group, and the task that it
+    /// returns is stored in their place. Default: none, the server does not aggregate. asynq: `GroupAggregator`.
+    ///
+    /// A group is aggregated when one of these is true:
+    ///
+    /// - it has [`group_max_size`](Self::group_max_size) tasks: the function gets this many;
+    /// - its oldest task has waited for [`group_max_delay`](Self::group_max_delay);
+    /// - no task was added for the [grace period](Self::group_grace_period).
+    ///
+    /// The tasks come in the order in which they were added, to the second. Their options are not passed on. The new
+    /// task has the options and headers that the function gives it, and always the queue of the group. It is stored in
+    /// one step with the removal of the others, so none of them is aggregated twice.
+    ///
+    /// If the function fails or panics, this is logged, and the same tasks are aggregated again 2 minutes after
+    /// they were taken from the group. This is also the time that the function has: after it, its future is dropped.
+    /// A [shutdown](crate::RunningServer::shutdown) waits for it as for a handler, and then puts the tasks back into
+    /// their group. So if the function has effects of its own, it may have them more than once.
+    ///
+    /// ```no_run
+    /// # async fn example(redis: rasynq::Connection, mux: rasynq::Mux) -> rasynq::Result<()> {
+    /// use rasynq::{Server, Task};
+    /// use std::time::Duration;
+    ///
+    /// async fn digest(user: String, tasks: Vec<Task>) -> anyhow::Result<Task> {
+    ///     let lines: Vec<&[u8]> = tasks.iter().map(Task::payload).collect();
+    ///     Ok(Task::new("email:digest", lines.join(&b'\n')).header("user", user).max_retry(5))
+    /// }
+    ///
+    /// Server::new(&redis)
+    ///     .aggregate(digest)
+    ///     .group_grace_period(Duration::from_secs(60))
+    ///     .group_max_delay(Duration::from_secs(600))
+    ///     .group_max_size(50)
+    ///     .serve(mux)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn aggregate(mut self, aggregator: impl GroupAggregator) -> Self {
+        self.config.groups.aggregator = Some(Arc::new(aggregator));
+        self
+    }
+
+    /// The same as [`aggregate`](Self::aggregate), with a function that takes decoded payloads.
+    ///
+    /// A task of another type than `T`'s task type, and a payload that does not decode, are archived with the reason
+    /// as their error; the function gets the others.
+    ///
+    /// ```no_run
+    /// # async fn example(redis: rasynq::Connection, mux: rasynq::Mux) -> rasynq::Result<()> {
+    /// # #[derive(serde::Serialize, serde::Deserialize)] struct Note { text: String }
+    /// # impl rasynq::TaskKind for Note { const TYPE: &'static str = "note"; }
+    /// # #[derive(serde::Serialize)] struct Digest { texts: Vec<String> }
+    /// # impl rasynq::TaskKind for Digest { const TYPE: &'static str = "digest"; }
+    /// use rasynq::{Server, Task};
+    ///
+    /// async fn digest(_user: String, notes: Vec<Note>) -> anyhow::Result<Task> {
+    ///     let texts = notes.into_iter().map(|note| note.text).collect();
+    ///     Ok(Task::typed(&Digest { texts })?)
+    /// }
+    ///
+    /// Server::new(&redis).aggregate_typed(digest).serve(mux).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn aggregate_typed<T, C, F, Fut, E>(mut self, function: F) -> Self
+    where
+        F: Fn(String, Vec<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Task, E>> + Send + 'static,
+        E: Into<anyhow::Error> + 'static,
+        T: TaskKind<C> + Send + 'static,
+        C: Decode<T> + 'static,
+    {
+        self.config.groups.aggregator = Some(Arc::new(TypedFunction::new(function)));
+        self
+    }
+
+    /// A group is aggregated once no task was added to it for this time, in whole seconds (fractions are cut). At
+    /// least 1 s. Default, and the meaning of zero: 1 minute. asynq: `GroupGracePeriod`.
+    pub fn group_grace_period(mut self, period: Duration) -> Self {
+        self.config.groups.limits = self.config.groups.limits.grace_period(period);
+        self
+    }
+
+    /// A group is aggregated once its oldest task has waited for this time, in whole seconds (fractions are cut). At
+    /// least 1 s. Default, and the meaning of zero: no limit. asynq: `GroupMaxDelay`.
+    pub fn group_max_delay(mut self, delay: Duration) -> Self {
+        self.config.groups.limits = self.config.groups.limits.max_delay(delay);
+        self
+    }
+
+    /// A group is aggregated as soon as it has this many tasks, and no aggregate has more. Default, and the meaning of
+    /// 0: no limit. asynq: `GroupMaxSize`.
+    pub fn group_max_size(mut self, tasks: usize) -> Self {
+        self.config.groups.limits = self.config.groups.limits.max_size(tasks);
+        self
+    }
+
+    /// How many sets of tasks are aggregated at once: for so many the function runs, or their tasks are loaded. A set
+    /// counts from the moment when it is taken from its group. Default, and the meaning of 0: 10. At most 10,000.
+    /// asynq has no such setting: it runs up to three functions.
+    pub fn group_concurrency(mut self, sets: usize) -> Self {
+        self.config.groups.concurrency = sets;
+        self
+    }
+
+    /// Limits for the groups of one queue. They override those of the server, each by itself. It is an error of
+    /// [`start`](Self::start) if the server does not have this queue. asynq has no such setting.
+    pub fn group_limits_of_queue(mut self, queue: impl Into<String>, limits: GroupLimits) -> Self {
+        self.config.groups.set_queue(queue.into(), limits);
+        self
+    }
+
+    /// Limits for one group of a queue. They override those of the queue and of the server, each by itself. It is an
+    /// error of [`start`](Self::start) if the server does not have this queue. asynq has no such setting.
+    pub fn group_limits_of_group(
+        mut self,
+        queue: impl Into<String>,
+        group: impl Into<String>,
+        limits: GroupLimits,
+    ) -> Self {
+        let groups = &mut self.config.groups;
+        groups.set_group(queue.into(), group.into(), limits);
         self
     }
 

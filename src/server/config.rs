@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::aggregate::GroupSettings;
 use crate::error::{Error, Result};
 use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
@@ -122,6 +123,7 @@ pub(super) struct Config {
     pub(super) max_lost_runs: u32,
     pub(super) archive_max_size: u64,
     pub(super) archive_max_age: Duration,
+    pub(super) groups: GroupSettings,
 }
 
 impl Default for Config {
@@ -150,6 +152,7 @@ impl Default for Config {
             max_lost_runs: DEFAULT_MAX_LOST_RUNS,
             archive_max_size: DEFAULT_ARCHIVE_MAX_SIZE,
             archive_max_age: DEFAULT_ARCHIVE_MAX_AGE,
+            groups: GroupSettings::default(),
         }
     }
 }
@@ -182,6 +185,7 @@ impl Config {
             return Err(Error::invalid(text));
         }
         self.queues = super::queues::validate(&self.queues)?;
+        self.groups = self.groups.checked(&self.queues)?;
         self.bound_intervals();
         if self.strict_priority && self.weights_are_equal() {
             tracing::warn!(

@@ -7,6 +7,9 @@
 //! [`Acknowledgements`]: they are passed to these parts here.
 
 mod ack;
+// The parts that use all of it follow.
+#[allow(dead_code)]
+mod aggregate;
 mod announce;
 mod builder;
 mod config;
@@ -28,6 +31,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ack::{Acknowledgements, Acknowledger};
+pub use aggregate::{
+    DEFAULT_GROUP_CONCURRENCY, DEFAULT_GROUP_GRACE_PERIOD, GroupAggregator, GroupLimits,
+};
 pub use builder::Server;
 pub use config::{
     CancelPolicy, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE, DEFAULT_CANCEL_GRACE,
