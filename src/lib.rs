@@ -48,6 +48,7 @@
 //! | starting and stopping a server | [`Server::serve`], [`Server::start`], [`RunningServer`], [`ServerStopper`] |
 //! | reading a task and its result; pause; cancel | [`Inspector`] |
 //! | what went wrong | [`Error::kind`], [`ErrorKind`] |
+//! | cron specs | [`Schedule`] |
 //! | handlers in tests, without Redis | [`TestRun`] |
 //!
 //! The directory `docs` of this package has pages on writing handlers (the guide), on the migration
@@ -72,6 +73,7 @@ mod broker;
 mod client;
 mod clock;
 mod connection;
+mod cron;
 mod error;
 mod guard;
 mod handler;
@@ -93,6 +95,7 @@ pub use connection::TlsOptions;
 pub use connection::{
     Connection, DEFAULT_COMMAND_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_POOL_SIZE,
 };
+pub use cron::Schedule;
 pub use error::{Error, ErrorKind, Result};
 #[doc(hidden)]
 pub use handler::marker;
@@ -126,6 +129,8 @@ pub use wire::{ParseTaskStateError, TaskState};
 pub use bytes;
 /// The crate of the times: [`DateTime<Utc>`](chrono::DateTime).
 pub use chrono;
+/// The crate of the time zones, and its type of a zone.
+pub use chrono_tz::{self, Tz};
 /// The type of [`TaskContext::cancellation`].
 pub use tokio_util::sync::CancellationToken;
 

@@ -24,6 +24,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("task", &["wire"]),
     ("run", &["broker", "task", "wire"]),
     ("handler", &["bounded_text", "guard", "run", "task", "wire"]),
+    ("cron", &["wire"]),
+    ("cron/standard", &["cron/local_time"]),
     ("pattern", &[]),
     ("mux", &["handler", "pattern", "run"]),
     ("retry_delay", &["pattern", "task"]),
@@ -151,6 +153,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 /// Files that decide or compute without I/O, so that their tests can pass everything in.
 const WITHOUT_IO: &[&str] = &[
     "broker/redis/queue_watch",
+    "cron",
     "server/ack/waiting",
     "server/aggregate/limits",
     "server/fetch/gate",

@@ -25,6 +25,7 @@ pub(crate) struct GoDuration {
 
 impl GoDuration {
     /// The duration of this number of nanoseconds.
+    #[cfg(test)]
     pub(crate) const fn from_nanos(nanos: i64) -> Self {
         GoDuration { nanos }
     }

@@ -10,6 +10,7 @@ mod fixture_tests;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "generated code; the re-exports below limit its visibility")]
 mod generated;
+pub(crate) mod go_duration;
 mod go_json;
 pub(crate) mod go_quote;
 pub(crate) mod keys;
@@ -22,8 +23,6 @@ mod timestamp;
 
 // The scheduler and its inspection will print and read the options of periodic tasks. Until then
 // these modules are compiled and compared with Go in tests only.
-#[cfg(test)]
-pub(crate) mod go_duration;
 #[cfg(test)]
 mod go_time;
 #[cfg(test)]

@@ -1,0 +1,203 @@
+//! Cron specs: when something happens again and again.
+//!
+//! Pure computation: a spec is parsed once, and asked for the next time after a given one. It owns nothing in
+//! Redis; the phase of `@every` is the scheduler's.
+
+mod local_time;
+mod standard;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::error::{Error, Result};
+use local_time::LocalTime;
+use standard::{Standard, StandardSpec};
+
+/// When something happens again and again: a cron spec, parsed.
+///
+/// [`standard`](Self::standard) reads the specs of asynq. A schedule is cheap to clone. Two schedules are equal
+/// if their dialects and their texts are.
+///
+/// ```
+/// use chrono::{TimeZone, Utc};
+/// use rasynq::{Schedule, Tz};
+///
+/// let schedule = Schedule::standard("30 9 * * MON-FRI")?;
+/// let friday = Utc.with_ymd_and_hms(2026, 7, 31, 12, 0, 0).unwrap();
+/// let next = schedule.next_after(friday, Tz::Europe__Berlin);
+/// // Monday, 09:30 in Berlin
+/// assert_eq!(next, Some(Utc.with_ymd_and_hms(2026, 8, 3, 7, 30, 0).unwrap()));
+///
+/// let error = Schedule::standard("61 * * * *").unwrap_err();
+/// assert_eq!(error.to_string(), r#"cron spec "61 * * * *": minute 61 is above 59"#);
+/// # Ok::<_, rasynq::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Schedule(Arc<ParsedSpec>);
+
+/// The way in which a spec is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Dialect {
+    Standard,
+}
+
+struct ParsedSpec {
+    dialect: Dialect,
+    /// The text as given.
+    text: String,
+    /// The zone that the text names.
+    zone: Option<Tz>,
+    rule: Rule,
+}
+
+/// What a spec of any dialect says.
+enum Rule {
+    Standard(StandardSpec),
+    /// In whole seconds, at least 1 s.
+    Every(Duration),
+}
+
+impl Schedule {
+    /// Reads a spec as asynq does (robfig/cron v3, `ParseStandard`): `minute hour day-of-month month day-of-week`,
+    /// a descriptor, or `@every` with a Go duration.
+    ///
+    /// | field | values | also |
+    /// |---|---|---|
+    /// | minute | 0–59 | |
+    /// | hour | 0–23 | |
+    /// | day of month | 1–31 | |
+    /// | month | 1–12 | `JAN`–`DEC`, in any case |
+    /// | day of week | 0–6, from Sunday | `SUN`–`SAT`, in any case |
+    ///
+    /// A field is a list, with commas, of `*` or `?` (any), a value, a range `a-b`, or one of them with a step:
+    /// `*/15`, `10-30/5`; `5/10` means from 5 to the end, each tenth. If both day fields are restricted a day
+    /// matches when either of them does; if one of them is a star (`*`, `?`, `*/1`, or a list with one), both must
+    /// match. `*/2` and `1-31` are not stars.
+    ///
+    /// Descriptors: `@yearly` or `@annually`, `@monthly`, `@weekly`, `@daily` or `@midnight`, `@hourly`. `@every`
+    /// takes a Go duration as `1h30m`; below 1 s it is 1 s, and fractions of a second are cut.
+    ///
+    /// `TZ=Europe/Berlin` or `CRON_TZ=Europe/Berlin`, and a space, may come first. That zone overrides the one that is
+    /// passed to [`next_after`](Self::next_after). `TZ=Local` means the one that is passed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) names the field, its text and its bound.
+    pub fn standard(spec: &str) -> Result<Self> {
+        let (parsed, zone) = standard::parse(spec).map_err(|fault| invalid_spec(spec, &fault))?;
+        let rule = match parsed {
+            Standard::Fields(fields) => Rule::Standard(fields),
+            Standard::Every(interval) => Rule::Every(interval),
+        };
+        Ok(Self(Arc::new(ParsedSpec {
+            dialect: Dialect::Standard,
+            text: spec.to_owned(),
+            zone,
+            rule,
+        })))
+    }
+
+    /// The text as given.
+    pub fn spec(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The first time later than `after`, in whole seconds. A zone in the spec overrides `zone`.
+    ///
+    /// `None` if there is none: a standard spec is searched for five years, as by robfig. So February 29 is not found
+    /// from 2096, because 2100 is not a leap year.
+    ///
+    /// A local time that the zone skips, as it sets its clocks forward, is mostly left out, and one that it
+    /// repeats is found twice: a standard spec behaves as in robfig. `@every` is counted from `after`, cut to
+    /// the second.
+    pub fn next_after(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+        let zone = self.0.zone.unwrap_or(zone);
+        let unix = after.timestamp();
+        match &self.0.rule {
+            Rule::Standard(spec) => spec.next_after(unix, zone).and_then(LocalTime::utc),
+            Rule::Every(interval) => {
+                let interval = i64::try_from(interval.as_secs()).ok()?;
+                DateTime::from_timestamp(unix.checked_add(interval)?, 0)
+            }
+        }
+    }
+
+    /// The times later than `after`, in their order: each is [`next_after`](Self::next_after) the one before.
+    ///
+    /// ```
+    /// use rasynq::{Schedule, Tz};
+    /// let schedule = Schedule::standard("CRON_TZ=Asia/Kolkata 0 */6 * * *")?;
+    /// let now = "2026-01-31T12:00:00Z".parse()?;
+    /// let next_two: Vec<_> = schedule.upcoming(now, Tz::UTC).take(2).map(|at| at.to_rfc3339()).collect();
+    /// assert_eq!(next_two, ["2026-01-31T12:30:00+00:00", "2026-01-31T18:30:00+00:00"]);
+    /// # anyhow::Ok(())
+    /// ```
+    pub fn upcoming(
+        &self,
+        after: DateTime<Utc>,
+        zone: Tz,
+    ) -> impl Iterator<Item = DateTime<Utc>> + use<> {
+        let schedule = self.clone();
+        std::iter::successors(schedule.next_after(after, zone), move |&at| {
+            schedule.next_after(at, zone)
+        })
+    }
+
+    /// The interval of `@every`: whole seconds, at least 1 s.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the scheduler will read it"))]
+    pub(crate) fn every(&self) -> Option<Duration> {
+        match self.0.rule {
+            Rule::Every(interval) => Some(interval),
+            Rule::Standard(_) => None,
+        }
+    }
+}
+
+fn invalid_spec(spec: &str, fault: &str) -> Error {
+    Error::invalid(format!("cron spec {spec:?}: {fault}"))
+}
+
+/// [`Schedule::standard`].
+impl FromStr for Schedule {
+    type Err = Error;
+
+    fn from_str(spec: &str) -> Result<Self> {
+        Self::standard(spec)
+    }
+}
+
+/// The text as given.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.spec())
+    }
+}
+
+impl fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schedule::{:?}({:?})", self.0.dialect, self.0.text)
+    }
+}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0.dialect, self.spec()) == (other.0.dialect, other.spec())
+    }
+}
+
+impl Eq for Schedule {}
+
+impl Hash for Schedule {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.0.dialect, self.spec()).hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! The standard dialect: that of robfig/cron v3's standard parser, which asynq uses.
+
+mod field;
+mod parse;
+mod search;
+
+use chrono_tz::Tz;
+use field::ValueSet;
+
+use super::local_time::LocalTime;
+pub(super) use parse::{Standard, parse};
+
+/// The five fields of a spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StandardSpec {
+    minute: ValueSet,
+    hour: ValueSet,
+    day_of_month: ValueSet,
+    month: ValueSet,
+    day_of_week: ValueSet,
+}
+
+impl StandardSpec {
+    /// The first time after `unix` (in seconds). `None` if there is none within five years.
+    pub(super) fn next_after(&self, unix: i64, zone: Tz) -> Option<LocalTime> {
+        search::next_after(self, unix, zone)
+    }
+
+    /// Whether both day fields match the day. Of two restricted ones, one is enough.
+    fn has_day(&self, at: LocalTime) -> bool {
+        let of_month = self.day_of_month.contains(at.day());
+        let of_week = self.day_of_week.contains(at.weekday());
+        match self.day_of_month.has_star || self.day_of_week.has_star {
+            true => of_month && of_week,
+            false => of_month || of_week,
+        }
+    }
+
+    /// Whether a field has no values at all, so that no search can succeed. The days need not be looked at: a
+    /// search by days is short.
+    fn never_fires(&self) -> bool {
+        [self.minute, self.hour, self.month]
+            .iter()
+            .any(|field| field.is_empty())
+    }
+}
