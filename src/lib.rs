@@ -80,6 +80,7 @@ mod handler;
 mod inspector;
 mod mux;
 mod pattern;
+mod prepare;
 mod retry_delay;
 mod run;
 mod server;

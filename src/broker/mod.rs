@@ -11,6 +11,8 @@ mod fetch;
 mod outcome;
 mod redis;
 mod redis_clock;
+#[allow(dead_code, reason = "for the scheduler")]
+mod schedule;
 mod signal;
 mod stored;
 
@@ -22,6 +24,7 @@ pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
 pub(crate) use redis::{Broker, RedisProcess, Subscription};
 pub(crate) use redis_clock::RedisClock;
+pub(crate) use schedule::{Leads, SchedulerKeys, StoredScheduler, Tick, TickNote, TickResult};
 pub(crate) use signal::{DelayedSet, Report, Signal};
 pub(crate) use stored::{ExpiredLeases, LeaseCheck, LeasesOf, LostTask, StoredTask, Unleased};
 
@@ -30,3 +33,6 @@ pub(crate) type Str = bytes_utils::Str;
 
 /// How long a lease lasts from the moment Redis grants or renews it. asynq: `LeaseDuration`.
 pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How long a scheduler counts as alive from the moment Redis grants or renews its lease.
+pub(crate) const SCHEDULER_LEASE: std::time::Duration = std::time::Duration::from_secs(3);

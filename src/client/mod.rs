@@ -7,20 +7,15 @@ mod shared_calls;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use call_lines::CallLines;
-use chrono::{DateTime, Utc};
 
-use crate::broker::{Broker, NewTask};
+use crate::broker::Broker;
 use crate::clock::Uuids;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
-use crate::task::{Composed, IntoTask, Task, TaskInfo, TaskOption, option_methods};
-use crate::wire::{self, DueTime, Placement, TaskState};
-
-/// What a run may add to a message: an error text, and a few numbers.
-const RESERVE: usize = 128 << 10;
+use crate::prepare::prepare;
+use crate::task::{IntoTask, Task, TaskInfo, TaskOption, option_methods};
 
 /// Enqueues tasks. Clones are cheap and share its connections. asynq: `Client`.
 ///
@@ -120,8 +115,7 @@ impl Client {
         let mut new = Vec::new();
         let mut infos: Vec<Result<TaskInfo>> = Vec::new();
         for task in tasks {
-            let composed = task.compose(Vec::new(), now, &self.uuids);
-            match composed.and_then(|composed| self.prepare(composed, now)) {
+            match prepare(&self.broker, task, Vec::new(), now, &self.uuids) {
                 Ok((task, info)) => {
                     new.push(task);
                     infos.push(Ok(info));
@@ -168,62 +162,9 @@ impl Client {
         self.broker.close().await;
     }
 
-    /// The task that the broker stores, and the description that the caller gets.
-    fn prepare(&self, composed: Composed, now: DateTime<Utc>) -> Result<(NewTask, TaskInfo)> {
-        let Composed {
-            id_is_random,
-            message,
-            placement,
-            unique_ttl_secs,
-        } = composed;
-        let (state, next_process_at, wait) = match placement {
-            Placement::Pending => (TaskState::Pending, Some(now), Duration::ZERO),
-            Placement::Scheduled(due) => {
-                let (at, wait) = match due {
-                    DueTime::At(at) => (at, (at - now).to_std().unwrap_or_default()),
-                    DueTime::After(delay) => (now + delay, delay),
-                };
-                (TaskState::Scheduled, Some(at), wait)
-            }
-            Placement::Group => (TaskState::Aggregating, None, Duration::ZERO),
-        };
-        let first_run_at = next_process_at.unwrap_or(now).timestamp();
-        if message.deadline != 0 && message.deadline <= first_run_at {
-            tracing::warn!(
-                task_id = message.id,
-                task_type = message.r#type,
-                queue = message.queue,
-                "the deadline of a task is over before it can run, so no run can succeed"
-            );
-        }
-        let lock = unique_ttl_secs.map(|ttl_secs| {
-            // COMPAT: asynq v0.26.0 cuts the sum of wait and TTL to whole seconds
-            let ttl = wait.saturating_add(Duration::from_secs(ttl_secs));
-            (message.unique_key.clone(), ttl.as_secs())
-        });
-        let task = NewTask {
-            keys: self.broker.keys(&message.queue),
-            id: message.id.as_str().into(),
-            id_is_random,
-            message: wire::encode(&message),
-            placement,
-            group: message.group_key.clone(),
-            lock,
-        };
-        let (size, limit) = (task.message.len(), self.broker.max_argument() - RESERVE);
-        if size > limit {
-            let text = format!(
-                "the task has {size} bytes with its headers and names, Redis takes at most {limit}"
-            );
-            return Err(Error::invalid(text).with_task_id(message.id));
-        }
-        let info = TaskInfo::new(message, state, next_process_at, None);
-        Ok((task, info))
-    }
-
     async fn enqueue_one(&self, task: Task, options: Vec<TaskOption>) -> Result<TaskInfo> {
         let now = self.broker.clock().now();
-        let (task, info) = self.prepare(task.compose(options, now, &self.uuids)?, now)?;
+        let (task, info) = prepare(&self.broker, task, options, now, &self.uuids)?;
         self.calls.store(task).await.map(|()| info)
     }
 }

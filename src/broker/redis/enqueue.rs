@@ -14,9 +14,9 @@ use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 use futures_util::future::join_all;
 
-use super::script::{ENQUEUE, ENQUEUE_NEW, Script, number, word};
+use super::script::{ENQUEUE, ENQUEUE_NEW, ENQUEUE_TICK, Script, number, ttl_secs, word};
 use super::{Broker, reply};
-use crate::broker::NewTask;
+use crate::broker::{NewTask, Str, Tick};
 use crate::connection::{Traffic, map_error_reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{self, DueTime, Placement, TaskMessage, keys};
@@ -42,6 +42,8 @@ struct EnqueueAttempt<'c> {
     /// Counts from 1.
     number: u32,
     traffic: Traffic,
+    /// The tick of a scheduler's entry whose task makes up the chunk.
+    tick: Option<&'c Tick<'c>>,
 }
 
 impl Broker {
@@ -59,9 +61,18 @@ impl Broker {
     pub(crate) async fn enqueue_one(&self, task: NewTask) -> Result<()> {
         let chunk = [(0, task)];
         // Passed by reference: a future that is passed by value is part of the next one twice.
-        let call = pin!(self.enqueue_chunk(&chunk, Traffic::default()));
+        let call = pin!(self.enqueue_chunk(&chunk, Traffic::default(), None));
         let mut replies = self.while_refreshing_clock(call).await;
         replies.pop().unwrap_or_else(no_result).map(|_| ())
+    }
+
+    /// Stores the task of a tick, unless the note of the entry forbids it.
+    #[allow(dead_code, reason = "for the scheduler")]
+    pub(super) async fn store_tick(&self, task: NewTask, tick: &Tick<'_>) -> Result<Stored> {
+        let chunk = [(0, task)];
+        let call = pin!(self.enqueue_chunk(&chunk, Traffic::default(), Some(tick)));
+        let mut replies = self.while_refreshing_clock(call).await;
+        replies.pop().unwrap_or_else(no_result)
     }
 
     /// Stores tasks. The results are in the order of the tasks.
@@ -78,7 +89,7 @@ impl Broker {
                 is_bulk,
                 ..Traffic::default()
             };
-            self.enqueue_chunk(chunk, traffic)
+            self.enqueue_chunk(chunk, traffic, None)
         });
         let calls = join_all(calls);
         let replies = self.while_refreshing_clock(calls).await;
@@ -88,7 +99,7 @@ impl Broker {
                 match &reply {
                     Ok(Stored::Now) => stored.push(task),
                     Ok(Stored::Earlier) => found.push((*index, task)),
-                    Err(_) => {}
+                    Ok(Stored::NotYet(_) | Stored::NotAgain(_)) | Err(_) => {}
                 }
                 results[*index] = Some(reply.map(|_| ()));
             }
@@ -113,6 +124,7 @@ impl Broker {
         &self,
         chunk: &[(usize, NewTask)],
         traffic: Traffic,
+        tick: Option<&Tick<'_>>,
     ) -> Vec<Result<Stored>> {
         let queue_keys = &chunk[0].1.keys;
         let mut attempt = EnqueueAttempt {
@@ -120,6 +132,7 @@ impl Broker {
             mark: &queue_keys.enqueue_mark(&self.enqueue_calls().next()),
             number: 1,
             traffic,
+            tick,
         };
         let mut lost = None;
         let failure = loop {
@@ -200,14 +213,14 @@ impl EnqueueAttempt<'_> {
     /// Whether nothing but a later attempt of this call can have stored a task of the chunk.
     fn is_new(&self) -> bool {
         let is_new = |task: &NewTask| task.is_plain() && task.id_is_random;
-        self.is_first() && self.chunk.iter().all(|(_, task)| is_new(task))
+        self.is_first() && self.tick.is_none() && self.chunk.iter().all(|(_, task)| is_new(task))
     }
 
     fn script(&self) -> &'static Script {
-        if self.is_new() {
-            &ENQUEUE_NEW
-        } else {
-            &ENQUEUE
+        match self.tick {
+            Some(_) => &ENQUEUE_TICK,
+            None if self.is_new() => &ENQUEUE_NEW,
+            None => &ENQUEUE,
         }
     }
 
@@ -215,11 +228,14 @@ impl EnqueueAttempt<'_> {
     fn arguments(&self, with_queues: bool, now: DateTime<Utc>) -> (Vec<Key>, Vec<Value>) {
         let queue_keys = &self.chunk[0].1.keys;
         let is_new = self.is_new();
-        let mut keys = Vec::with_capacity(4);
+        let mut keys = Vec::with_capacity(5);
         keys.push(Key::from(queue_keys.pending()));
         if !is_new {
             keys.push(queue_keys.scheduled().into());
             keys.push(queue_keys.groups().into());
+        }
+        if let Some(tick) = self.tick {
+            keys.push(queue_keys.tick_note(tick.entry_key).into());
         }
         if with_queues {
             keys.push(Key::from_static_str(keys::QUEUES));
@@ -239,18 +255,29 @@ impl EnqueueAttempt<'_> {
             args.push(self.mark.into());
             args.push(number(self.number));
             args.push(number(MARK_TTL.as_secs()));
-            push_parts(&mut args, self.chunk);
+            if let Some(tick) = self.tick {
+                args.push(number(tick.at.timestamp()));
+                args.push(number(tick.fencing));
+                args.push(ttl_secs(tick.ttl));
+                push_with_options(&mut args, &self.chunk[0].1);
+            } else {
+                push_parts(&mut args, self.chunk);
+            }
         }
         (keys, args)
     }
 }
 
-/// By which call a task was stored.
-enum Stored {
+/// By which call a task was stored, or why it was not.
+pub(super) enum Stored {
     /// By this call.
     Now,
     /// By an earlier call of the same enqueue, whose reply was lost.
     Earlier,
+    /// Not stored: the tick is this much later.
+    NotYet(Duration),
+    /// Not stored: the note of the entry, which this is, forbids the tick.
+    NotAgain(Str),
 }
 
 fn identity(task: &NewTask) -> (&str, &str) {
@@ -370,6 +397,14 @@ fn result_of(value: Value, task: &NewTask) -> Result<Stored> {
                     stored if is_same_task(&stored, &task.message) => Ok(Stored::Earlier),
                     _ => Err(conflict(task)),
                 },
+                Value::Integer(-4) => {
+                    let ms = reply::integer(&detail, ENQUEUE_TICK.name)?;
+                    Ok(Stored::NotYet(Duration::from_millis(ms.unsigned_abs())))
+                }
+                Value::Integer(-5) => {
+                    let note = reply::text(detail, ENQUEUE_TICK.name)?;
+                    Ok(Stored::NotAgain(note))
+                }
                 _ => Err(map_error_reply(
                     &reply::text(detail, ENQUEUE.name)?,
                     &format!("enqueue task {:?} to queue {queue:?}", task.id),

@@ -10,6 +10,8 @@ mod forward;
 mod heartbeat;
 mod inspect;
 mod known_queues;
+#[allow(dead_code, reason = "for the scheduler")]
+mod lead;
 mod lease;
 mod limit;
 mod owners;
@@ -17,8 +19,12 @@ mod queue_watch;
 mod register;
 mod reply;
 mod result;
+#[allow(dead_code, reason = "for the scheduler")]
+mod scheduler_list;
 mod script;
 mod subscribe;
+#[allow(dead_code, reason = "for the scheduler")]
+mod tick;
 mod time;
 mod tracking;
 

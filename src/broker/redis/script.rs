@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use fred::types::{Key, Value};
 
@@ -91,6 +92,11 @@ pub(super) fn number(n: impl TryInto<i64>) -> Value {
     Value::String(n.to_string().into())
 }
 
+/// A TTL as an argument, in whole seconds: at least one.
+pub(super) fn ttl_secs(ttl: Duration) -> Value {
+    number(ttl.as_secs().max(1))
+}
+
 /// `scripts! { CONST = "file" (the most keys) uses ["lib", …]; }`, in the order of the files' names.
 macro_rules! scripts {
     ($($constant:ident = $name:literal ($keys:literal keys) uses [$($lib:literal),*];)*) => {
@@ -121,24 +127,30 @@ scripts! {
     COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
     DONE = "done" (4 keys) uses ["field", "owned", "remove_active", "count", "done"];
-    ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "due", "field"];
+    ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "due", "field", "arrives_late", "enqueue"];
     ENQUEUE_NEW = "enqueue_new" (2 keys) uses [];
+    ENQUEUE_TICK = "enqueue_tick" (5 keys) uses ["now", "now_ms", "nanos", "due", "field", "read_note", "arrives_late", "enqueue"];
     EXCHANGE = "exchange" (6 keys) uses ["field", "owned", "remove_active", "count", "done", "dequeue"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
     EXTEND = "extend" (1 keys) uses ["now", "field", "owned", "for_each_task"];
     FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
     HEARTBEAT = "heartbeat" (2 keys) uses ["now"];
+    LEAD = "lead" (3 keys) uses ["now", "now_ms", "is_alive"];
     LEASE_UNLEASED = "lease_unleased" (2 keys) uses ["now"];
     LEASES_OF = "leases_of" (1 keys) uses ["field"];
+    LEAVE = "leave" (3 keys) uses ["now", "now_ms", "is_alive"];
     LIST_OWNER = "list_owner" (1 keys) uses ["now"];
     MESSAGE_PART = "message_part" (2 keys) uses ["field", "owned"];
+    NOTE_ENTRY = "note_entry" (1 keys) uses ["now", "read_note"];
+    RECORD_EVENT = "record_event" (1 keys) uses [];
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
     UNLEASED = "unleased" (3 keys) uses [];
     WRITE_RESULT = "write_result" (2 keys) uses ["field", "owned"];
+    WRITE_SCHEDULER = "write_scheduler" (2 keys) uses [];
 }
 
 #[cfg(test)]
@@ -212,7 +224,8 @@ mod tests {
                 assert_eq!(row.states(&single), used, "{name}: {single} used {used}");
 
                 let repeated = format!("ARGV[{n}…]");
-                let used = body.contains(&format!("local first_task = {n}\n"));
+                let first = ["task", "entry"].map(|what| format!("local first_{what} = {n}\n"));
+                let used = first.iter().any(|line| body.contains(line));
                 assert_eq!(
                     row.states(&repeated),
                     used,

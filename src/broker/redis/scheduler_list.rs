@@ -1,0 +1,177 @@
+//! What a scheduler shows: the list of its entries, and the history of each entry.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use fred::types::{Key, Value};
+
+use super::script::{RECORD_EVENT, WRITE_SCHEDULER, number, ttl_secs, word};
+use super::{Broker, reply};
+use crate::broker::{SchedulerKeys, StoredScheduler, Str};
+use crate::connection::Command;
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::keys;
+
+/// The most entries in one call, and the most bytes of them unless a single one is larger.
+const MAX_ENTRIES: usize = 500;
+const MAX_ENTRY_BYTES: usize = 256 << 10;
+/// How many events of an entry are kept, as in asynq.
+const MAX_EVENTS: u64 = 1_000;
+/// How many histories are deleted at once.
+const MAX_HISTORIES: usize = 500;
+
+impl Broker {
+    /// Shows the entries (`SchedulerEntry`) of a scheduler, in place of those shown before, for `ttl`. A reader
+    /// sees the old ones or the new ones. A scheduler without entries is shown too.
+    ///
+    /// The member of the global set is written first, as in asynq.
+    pub(crate) async fn write_scheduler(
+        &self,
+        scheduler: &SchedulerKeys,
+        entries: Vec<Bytes>,
+        ttl: Duration,
+    ) -> Result<()> {
+        let expires_at = self.clock().now() + ttl;
+        let member = [
+            word(keys::SCHEDULERS),
+            number(expires_at.timestamp()),
+            scheduler.entries.as_str().into(),
+        ];
+        let add = Command::on_key("ZADD", member);
+        let _: i64 = self.send(add, "write the list of schedulers").await?;
+        let mut rest = entries.as_slice();
+        loop {
+            let prepared = entries.len() - rest.len();
+            let (part, after) = rest.split_at(part_len(rest));
+            rest = after;
+            let build = || {
+                let keys = vec![
+                    Key::from(scheduler.entries.as_str()),
+                    Key::from(scheduler.spare_entries.as_str()),
+                ];
+                let mut args: Vec<Value> = Vec::with_capacity(3 + part.len());
+                args.push(ttl_secs(ttl));
+                args.push(number(prepared as u64));
+                args.push(number(u8::from(rest.is_empty())));
+                args.extend(part.iter().cloned().map(Value::from));
+                (keys, args)
+            };
+            let added = WRITE_SCHEDULER.call(self, build).await?;
+            if reply::integer(&added, WRITE_SCHEDULER.name)? != 1 {
+                let text = "write the scheduler's entries: Redis has lost those sent before";
+                return Err(Error::new(ErrorKind::Unavailable, text));
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Shows a scheduler no more.
+    pub(crate) async fn clear_scheduler(&self, scheduler: &SchedulerKeys) -> Result<()> {
+        let key = || Value::from(scheduler.entries.as_str());
+        let removals = vec![
+            Command::on_key("ZREM", [word(keys::SCHEDULERS), key()]),
+            Command::on_key("UNLINK", [key(), scheduler.spare_entries.as_str().into()]),
+        ];
+        let replies = self.send_all::<i64>(removals, "remove the scheduler's entries");
+        replies.await.map(drop)
+    }
+
+    /// Adds an event (`SchedulerEnqueueEvent`) to the history of an entry. The newest 1,000 are kept, and the
+    /// history expires after `ttl`.
+    pub(crate) async fn record_enqueue_event(
+        &self,
+        entry_id: &str,
+        event: Bytes,
+        at: DateTime<Utc>,
+        ttl: Duration,
+    ) -> Result<()> {
+        let build = || {
+            let args = vec![
+                number(at.timestamp()),
+                event.clone().into(),
+                number(MAX_EVENTS),
+                ttl_secs(ttl),
+            ];
+            (vec![Key::from(keys::scheduler_history(entry_id))], args)
+        };
+        RECORD_EVENT.call(self, build).await.map(drop)
+    }
+
+    /// Deletes the histories of entries.
+    pub(crate) async fn delete_histories(&self, entry_ids: &[Str]) -> Result<()> {
+        for ids in entry_ids.chunks(MAX_HISTORIES) {
+            let history = |id: &Str| keys::scheduler_history(id).into();
+            let deletions = ids
+                .iter()
+                .map(|id| Command::on_key("UNLINK", [history(id)]));
+            let replies =
+                self.send_all::<i64>(deletions.collect(), "delete a scheduler entry's history");
+            replies.await?;
+        }
+        Ok(())
+    }
+
+    /// The schedulers that are alive, with their entries. Removes those that are over from the list.
+    pub(crate) async fn schedulers(&self) -> Result<Vec<StoredScheduler>> {
+        const WHAT: &str = "list schedulers";
+        let now = self.redis_time_unix_secs().await?;
+        let range = |first: Value, last: Value| [word(keys::SCHEDULERS), first, last];
+        let over = Command::on_key("ZREMRANGEBYSCORE", range(word("-inf"), number(now)));
+        let _: i64 = self.send(over, WHAT).await?;
+        let all = Command::on_key("ZRANGE", range(word("0"), word("-1")));
+        let members: Vec<String> = self.send(all, WHAT).await?;
+        let mut schedulers = Vec::with_capacity(members.len());
+        for key in members {
+            let Some(id) = keys::scheduler_id(&key) else {
+                continue;
+            };
+            let entries = Command::on_key("LRANGE", [key.as_str().into(), word("0"), word("-1")]);
+            schedulers.push(StoredScheduler {
+                id: id.to_owned(),
+                entries: self.send(entries, WHAT).await?,
+            });
+        }
+        Ok(schedulers)
+    }
+
+    /// The id of the scheduler that leads all its entries. `None`: there is none that is alive.
+    pub(crate) async fn scheduler_leader(&self) -> Result<Option<String>> {
+        const WHAT: &str = "look up the leader of the schedulers";
+        let id = [word(keys::SCHEDULER_LEADER), word("id")];
+        let id: Option<String> = self.send(Command::on_key("HGET", id), WHAT).await?;
+        let Some(id) = id else {
+            return Ok(None);
+        };
+        let score = [word(keys::SCHEDULER_MEMBERS), id.as_str().into()];
+        let until_ms: Option<f64> = self.send(Command::on_key("ZSCORE", score), WHAT).await?;
+        let now = self.redis_time_unix_secs().await?;
+        Ok(until_ms.filter(|ms| *ms > now as f64 * 1000.0).map(|_| id))
+    }
+
+    /// Events of an entry, the newest first: `count` of them, without the newest `skip`.
+    pub(crate) async fn enqueue_events(
+        &self,
+        entry_id: &str,
+        skip: u64,
+        count: u64,
+    ) -> Result<Vec<Bytes>> {
+        let last = skip.saturating_add(count).saturating_sub(1);
+        let history = keys::scheduler_history(entry_id).into();
+        let newest = Command::on_key("ZREVRANGE", [history, number(skip), number(last)]);
+        self.send(newest, "read a scheduler entry's history").await
+    }
+}
+
+/// How many entries make up the next call.
+fn part_len(entries: &[Bytes]) -> usize {
+    let mut bytes = 0;
+    let fits = |entry: &&Bytes| {
+        bytes += entry.len();
+        bytes <= MAX_ENTRY_BYTES
+    };
+    let fitting = entries.iter().take(MAX_ENTRIES).take_while(fits).count();
+    fitting.max(1).min(entries.len())
+}
