@@ -60,7 +60,7 @@ func runSuite() (bool, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	s.ctx = ctx
-	return s.run(chosen, len(chosen) == len(all)), nil
+	return s.run(chosen, len(o.only) == 0 && !o.noSlow), nil
 }
 
 func printList(list []*scenario.Scenario, impls []string) error {

@@ -107,8 +107,11 @@ func (o *options) setDefaults(home string) {
 	}
 }
 
-// chooses reports whether a scenario is to run.
+// chooses reports whether a scenario is to run. One that is tagged long must be named.
 func (o *options) chooses(scn *scenario.Scenario) bool {
+	if scn.Tagged(scenario.TagLong) {
+		return slices.Contains(o.only, scn.Name)
+	}
 	if o.noSlow && scn.Tagged(scenario.TagSlow) {
 		return false
 	}

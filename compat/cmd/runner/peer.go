@@ -109,6 +109,9 @@ func (p *peer) line(line []byte) {
 			p.complain(err)
 			return
 		}
+		if _, ok := body["role"]; !ok {
+			body["role"] = p.role
+		}
 		p.events.add(&event{name: m.Event, body: body})
 		return
 	}

@@ -40,6 +40,7 @@ var plainSteps = map[string]func(r *run, scope *scenario.Scope, f fields) error{
 	"proxy":      (*run).stepProxy,
 	"set":        (*run).stepSet,
 	"check":      (*run).stepCheck,
+	"print":      (*run).stepPrint,
 	"file":       (*run).stepFile,
 	"fresh_time": (*run).stepFreshTime,
 }
@@ -110,6 +111,12 @@ func (r *run) stepSet(scope *scenario.Scope, f fields) error {
 
 func (r *run) stepCheck(_ *scenario.Scope, f fields) error {
 	return mismatch(scenario.Matcher{}.Match(f.m["expect"], f.m["check"]))
+}
+
+// stepPrint prints a line at once, for measurements.
+func (r *run) stepPrint(_ *scenario.Scope, f fields) error {
+	r.suite.print(fmt.Sprintf("      %s  %s", r, f.text("print")))
+	return nil
 }
 
 // stepFile writes a file in one rename, so that no reader sees half of it.

@@ -79,6 +79,13 @@ func (s *suite) report(r *run) {
 	}
 }
 
+// print prints a line between the outcomes.
+func (s *suite) print(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Println(line)
+}
+
 // note counts a failure that belongs to no run.
 func (s *suite) note(what string, err error) {
 	s.mu.Lock()

@@ -21,6 +21,9 @@ const (
 	// windows too short for a loaded machine. Few of its runs run at a time, also
 	// if it is slow.
 	TagTimed = "timed"
+	// TagLong marks a scenario that takes minutes of all CPUs. It runs only if it
+	// is asked for by its full name.
+	TagLong = "long"
 )
 
 // Scenario shows one fact.

@@ -30,6 +30,7 @@ var stepFields = map[string][]string{
 	"use":        {"with"},
 	"set":        {},
 	"check":      {"expect"},
+	"print":      {},
 	"file":       {"json", "text"},
 	"fresh_time": {},
 }
