@@ -48,6 +48,7 @@
 //! | starting and stopping a server | [`Server::serve`], [`Server::start`], [`RunningServer`], [`ServerStopper`] |
 //! | reading a task and its result; pause; cancel | [`Inspector`] |
 //! | what went wrong | [`Error::kind`], [`ErrorKind`] |
+//! | enqueueing tasks again and again | [`Scheduler`], [`Entry`], [`RunningScheduler`] |
 //! | cron specs | [`Schedule`] |
 //! | handlers in tests, without Redis | [`TestRun`] |
 //!
@@ -83,6 +84,7 @@ mod pattern;
 mod prepare;
 mod retry_delay;
 mod run;
+mod scheduler;
 mod server;
 mod task;
 #[cfg(test)]
@@ -112,6 +114,9 @@ pub use mux::Mux;
 pub use rasynq_macros::{TaskKind, debug_handler};
 pub use retry_delay::{MAX_DELAY, RetryDelay};
 pub use run::{MAX_RESULT_SIZE, Progress, Run, RunEnded, TaskContext};
+pub use scheduler::{
+    DEFAULT_SCHEDULER_HEARTBEAT_INTERVAL, Entry, EntryInfo, Missed, RunningScheduler, Scheduler,
+};
 pub use server::{
     CancelPolicy, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE, DEFAULT_CANCEL_GRACE,
     DEFAULT_DELAYED_TASK_CHECK_INTERVAL, DEFAULT_GROUP_CONCURRENCY, DEFAULT_GROUP_GRACE_PERIOD,

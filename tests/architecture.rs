@@ -32,6 +32,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("prepare", &["broker", "task", "wire"]),
     ("client", &["broker", "connection", "prepare", "task"]),
     ("inspector", &["broker", "connection", "task", "wire"]),
+    (
+        "scheduler",
+        &["background", "broker", "connection", "cron", "task", "wire"],
+    ),
     ("server", &["background", "broker", "guard", "handler"]),
     ("server/aggregate/function", &["task"]),
     ("server/aggregate/limits", &[]),

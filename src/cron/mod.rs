@@ -108,6 +108,13 @@ impl Schedule {
         &self.0.text
     }
 
+    /// The name of its dialect.
+    pub(crate) fn dialect(&self) -> &'static str {
+        match self.0.dialect {
+            Dialect::Standard => "standard",
+        }
+    }
+
     /// The first time later than `after`, in whole seconds. A zone in the spec overrides `zone`.
     ///
     /// `None` if there is none: a standard spec is searched for five years, as by robfig. So February 29 is not found

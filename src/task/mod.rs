@@ -97,6 +97,11 @@ impl Task {
         self.payload.clone().unwrap_or_default()
     }
 
+    /// The options that were set on the task.
+    pub(crate) fn options(&self) -> &[TaskOption] {
+        &self.options
+    }
+
     /// The headers that were stored with the task. Headers that are set as options are not included:
     /// the enqueue call adds them.
     pub fn headers(&self) -> &BTreeMap<String, String> {

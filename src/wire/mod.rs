@@ -21,17 +21,17 @@ mod printable;
 mod state;
 mod timestamp;
 
-// The scheduler and its inspection will print and read the options of periodic tasks. Until then
-// these modules are compiled and compared with Go in tests only.
-#[cfg(test)]
+// Only tests read what Go has printed.
+#[cfg_attr(not(test), expect(dead_code, reason = "its reader is for tests"))]
 mod go_time;
 #[cfg(test)]
 mod go_unquote;
-#[cfg(test)]
 mod options;
 
+pub(crate) use go_duration::GoDuration;
 pub(crate) use go_json::to_json;
 pub(crate) use keys::QueueKeys;
 pub(crate) use messages::{DecodeError, ServerInfo, TaskMessage, WorkerInfo, decode_task, encode};
+pub(crate) use options::PrintedOption;
 pub(crate) use placement::{DueTime, Placement};
 pub use state::{ParseTaskStateError, TaskState};

@@ -316,12 +316,12 @@ pub(super) struct Entries<'o> {
     may_have_fields: bool,
     /// The values, one after the other.
     values: Vec<u8>,
-    entries: Vec<Entry>,
+    entries: Vec<MapEntry>,
     /// The key whose value comes next.
     key: Option<String>,
 }
 
-struct Entry {
+struct MapEntry {
     key: String,
     is_field: bool,
     value: Range<usize>,
@@ -352,7 +352,7 @@ impl<'o> Entries<'o> {
                 false => fault.in_entry(),
             })?;
         let value = begin..self.values.len();
-        self.entries.push(Entry {
+        self.entries.push(MapEntry {
             key,
             is_field,
             value,

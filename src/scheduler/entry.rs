@@ -1,0 +1,232 @@
+//! [`Entry`]: what a scheduler enqueues, and when.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use super::entry_key::{Digest, EntryKey};
+use super::printed_options::printed_options;
+use crate::clock::{self, Uuids};
+use crate::cron::Schedule;
+use crate::error::{Error, ErrorKind, Result};
+use crate::task::{DEFAULT_QUEUE, IntoTask, Task, TaskOption, option_methods};
+
+/// A task that a [`Scheduler`](crate::Scheduler) enqueues again and again: a schedule, a task, and the options of
+/// the enqueue call. Each moment of the schedule is a *tick*.
+///
+/// An entry that is not valid is refused where it is registered. asynq: the arguments of `Register`,
+/// `PeriodicTaskConfig`.
+///
+/// ```
+/// use std::time::Duration;
+/// use rasynq::{Entry, Missed, Task};
+///
+/// let report = Entry::new("0 6 * * 1-5", Task::without_payload("report:daily"))
+///     .name("daily report")
+///     .missed(Missed::Once)
+///     .queue("low")
+///     .unique(Duration::from_secs(3600));
+/// # let _ = report;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an entry does nothing until it is registered"]
+pub struct Entry {
+    /// The text of the schedule, as it was given.
+    pub(super) spec: String,
+    /// Otherwise what is wrong with the spec.
+    pub(super) schedule: Result<Schedule, Arc<Error>>,
+    /// Otherwise why the task could not be made.
+    pub(super) task: Result<Task, Arc<Error>>,
+    pub(super) options: Vec<TaskOption>,
+    pub(super) name: Option<String>,
+    pub(super) jitter: Duration,
+    pub(super) missed: Missed,
+    /// Where the entry is written, for errors.
+    place: Option<String>,
+}
+
+/// What a scheduler does with the ticks of an [`Entry`] that came while no scheduler ran.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Missed {
+    /// Nothing, as asynq. This is the default.
+    #[default]
+    Skip,
+    /// The first scheduler that runs again enqueues the task once, however many ticks were missed.
+    ///
+    /// A note in Redis says when an entry had its last tick. It is kept until 30 days after the tick after the next
+    /// one. An entry that was never registered before has missed nothing.
+    Once,
+}
+
+impl Entry {
+    /// An entry with a cron spec of the standard dialect: see [`Schedule::standard`].
+    pub fn new<M>(spec: impl Into<String>, task: impl IntoTask<M>) -> Self {
+        let spec = spec.into();
+        let schedule = Schedule::standard(&spec);
+        Self::with(spec, schedule, task)
+    }
+
+    /// An entry with a schedule that is already read.
+    pub fn on<M>(schedule: Schedule, task: impl IntoTask<M>) -> Self {
+        Self::with(schedule.spec().to_owned(), Ok(schedule), task)
+    }
+
+    fn with<M>(spec: String, schedule: Result<Schedule>, task: impl IntoTask<M>) -> Self {
+        Self {
+            spec,
+            schedule: schedule.map_err(Arc::new),
+            task: task.into_task().map_err(Arc::new),
+            options: Vec::new(),
+            name: None,
+            jitter: Duration::ZERO,
+            missed: Missed::default(),
+            place: None,
+        }
+    }
+
+    /// Names the entry. Schedulers tell by the name that their entries are the same one, even if the spec, the task
+    /// or the options have changed. Default: entries are the same if their specs, locations, tasks and options are.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Delays each tick by a time below this, so that many entries with the same schedule do not all come at once.
+    /// The delay differs from tick to tick and is at most half the time until the next tick. It is the same
+    /// in all schedulers. Default: zero. At most a day.
+    pub fn jitter(mut self, jitter: Duration) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// What happens to ticks that came while no scheduler ran. Default: [`Missed::Skip`].
+    pub fn missed(mut self, missed: Missed) -> Self {
+        self.missed = missed;
+        self
+    }
+
+    option_methods!(options);
+
+    #[expect(dead_code, reason = "the periodic task manager will use it")]
+    /// Says in errors about the entry where it is written: a file, a line and a column.
+    pub(super) fn written_at(mut self, place: String) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Checks all of the entry but its spec, as an enqueue call does.
+    pub(super) fn check(&self) -> Result<()> {
+        let task = self.task.as_ref().map_err(|error| self.refused(error))?;
+        if self
+            .name
+            .as_ref()
+            .is_some_and(|name| name.trim().is_empty())
+        {
+            return Err(self.refused(&"its name is blank"));
+        }
+        if self.jitter > MAX_JITTER {
+            let text = format!(
+                "its jitter is {:?}, it must be at most {MAX_JITTER:?}",
+                self.jitter
+            );
+            return Err(self.refused(&text));
+        }
+        let options = self.options.clone();
+        let composed = task.clone().compose(options, clock::now(), &Uuids::new());
+        composed.map(|_| ()).map_err(|error| self.refused(&error))
+    }
+
+    /// Checks the entry, and computes its key. `zone` is the location of the scheduler.
+    pub(super) fn checked(self, zone: Tz) -> Result<CheckedEntry> {
+        let schedule = match &self.schedule {
+            Ok(schedule) => schedule.clone(),
+            Err(error) => return Err(self.refused(error)),
+        };
+        self.check()?;
+        let contents = self.contents(zone);
+        let Ok(task) = self.task else {
+            return Err(Error::new(ErrorKind::Internal, "a task that was checked"));
+        };
+        Ok(CheckedEntry {
+            key: EntryKey::new(self.name.as_deref().unwrap_or(&contents)),
+            queue: queue_of(&task, &self.options),
+            printed_options: printed_options(&task, &self.options),
+            name: self.name,
+            schedule,
+            zone,
+            task,
+            options: self.options,
+            jitter: self.jitter,
+            missed: self.missed,
+        })
+    }
+
+    /// A digest of the schedule, the task and the options. Without a name, it is the key of the entry.
+    pub(super) fn contents(&self, zone: Tz) -> String {
+        let mut digest = Digest::default();
+        digest.add(self.schedule.as_ref().map_or("", Schedule::dialect));
+        digest.add(&self.spec);
+        digest.add(zone.name());
+        let Ok(task) = &self.task else {
+            return digest.hex();
+        };
+        digest.add(task.task_type());
+        digest.add(task.payload());
+        digest.count(task.headers().len());
+        for (name, value) in task.headers() {
+            digest.add(name);
+            digest.add(value);
+        }
+        let options = printed_options(task, &self.options);
+        digest.count(options.len());
+        for option in &options {
+            digest.add(option);
+        }
+        digest.hex()
+    }
+
+    /// An error about this entry.
+    fn refused(&self, what: &dyn Display) -> Error {
+        let place = self.place.as_ref().map(|place| format!("{place}: "));
+        let place = place.unwrap_or_default();
+        let entry = match (&self.name, &self.task) {
+            (Some(name), _) => format!("{name:?}"),
+            (None, Ok(task)) => format!("{:?} for {:?}", self.spec, task.task_type()),
+            (None, Err(_)) => format!("{:?}", self.spec),
+        };
+        Error::invalid(format!("{place}scheduler entry {entry}: {what}"))
+    }
+}
+
+/// The longest [`jitter`](Entry::jitter).
+const MAX_JITTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The last option that sets the queue counts.
+fn queue_of(task: &Task, options: &[TaskOption]) -> String {
+    let all = task.options().iter().chain(options).rev();
+    let mut queues = all.filter_map(|option| match option {
+        TaskOption::Queue(name) => Some(name.clone()),
+        _ => None,
+    });
+    queues.next().unwrap_or_else(|| DEFAULT_QUEUE.to_owned())
+}
+
+/// An entry that is valid.
+#[derive(Clone, Debug)]
+#[expect(dead_code, reason = "the ticker will read them")]
+pub(super) struct CheckedEntry {
+    pub(super) key: EntryKey,
+    pub(super) name: Option<String>,
+    pub(super) schedule: Schedule,
+    pub(super) zone: Tz,
+    pub(super) task: Task,
+    pub(super) options: Vec<TaskOption>,
+    pub(super) printed_options: Vec<String>,
+    /// The queue of its tasks.
+    pub(super) queue: String,
+    pub(super) jitter: Duration,
+    pub(super) missed: Missed,
+}

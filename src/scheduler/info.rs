@@ -1,0 +1,30 @@
+//! [`EntryInfo`]: what a scheduler tells of an entry.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+/// An entry of a running scheduler, at the moment when it was asked for.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntryInfo {
+    /// The id under which asynqmon shows the entry. It is the same in all schedulers that have the entry, and after
+    /// each start.
+    pub id: String,
+    /// The [name](crate::Entry::name), if it has one.
+    pub name: Option<String>,
+    /// The text of the schedule.
+    pub spec: String,
+    /// The type of its tasks.
+    pub task_type: String,
+    /// The payload of its tasks.
+    pub payload: Bytes,
+    /// The options of the task, then those of the entry, as Go prints them: `Queue("low")`.
+    pub options: Vec<String>,
+    /// The next tick. `None`: there is none in the next five years.
+    pub next: Option<DateTime<Utc>>,
+    /// The last tick whose task this or another scheduler has enqueued, as far as this one knows. `None`: there
+    /// was none.
+    pub previous: Option<DateTime<Utc>>,
+    /// Whether this scheduler enqueues the entry's tasks now. If not, another one does.
+    pub is_led: bool,
+}
