@@ -39,13 +39,11 @@ pub(crate) fn decode_worker_info(raw: Bytes) -> Result<WorkerInfo, DecodeError> 
 }
 
 /// Decodes one element of a scheduler's list. asynq: `DecodeSchedulerEntry`.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the inspector"))]
 pub(crate) fn decode_scheduler_entry(raw: Bytes) -> Result<SchedulerEntry, DecodeError> {
     decode("SchedulerEntry", raw)
 }
 
 /// Decodes one member of an entry's history. asynq: `DecodeSchedulerEnqueueEvent`.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the inspector"))]
 pub(crate) fn decode_scheduler_enqueue_event(
     raw: Bytes,
 ) -> Result<SchedulerEnqueueEvent, DecodeError> {

@@ -9,10 +9,6 @@ const GO_ZERO_TIME_UNIX_SECS: i64 = -62_135_596_800;
 
 const NANOS_PER_SECOND: i32 = 1_000_000_000;
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the inspector and the scheduler")
-)]
 impl Timestamp {
     /// "Never": Go's zero time. asynq always writes it and does not omit the field.
     pub(crate) const NEVER: Timestamp = Timestamp {
@@ -20,6 +16,7 @@ impl Timestamp {
         nanos: 0,
     };
 
+    #[allow(dead_code, reason = "for the scheduler")]
     /// The timestamp of a time, or [`Timestamp::NEVER`] for `None`.
     pub(crate) fn from_moment(moment: Option<DateTime<Utc>>) -> Self {
         moment.map_or(Timestamp::NEVER, Timestamp::from)

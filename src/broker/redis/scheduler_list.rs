@@ -160,7 +160,8 @@ impl Broker {
     ) -> Result<Vec<Bytes>> {
         let last = skip.saturating_add(count).saturating_sub(1);
         let history = keys::scheduler_history(entry_id).into();
-        let newest = Command::on_key("ZREVRANGE", [history, number(skip), number(last)]);
+        let newest = [history, number(skip), number(last), word("REV")];
+        let newest = Command::on_key("ZRANGE", newest);
         self.send(newest, "read a scheduler entry's history").await
     }
 }

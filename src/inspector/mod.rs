@@ -1,8 +1,11 @@
-//! The inspector: reads queues and tasks, pauses queues, cancels runs.
+//! The inspector: reads queues, tasks and schedulers, pauses queues, cancels runs.
 //!
 //! This module uses Redis only through the broker, and never runs a task.
 
+mod schedulers;
+
 use chrono::DateTime;
+pub use schedulers::{EnqueueEvent, SchedulerEntryInfo, SchedulerInfo};
 
 use crate::broker::Broker;
 use crate::connection::Connection;
@@ -10,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::task::TaskInfo;
 use crate::wire::{self, QueueKeys, TaskState, keys};
 
-/// Reads queues and tasks, pauses queues, cancels runs. asynq: `Inspector`.
+/// Reads queues, tasks and schedulers, pauses queues, cancels runs. asynq: `Inspector`.
 ///
 /// Clones are cheap and share its connections.
 #[derive(Clone)]
