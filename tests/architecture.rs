@@ -26,6 +26,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("handler", &["bounded_text", "guard", "run", "task", "wire"]),
     ("cron", &["wire"]),
     ("cron/standard", &["cron/local_time"]),
+    ("cron/cronexpr", &["cron/local_time"]),
     ("pattern", &[]),
     ("mux", &["handler", "pattern", "run"]),
     ("retry_delay", &["pattern", "task"]),

@@ -3,6 +3,7 @@
 //! Pure computation: a spec is parsed once, and asked for the next time after a given one. It owns nothing in
 //! Redis; the phase of `@every` is the scheduler's.
 
+mod cronexpr;
 mod local_time;
 mod standard;
 
@@ -16,12 +17,14 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::error::{Error, Result};
+use cronexpr::CronexprSpec;
 use local_time::LocalTime;
 use standard::{Standard, StandardSpec};
 
 /// When something happens again and again: a cron spec, parsed.
 ///
-/// [`standard`](Self::standard) reads the specs of asynq. A schedule is cheap to clone. Two schedules are equal
+/// [`standard`](Self::standard) reads the specs of asynq, and [`cronexpr`](Self::cronexpr) those of another Go
+/// module. A schedule is cheap to clone. Two schedules are equal
 /// if their dialects and their texts are.
 ///
 /// ```
@@ -45,6 +48,7 @@ pub struct Schedule(Arc<ParsedSpec>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Dialect {
     Standard,
+    Cronexpr,
 }
 
 struct ParsedSpec {
@@ -59,6 +63,7 @@ struct ParsedSpec {
 /// What a spec of any dialect says.
 enum Rule {
     Standard(StandardSpec),
+    Cronexpr(CronexprSpec),
     /// In whole seconds, at least 1 s.
     Every(Duration),
 }
@@ -103,6 +108,53 @@ impl Schedule {
         })))
     }
 
+    /// Reads a spec as the Go module `github.com/gorhill/cronexpr` does: five fields `minute hour day-of-month month
+    /// day-of-week`; six with the year as the last; seven with the second as the first.
+    ///
+    /// | field | values | also |
+    /// |---|---|---|
+    /// | second | 0–59 | 0 if there are fewer than seven fields |
+    /// | minute | 0–59 | |
+    /// | hour | 0–23 | |
+    /// | day of month | 1–31 | `L`: the last day; `15W`: the weekday (Monday to Friday) of the month nearest to the 15th; `LW`: the last weekday |
+    /// | month | 1–12 | `JAN`–`DEC`, `january`–`december`, in any case |
+    /// | day of week | 0–7, from Sunday, which is also 7 | `SUN`–`SAT`, `sunday`–`saturday`, in any case; `5L`: the last Friday; `FRI#2`: the second Friday |
+    /// | year | 1970–2099 | any if there are five fields |
+    ///
+    /// A field is a list, with commas, of `*` or `?` (any), a value, a range `a-b`, or a step: `*/15`, `10-30/5`; `5/10`
+    /// means from 5 to the end, each tenth. If both day fields are restricted a day matches when either of them
+    /// does. A list with `*` or `?` is not restricted; `*/1` is.
+    ///
+    /// Descriptors: `@yearly` or `@annually`, `@monthly`, `@weekly`, `@daily`, `@hourly`. A spec cannot name a zone.
+    ///
+    /// ```
+    /// use rasynq::{Schedule, Tz};
+    /// let schedule = Schedule::cronexpr("0 18 LW * *")?;
+    /// let next = schedule.next_after("2026-01-01T00:00:00Z".parse()?, Tz::UTC);
+    /// // January 31 is a Saturday
+    /// assert_eq!(next, Some("2026-01-30T18:00:00Z".parse()?));
+    ///
+    /// let error = Schedule::cronexpr("0 9 * * FRI-SUN").unwrap_err();
+    /// let text = "cron spec \"0 9 * * FRI-SUN\": day of week \"FRI-SUN\": the range begins after its end (Sunday is the first day)";
+    /// assert_eq!(error.to_string(), text);
+    /// # anyhow::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) names the field, its text and its bound. Specs that the module
+    /// accepts and takes for something else are errors as well: `FRI-SUN` and `1-7` (it never fires), `05` as a
+    /// day of the week (it fires on Sundays) or as a month, `*,61`, an eighth field, text beside a descriptor.
+    pub fn cronexpr(spec: &str) -> Result<Self> {
+        let parsed = cronexpr::parse(spec).map_err(|fault| invalid_spec(spec, &fault))?;
+        Ok(Self(Arc::new(ParsedSpec {
+            dialect: Dialect::Cronexpr,
+            text: spec.to_owned(),
+            zone: None,
+            rule: Rule::Cronexpr(parsed),
+        })))
+    }
+
     /// The text as given.
     pub fn spec(&self) -> &str {
         &self.0.text
@@ -112,22 +164,27 @@ impl Schedule {
     pub(crate) fn dialect(&self) -> &'static str {
         match self.0.dialect {
             Dialect::Standard => "standard",
+            Dialect::Cronexpr => "cronexpr",
         }
     }
 
     /// The first time later than `after`, in whole seconds. A zone in the spec overrides `zone`.
     ///
     /// `None` if there is none: a standard spec is searched for five years, as by robfig. So February 29 is not found
-    /// from 2096, because 2100 is not a leap year.
+    /// from 2096, because 2100 is not a leap year. A cronexpr spec is searched until the end of 2099.
     ///
     /// A local time that the zone skips, as it sets its clocks forward, is mostly left out, and one that it
     /// repeats is found twice: a standard spec behaves as in robfig. `@every` is counted from `after`, cut to
     /// the second.
+    ///
+    /// A cronexpr spec behaves as the Go module: a local time that the zone skips is found as the time that Go's
+    /// `time.Date` makes of it (02:30 becomes 01:30 in New York and 03:30 in Berlin), and one that it repeats is found once.
     pub fn next_after(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
         let zone = self.0.zone.unwrap_or(zone);
         let unix = after.timestamp();
         match &self.0.rule {
             Rule::Standard(spec) => spec.next_after(unix, zone).and_then(LocalTime::utc),
+            Rule::Cronexpr(spec) => spec.next_after(unix, zone).and_then(LocalTime::utc),
             Rule::Every(interval) => {
                 let interval = i64::try_from(interval.as_secs()).ok()?;
                 DateTime::from_timestamp(unix.checked_add(interval)?, 0)
@@ -161,7 +218,7 @@ impl Schedule {
     pub(crate) fn every(&self) -> Option<Duration> {
         match self.0.rule {
             Rule::Every(interval) => Some(interval),
-            Rule::Standard(_) => None,
+            Rule::Standard(_) | Rule::Cronexpr(_) => None,
         }
     }
 }
