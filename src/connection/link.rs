@@ -53,6 +53,29 @@ impl Connection {
         })
     }
 
+    /// The same, but if a single server does not answer now, the link connects in the background, again and again
+    /// until it succeeds. Then nothing is checked, and the error of the first attempt is returned too. Everything
+    /// else fails as in [`open`](Self::open).
+    ///
+    /// Cancel-safe: if the future is dropped, no connection stays open.
+    #[allow(dead_code, reason = "for the scheduler")]
+    pub(crate) async fn open_or_later(&self) -> Result<(Link, Option<Error>)> {
+        let error = match self.open().await {
+            Ok(link) => return Ok((link, None)),
+            Err(error) => error,
+        };
+        if !error.is_transient() || !matches!(self.target, Target::Tcp(_) | Target::Unix(_)) {
+            return Err(error);
+        }
+        let settings = self.settings()?;
+        let server = ServerLink::open_in_background(settings.clone(), self.to_string());
+        let link = Link {
+            servers: Arc::new(Servers::One(Box::new(server))),
+            settings: Arc::new(settings),
+        };
+        Ok((link, Some(error)))
+    }
+
     async fn servers(&self, settings: Settings, address: String) -> Result<Servers> {
         Ok(match &self.target {
             Target::Existing(client) => {

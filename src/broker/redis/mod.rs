@@ -84,6 +84,20 @@ impl Broker {
         Ok(broker)
     }
 
+    /// The same, but if a single server does not answer now, the broker connects in the background, and its calls
+    /// fail with [`ErrorKind::Unavailable`] until it succeeds. The version of that server is not checked. The error
+    /// says why it does not answer.
+    #[allow(dead_code, reason = "for the scheduler")]
+    pub(crate) async fn connect_or_later(connection: &Connection) -> Result<(Self, Option<Error>)> {
+        let clock = RedisClock::new(clock::both());
+        let (link, error) = connection.open_or_later().await?;
+        let broker = Self::on(link, clock);
+        if error.is_none() {
+            join(broker.refresh_clock(), broker.ask_for_limit()).await;
+        }
+        Ok((broker, error))
+    }
+
     fn on(link: Link, clock: RedisClock) -> Self {
         Self(Arc::new(Shared {
             hash_slots_differ: AtomicBool::new(link.is_cluster()),

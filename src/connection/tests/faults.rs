@@ -242,3 +242,57 @@ async fn closing_a_link_takes_bounded_time_while_redis_does_not_answer() {
     link.close().await;
     assert!(started.elapsed() < Duration::from_secs(4));
 }
+
+#[tokio::test]
+async fn a_link_to_a_server_that_is_away_connects_later() {
+    for mut server in [
+        RedisServer::start().await,
+        RedisServer::builder().tcp().start().await,
+    ] {
+        let uri = server.uri();
+        server.stop().await;
+        let connection = Connection::from_uri(&uri)
+            .expect("a good URI")
+            .command_timeout(PATIENCE);
+        let (link, error) = connection.open_or_later().await.expect("a link");
+        assert_eq!(error.expect("away").kind(), ErrorKind::Unavailable);
+        let started = Instant::now();
+        let error = ping(&link).await.expect_err("away");
+        assert_eq!(
+            map_redis_error(error, "ping").kind(),
+            ErrorKind::Unavailable
+        );
+        assert!(started.elapsed() < 2 * PATIENCE);
+        eventually("it is known to be away", DEADLINE, || async {
+            link.check_open().is_err()
+        })
+        .await;
+        server.restart().await;
+        eventually("it has connected", DEADLINE, || async {
+            ping(&link).await.is_ok()
+        })
+        .await;
+        link.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_may_connect_later_is_refused_what_every_link_is_refused() {
+    let server = RedisServer::builder().password("secret").start().await;
+    let refused = Connection::from_uri(&server.uri_with(":wrong@")).expect("a good URI");
+    let away = Connection::sentinel("master", [("127.0.0.1", 1)]);
+    let cluster = Connection::cluster([("127.0.0.1", 1)]);
+    for (connection, kind) in [
+        (refused, ErrorKind::Redis),
+        (away, ErrorKind::Unavailable),
+        (cluster, ErrorKind::Unavailable),
+    ] {
+        let connection = connection.connect_timeout(PATIENCE);
+        let error = connection.open_or_later().await.err().expect("refused");
+        assert_eq!(error.kind(), kind, "{connection}: {error}");
+    }
+    let there = Connection::from_uri(&server.uri()).expect("a good URI");
+    let (link, error) = there.open_or_later().await.expect("a link");
+    assert!(error.is_none());
+    ping(&link).await.expect("a reply");
+}
