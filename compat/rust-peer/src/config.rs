@@ -1,16 +1,21 @@
 //! CONFIG: the settings of a server.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rasynq::{LostLease, RetryDelay, Server};
 use serde::Deserialize;
-use serde_json::Value;
 
+use crate::aggregate::AggregateForm;
 use crate::duration::GoDuration;
 use crate::failure::Failure;
+use crate::handler::Reporter;
 
 /// The largest batch that the library takes.
 const MAX_JANITOR_BATCH_SIZE: usize = 10_000;
+
+/// The shortest delay of a group that the library takes.
+const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
 /// CONFIG, with asynq's meanings and defaults.
 #[derive(Default, Deserialize)]
@@ -30,7 +35,7 @@ pub(crate) struct ConfigForm {
     group_grace_period: Option<GoDuration>,
     group_max_delay: Option<GoDuration>,
     group_max_size: Option<i64>,
-    aggregate: Option<Value>,
+    aggregate: Option<AggregateForm>,
     retry_delay: Option<GoDuration>,
     not_failure: Option<String>,
     /// Settings that asynq does not have.
@@ -47,14 +52,31 @@ enum LostLeaseForm {
 }
 
 impl ConfigForm {
-    /// Applies the settings to a server.
-    pub(crate) fn apply(self, mut server: Server) -> Result<Server, Failure> {
-        if self.group_grace_period.is_some()
-            || self.group_max_delay.is_some()
-            || self.group_max_size.is_some()
-            || self.aggregate.is_some()
-        {
-            return Err(Failure::unsupported("aggregation"));
+    /// Applies the settings to a server. Aggregation is reported to `reporter`, if there is one.
+    pub(crate) fn apply(
+        self,
+        mut server: Server,
+        reporter: Option<Reporter>,
+    ) -> Result<Server, Failure> {
+        if let Some(period) = self.group_grace_period {
+            // asynq: a negative period is refused as one that is too short
+            server = server.group_grace_period(period.or_shortest());
+        }
+        if let Some(delay) = self.group_max_delay {
+            // asynq: any delay is taken; the library has none below a second
+            let delay = delay.or_zero();
+            server = server.group_max_delay(if delay.is_zero() {
+                delay
+            } else {
+                delay.max(SHORTEST_DELAY)
+            });
+        }
+        if let Some(tasks) = self.group_max_size {
+            // asynq: a negative number means no limit
+            server = server.group_max_size(usize::try_from(tasks).unwrap_or(0));
+        }
+        if let Some(form) = self.aggregate {
+            server = server.aggregate(form.aggregator(reporter)?);
         }
         if let Some(workers) = self.concurrency {
             // asynq: a number below 1 means the number of CPUs; in the library 0 does

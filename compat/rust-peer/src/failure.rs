@@ -1,5 +1,7 @@
 //! Errors of the peer interface.
 
+use std::fmt;
+
 use rasynq::ErrorKind;
 use serde::Serialize;
 
@@ -33,6 +35,14 @@ impl Failure {
         Self::new("other", msg)
     }
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.msg)
+    }
+}
+
+impl std::error::Error for Failure {}
 
 impl From<rasynq::Error> for Failure {
     fn from(error: rasynq::Error) -> Self {

@@ -54,6 +54,12 @@ pub(crate) fn data(bytes: &[u8]) -> Value {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UnixTime(DateTime<Utc>);
 
+impl UnixTime {
+    pub(crate) fn time(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
 impl<'de> Deserialize<'de> for UnixTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = Number::deserialize(deserializer)?;
@@ -138,6 +144,16 @@ pub(crate) struct TaskForm {
 }
 
 impl TaskForm {
+    /// A task without a payload.
+    pub(crate) fn new(task_type: String, opts: Option<Vec<Opt>>) -> Self {
+        Self {
+            task_type,
+            payload: None,
+            headers: None,
+            opts,
+        }
+    }
+
     /// The payload, if it is a text with a `%d` in it, which becomes a number.
     pub(crate) fn numbered(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.payload.as_ref()?.0).ok()?;

@@ -1,8 +1,10 @@
 //! Drives rasynq through the peer interface (`compat/PEER.md`). It reads requests from stdin and writes
 //! answers and events to stdout, one JSON object a line.
 
+mod aggregate;
 mod client;
 mod config;
+mod cron;
 mod duration;
 mod failure;
 mod form;

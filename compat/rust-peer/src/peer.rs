@@ -11,16 +11,17 @@ use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
 use crate::client::{BatchForm, EnqueueForm, ManyForm};
+use crate::cron::CronForm;
 use crate::failure::Failure;
 use crate::inspector::inspect;
 use crate::lines::Lines;
 use crate::registry::Registry;
 use crate::request::{self, Request};
-use crate::server::ServeForm;
+use crate::server::{ServeForm, ServerHandle};
 
 /// The version of the interface.
 const PEER_VERSION: u32 = 1;
-/// How long requests in flight may take after stdin has closed. Then all servers are shut down.
+/// How long requests in flight may take after stdin has closed. Then all servers and schedulers are shut down.
 const DRAIN_TIME: Duration = Duration::from_secs(15);
 
 /// What all requests share.
@@ -29,7 +30,7 @@ pub(crate) struct Peer {
     lines: Lines,
     client: OnceCell<Client>,
     inspector: OnceCell<Inspector>,
-    servers: Registry,
+    servers: Registry<ServerHandle>,
     /// Requested shutdowns that are in progress.
     shutdowns: TaskTracker,
 }
@@ -41,12 +42,12 @@ impl Peer {
             lines,
             client: OnceCell::new(),
             inspector: OnceCell::new(),
-            servers: Registry::default(),
+            servers: Registry::new("server"),
             shutdowns: TaskTracker::new(),
         })
     }
 
-    /// Serves requests until `input` ends. Then it shuts down all servers.
+    /// Serves requests until `input` ends. Then it shuts down all servers and schedulers.
     pub(crate) async fn run(self: Arc<Self>, input: impl AsyncRead + Unpin) {
         let in_flight = TaskTracker::new();
         let mut input = BufReader::with_capacity(1 << 16, input);
@@ -140,6 +141,10 @@ impl Peer {
                 let form: NamedForm = request.form()?;
                 self.shutdown(&form.name).await
             }
+            "cron" => {
+                let form: CronForm = request.form()?;
+                form.run()
+            }
             "inspect" => inspect(request, &self.connection, &self.inspector).await,
             op => {
                 let Some((_, names)) = UNSUPPORTED.iter().find(|(name, _)| *name == op) else {
@@ -154,12 +159,19 @@ impl Peer {
     async fn shutdown(&self, name: &str) -> Result<Value, Failure> {
         let server = self.servers.take(name)?;
         let start = Instant::now();
-        let ended = self.shutdowns.spawn(async move { server.shutdown().await });
-        ended
-            .await
-            .map_err(|error| Failure::other(error.to_string()))?;
+        self.shut_down(async move { server.shutdown().await })
+            .await?;
         let ms = start.elapsed().as_secs_f64() * 1000.0;
         Ok(json!({"ms": ms.round() as u64}))
+    }
+
+    /// Does a shutdown, which goes on if the peer ends meanwhile.
+    async fn shut_down(
+        &self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let ended = self.shutdowns.spawn(shutdown).await;
+        ended.map_err(|error| Failure::other(error.to_string()))
     }
 
     /// The client. The first request that needs it connects it.
@@ -170,7 +182,7 @@ impl Peer {
     }
 }
 
-/// A request about one server.
+/// A request about one server or scheduler.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NamedForm {
@@ -188,7 +200,6 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
         "periodic",
         &["name", "sync_interval", "heartbeat_interval", "file"],
     ),
-    ("cron", &["spec", "location", "after", "n"]),
 ];
 
 /// The answer to a request. It is written when this is dropped, so even after a panic.

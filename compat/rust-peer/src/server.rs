@@ -1,10 +1,11 @@
-//! The op that starts a server.
+//! The op that starts a server, and a running server.
 
 use std::collections::BTreeMap;
 
 use rasynq::{Connection, RunningServer, Server};
 use serde::Deserialize;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigForm;
 use crate::failure::Failure;
@@ -29,7 +30,7 @@ impl ServeForm {
         self,
         connection: &Connection,
         lines: Lines,
-    ) -> Result<RunningServer, Failure> {
+    ) -> Result<ServerHandle, Failure> {
         let reporter = Reporter {
             lines,
             server: self.name.into(),
@@ -39,7 +40,7 @@ impl ServeForm {
         let mut server = self
             .config
             .unwrap_or_default()
-            .apply(Server::new(connection))?;
+            .apply(Server::new(connection), events.then(|| reporter.clone()))?;
         if events {
             let failures = reporter.clone();
             server = server
@@ -52,6 +53,35 @@ impl ServeForm {
                     reporter.report("health", fields(json!({"error": error})));
                 });
         }
-        Ok(server.start(handler).await?)
+        Ok(ServerHandle {
+            server: server.start(handler).await?,
+            shutting_down: CancellationToken::new(),
+        })
+    }
+}
+
+/// A server, which requests share. Its name is gone once a shutdown begins.
+pub(crate) struct ServerHandle {
+    server: RunningServer,
+    /// Fires when the shutdown begins: pings in flight give up.
+    shutting_down: CancellationToken,
+}
+
+impl ServerHandle {
+    pub(crate) async fn ping(&self) -> Result<(), Failure> {
+        let ping = self.server.ping();
+        match self.shutting_down.run_until_cancelled(ping).await {
+            Some(pinged) => Ok(pinged?),
+            None => Err(Failure::invalid("the server was shut down")),
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.server.stop();
+    }
+
+    pub(crate) async fn shutdown(&self) {
+        self.shutting_down.cancel();
+        self.server.shutdown().await;
     }
 }

@@ -47,9 +47,7 @@ fn hello_names_the_implementation_and_unknown_requests_are_refused() {
     }
     for lacking in [
         json!({"op": "scheduler", "name": "c"}),
-        json!({"op": "cron", "spec": "* * * * *", "n": 1}),
         json!({"op": "inspect", "call": "queue_info", "queue": "q"}),
-        json!({"op": "serve", "name": "s", "config": {"group_max_size": 3}}),
     ] {
         peer.refused("unsupported", lacking);
     }
@@ -435,6 +433,60 @@ fn queues_are_inspected() {
         |queue: &str| json!({"op": "inspect", "call": "task_info", "queue": queue, "task": "x"});
     peer.refused("task_not_found", info("q"));
     peer.refused("queue_not_found", info("x"));
+}
+
+#[test]
+fn the_firings_of_a_cron_spec_are_told() {
+    let redis = Redis::start();
+    let mut peer = DrivenPeer::start(&redis);
+    let cron = |spec: &str, location: &str, after: Value, n: i64| json!({"op": "cron", "spec": spec, "location": location, "after": after, "n": n});
+    let firings = [
+        (cron("* * * * *", "", json!(0), 2), json!([60, 120])),
+        (
+            cron("@every 10ms", "UTC", json!(1_699_999_999.5), 2),
+            json!([1_700_000_000, 1_700_000_001]),
+        ),
+        // 02:30 on the day that Berlin skips from 02:00 to 03:00
+        (
+            cron("30 2 * * *", "Europe/Berlin", json!(1_711_753_200), 1),
+            json!([1_711_762_200]),
+        ),
+        (cron("0 0 30 2 *", "UTC", json!(0), 3), json!([])),
+        (cron("@hourly", "UTC", json!(0), 0), json!([])),
+    ];
+    for (request, times) in firings {
+        assert_eq!(peer.ok(request.clone()), times, "{request}");
+    }
+    for bad in [
+        cron("* * * *", "", json!(0), 1),
+        cron("TZ=UTC", "", json!(0), 1),
+        cron("* * * * *", "Nowhere", json!(0), 1),
+        cron("* * * * *", "", json!("now"), 1),
+        cron("* * * * *", "", json!(0), -1),
+        json!({"op": "cron", "spec": "@daily", "colour": 1}),
+    ] {
+        peer.refused("invalid", bad);
+    }
+}
+
+#[test]
+fn settings_of_groups_are_those_of_asynq() {
+    let redis = Redis::start();
+    let mut peer = DrivenPeer::start(&redis);
+    let serve = |config: Value| json!({"op": "serve", "name": "s", "config": quick_with(config)});
+    for bad in [
+        json!({"group_grace_period": "999ms"}),
+        json!({"group_grace_period": "-1s"}),
+        json!({"aggregate": {"type": "sum", "colour": 1}}),
+        json!({"aggregate": {"type": "sum", "opts": [{"timeout": "-1s"}]}}),
+    ] {
+        peer.refused("invalid", serve(bad));
+    }
+    let aggregate = json!({"type": "sum", "separator": ",", "opts": [{"queue": "other"}]});
+    peer.ok(serve(json!({
+        "group_grace_period": "0s", "group_max_delay": "500ms", "group_max_size": -1,
+        "aggregate": aggregate,
+    })));
 }
 
 #[test]
