@@ -22,7 +22,7 @@
 -- Replies per task
 --   1  archived
 --   0  not archived: the claim is not valid; from a recoverer: the lease has changed
--- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed
+-- use: now, field, owned, take_owned, take, move_to_set, for_each_task, count, count_failed, trim_archive
 local active, lease, archived = KEYS[1], KEYS[2], KEYS[3]
 local first_task = 6
 -- A key of a wrong type fails here, before the first write.
@@ -32,39 +32,9 @@ local replies = for_each_task(ARGV[1], first_task, 5, function(key, id, proof, k
   if not take(key, id, proof, active, lease, ARGV[3]) then return false end
   move_to_set(key, id, lease, archived, now_secs, 'archived', kept, rest)
   ids[#ids + 1] = id
-  ids[id] = true
   if counts == '1' then failed = failed + 1 end
   return true
 end)
 count_failed(KEYS[4], KEYS[5], KEYS[6], KEYS[7], failed, ARGV[2])
-
--- One call deletes at most this many tasks for each limit, so that trimming never blocks Redis for long.
-local MOST_TRIMMED = 1000
-
-local function delete_archived(trimmed)
-  if #trimmed == 0 then return end
-  redis.call('ZREM', archived, unpack(trimmed))
-  for _, id in ipairs(trimmed) do redis.call('DEL', ARGV[1] .. id) end
-end
-
--- The ids of the tasks beyond the limit ARGV[4], the oldest first. Scores are whole seconds. The tasks of this
--- call count as the newest, in the order in which the call names them.
-local function excess_ids()
-  local excess = math.min(redis.call('ZCARD', archived) - tonumber(ARGV[4]), MOST_TRIMMED)
-  local oldest = {}
-  if excess <= 0 then return oldest end
-  for _, id in ipairs(redis.call('ZRANGE', archived, 0, excess + #ids - 1)) do
-    if #oldest < excess and not ids[id] then oldest[#oldest + 1] = id end
-  end
-  for _, id in ipairs(ids) do
-    if #oldest < excess then oldest[#oldest + 1] = id end
-  end
-  return oldest
-end
-
-if #ids > 0 then
-  local cutoff = now_secs - tonumber(ARGV[5])
-  delete_archived(redis.call('ZRANGEBYSCORE', archived, '-inf', cutoff, 'LIMIT', 0, MOST_TRIMMED))
-  delete_archived(excess_ids())
-end
+trim_archive(archived, ARGV[1], ARGV[4], ARGV[5], ids)
 return replies

@@ -8,6 +8,8 @@
 mod enqueue;
 mod entry;
 mod fetch;
+#[allow(dead_code, reason = "for the aggregator")]
+mod group;
 mod outcome;
 mod redis;
 mod redis_clock;
@@ -19,6 +21,11 @@ mod stored;
 pub(crate) use enqueue::NewTask;
 pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
 pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, RawTask};
+#[allow(unused_imports, reason = "for the aggregator")]
+pub(crate) use group::{
+    AggregationSet, ArchivedMember, FormLimits, Formed, GroupAge, ReclaimedSets, SetMember,
+    StoredAggregate,
+};
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};

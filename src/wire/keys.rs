@@ -58,6 +58,7 @@ struct Keys {
     deadlines: String,
     owners: String,
     tick_prefix: String,
+    aggregated: String,
 }
 
 impl QueueKeys {
@@ -86,6 +87,7 @@ impl QueueKeys {
             deadlines: key("deadlines"),
             owners: format!("rasynq:{{{queue}}}:owners"),
             tick_prefix: format!("rasynq:{{{queue}}}:tick:"),
+            aggregated: format!("rasynq:{{{queue}}}:aggregated"),
         }))
     }
 
@@ -143,7 +145,6 @@ impl QueueKeys {
     }
 
     /// ZSET of aggregation set keys, score: deadline in Unix seconds. asynq: `AllAggregationSets`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn aggregation_sets(&self) -> &str {
         &self.0.aggregation_sets
     }
@@ -167,6 +168,12 @@ impl QueueKeys {
     /// seconds. A key of rasynq's own.
     pub(crate) fn owners(&self) -> &str {
         &self.0.owners
+    }
+
+    /// ZSET of the keys of large aggregation sets whose aggregate is stored and whose tasks are being deleted,
+    /// score: when another server may go on with that, in Unix seconds. A key of rasynq's own.
+    pub(crate) fn aggregated(&self) -> &str {
+        &self.0.aggregated
     }
 
     /// Counter of all counted runs on one day in UTC. asynq: `ProcessedKey`.
@@ -222,20 +229,17 @@ impl QueueKeys {
     }
 
     /// ZSET of the task ids of a group, score: when added, in Unix seconds. asynq: `GroupKey`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn group(&self, group: &str) -> String {
         format!("{}{group}", self.0.group_prefix)
     }
 
     /// ZSET of the task ids of a group that are being aggregated. asynq: `AggregationSetKey`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn aggregation_set(&self, group: &str, set_id: &str) -> String {
         format!("{}{group}:{set_id}", self.0.group_prefix)
     }
 
     /// The name of the group of an aggregation set: the part of the set's key before its last colon.
     /// `None` if the key is not an aggregation set of this queue.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the aggregator"))]
     pub(crate) fn group_of_set<'k>(&self, set_key: &'k str) -> Option<&'k str> {
         let (group, _set_id) = set_key
             .strip_prefix(self.group_prefix())?

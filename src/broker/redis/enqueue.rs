@@ -344,7 +344,7 @@ fn push_plain(args: &mut Vec<Value>, task: &NewTask) {
     args.push(task.message.clone().into());
 }
 
-fn push_with_options(args: &mut Vec<Value>, task: &NewTask) {
+pub(super) fn push_with_options(args: &mut Vec<Value>, task: &NewTask) {
     let (state, at) = match task.placement {
         Placement::Pending => ("pending", number(0)),
         Placement::Scheduled(due) => ("scheduled", due_argument(due)),
@@ -375,7 +375,7 @@ fn no_result<T>() -> Result<T> {
 }
 
 /// The result of one task, from its element of the reply.
-fn result_of(value: Value, task: &NewTask) -> Result<Stored> {
+pub(super) fn result_of(value: Value, task: &NewTask) -> Result<Stored> {
     let queue = task.keys.queue();
     match value {
         Value::Integer(1) => Ok(Stored::Now),
@@ -428,7 +428,7 @@ fn conflict(task: &NewTask) -> Error {
 }
 
 /// Whether two messages are equal, apart from the fields that runs change.
-fn is_same_task(stored: &Bytes, sent: &Bytes) -> bool {
+pub(super) fn is_same_task(stored: &Bytes, sent: &Bytes) -> bool {
     let as_sent = |raw: &Bytes| {
         wire::decode_task(raw.clone()).map(|message| TaskMessage {
             retried: 0,

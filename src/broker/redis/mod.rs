@@ -2,11 +2,17 @@
 //! here.
 
 mod acknowledge;
+#[allow(dead_code, reason = "for the aggregator")]
+mod aggregation_set;
 mod call_names;
 mod changes;
 mod enqueue;
 mod fetch;
 mod forward;
+#[cfg(test)]
+mod group_tests;
+#[allow(dead_code, reason = "for the aggregator")]
+mod groups;
 mod heartbeat;
 mod inspect;
 mod known_queues;
@@ -19,9 +25,13 @@ mod queue_watch;
 mod register;
 mod reply;
 mod result;
+#[allow(dead_code, reason = "for the aggregator")]
+mod return_set;
 #[allow(dead_code, reason = "for the scheduler")]
 mod scheduler_list;
 mod script;
+#[allow(dead_code, reason = "for the aggregator")]
+mod store_aggregate;
 mod subscribe;
 #[allow(dead_code, reason = "for the scheduler")]
 mod tick;

@@ -1,0 +1,181 @@
+//! Groups: their names, how old they are, and aggregation sets that are formed of their tasks.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+use fred::types::{Key, Value};
+
+use super::script::{FORM_SET, GROUP_AGES, number, word};
+use super::{Broker, reply};
+use crate::broker::{AggregationSet, FormLimits, Formed, GroupAge, Str};
+use crate::connection::Command;
+use crate::error::Result;
+use crate::wire::QueueKeys;
+
+/// How long a set may take until its aggregate is stored. asynq: `aggregationTimeout`.
+const AGGREGATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// How many names one call reads, about.
+const NAMES_AT_ONCE: u64 = 1_000;
+/// How many sizes one round trip reads.
+const SIZES_AT_ONCE: usize = 500;
+/// How many times a call is sent at most, if each reply is lost.
+const ATTEMPTS: u32 = 3;
+/// The pause before a call is sent again is this, times the number of attempts so far.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
+
+impl Broker {
+    /// The names of the groups of a queue, each once, in no order. asynq: `ListGroups`.
+    pub(crate) async fn group_names(&self, queue: &QueueKeys) -> Result<Vec<Str>> {
+        let mut names = Vec::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let args = [
+                queue.groups().into(),
+                cursor.into(),
+                word("COUNT"),
+                number(NAMES_AT_ONCE),
+            ];
+            let scan = Command::on_key("SSCAN", args);
+            let (next, part): (String, Vec<Str>) = self.send(scan, "list groups").await?;
+            names.extend(part);
+            if next == "0" {
+                break;
+            }
+            cursor = next;
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// How many tasks these groups have. asynq: `GroupStats`.
+    pub(crate) async fn group_sizes(&self, queue: &QueueKeys, groups: &[Str]) -> Result<Vec<u64>> {
+        let mut sizes = Vec::with_capacity(groups.len());
+        for part in groups.chunks(SIZES_AT_ONCE) {
+            let count = |group: &Str| Command::on_key("ZCARD", [queue.group(group).into()]);
+            let counts = part.iter().map(count).collect();
+            sizes.extend(
+                self.send_all::<u64>(counts, "count the tasks of groups")
+                    .await?,
+            );
+        }
+        Ok(sizes)
+    }
+
+    /// The ages of at most 500 groups. `None`: the group has no tasks.
+    pub(crate) async fn group_ages(
+        &self,
+        queue: &QueueKeys,
+        groups: &[Str],
+    ) -> Result<Vec<Option<GroupAge>>> {
+        let keys = || groups.iter().map(|group| Key::from(queue.group(group)));
+        let build = || (keys().collect(), Vec::new());
+        ages(GROUP_AGES.call(self, build).await?, groups.len())
+    }
+
+    /// Takes the tasks of a group into an aggregation set if they are due. The id of the set must be new; a caller
+    /// that got no reply may call again with the same one. asynq: `AggregationCheck`.
+    ///
+    /// The set is put back by any server two minutes later, unless its aggregate is stored.
+    pub(crate) async fn form_set(
+        &self,
+        queue: &QueueKeys,
+        group: &str,
+        set_id: &str,
+        limits: FormLimits,
+    ) -> Result<Formed> {
+        let key = queue.aggregation_set(group, set_id);
+        let mut lost = 0;
+        loop {
+            match self.form_part(queue, group, &key, limits).await {
+                Ok((_, true)) => {}
+                Ok((formed, false)) => return Ok(formed),
+                Err(error) if error.is_transient() && lost + 1 < ATTEMPTS => {
+                    lost += 1;
+                    tokio::time::sleep(PAUSE * lost).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// One call. Returns also whether the set is not complete yet.
+    async fn form_part(
+        &self,
+        queue: &QueueKeys,
+        group: &str,
+        set: &str,
+        limits: FormLimits,
+    ) -> Result<(Formed, bool)> {
+        let name = FORM_SET.name;
+        let build = || {
+            let keys = vec![
+                Key::from(queue.group(group)),
+                Key::from(set),
+                Key::from(queue.aggregation_sets()),
+                Key::from(queue.groups()),
+            ];
+            let args = vec![
+                group.into(),
+                number(limits.max_size.unwrap_or(0)),
+                limits.max_delay.map_or(word("-1"), millis),
+                millis(limits.grace_period),
+                number(AGGREGATION_TIMEOUT.as_secs()),
+            ];
+            (keys, args)
+        };
+        let reply = FORM_SET.call(self, build).await?;
+        let mut values = reply::array(reply, name)?.into_iter();
+        let what = reply::text(values.next().unwrap_or(Value::Null), name)?;
+        match &*what {
+            "empty" => Ok((Formed::Empty, false)),
+            "early" => Ok((Formed::NotDue(age(&mut values, name)?), false)),
+            _ => {
+                let [deadline, size, more] = [(); 3].map(|()| values.next().unwrap_or(Value::Null));
+                let set = AggregationSet {
+                    keys: queue.clone(),
+                    group: group.to_owned().into(),
+                    key: set.to_owned(),
+                    deadline: DateTime::from_timestamp(score(deadline, name)?, 0)
+                        .unwrap_or_default(),
+                    size: reply::integer(&size, name)?.unsigned_abs(),
+                    locks: Vec::new(),
+                };
+                let is_part = reply::integer(&more, name)? == 1;
+                Ok((Formed::Set(set), is_part))
+            }
+        }
+    }
+}
+
+/// The reply of [`GROUP_AGES`] for this many groups.
+pub(super) fn ages(reply: Value, groups: usize) -> Result<Vec<Option<GroupAge>>> {
+    let mut values = reply::array(reply, GROUP_AGES.name)?.into_iter();
+    let ages = (0..groups).map(|_| {
+        let age = age(&mut values, GROUP_AGES.name)?;
+        Ok((age.size > 0).then_some(age))
+    });
+    ages.collect()
+}
+
+/// The next three values of a reply: size, lowest and highest score.
+fn age(values: &mut impl Iterator<Item = Value>, script: &str) -> Result<GroupAge> {
+    let mut next = || values.next().unwrap_or(Value::Null);
+    let (size, oldest, newest) = (next(), next(), next());
+    Ok(GroupAge {
+        size: reply::integer(&size, script)?.unsigned_abs(),
+        oldest: score(oldest, script)?,
+        newest: score(newest, script)?,
+    })
+}
+
+/// A score as text. asynq's are whole.
+fn score(value: Value, script: &str) -> Result<i64> {
+    let score = reply::text(value, script)?.parse::<f64>();
+    Ok(score.map_or(0, |score| score as i64))
+}
+
+fn millis(duration: Duration) -> Value {
+    // More than a script can reckon with makes no difference.
+    number(duration.as_millis().min(1 << 52) as i64)
+}

@@ -1,0 +1,166 @@
+//! Storing the aggregate of an aggregation set in place of its tasks.
+
+use fred::types::{Key, Value};
+
+use super::aggregation_set::MEMBERS_AT_ONCE;
+use super::enqueue::{is_same_task, push_with_options, result_of};
+use super::groups::PAUSE;
+use super::script::{DELETE_MEMBERS, STORE_AGGREGATE, number};
+use super::{Broker, reply};
+use crate::broker::{AggregationSet, NewTask, StoredAggregate};
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::{self, QueueKeys, keys};
+
+/// The largest set (tasks) that is deleted by the script that stores its aggregate.
+const MOST_AT_ONCE: u64 = 1_000;
+/// A larger set that nobody has deleted after this time (s) is deleted by a recoverer.
+const DELETED_WITHIN_SECS: u64 = 120;
+/// The longest pause before a call is sent again is [`PAUSE`] times this.
+const MOST_PAUSES: u32 = 40;
+
+impl Broker {
+    /// Stores the aggregate of a set that was read, in the queue of the set, and deletes the tasks of the set with
+    /// their locks. All or nothing, and once: a call that gets no reply is made again until the deadline of the set.
+    ///
+    /// # Errors
+    /// Those of an enqueue. The set stays, and is put back into its group after its deadline. A lock that a task of
+    /// the set holds is no obstacle.
+    pub(crate) async fn store_aggregate(
+        &self,
+        set: &AggregationSet,
+        aggregate: &NewTask,
+    ) -> Result<StoredAggregate> {
+        let mut lost = 0;
+        let stored = loop {
+            match self.try_store_aggregate(set, aggregate).await {
+                // An earlier attempt has stored it, and it has run and is deleted: before its deadline nobody puts
+                // the set back.
+                Ok(StoredAggregate::SetIsGone) if lost > 0 && self.clock().now() < set.deadline => {
+                    break StoredAggregate::Stored;
+                }
+                Ok(stored) => break stored,
+                Err(error) if error.is_transient() && self.clock().now() < set.deadline => {
+                    lost += 1;
+                    tracing::debug!(%error, attempt = lost, "storing an aggregate got no reply, trying again");
+                    tokio::time::sleep(PAUSE * lost.min(MOST_PAUSES)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        if stored == StoredAggregate::Stored && set.size > MOST_AT_ONCE {
+            let deleted = self.delete_aggregated(&set.keys, &set.key).await;
+            if let Err(error) = deleted {
+                tracing::debug!(%error, queue = set.keys.queue(), "aggregated tasks are left for a recoverer");
+            }
+        }
+        Ok(stored)
+    }
+
+    async fn try_store_aggregate(
+        &self,
+        set: &AggregationSet,
+        aggregate: &NewTask,
+    ) -> Result<StoredAggregate> {
+        let queue = set.keys.queue();
+        debug_assert_eq!(aggregate.keys.queue(), queue);
+        let name = STORE_AGGREGATE.name;
+        let hash_slots_differ = self.hash_slots_differ();
+        let call = STORE_AGGREGATE.call(self, || arguments(set, aggregate, !hash_slots_differ));
+        let reply = match hash_slots_differ {
+            true => Box::pin(self.registering(queue, call)).await,
+            false => call.await,
+        };
+        let reply = match reply {
+            Err(error) if !hash_slots_differ && self.note_crossslot(&error) => {
+                // Redis has not run the script.
+                return Box::pin(self.try_store_aggregate(set, aggregate)).await;
+            }
+            reply => reply?,
+        };
+        let mut values = reply::array(reply, name)?.into_iter();
+        let mut next = || values.next().unwrap_or(Value::Null);
+        let what = reply::text(next(), name)?;
+        match &*what {
+            "stored" => Ok(StoredAggregate::Stored),
+            "gone" => Ok(match reply::bytes(next(), name)? {
+                stored if !stored.is_empty() && is_same_task(&stored, &aggregate.message) => {
+                    StoredAggregate::Stored
+                }
+                _ => StoredAggregate::SetIsGone,
+            }),
+            "refused" => match self.noted(result_of(next(), aggregate)) {
+                Ok(_) => Err(Error::new(
+                    ErrorKind::Internal,
+                    "store_aggregate: no reason",
+                )),
+                Err(refusal) => Err(refusal),
+            },
+            _ => Err(Error::new(
+                ErrorKind::Internal,
+                format!(
+                    "store the aggregate of group {:?} in queue {queue:?}: the set has {} tasks, {} of them were read",
+                    set.group,
+                    reply::integer(&next(), name)?,
+                    set.size
+                ),
+            )),
+        }
+    }
+
+    /// Deletes the tasks of a large set whose aggregate is stored. Returns how many calls that took.
+    pub(super) async fn delete_aggregated(&self, queue: &QueueKeys, set: &str) -> Result<()> {
+        loop {
+            let part = self.read_part(queue, set, 0, MEMBERS_AT_ONCE).await?;
+            let build = || {
+                let keys = vec![Key::from(set), Key::from(queue.aggregated())];
+                let mut args: Vec<Value> = Vec::with_capacity(1 + 2 * part.tasks.len());
+                args.push(queue.task_prefix().into());
+                for task in &part.tasks {
+                    let message = wire::decode_task(task.message.clone()).unwrap_or_default();
+                    args.push(task.id.clone().into());
+                    args.push(message.unique_key.into());
+                }
+                (keys, args)
+            };
+            let left = DELETE_MEMBERS.call(self, build).await?;
+            if reply::integer(&left, DELETE_MEMBERS.name)? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn arguments(
+    set: &AggregationSet,
+    aggregate: &NewTask,
+    with_queues: bool,
+) -> (Vec<Key>, Vec<Value>) {
+    let queue = &set.keys;
+    let mut keys = vec![
+        Key::from(&*set.key),
+        Key::from(queue.aggregation_sets()),
+        Key::from(queue.aggregated()),
+        Key::from(queue.pending()),
+        Key::from(queue.scheduled()),
+        Key::from(queue.groups()),
+    ];
+    if with_queues {
+        keys.push(Key::from_static_str(keys::QUEUES));
+    }
+    let mut args: Vec<Value> = vec![
+        queue.task_prefix().into(),
+        queue.group_prefix().into(),
+        queue.queue().into(),
+        number(set.size),
+        number(MOST_AT_ONCE),
+        number(DELETED_WITHIN_SECS),
+    ];
+    push_with_options(&mut args, aggregate);
+    if set.size <= MOST_AT_ONCE {
+        for (id, lock) in &set.locks {
+            args.push(id.clone().into());
+            args.push(lock.as_str().into());
+        }
+    }
+    (keys, args)
+}
