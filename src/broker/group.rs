@@ -88,6 +88,4 @@ pub(crate) struct ReclaimedSets {
     pub(crate) sets: u64,
     /// How many tasks are back in their groups.
     pub(crate) tasks: u64,
-    /// How many ids were dropped, because their tasks are gone or in another state.
-    pub(crate) dropped: u64,
 }

@@ -2,9 +2,11 @@
 //!
 //! This module uses Redis only through the broker, and never runs a task.
 
+mod groups;
 mod schedulers;
 
 use chrono::DateTime;
+pub use groups::GroupInfo;
 pub use schedulers::{EnqueueEvent, SchedulerEntryInfo, SchedulerInfo};
 
 use crate::broker::Broker;

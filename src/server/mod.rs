@@ -56,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use upkeep::{
     BlockWatch, Forwarder, GoneServers, HealthChecker, Heartbeater, Janitor, LeaseRenewer,
-    LeaseThread, LostRuns, Recoverer, RuntimeProbe, ServerEntry, Subscriber,
+    LeaseThread, LostRuns, Reclaimer, Recoverer, RuntimeProbe, ServerEntry, Subscriber,
 };
 use wake::{Wakeups, Watcher};
 
@@ -78,6 +78,7 @@ struct Parts {
     watcher: Watcher,
     forwarder: Forwarder,
     recoverer: Every<Recoverer>,
+    reclaimer: Every<Reclaimer>,
     gone_servers: Every<GoneServers>,
     janitor: Every<Janitor>,
     subscriber: Subscriber,
@@ -184,6 +185,14 @@ impl Parts {
                 },
             )
             .also_at_start(),
+            reclaimer: Every::new(
+                RECOVER_INTERVAL,
+                Reclaimer {
+                    broker: broker(),
+                    queues: queues.clone(),
+                },
+            )
+            .also_at_start(),
             gone_servers: Every::new(
                 GONE_SERVERS_INTERVAL,
                 GoneServers::new(queues.clone(), lost_runs, Arc::clone(&listing)),
@@ -246,6 +255,7 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     upkeep.start(parts.watcher);
     upkeep.start(parts.forwarder);
     upkeep.start(parts.recoverer);
+    upkeep.start(parts.reclaimer);
     upkeep.start(parts.gone_servers);
     upkeep.start(parts.janitor);
     upkeep.start(parts.subscriber);

@@ -348,11 +348,7 @@ async fn a_set_is_reclaimed_once_its_deadline_is_over_and_then_has_no_aggregate(
     groups.expire(&set.key).await;
     let late = groups.store_aggregate(&set, "late").await;
     assert_eq!(late, StoredAggregate::SetIsGone);
-    let one = ReclaimedSets {
-        sets: 1,
-        tasks: 1,
-        dropped: 0,
-    };
+    let one = ReclaimedSets { sets: 1, tasks: 1 };
     assert_eq!(reclaim().await, one);
     assert_eq!(groups.group().await, ["a"]);
     assert_eq!(groups.names().await, ["g"]);

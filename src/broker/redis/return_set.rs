@@ -48,8 +48,7 @@ impl Broker {
                 match self.return_all(queue, group, set, true).await {
                     Ok(Some(returned)) => {
                         reclaimed.sets += 1;
-                        reclaimed.tasks += returned.tasks;
-                        reclaimed.dropped += returned.dropped;
+                        reclaimed.tasks += returned;
                     }
                     // By Redis' clock it is not due, or somebody else was faster.
                     Ok(None) => kept += 1,
@@ -86,14 +85,15 @@ impl Broker {
             .await
     }
 
+    /// Returns how many tasks are in their group again. `None`: the set is not listed, or it is not due.
     async fn return_all(
         &self,
         queue: &QueueKeys,
         group: &str,
         set: &str,
         if_due: bool,
-    ) -> Result<Option<ReclaimedSets>> {
-        let mut sum = ReclaimedSets::default();
+    ) -> Result<Option<u64>> {
+        let mut returned = 0;
         loop {
             let build = || {
                 let keys = vec![
@@ -103,7 +103,6 @@ impl Broker {
                     Key::from(queue.groups()),
                 ];
                 let args: Vec<Value> = vec![
-                    queue.task_prefix().into(),
                     group.into(),
                     word(if if_due { "1" } else { "0" }),
                     number(MEMBERS_AT_ONCE as u64),
@@ -119,10 +118,9 @@ impl Broker {
                 let n = counts.get(i).unwrap_or(&Value::Null);
                 reply::integer(n, RETURN_SET.name).map(i64::unsigned_abs)
             };
-            sum.tasks += count(0)?;
-            sum.dropped += count(1)?;
-            if count(2)? == 0 {
-                return Ok(Some(sum));
+            returned += count(0)?;
+            if count(1)? == 0 {
+                return Ok(Some(returned));
             }
         }
     }

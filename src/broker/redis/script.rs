@@ -152,7 +152,7 @@ scripts! {
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
-    RETURN_SET = "return_set" (4 keys) uses ["now", "field"];
+    RETURN_SET = "return_set" (4 keys) uses ["now"];
     STORE_AGGREGATE = "store_aggregate" (7 keys) uses ["now", "nanos", "due", "field", "enqueue"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
     UNLEASED = "unleased" (3 keys) uses [];
