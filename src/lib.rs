@@ -50,6 +50,7 @@
 //! | what went wrong | [`Error::kind`], [`ErrorKind`] |
 //! | enqueueing tasks again and again | [`Scheduler`], [`Entry`], [`RunningScheduler`] |
 //! | cron specs | [`Schedule`] |
+//! | entries that come from a file, a table or the program, and change | [`PeriodicTaskManager`], [`ConfigProvider`], [`MemoryConfigs`] |
 //! | handlers in tests, without Redis | [`TestRun`] |
 //!
 //! The directory `docs` of this package has pages on writing handlers (the guide), on the migration
@@ -62,6 +63,7 @@
 //!   and `#[debug_handler]`, which names what is wrong with a function that is not a handler.
 //! - `tls` (off by default): TLS to Redis by rustls with ring, for `rediss://` URIs and
 //!   `Connection::tls`.
+//! - `yaml` (off by default): `YamlFile`, the provider of periodic tasks that reads and watches a file.
 //!
 //! # Needs
 //!
@@ -114,6 +116,12 @@ pub use mux::Mux;
 pub use rasynq_macros::{TaskKind, debug_handler};
 pub use retry_delay::{MAX_DELAY, RetryDelay};
 pub use run::{MAX_RESULT_SIZE, Progress, Run, RunEnded, TaskContext};
+#[cfg(feature = "yaml")]
+pub use scheduler::periodic::YamlFile;
+pub use scheduler::periodic::{
+    ConfigProvider, DEFAULT_SYNC_INTERVAL, MemoryConfigs, PeriodicTaskManager,
+    RunningPeriodicTaskManager,
+};
 pub use scheduler::{
     DEFAULT_SCHEDULER_HEARTBEAT_INTERVAL, Entry, EntryInfo, Missed, RunningScheduler, Scheduler,
 };
@@ -149,6 +157,10 @@ mod pages {
     mod guide {}
     #[doc = include_str!("../docs/migration.md")]
     mod migration {}
+    // its code needs the feature
+    #[cfg(feature = "yaml")]
+    #[doc = include_str!("../docs/scheduling.md")]
+    mod scheduling {}
     // its code needs the feature
     #[cfg(feature = "tls")]
     #[doc = include_str!("../docs/operations.md")]

@@ -37,6 +37,16 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "scheduler",
         &["background", "broker", "connection", "cron", "task", "wire"],
     ),
+    (
+        "scheduler/periodic",
+        &[
+            "guard",
+            "scheduler/builder",
+            "scheduler/entry",
+            "scheduler/info",
+            "scheduler/running",
+        ],
+    ),
     ("server", &["background", "broker", "guard", "handler"]),
     ("server/aggregate/function", &["task"]),
     ("server/aggregate/limits", &[]),

@@ -39,7 +39,7 @@ use crate::task::TaskInfo;
 #[must_use = "a scheduler does nothing until it is run or started"]
 pub struct Scheduler {
     connection: Connection,
-    config: SchedulerConfig,
+    pub(super) config: SchedulerConfig,
     entries: Vec<Entry>,
 }
 

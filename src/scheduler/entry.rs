@@ -110,11 +110,19 @@ impl Entry {
 
     option_methods!(options);
 
-    #[expect(dead_code, reason = "the periodic task manager will use it")]
     /// Says in errors about the entry where it is written: a file, a line and a column.
+    #[cfg(feature = "yaml")]
     pub(super) fn written_at(mut self, place: String) -> Self {
         self.place = Some(place);
         self
+    }
+
+    /// An error if the spec does not parse.
+    pub(super) fn readable(&self) -> Result<()> {
+        match &self.schedule {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.refused(error)),
+        }
     }
 
     /// Checks all of the entry but its spec, as an enqueue call does.

@@ -5,6 +5,7 @@ mod config;
 mod entry;
 mod entry_key;
 mod info;
+pub(crate) mod periodic;
 mod printed_options;
 mod running;
 

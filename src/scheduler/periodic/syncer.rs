@@ -1,0 +1,228 @@
+//! Makes the entries of a running scheduler those that the provider tells.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::plan::{Registered, SyncPlan};
+use super::provider::GuardedProvider;
+use crate::background::{Backoff, Service, ToldFailures};
+use crate::clock;
+use crate::error::{Result, warn_if};
+use crate::guard::caught_future;
+use crate::scheduler::{Entry, RunningScheduler};
+
+/// The shortest pause between two syncs, for a provider that always says that something has changed.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+/// The shortest time that a provider has for its answer.
+const MIN_ANSWER_TIME: Duration = Duration::from_secs(30);
+
+pub(super) struct Syncer {
+    provider: GuardedProvider,
+    scheduler: Arc<RunningScheduler>,
+    /// The location of the scheduler.
+    zone: Tz,
+    interval: Duration,
+    /// When the provider is asked again, at the latest.
+    ask_at: Instant,
+    registered: Vec<Registered>,
+    /// What the last sync could not make true, because of Redis. It is tried again.
+    unfinished: Option<Vec<Entry>>,
+    backoff: Backoff,
+    /// How the provider fails now.
+    failure: Option<String>,
+    /// The entries that Redis fails for now.
+    refused: ToldFailures<String>,
+    /// What is wrong with the specs that were left out at the last sync.
+    unreadable: HashSet<String>,
+}
+
+impl Syncer {
+    pub(super) fn new(
+        provider: GuardedProvider,
+        scheduler: Arc<RunningScheduler>,
+        zone: Tz,
+        interval: Duration,
+    ) -> Self {
+        Self {
+            provider,
+            scheduler,
+            zone,
+            interval,
+            ask_at: clock::monotonic() + interval,
+            registered: Vec::new(),
+            unfinished: None,
+            backoff: Backoff::new(),
+            failure: None,
+            refused: ToldFailures::default(),
+            unreadable: HashSet::new(),
+        }
+    }
+
+    /// Waits until it is time for a sync, and makes it.
+    async fn step(&mut self) {
+        let retry_at = self
+            .unfinished
+            .is_some()
+            .then(|| clock::monotonic() + self.backoff.pause());
+        let until = retry_at.map_or(self.ask_at, |at| at.min(self.ask_at));
+        let has_changed = timeout_at(until, self.provider.changed()).await.is_ok();
+        let mut wanted = None;
+        if has_changed || clock::monotonic() >= self.ask_at {
+            wanted = self.ask().await;
+        }
+        if let Some(wanted) = wanted.or_else(|| self.unfinished.take()) {
+            self.sync(wanted).await;
+        }
+        sleep(MIN_PAUSE).await;
+    }
+
+    /// Asks the provider. `None`: it has failed, and the entries stay as they are.
+    async fn ask(&mut self) -> Option<Vec<Entry>> {
+        let limit = self.interval.max(MIN_ANSWER_TIME);
+        let answer = match timeout(limit, self.provider.configs()).await {
+            Ok(Ok(entries)) => match entries.iter().try_for_each(Entry::check) {
+                Ok(()) => Ok(entries),
+                Err(error) => Err(error.to_string()),
+            },
+            Ok(Err(failure)) => Err(failure.text),
+            Err(_) => Err(format!("no answer within {limit:?}")),
+        };
+        self.ask_at = clock::monotonic() + self.interval;
+        match answer {
+            Ok(entries) => {
+                if self.failure.take().is_some() {
+                    tracing::info!("the provider of periodic tasks answers again");
+                }
+                Some(entries)
+            }
+            Err(error) => {
+                let is_news = self.failure.as_ref() != Some(&error);
+                warn_if!(
+                    is_news,
+                    error,
+                    "the provider of periodic tasks failed, the entries stay as they are"
+                );
+                self.failure = Some(error);
+                None
+            }
+        }
+    }
+
+    /// Makes the registered entries those that are wanted. What Redis fails for is left for the next step.
+    pub(super) async fn sync(&mut self, wanted: Vec<Entry>) {
+        let registered = std::mem::take(&mut self.registered);
+        let plan = SyncPlan::new(registered, wanted.clone(), self.zone);
+        self.registered = plan.kept;
+        self.tell_unreadable(&plan.unreadable);
+        let (mut changed, mut removed, mut added, mut failed) = (0, 0, 0, 0);
+        for (old, entry) in plan.replaced {
+            let replacing = self.scheduler.replace(&old.id, entry.clone()).await;
+            match self.done(&entry, replacing) {
+                Some(id) => {
+                    changed += 1;
+                    self.registered.push(Registered { id, entry });
+                }
+                None => {
+                    failed += 1;
+                    self.registered.push(old);
+                }
+            }
+        }
+        // Before the others are added: one of them may have the name of a removed one.
+        for old in plan.removed {
+            let removing = self.scheduler.unregister(&old.id).await;
+            match self.done(&old.entry, removing) {
+                Some(()) => removed += 1,
+                None => {
+                    failed += 1;
+                    self.registered.push(old);
+                }
+            }
+        }
+        for entry in plan.added {
+            let adding = self.scheduler.register(entry.clone()).await;
+            match self.done(&entry, adding) {
+                Some(id) => {
+                    added += 1;
+                    self.registered.push(Registered { id, entry });
+                }
+                None => failed += 1,
+            }
+        }
+        if added + changed + removed > 0 {
+            tracing::info!(
+                added,
+                changed,
+                removed,
+                "synced the entries of periodic tasks"
+            );
+        }
+        if failed == 0 {
+            self.backoff.reset();
+        } else {
+            self.unfinished = Some(wanted);
+        }
+    }
+
+    /// The result of a step for an entry. `None`: it failed, and is tried again.
+    fn done<T>(&mut self, entry: &Entry, result: Result<T>) -> Option<T> {
+        let thing = entry.contents(self.zone);
+        match result {
+            Ok(value) => {
+                self.refused.succeeded(&thing);
+                Some(value)
+            }
+            Err(error) => {
+                let is_news = self.refused.failed(thing, &error);
+                warn_if!(is_news, spec = entry.spec, %error, "could not register, change or remove an entry, trying again");
+                None
+            }
+        }
+    }
+
+    /// Tells of the specs that do not parse, once each.
+    fn tell_unreadable(&mut self, entries: &[Entry]) {
+        let mut texts = HashSet::new();
+        for entry in entries {
+            let Err(error) = entry.readable() else {
+                continue;
+            };
+            let error = error.to_string();
+            if !self.unreadable.contains(&error) && !texts.contains(&error) {
+                tracing::error!(error, "left out a periodic task: its spec does not parse");
+            }
+            texts.insert(error);
+        }
+        self.unreadable = texts;
+    }
+}
+
+impl Service for Syncer {
+    const NAME: &'static str = "periodic task manager";
+
+    async fn run(mut self, stop: CancellationToken) {
+        let scheduler = Arc::clone(&self.scheduler);
+        let syncs = async {
+            loop {
+                if let Err(panic) = caught_future(self.step()).await {
+                    let error = panic.logged_text();
+                    tracing::error!(
+                        error,
+                        "a sync of periodic tasks panicked, the next one will try again"
+                    );
+                    sleep(MIN_PAUSE).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = scheduler.wait() => {}
+            () = syncs => {}
+        }
+    }
+}
