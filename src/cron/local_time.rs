@@ -40,7 +40,11 @@ impl LocalTime {
         // Which offset holds is known only if the moment is known. The local time, read as UTC, is near
         // enough for a guess, and the guess near enough for the offset.
         let guess = local - offset(local, zone);
-        Self::at(local - offset(guess, zone), zone)
+        let unix = local - offset(guess, zone);
+        match unix == guess {
+            true => Self { unix, local, zone },
+            false => Self::at(unix, zone),
+        }
     }
 
     /// This date and time in a later month, or so many days later. Go: `Time.AddDate`.
@@ -105,8 +109,34 @@ impl LocalTime {
     }
 }
 
+/// The last year in the tables of chrono-tz.
+const LAST_YEAR: i64 = 2099;
+const END_OF_LAST_YEAR: i64 = days_of(LAST_YEAR + 1, 1, 1) * DAY;
+
 /// How far the clock of the zone is ahead of UTC at a moment, in seconds.
 fn offset(unix: i64, zone: Tz) -> i64 {
+    if unix < END_OF_LAST_YEAR || !sets_its_clock(zone) {
+        return offset_in_table(unix, zone);
+    }
+    // Go applies a zone's last rule for ever. It speaks of weekdays in months, so what it says of this year it also
+    // says of an earlier one with the same weekdays, if years are counted from March, behind the leap day. Each
+    // 11 years have such a one. Years before those may have exceptions from the rule (Asia/Gaza until 2086).
+    let (year, month, _) = date_of(unix.div_euclid(DAY));
+    let march = |year| days_of(year, 3, 1);
+    let this = march(if month < 3 { year - 1 } else { year });
+    let same = (LAST_YEAR - 11..LAST_YEAR)
+        .map(march)
+        .find(|other| (this - other) % 7 == 0);
+    offset_in_table(unix - (this - same.unwrap_or(this)) * DAY, zone)
+}
+
+/// Whether the zone's last rule has a daylight-saving time.
+fn sets_its_clock(zone: Tz) -> bool {
+    let of_month = |month| offset_in_table(days_of(LAST_YEAR, month, 1) * DAY, zone);
+    (2..=12).any(|month| of_month(month) != of_month(1))
+}
+
+fn offset_in_table(unix: i64, zone: Tz) -> i64 {
     let utc = DateTime::from_timestamp(unix, 0)
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
         .naive_utc();
@@ -122,7 +152,7 @@ const ERA_DAYS: i64 = 146_097;
 const EPOCH_DAYS: i64 = 719_468;
 
 /// The days from the Unix epoch to a date. The month and the day may be out of range.
-fn days_of(year: i64, month: i64, day: i64) -> i64 {
+const fn days_of(year: i64, month: i64, day: i64) -> i64 {
     // counted from March, so that the leap day is the last of its year
     let months = year * 12 + (month - 1) - 2;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12));

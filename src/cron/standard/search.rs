@@ -19,6 +19,21 @@ pub(super) fn next_after(spec: &StandardSpec, unix: i64, zone: Tz) -> Option<Loc
     if spec.never_fires() {
         return None;
     }
+    let mut from = unix;
+    let mut last_found = i64::MIN;
+    loop {
+        let found = search(spec, from, zone)?;
+        if found.unix() > unix {
+            return Some(found);
+        }
+        // COMPAT: The search rounds the time down to an hour of the clock. Where a zone repeats part of that hour
+        // (America/St_Johns in 2010), robfig goes back to an earlier time. Its times after that one are right.
+        last_found = found.unix().max(last_found.saturating_add(1));
+        from = last_found;
+    }
+}
+
+fn search(spec: &StandardSpec, unix: i64, zone: Tz) -> Option<LocalTime> {
     let at = LocalTime::at(unix + 1, zone);
     let last_year = at.year() + YEARS;
     let mut search = SpecSearch {
@@ -106,13 +121,13 @@ impl SpecSearch<'_> {
     }
 
     fn seek_second(&mut self) -> bool {
-        let second = self.at.second();
-        if second == 0 {
-            return false;
+        let is_carried = self.at.second() != 0;
+        // more than once where a zone loses its odd seconds
+        while self.at.second() != 0 {
+            self.round(|at| at);
+            self.at = self.at.add_seconds(60 - self.at.second());
         }
-        self.round(|at| at);
-        self.at = self.at.add_seconds(60 - second);
-        true
+        is_carried
     }
 
     fn round(&mut self, round: impl Fn(LocalTime) -> LocalTime) {

@@ -1,0 +1,5 @@
+//! Cron specs: compared with the Go libraries that read them for asynq's users, and with Rust's `cron`.
+
+#![expect(clippy::print_stdout, reason = "how many cases were compared")]
+
+mod standard;
