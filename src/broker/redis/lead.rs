@@ -117,3 +117,7 @@ fn leader_keys() -> Vec<Key> {
     .map(Key::from_static_str)
     .into()
 }
+
+#[cfg(test)]
+#[path = "lead_tests.rs"]
+mod tests;
