@@ -6,6 +6,7 @@
 mod cronexpr;
 mod local_time;
 mod standard;
+mod words;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -211,6 +212,29 @@ impl Schedule {
         std::iter::successors(schedule.next_after(after, zone), move |&at| {
             schedule.next_after(at, zone)
         })
+    }
+
+    /// What the spec says, in plain words. The times are those of the wall clock.
+    ///
+    /// ```
+    /// use rasynq::Schedule;
+    /// let words = |spec| Schedule::standard(spec).map(|schedule| schedule.describe());
+    /// assert_eq!(words("CRON_TZ=Europe/Berlin 30 9 * * 1-5")?, "At 09:30 on Monday to Friday, in Europe/Berlin");
+    /// assert_eq!(words("*/15 8-17 * JAN *")?, "Every 15 minutes from 08:00 to 17:45, in January");
+    /// assert_eq!(words("@every 90s")?, "Every 1 minute and 30 seconds");
+    /// assert_eq!(Schedule::cronexpr("0 18 LW * *")?.describe(), "At 18:00 on the last working day of the month");
+    /// # anyhow::Ok(())
+    /// ```
+    pub fn describe(&self) -> String {
+        let words = match &self.0.rule {
+            Rule::Standard(spec) => spec.fields().words(),
+            Rule::Cronexpr(spec) => spec.fields().words(),
+            Rule::Every(interval) => words::every(interval.as_secs()),
+        };
+        match self.0.zone {
+            Some(zone) => format!("{words}, in {zone}"),
+            None => words,
+        }
     }
 
     /// The interval of `@every`: whole seconds, at least 1 s.

@@ -69,6 +69,14 @@ impl Entry {
         Self::with(spec, schedule, task)
     }
 
+    /// An entry with a cron spec of the cronexpr dialect, with years, seconds, `L`, `W` and `#`: see
+    /// [`Schedule::cronexpr`].
+    pub fn cronexpr<M>(spec: impl Into<String>, task: impl IntoTask<M>) -> Self {
+        let spec = spec.into();
+        let schedule = Schedule::cronexpr(&spec);
+        Self::with(spec, schedule, task)
+    }
+
     /// An entry with a schedule that is already read.
     pub fn on<M>(schedule: Schedule, task: impl IntoTask<M>) -> Self {
         Self::with(schedule.spec().to_owned(), Ok(schedule), task)

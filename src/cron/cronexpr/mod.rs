@@ -6,6 +6,7 @@ mod field;
 mod numbers;
 mod parse;
 mod search;
+mod words;
 
 use chrono_tz::Tz;
 use days::{DaysOfMonth, DaysOfWeek};

@@ -19,6 +19,10 @@ impl Numbers {
         self.0[0].into()
     }
 
+    pub(super) fn to_vec(&self) -> Vec<u16> {
+        self.0.clone()
+    }
+
     pub(super) fn contains(&self, number: i64) -> bool {
         self.at_or_after(number) == Some(number)
     }

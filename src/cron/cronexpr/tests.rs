@@ -339,6 +339,7 @@ proptest! {
         if let Ok(spec) = parse(&text) {
             let next = spec.next_after(after, zone);
             prop_assert!(next.is_none_or(|next| next.unix() > after));
+            prop_assert!(!spec.fields().words().is_empty());
         }
     }
 

@@ -42,6 +42,11 @@ impl ValueSet {
         (0..64).contains(&value) && self.bits & (1 << value) != 0
     }
 
+    /// In ascending order.
+    pub(super) fn numbers(self) -> Vec<u16> {
+        (0..64).filter(|n| self.bits & 1 << n != 0).collect()
+    }
+
     pub(super) fn is_empty(self) -> bool {
         self.bits == 0
     }

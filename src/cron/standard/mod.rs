@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use field::ValueSet;
 
 use super::local_time::LocalTime;
+use super::words::{Days, SpecFields, restricted};
 pub(super) use parse::{Standard, parse};
 
 /// The five fields of a spec.
@@ -24,6 +25,25 @@ impl StandardSpec {
     /// The first time after `unix` (in seconds). `None` if there is none within five years.
     pub(super) fn next_after(&self, unix: i64, zone: Tz) -> Option<LocalTime> {
         search::next_after(self, unix, zone)
+    }
+
+    /// For [`SpecFields::words`].
+    pub(super) fn fields(&self) -> SpecFields {
+        let days = |field: ValueSet| {
+            (!field.has_star).then(|| Days {
+                numbers: field.numbers(),
+                others: Vec::new(),
+            })
+        };
+        SpecFields {
+            seconds: Some(vec![0]),
+            minutes: restricted(self.minute.numbers(), 0..=59),
+            hours: restricted(self.hour.numbers(), 0..=23),
+            days_of_month: days(self.day_of_month),
+            months: restricted(self.month.numbers(), 1..=12),
+            days_of_week: days(self.day_of_week),
+            years: None,
+        }
     }
 
     /// Whether both day fields match the day. Of two restricted ones, one is enough.
