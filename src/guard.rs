@@ -9,7 +9,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Once;
@@ -128,6 +128,12 @@ impl<T> Deref for Foreign<T> {
 
     fn deref(&self) -> &T {
         self.0.as_ref().expect(IS_THERE)
+    }
+}
+
+impl<T> DerefMut for Foreign<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect(IS_THERE)
     }
 }
 

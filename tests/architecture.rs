@@ -50,6 +50,15 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server", &["background", "broker", "guard", "handler"]),
     ("server/aggregate/function", &["task"]),
     ("server/aggregate/limits", &[]),
+    ("server/aggregate/due", &[]),
+    (
+        "server/aggregate/aggregation",
+        &["prepare", "task", "wire", "bounded_text"],
+    ),
+    (
+        "server/aggregate/aggregator",
+        &["server/queues", "server/wake"],
+    ),
     (
         "server/builder",
         &[
@@ -169,9 +178,11 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
 
 /// Files that decide or compute without I/O, so that their tests can pass everything in.
 const WITHOUT_IO: &[&str] = &[
+    "broker/redis/group_watch",
     "broker/redis/queue_watch",
     "cron",
     "server/ack/waiting",
+    "server/aggregate/due",
     "server/aggregate/limits",
     "server/fetch/gate",
     "server/fetch/sizing",

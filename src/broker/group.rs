@@ -18,6 +18,15 @@ pub(crate) struct GroupAge {
     pub(crate) newest: i64,
 }
 
+impl GroupAge {
+    /// A group that is listed, although it has no tasks.
+    pub(crate) const EMPTY: Self = Self {
+        size: 0,
+        oldest: 0,
+        newest: 0,
+    };
+}
+
 /// When the tasks of a group are due for aggregation. Redis stores when a task joined in whole seconds, so a
 /// time may be over up to a second early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@
 mod enqueue;
 mod entry;
 mod fetch;
-#[allow(dead_code, reason = "for the aggregator")]
 mod group;
 mod outcome;
 mod redis;
@@ -21,7 +20,6 @@ mod stored;
 pub(crate) use enqueue::NewTask;
 pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
 pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, RawTask};
-#[allow(unused_imports, reason = "for the aggregator")]
 pub(crate) use group::{
     AggregationSet, ArchivedMember, FormLimits, Formed, GroupAge, ReclaimedSets, SetMember,
     StoredAggregate,
@@ -29,10 +27,10 @@ pub(crate) use group::{
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
-pub(crate) use redis::{Broker, RedisProcess, Subscription};
+pub(crate) use redis::{Broker, RedisProcess, Subscription, TrackingOptions};
 pub(crate) use redis_clock::RedisClock;
 pub(crate) use schedule::{Leads, SchedulerKeys, StoredScheduler, Tick, TickNote, TickResult};
-pub(crate) use signal::{DelayedSet, Report, Signal};
+pub(crate) use signal::{DelayedSet, GroupSignal, Report, Signal};
 pub(crate) use stored::{ExpiredLeases, LeaseCheck, LeasesOf, LostTask, StoredTask, Unleased};
 
 /// A string whose clones share its bytes.

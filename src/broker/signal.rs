@@ -1,5 +1,7 @@
 //! What Redis notifies a server of, and what the server reports so that it is notified again.
 
+use super::{GroupAge, Str};
+
 /// One of the two sets of a queue in which the score of a task is the time when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DelayedSet {
@@ -13,7 +15,7 @@ impl DelayedSet {
 
 /// What a notification or a read means for a server. A queue is given by its index among the tracked
 /// queues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Tasks may be pending.
     Ready(usize),
@@ -23,12 +25,14 @@ pub(crate) enum Signal {
     /// The time at which the retention of the queue's first completed task ends (unix ms).
     /// `None`: there is no such task.
     Expires(usize, Option<i64>),
+    /// What is known of the queue's groups, for a server that aggregates.
+    Groups(usize, GroupSignal),
     /// Redis may have lost its subscriptions: every queue must be asked, and tracking starts over.
     Reset,
 }
 
 impl Signal {
-    /// What has a server ask a queue for everything once.
+    /// What has a server ask a queue for everything once, apart from its groups.
     pub(crate) fn everything_of(queue: usize) -> [Self; 4] {
         let [scheduled, retry] = DelayedSet::ALL;
         [
@@ -45,13 +49,32 @@ impl Signal {
             Self::Ready(queue) => Self::Ready(index(queue)),
             Self::Due(queue, set, at) => Self::Due(index(queue), set, at),
             Self::Expires(queue, at) => Self::Expires(index(queue), at),
+            Self::Groups(queue, signal) => Self::Groups(index(queue), signal),
             Self::Reset => Self::Reset,
         }
     }
 }
 
+/// What a notification or a read means for the groups of one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GroupSignal {
+    /// The names of all groups with tasks.
+    Names {
+        names: Vec<Str>,
+        /// Tracking has begun, or notifications were lost: Redis notifies of changes of the names from now on, but of
+        /// none of a group before it is read.
+        anew: bool,
+    },
+    /// A group has changed since it was read.
+    Changed(Str),
+    /// What groups have. From now on Redis notifies of their next changes.
+    Ages(Vec<(Str, Option<GroupAge>)>),
+    /// Redis does not notify of changes of these groups for now: the server must ask.
+    Untracked,
+}
+
 /// What a server has found or done in a queue. After that it needs the next signal of the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// A fetch got fewer tasks than it asked for.
     Drained {
@@ -65,21 +88,38 @@ pub(crate) enum Report {
     Forwarded { queue: usize, set: DelayedSet },
     /// The completed tasks whose retention has ended were deleted from a queue.
     Cleaned { queue: usize },
+    /// These groups must be read.
+    UnreadGroups {
+        queue: usize,
+        groups: Vec<Str>,
+        /// How many groups of the last read had not changed although Redis had notified of a change.
+        in_vain: usize,
+    },
+    /// The server has asked for the groups of a queue, after [`GroupSignal::Untracked`].
+    PolledGroups { queue: usize },
 }
 
 impl Report {
     /// The index of the queue.
     pub(crate) fn queue(&self) -> usize {
-        let (Self::Drained { queue, .. } | Self::Forwarded { queue, .. } | Self::Cleaned { queue }) =
-            *self;
-        queue
+        match self {
+            Self::Drained { queue, .. }
+            | Self::Forwarded { queue, .. }
+            | Self::Cleaned { queue }
+            | Self::UnreadGroups { queue, .. }
+            | Self::PolledGroups { queue } => *queue,
+        }
     }
 
     /// The same report with another index of the queue.
     pub(crate) fn of(mut self, index: usize) -> Self {
-        let (Self::Drained { queue, .. } | Self::Forwarded { queue, .. } | Self::Cleaned { queue }) =
-            &mut self;
-        *queue = index;
+        match &mut self {
+            Self::Drained { queue, .. }
+            | Self::Forwarded { queue, .. }
+            | Self::Cleaned { queue }
+            | Self::UnreadGroups { queue, .. }
+            | Self::PolledGroups { queue } => *queue = index,
+        }
         self
     }
 }

@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 /// lost.
 const COMMAND_ATTEMPTS: u32 = 1;
 
+/// How many notifications fred keeps that nobody has received yet. Many keys may change at once.
+const MAX_NOTIFICATIONS: usize = 1_024;
+
 /// The delay before the first attempt to reconnect. It doubles with each attempt.
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 
@@ -59,9 +62,13 @@ pub(super) struct Settings {
 impl Settings {
     /// A fred client with a connection of its own, for tracking.
     pub(super) fn client(&self) -> FredClient {
+        let performance = PerformanceConfig {
+            broadcast_channel_capacity: MAX_NOTIFICATIONS,
+            ..self.performance.clone()
+        };
         FredClient::new(
             self.config.clone(),
-            Some(self.performance.clone()),
+            Some(performance),
             Some(self.connection.clone()),
             Some(self.policy.clone()),
         )

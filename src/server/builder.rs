@@ -264,10 +264,10 @@ impl Server {
     /// task has the options and headers that the function gives it, and always the queue of the group. It is stored in
     /// one step with the removal of the others, so none of them is aggregated twice.
     ///
-    /// If the function fails or panics, this is logged, and the same tasks are aggregated again 2 minutes after
-    /// they were taken from the group. This is also the time that the function has: after it, its future is dropped.
-    /// A [shutdown](crate::RunningServer::shutdown) waits for it as for a handler, and then puts the tasks back into
-    /// their group. So if the function has effects of its own, it may have them more than once.
+    /// The function has 2 minutes from the moment when the tasks were taken from their group; then its future is dropped.
+    /// If it takes longer, fails or panics, this is logged, and within another minute the tasks are back in their group.
+    /// A [shutdown](crate::RunningServer::shutdown) waits for it as for a handler, and then puts the tasks back at once.
+    /// So if the function has effects of its own, it may have them more than once.
     ///
     /// ```no_run
     /// # async fn example(redis: rasynq::Connection, mux: rasynq::Mux) -> rasynq::Result<()> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::aggregate::GroupSettings;
+use crate::broker::ArchiveLimits;
 use crate::error::{Error, Result};
 use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
@@ -217,6 +218,13 @@ impl Config {
             return Err(Error::invalid(text));
         }
         Ok(self)
+    }
+
+    pub(super) fn archive_limits(&self) -> ArchiveLimits {
+        ArchiveLimits {
+            max_size: self.archive_max_size,
+            max_age_secs: self.archive_max_age.as_secs(),
+        }
     }
 
     fn weights_are_equal(&self) -> bool {

@@ -2,13 +2,11 @@
 //!
 //! This file names all parts of a server and all channels between them. The processor fetches tasks,
 //! the executor runs them, the acknowledger writes their outcomes to Redis. The parts in `wake` find out
-//! when there is something to fetch or to forward. The parts in `upkeep` renew leases, move due tasks, and
+//! when there is something to fetch or to forward. The aggregator makes one task out of the tasks of a group. The parts in `upkeep` renew leases, move due tasks, and
 //! recover or delete old ones. Several parts share [`Gates`], [`Wakeups`], [`HeldRuns`] and
 //! [`Acknowledgements`]: they are passed to these parts here.
 
 mod ack;
-// The parts that use all of it follow.
-#[allow(dead_code)]
 mod aggregate;
 mod announce;
 mod builder;
@@ -31,6 +29,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ack::{Acknowledgements, Acknowledger};
+use aggregate::{Aggregation, Aggregator};
 pub use aggregate::{
     DEFAULT_GROUP_CONCURRENCY, DEFAULT_GROUP_GRACE_PERIOD, GroupAggregator, GroupLimits,
 };
@@ -61,7 +60,8 @@ use upkeep::{
 use wake::{Wakeups, Watcher};
 
 use crate::background::{Every, ServiceHandle, Services};
-use crate::broker::Broker;
+use crate::broker::{Broker, TrackingOptions};
+use crate::clock::Uuids;
 use crate::error::Result;
 use crate::guard::Foreign;
 use crate::handler::HandlerService;
@@ -84,6 +84,7 @@ struct Parts {
     subscriber: Subscriber,
     restorer: Restorer,
     health_checker: Option<Every<HealthChecker>>,
+    aggregator: Option<Aggregator>,
 }
 
 impl Parts {
@@ -103,7 +104,7 @@ impl Parts {
 
         // What the parts share, and the channels between them.
         let gates = Arc::new(Gates::new(queues.len()));
-        let (wakeups, reports) = Wakeups::new(queues.len(), Arc::clone(&gates));
+        let (wakeups, receivers) = Wakeups::new(queues.len(), Arc::clone(&gates));
         let held = Arc::new(HeldRuns::new(Arc::clone(&gates)));
         let acknowledgements = Arc::new(Acknowledgements::new(Arc::clone(&held)));
         let (lost, lost_fetches) = mpsc::unbounded_channel();
@@ -123,7 +124,24 @@ impl Parts {
             abort: stopper.abort_token(),
             runs: TaskTracker::new(),
         });
+        let aggregator = config.groups.aggregator.clone().map(|aggregator| {
+            let aggregation = Aggregation {
+                broker: broker(),
+                aggregator: Foreign::new(aggregator),
+                archive: config.archive_limits(),
+                uuids: Uuids::new(),
+                abort: stopper.abort_token(),
+            };
+            Aggregator::new(
+                &config.groups,
+                queues.clone(),
+                Arc::clone(&wakeups),
+                receivers.groups,
+                aggregation,
+            )
+        });
         Self {
+            aggregator,
             processor: Processor {
                 sweeper: Sweeper {
                     broker: broker(),
@@ -167,8 +185,11 @@ impl Parts {
                 queues: queues.clone(),
                 gates,
                 wakeups: Arc::clone(&wakeups),
-                reports,
-                server_key: identity.entry.server.clone(),
+                reports: receivers.reports,
+                options: TrackingOptions {
+                    entry_key: identity.entry.server.clone(),
+                    groups: config.groups.aggregator.is_some(),
+                },
             },
             forwarder: Forwarder {
                 broker: broker(),
@@ -272,6 +293,9 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
         shutdown_timeout: config.shutdown_timeout,
         processor: ServiceHandle::start(parts.processor, stopper.stop_token(), failed.clone()),
         executor: parts.executor,
+        aggregator: parts.aggregator.map(|aggregator| {
+            ServiceHandle::start(aggregator, stopper.shutdown_token(), failed.clone())
+        }),
         acknowledger: ServiceHandle::start(
             parts.acknowledger,
             CancellationToken::new(),

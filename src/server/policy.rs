@@ -47,10 +47,7 @@ impl Policy {
             after_cancel: config.after_cancel,
             lost_lease: config.lost_lease,
             max_lost_runs: config.max_lost_runs,
-            archive: ArchiveLimits {
-                max_size: config.archive_max_size,
-                max_age_secs: config.archive_max_age.as_secs(),
-            },
+            archive: config.archive_limits(),
         }
     }
 

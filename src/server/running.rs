@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -242,6 +242,8 @@ pub(super) struct Supervisor {
     pub(super) shutdown_timeout: Duration,
     pub(super) processor: ServiceHandle,
     pub(super) executor: Arc<Executor>,
+    /// If the server aggregates.
+    pub(super) aggregator: Option<ServiceHandle>,
     pub(super) acknowledger: ServiceHandle,
     pub(super) upkeep: Services,
     pub(super) leases: LeaseThread,
@@ -265,7 +267,10 @@ impl Supervisor {
         self.broker.give_up_when_lost();
         self.end_runs().await;
         let deadline = clock::monotonic() + LAST_CALLS;
-        self.acknowledger.stop(deadline).await;
+        tokio::join!(
+            self.acknowledger.stop(deadline),
+            stop_aggregator(&mut self.aggregator, deadline)
+        );
         let left = self.executor.held.all().len();
         if left > 0 {
             tracing::error!(
@@ -285,13 +290,16 @@ impl Supervisor {
         tracing::info!(server_id, "shut down");
     }
 
-    /// Waits until no run is left. Aborts those that do not end in time.
+    /// Waits until no run and no aggregation is left. Aborts those that do not end in time.
     async fn end_runs(&mut self) {
         self.executor.runs.close();
         let abort = self.stopper.abort_token();
         let all_ended = async {
             self.processor.ended().await;
             self.executor.runs.wait().await;
+            if let Some(aggregator) = &mut self.aggregator {
+                aggregator.ended().await;
+            }
         };
         tokio::select! {
             biased;
@@ -305,5 +313,12 @@ impl Supervisor {
         if timeout(LAST_RUNS, self.executor.runs.wait()).await.is_err() {
             self.executor.give_up_runs();
         }
+    }
+}
+
+/// An aggregator that is aborted puts the tasks of its sets back. Otherwise it has ended already.
+async fn stop_aggregator(aggregator: &mut Option<ServiceHandle>, deadline: Instant) {
+    if let Some(aggregator) = aggregator {
+        aggregator.stop(deadline).await;
     }
 }

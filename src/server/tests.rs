@@ -1,9 +1,11 @@
 //! A start/stop stress test over all parts of a server, each alone, on a real Redis.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::aggregate::GroupSettings;
 use super::config::Config;
 use super::{HEARTBEAT_INTERVAL, Parts};
 use crate::background::{Every, Service, ServiceHandle};
@@ -12,6 +14,7 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::handler::IntoHandler;
 use crate::mux::Mux;
+use crate::task::Task;
 use crate::test_support::RedisServer;
 
 /// How often each part is started and stopped.
@@ -20,11 +23,16 @@ const ROUNDS: u64 = 25;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn config() -> Config {
+    let aggregate =
+        async |_: String, _: Vec<Task>| -> anyhow::Result<Task> { Ok(Task::new("a", "")) };
+    let mut groups = GroupSettings::default();
+    groups.aggregator = Some(Arc::new(aggregate));
     let config = Config {
+        groups,
         concurrency: 4,
         prefetch: 2,
         queues: [("a".to_owned(), 2), ("b".to_owned(), 1)].into(),
-        health_check: Some(std::sync::Arc::new(|_| {})),
+        health_check: Some(Arc::new(|_| {})),
         ..Config::default()
     };
     config.checked().expect("valid settings")
@@ -77,6 +85,7 @@ async fn every_part_stops_by_itself_whenever_it_is_asked() {
         start_and_stop(&broker, |parts| parts.subscriber),
         start_and_stop(&broker, |parts| parts.restorer),
         start_and_stop(&broker, |parts| parts.health_checker.expect("it is set")),
+        start_and_stop(&broker, |parts| parts.aggregator.expect("it is set")),
     );
     broker.close().await;
 }

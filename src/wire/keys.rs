@@ -238,6 +238,13 @@ impl QueueKeys {
         format!("{}{group}:{set_id}", self.0.group_prefix)
     }
 
+    /// What may be the prefix of a group's key. The queue decides which one is, because names of queues and groups may
+    /// contain anything.
+    pub(crate) fn group_prefixes(key: &str) -> impl Iterator<Item = &str> {
+        let ends = key.match_indices("}:g:");
+        ends.map(|(at, end)| &key[..at + end.len()])
+    }
+
     /// The name of the group of an aggregation set: the part of the set's key before its last colon.
     /// `None` if the key is not an aggregation set of this queue.
     pub(crate) fn group_of_set<'k>(&self, set_key: &'k str) -> Option<&'k str> {

@@ -9,24 +9,22 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fred::clients::Client;
-use fred::interfaces::{
-    ClientLike, EventInterface, KeysInterface, SortedSetsInterface, TrackingInterface,
-};
+use fred::interfaces::{EventInterface, TrackingInterface};
 use fred::types::client::Invalidation;
 use fred::types::config::Server;
-use fred::types::{InfoKind, Value};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
+use super::Broker;
+use super::group_watch::{GroupChange, GroupWatch};
 use super::queue_watch::{Contents, QueueWatch, Read, Role, Rotation};
-use super::{Broker, reply};
-use crate::broker::{DelayedSet, Report, Signal};
+use super::tracking_connection::TrackingConnection;
+use crate::broker::{DelayedSet, GroupAge, GroupSignal, Report, Signal, Str};
 use crate::clock;
-use crate::connection::{Owned, is_redirection, map_redis_error};
+use crate::connection::map_redis_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
 
@@ -40,10 +38,6 @@ const MANY_VAIN: usize = 100;
 /// So many are the answer, if Redis does not tell.
 const TOO_MANY_VAIN: usize = 1_000;
 
-/// The pause before a queue is polled that another node of the cluster serves, or will soon. Meanwhile the queues may
-/// be grouped anew.
-const REDIRECTED_PAUSE: Duration = Duration::from_secs(1);
-
 /// The changes of some queues, as a stream of [`Signal`]s.
 pub(super) struct Changes {
     connection: Arc<TrackingConnection>,
@@ -51,6 +45,8 @@ pub(super) struct Changes {
     reconnections: Receiver<Server>,
     queues: Vec<QueueKeys>,
     watches: Vec<QueueWatch>,
+    /// If the server aggregates.
+    groups: Option<GroupWatch>,
     /// The keys that may be tracked, with their queues and roles.
     roles: HashMap<String, (usize, Role)>,
     /// The key of the server's entry. It exists as long as Redis has its data and this server can write.
@@ -68,10 +64,13 @@ pub(super) struct Changes {
     space: Option<bool>,
 }
 
-/// The connection on which keys are tracked.
-struct TrackingConnection {
-    client: Owned<Client>,
-    broker: Broker,
+/// What is tracked besides the queues.
+#[derive(Clone)]
+pub(crate) struct TrackingOptions {
+    /// The key of the server's entry.
+    pub(crate) entry_key: String,
+    /// The server aggregates, so the groups of the queues are tracked too.
+    pub(crate) groups: bool,
 }
 
 /// A reply to one of our reads.
@@ -80,6 +79,12 @@ enum Reply {
     Contents(usize, Role, Contents),
     /// Another node of the cluster serves the queue, or will soon.
     Redirected(usize, Role),
+    /// The names of the groups of a queue.
+    GroupNames(usize, Vec<Str>),
+    /// What groups of a queue have.
+    GroupAges(usize, Vec<(Str, Option<GroupAge>)>),
+    /// Another node of the cluster serves the queue of these groups, or will soon.
+    GroupsRedirected(usize),
     /// How many sorted sets exist. `None`: they lie in several hash slots and cannot be counted in one
     /// command.
     Sets(Option<i64>),
@@ -101,14 +106,14 @@ struct CheckReply {
 
 impl Changes {
     /// Opens a connection on which the keys of these queues are tracked. On a cluster, one node serves all of
-    /// them. `entry_key` is the key of the server's entry.
+    /// them.
     ///
     /// # Errors
     /// If Redis or the user's permissions do not allow tracking, and if Redis cannot be reached.
     pub(super) async fn open(
         broker: &Broker,
         queues: Vec<QueueKeys>,
-        entry_key: String,
+        options: &TrackingOptions,
     ) -> Result<Self> {
         let node = queues.first().map_or("", |queue| queue.pending());
         let client = broker.link().dedicated(node).await?;
@@ -123,14 +128,15 @@ impl Changes {
             broker: broker.clone(),
         });
         let rotation = Rotation::new(queues.len());
-        let changes = Changes {
+        let mut changes = Changes {
             connection,
             invalidations,
             reconnections,
             roles: roles(&queues),
             watches: queues.iter().map(|_| QueueWatch::default()).collect(),
+            groups: options.groups.then(|| GroupWatch::new(&queues)),
             queues,
-            entry_key,
+            entry_key: options.entry_key.clone(),
             replies: FuturesUnordered::new(),
             signals: VecDeque::new(),
             idle_check: every(CHECK_INTERVAL),
@@ -141,6 +147,9 @@ impl Changes {
             space: None,
         };
         changes.read_all_sets();
+        for queue in 0..changes.queues.len() {
+            changes.read_groups_anew(queue);
+        }
         Ok(changes)
     }
 
@@ -192,6 +201,15 @@ impl Changes {
             Report::Forwarded { queue, set } => {
                 self.read(queue, Some(Read::after_a_change(Role::Delayed(set))));
             }
+            Report::UnreadGroups {
+                queue,
+                groups,
+                in_vain,
+            } => {
+                self.read_groups(queue, groups);
+                self.note_vain(in_vain);
+            }
+            Report::PolledGroups { queue } => self.read_groups_anew(queue),
         }
     }
 
@@ -206,10 +224,32 @@ impl Changes {
                 let signal = self.watches[queue].redirected(queue, role);
                 self.signals.push_back(signal);
             }
+            Reply::GroupNames(queue, names) => {
+                if let Some(groups) = &mut self.groups {
+                    let (signal, next, in_vain) = groups.on_names(queue, names);
+                    self.signals.push_back(Signal::Groups(queue, signal));
+                    self.read_group_names(queue, next);
+                    self.note_vain(usize::from(in_vain));
+                }
+            }
+            Reply::GroupAges(queue, ages) => {
+                let signal = GroupSignal::Ages(ages);
+                self.signals.push_back(Signal::Groups(queue, signal));
+            }
+            Reply::GroupsRedirected(queue) => {
+                let signal = self.groups.as_mut().map(|groups| groups.redirected(queue));
+                self.signals
+                    .extend(signal.map(|signal| Signal::Groups(queue, signal)));
+            }
             Reply::Sets(sets) => {
-                let known: i64 = self.watches.iter().map(QueueWatch::sets).sum();
+                let sorted: i64 = self.watches.iter().map(QueueWatch::sets).sum();
+                let groups = self.groups.as_ref().map(GroupWatch::queues_with_groups);
+                let known = sorted + groups.unwrap_or(0);
                 if sets.is_some_and(|counted| counted != known) {
                     self.read_all_sets();
+                    for queue in 0..self.queues.len() {
+                        self.recheck_group_names(queue);
+                    }
                 }
             }
             Reply::Space(space) => self.space = space,
@@ -241,6 +281,14 @@ impl Changes {
         let invalidation = match received {
             // An invalidation without keys means all keys. fred 10.1 does not pass it on.
             Ok(invalidation) if !invalidation.keys.is_empty() => invalidation,
+            // More of them came at once than fred keeps. Any key may have changed.
+            Err(RecvError::Lagged(_)) if self.groups.is_some() => {
+                for queue in 0..self.queues.len() {
+                    self.read_all_of(queue);
+                    self.read_groups_anew(queue);
+                }
+                return Ok(());
+            }
             Ok(_) | Err(RecvError::Lagged(_)) => {
                 self.signals.push_back(Signal::Reset);
                 return Ok(());
@@ -248,8 +296,9 @@ impl Changes {
             Err(RecvError::Closed) => return Err(connection_ended()),
         };
         for key in invalidation.keys {
-            let Some((queue, role)) = key.as_str().and_then(|key| self.roles.get(key).copied())
-            else {
+            let Some(key) = key.as_str() else { continue };
+            let Some((queue, role)) = self.roles.get(key).copied() else {
+                self.on_group_change(key);
                 continue;
             };
             let (signal, read) = self.watches[queue].on_change(queue, role);
@@ -257,6 +306,23 @@ impl Changes {
             self.read(queue, read);
         }
         Ok(())
+    }
+
+    fn on_group_change(&mut self, key: &str) {
+        let Some(groups) = &mut self.groups else {
+            return;
+        };
+        match groups.change_of(key) {
+            Some(GroupChange::Names(queue)) => {
+                let read = groups.names_changed(queue);
+                self.read_group_names(queue, read);
+            }
+            Some(GroupChange::Group(queue, group)) => {
+                let signal = GroupSignal::Changed(group);
+                self.signals.push_back(Signal::Groups(queue, signal));
+            }
+            None => {}
+        }
     }
 
     /// Reads a key of a queue, and so subscribes to its next change.
@@ -269,15 +335,56 @@ impl Changes {
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
             }
-            match connection.contents(&keys, role).await {
-                Err(error) if is_redirection(&error) => {
-                    connection.broker.link().node_has_changed();
-                    tokio::time::sleep(REDIRECTED_PAUSE).await;
-                    Ok(Reply::Redirected(queue, role))
-                }
-                contents => Ok(Reply::Contents(queue, role, contents?)),
-            }
+            let contents = connection.contents(&keys, role).await;
+            let contents = contents.map(|contents| Reply::Contents(queue, role, contents));
+            connection
+                .or_redirected(contents, Reply::Redirected(queue, role))
+                .await
         }));
+    }
+
+    /// Reads the names of the groups of a queue after a pause, and so subscribes to their next change.
+    fn read_group_names(&self, queue: usize, after: Option<Duration>) {
+        let Some(after) = after else { return };
+        let (connection, keys) = (Arc::clone(&self.connection), self.queues[queue].clone());
+        self.replies.push(Box::pin(async move {
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+            }
+            let names = connection.group_names(&keys).await;
+            let names = names.map(|names| Reply::GroupNames(queue, names));
+            connection
+                .or_redirected(names, Reply::GroupsRedirected(queue))
+                .await
+        }));
+    }
+
+    /// Reads what groups of a queue have, and so subscribes to their next changes.
+    fn read_groups(&self, queue: usize, groups: Vec<Str>) {
+        let (connection, keys) = (Arc::clone(&self.connection), self.queues[queue].clone());
+        self.replies.push(Box::pin(async move {
+            let ages = connection.group_ages(&keys, groups).await;
+            let ages = ages.map(|ages| Reply::GroupAges(queue, ages));
+            connection
+                .or_redirected(ages, Reply::GroupsRedirected(queue))
+                .await
+        }));
+    }
+
+    fn read_groups_anew(&mut self, queue: usize) {
+        let read = self
+            .groups
+            .as_mut()
+            .and_then(|groups| groups.read_anew(queue));
+        self.read_group_names(queue, read);
+    }
+
+    fn recheck_group_names(&mut self, queue: usize) {
+        let read = self
+            .groups
+            .as_mut()
+            .and_then(|groups| groups.recheck(queue));
+        self.read_group_names(queue, read);
     }
 
     fn read_all_sets(&self) {
@@ -302,17 +409,23 @@ impl Changes {
     fn read_all_of(&mut self, queue: usize) {
         self.read_awaited(queue);
         self.read_sets(queue);
+        self.recheck_group_names(queue);
     }
 
     /// Counts the notifications in vain. After many of them, asks Redis whether it has space for the
     /// subscriptions. If not, it drops another subscription for each new one, and notifies of each that it drops.
     fn count_vain(&mut self, queue: usize) {
         let vain = self.watches[queue].take_vain();
+        self.note_vain(vain);
+    }
+
+    fn note_vain(&mut self, vain: usize) {
         let asks = self.vain < MANY_VAIN && self.vain + vain >= MANY_VAIN;
         self.vain += vain;
         if asks {
             let connection = Arc::clone(&self.connection);
-            let wanted = (DelayedSet::ALL.len() + 1) * self.queues.len();
+            let groups = self.groups.as_ref().map_or(0, GroupWatch::groups);
+            let wanted = (DelayedSet::ALL.len() + 1) * self.queues.len() + groups;
             self.replies.push(Box::pin(async move {
                 Ok(Reply::Space(connection.has_space(wanted as u64).await))
             }));
@@ -322,10 +435,11 @@ impl Changes {
     /// Counts the sorted sets. If the count differs from the known number, a notification was lost.
     fn check_sets(&self) {
         let connection = Arc::clone(&self.connection);
-        let sets = self
-            .queues
-            .iter()
-            .flat_map(|keys| [keys.scheduled(), keys.retry(), keys.completed()].map(str::to_owned));
+        let sets = self.queues.iter().flat_map(|keys| {
+            let groups = self.groups.is_some().then(|| keys.groups());
+            let sorted = [keys.scheduled(), keys.retry(), keys.completed()];
+            sorted.into_iter().chain(groups).map(str::to_owned)
+        });
         let sets = sets.collect();
         self.replies.push(Box::pin(async move {
             Ok(Reply::Sets(connection.count_existing(sets).await?))
@@ -364,82 +478,6 @@ impl Changes {
                 expected,
             }))
         }));
-    }
-}
-
-impl TrackingConnection {
-    async fn contents(&self, queue: &QueueKeys, role: Role) -> Result<Contents> {
-        match role {
-            Role::Pending => self.exists(queue.pending()).await,
-            Role::Paused => self.exists(queue.paused()).await,
-            // The forwarder meets the error too, and tries again after pauses.
-            Role::Delayed(DelayedSet::Scheduled) => self.first_score(queue.scheduled(), 0).await,
-            Role::Delayed(DelayedSet::Retry) => self.first_score(queue.retry(), 0).await,
-            Role::Completed => self.first_score(queue.completed(), i64::MAX).await,
-        }
-    }
-
-    async fn exists(&self, key: &str) -> Result<Contents> {
-        let found: i64 = self
-            .client
-            .exists(key)
-            .await
-            .map_err(|error| map_redis_error(error, "track a key"))?;
-        Ok(Contents::Exists(found > 0))
-    }
-
-    /// `unreadable`: the score to assume if Redis refuses to read the key.
-    async fn first_score(&self, key: &str, unreadable: i64) -> Result<Contents> {
-        let first: Result<Vec<Value>> = self
-            .client
-            .zrange(key, 0, 0, None, false, None, true)
-            .await
-            .map_err(|error| map_redis_error(error, "track a sorted set"));
-        match first {
-            // A key of a wrong type must not stop the tracking of other keys.
-            Err(error) if !error.is_transient() => {
-                tracing::warn!(key, %error, "cannot track a sorted set");
-                Ok(Contents::FirstScore(Some(unreadable)))
-            }
-            first => Ok(Contents::FirstScore(reply::score(first?))),
-        }
-    }
-
-    /// Whether Redis remembers all keys that are read. `wanted`: how many of them this connection has read at
-    /// least. `None`: Redis does not tell.
-    async fn has_space(&self, wanted: u64) -> Option<bool> {
-        let stats: Result<String, _> = self.client.info(Some(InfoKind::Stats)).await;
-        let stats = stats.ok()?;
-        let tracked: u64 = stats.lines().find_map(|line| {
-            line.strip_prefix("tracking_total_keys:")?
-                .trim()
-                .parse()
-                .ok()
-        })?;
-        let words = vec!["GET", "tracking-table-max-keys"];
-        let config: Result<HashMap<String, String>, _> =
-            self.client.custom(fred::cmd!("CONFIG"), words).await;
-        let limit = config.unwrap_or_default().into_values().next();
-        match limit.and_then(|limit| limit.parse::<u64>().ok()) {
-            Some(limit) => Some(limit == 0 || tracked < limit),
-            // Some are being read again at the moment.
-            None => (tracked < wanted / 2).then_some(false),
-        }
-    }
-
-    /// How many of these keys exist. `None`: they lie in several hash slots.
-    async fn count_existing(&self, keys: Vec<String>) -> Result<Option<i64>> {
-        if self.broker.hash_slots_differ() {
-            return Ok(None);
-        }
-        let counted = self.client.exists(keys).await;
-        if counted.is_ok() {
-            self.client.set_answered();
-        }
-        match counted.map_err(|error| map_redis_error(error, "track keys")) {
-            Err(error) if self.broker.note_crossslot(&error) => Ok(None),
-            counted => counted.map(Some),
-        }
     }
 }
 

@@ -2,16 +2,16 @@
 //! here.
 
 mod acknowledge;
-#[allow(dead_code, reason = "for the aggregator")]
 mod aggregation_set;
 mod call_names;
 mod changes;
 mod enqueue;
 mod fetch;
 mod forward;
+mod group_reads;
 #[cfg(test)]
 mod group_tests;
-#[allow(dead_code, reason = "for the aggregator")]
+mod group_watch;
 mod groups;
 mod heartbeat;
 mod inspect;
@@ -25,24 +25,24 @@ mod queue_watch;
 mod register;
 mod reply;
 mod result;
-#[allow(dead_code, reason = "for the aggregator")]
 mod return_set;
 #[allow(dead_code, reason = "for the scheduler")]
 mod scheduler_list;
 mod script;
-#[allow(dead_code, reason = "for the aggregator")]
 mod store_aggregate;
 mod subscribe;
 #[allow(dead_code, reason = "for the scheduler")]
 mod tick;
 mod time;
 mod tracking;
+mod tracking_connection;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use call_names::CallNames;
+pub(crate) use changes::TrackingOptions;
 use fred::error::Error as FredError;
 use fred::types::{FromValue, Value};
 use futures_util::future::join;

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fred::clients::Client;
+use fred::interfaces::ClientLike;
 use fred::types::{Key, Value};
 
 use super::Broker;
@@ -45,6 +47,35 @@ impl Script {
         build: impl FnMut() -> (Vec<Key>, Vec<Value>),
     ) -> Result<Value> {
         self.call_with(broker, Traffic::default(), build).await
+    }
+
+    /// Runs the script once on a connection of its own, where Redis tracks these keys.
+    pub(super) async fn call_on(
+        &self,
+        client: &Client,
+        keys: Vec<Key>,
+        args: Vec<Value>,
+    ) -> Result<Value> {
+        debug_assert!(keys.len() <= self.keys, "{}", self.name);
+        let words = |script: &Str| -> Vec<Value> {
+            let keys_and_args = keys
+                .iter()
+                .cloned()
+                .map(Value::from)
+                .chain(args.iter().cloned());
+            let first = [Value::String(script.clone()), number(keys.len())];
+            first.into_iter().chain(keys_and_args).collect()
+        };
+        let by_sha1 = client
+            .custom(fred::cmd!("EVALSHA"), words(&self.sha1))
+            .await;
+        let reply = match by_sha1 {
+            Err(error) if error.details().starts_with("NOSCRIPT") => {
+                client.custom(fred::cmd!("EVAL"), words(&self.source)).await
+            }
+            reply => reply,
+        };
+        reply.map_err(|error| map_redis_error(error, self.name))
     }
 
     /// The same, with what is known of the bytes of the call.

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Broker;
-use super::changes::Changes;
-use crate::broker::{Report, Signal};
+use super::changes::{Changes, TrackingOptions};
+use crate::broker::{GroupSignal, Report, Signal};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::QueueKeys;
@@ -35,8 +35,7 @@ enum Tracked {
 struct TrackedNodes {
     broker: Broker,
     queues: Vec<QueueKeys>,
-    /// The key of the server's entry.
-    entry_key: String,
+    options: TrackingOptions,
     groups: Vec<Group>,
     /// Another node may serve a queue.
     node_changes: watch::Receiver<u64>,
@@ -54,8 +53,7 @@ struct Group {
 }
 
 impl Broker {
-    /// Tracks the keys of these queues, on connections of their own. `entry_key` is the key of the server's
-    /// entry.
+    /// Tracks the keys of these queues, on connections of their own.
     ///
     /// # Errors
     /// If Redis or the user's permissions do not allow tracking, and if Redis cannot be reached. On a cluster,
@@ -63,17 +61,17 @@ impl Broker {
     pub(crate) async fn track(
         &self,
         queues: Vec<QueueKeys>,
-        entry_key: String,
+        options: TrackingOptions,
     ) -> Result<Tracking> {
         let Some(node_changes) = self.link().node_changes() else {
-            let changes = Changes::open(self, queues, entry_key).await?;
+            let changes = Changes::open(self, queues, &options).await?;
             return Ok(Tracking(Tracked::Server(Box::new(changes))));
         };
         let (sender, signals) = mpsc::unbounded_channel();
         let mut nodes = TrackedNodes {
             broker: self.clone(),
             queues,
-            entry_key,
+            options,
             groups: Vec::new(),
             node_changes,
             sender,
@@ -128,6 +126,7 @@ impl TrackedNodes {
             if let Ok(index) = group.queues.binary_search(&queue) {
                 // If its task has ended, the error is on its way.
                 let _ = group.reports.send(report.of(index));
+                return;
             }
         }
     }
@@ -155,7 +154,7 @@ impl TrackedNodes {
                     .map(|queue| self.queues[*queue].clone())
                     .collect(),
                 queues: queues.clone(),
-                entry_key: self.entry_key.clone(),
+                options: self.options.clone(),
                 signals: self.sender.clone(),
                 reports: receiver,
             };
@@ -175,7 +174,7 @@ struct GroupTask {
     keys: Vec<QueueKeys>,
     /// Their indices among the queues of the server.
     queues: Vec<usize>,
-    entry_key: String,
+    options: TrackingOptions,
     signals: mpsc::UnboundedSender<Result<Signal>>,
     reports: mpsc::UnboundedReceiver<Report>,
 }
@@ -186,14 +185,14 @@ impl GroupTask {
         loop {
             let opened = {
                 let (broker, keys) = (self.broker.clone(), self.keys.clone());
-                let entry_key = self.entry_key.clone();
-                let open = async move { Changes::open(&broker, keys, entry_key).await };
+                let options = self.options.clone();
+                let open = async move { Changes::open(&broker, keys, &options).await };
                 without_reports(&mut self.reports, open).await
             };
             match opened {
                 Ok(mut changes) => {
                     let began = clock::monotonic();
-                    // A fetch that finds a queue empty subscribes to it.
+                    // A fetch that finds a queue empty subscribes to it. The groups are read already.
                     self.poll();
                     if let Err(error) = self.pass_on(&mut changes).await {
                         self.tell(&error);
@@ -209,6 +208,7 @@ impl GroupTask {
                 }
             }
             self.poll();
+            self.poll_groups();
             without_reports(&mut self.reports, tokio::time::sleep(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -230,6 +230,13 @@ impl GroupTask {
                 Either::Left(signal) => self.signal(signal.of(|index| self.queues[index])),
                 Either::Right(report) => changes.report(report),
             }
+        }
+    }
+
+    /// Has the groups of every queue of the node asked once.
+    fn poll_groups(&self) {
+        for queue in &self.queues {
+            self.signal(Signal::Groups(*queue, GroupSignal::Untracked));
         }
     }
 

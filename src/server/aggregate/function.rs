@@ -61,9 +61,6 @@ where
     }
 }
 
-/// The aggregator of a server. Clones are the same one.
-pub(in crate::server) type Aggregator = Arc<dyn AnyAggregator>;
-
 /// An aggregator whose type is erased.
 pub(in crate::server) trait AnyAggregator: Send + Sync {
     /// Prepares a call for these tasks of a group. Runs code of the caller.
@@ -73,9 +70,9 @@ pub(in crate::server) trait AnyAggregator: Send + Sync {
 /// A call of an aggregator.
 pub(in crate::server) struct Prepared {
     /// The tasks that it cannot take, by their positions, with the reasons.
-    pub(in crate::server) refused: Vec<(usize, String)>,
+    pub(super) refused: Vec<(usize, String)>,
     /// The call for the other tasks. `None`: there are none.
-    pub(in crate::server) call: Option<BoxFuture<'static, anyhow::Result<Task>>>,
+    pub(super) call: Option<BoxFuture<'static, anyhow::Result<Task>>>,
 }
 
 impl<A: GroupAggregator> AnyAggregator for A {

@@ -1,9 +1,11 @@
 //! When a group is aggregated: the limits of a server, of a queue and of a group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Aggregator;
+use super::function::AnyAggregator;
+use crate::broker::FormLimits;
 use crate::error::{Error, Result};
 
 /// How long a group waits for another task.
@@ -73,6 +75,20 @@ impl GroupLimits {
         }
     }
 
+    /// With the defaults for what is not set, in whole seconds.
+    fn resolved(self) -> FormLimits {
+        let set = |time: Option<Duration>| time.filter(|time| !time.is_zero());
+        let whole = |time: Duration| Duration::from_secs(time.min(LONGEST).as_secs());
+        FormLimits {
+            max_size: self
+                .max_size
+                .filter(|size| *size > 0)
+                .map(|size| size as u64),
+            max_delay: set(self.max_delay).map(whole),
+            grace_period: whole(set(self.grace_period).unwrap_or(DEFAULT_GROUP_GRACE_PERIOD)),
+        }
+    }
+
     /// Checks the limits. `names` are those of the settings for errors: grace period and max delay.
     fn check(&self, names: [&str; 2]) -> Result<()> {
         for (name, time) in names.into_iter().zip([self.grace_period, self.max_delay]) {
@@ -92,7 +108,7 @@ impl GroupLimits {
 #[derive(Clone)]
 pub(in crate::server) struct GroupSettings {
     /// `None`: the server does not aggregate.
-    pub(in crate::server) aggregator: Option<Aggregator>,
+    pub(in crate::server) aggregator: Option<Arc<dyn AnyAggregator>>,
     /// How many sets are aggregated at once.
     pub(in crate::server) concurrency: usize,
     pub(in crate::server) limits: GroupLimits,
@@ -177,10 +193,41 @@ impl GroupSettings {
         Ok(self)
     }
 
+    /// The limits of the groups of this queue.
+    pub(super) fn of_queue(&self, queue: &str) -> LimitsOfQueue {
+        let all = self.of_queues.get(queue).copied().unwrap_or_default();
+        let all = all.or(self.limits);
+        let of_groups = self.of_groups.iter().filter(|((of, _), _)| of == queue);
+        LimitsOfQueue {
+            of_groups: of_groups
+                .map(|((_, group), limits)| (group.clone(), limits.or(all).resolved()))
+                .collect(),
+            others: all.resolved(),
+        }
+    }
+
     fn has_limits(&self) -> bool {
         self.limits != GroupLimits::default()
             || !self.of_queues.is_empty()
             || !self.of_groups.is_empty()
+    }
+}
+
+/// The limits of the groups of one queue.
+pub(super) struct LimitsOfQueue {
+    of_groups: HashMap<String, FormLimits>,
+    others: FormLimits,
+}
+
+impl LimitsOfQueue {
+    pub(super) fn of(&self, group: &str) -> FormLimits {
+        self.of_groups.get(group).copied().unwrap_or(self.others)
+    }
+
+    pub(super) fn shortest_grace_period(&self) -> Duration {
+        let all = self.of_groups.values().chain([&self.others]);
+        let shortest = all.map(|limits| limits.grace_period).min();
+        shortest.unwrap_or(DEFAULT_GROUP_GRACE_PERIOD)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What wakes the parts of a server: notifications of Redis, or the polling fallback.
 //!
 //! The [`Watcher`] passes signals on to [`Gates`] and [`Wakeups`]. The processor waits for an open gate,
-//! and the forwarder for the first due time. The janitor looks at expiry times. While tracking is not
-//! available, these parts ask Redis at their intervals, as asynq does.
+//! and the forwarder for the first due time. The janitor looks at expiry times. The aggregator gets the signals about
+//! groups. While tracking is not available, these parts ask Redis at their intervals, as asynq does.
 
 mod watcher;
 
@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 pub(super) use watcher::Watcher;
 
 use super::fetch::Gates;
-use crate::broker::{DelayedSet, Report};
+use crate::broker::{DelayedSet, GroupSignal, Report, Str};
 
 /// The due and expiry times of all queues, whether Redis notifies this server, and the channel for reports
 /// to the watcher. Queues are given by their index.
@@ -29,6 +29,23 @@ pub(super) struct Wakeups {
     data_lost: Notify,
     /// To the watcher.
     reports: mpsc::UnboundedSender<Report>,
+    /// To the aggregator.
+    groups: mpsc::UnboundedSender<GroupEvent>,
+}
+
+/// What the aggregator hears of.
+#[derive(Debug)]
+pub(super) enum GroupEvent {
+    /// Whether Redis notifies this server of changes from now on. If so, the names of all groups follow.
+    Tracking(bool),
+    /// A signal of one queue.
+    Signal(usize, GroupSignal),
+}
+
+/// What the watcher and the aggregator receive.
+pub(super) struct Receivers {
+    pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    pub(super) groups: mpsc::UnboundedReceiver<GroupEvent>,
 }
 
 /// Times in unix milliseconds by Redis' clock. `None`: no such task is known.
@@ -42,12 +59,10 @@ struct QueueTimes {
 }
 
 impl Wakeups {
-    /// For this many queues. The receiver is for the watcher.
-    pub(super) fn new(
-        queues: usize,
-        gates: Arc<Gates>,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Report>) {
-        let (reports, receiver) = mpsc::unbounded_channel();
+    /// For this many queues.
+    pub(super) fn new(queues: usize, gates: Arc<Gates>) -> (Arc<Self>, Receivers) {
+        let (reports, reports_receiver) = mpsc::unbounded_channel();
+        let (groups, groups_receiver) = mpsc::unbounded_channel();
         let unknown = QueueTimes {
             due_ms: [None; 2],
             expiry_ms: Some(0),
@@ -59,8 +74,13 @@ impl Wakeups {
             due_changed: Notify::new(),
             data_lost: Notify::new(),
             reports,
+            groups,
         };
-        (Arc::new(wakeups), receiver)
+        let receivers = Receivers {
+            reports: reports_receiver,
+            groups: groups_receiver,
+        };
+        (Arc::new(wakeups), receivers)
     }
 
     /// Whether Redis notifies this server, so that it need not poll.
@@ -73,6 +93,27 @@ impl Wakeups {
         self.tracking.store(tracking, Ordering::Release);
         self.gates.open_all();
         self.due_changed.notify_one();
+        self.group_event(GroupEvent::Tracking(tracking));
+    }
+
+    fn group_event(&self, event: GroupEvent) {
+        // Without an aggregator nobody receives it.
+        let _ = self.groups.send(event);
+    }
+
+    /// These groups of a queue must be read. `in_vain` of the groups that were read before had not changed although
+    /// Redis had notified of a change.
+    pub(super) fn unread_groups(&self, queue: usize, groups: Vec<Str>, in_vain: usize) {
+        self.report(Report::UnreadGroups {
+            queue,
+            groups,
+            in_vain,
+        });
+    }
+
+    /// The groups of a queue were asked, because Redis did not notify of their changes.
+    pub(super) fn polled_groups(&self, queue: usize) {
+        self.report(Report::PolledGroups { queue });
     }
 
     /// A fetch got fewer tasks than it asked for, or found the queue paused. With tracking, the gate of
@@ -155,7 +196,7 @@ impl Wakeups {
 mod tests {
     use super::*;
 
-    fn wakeups(queues: usize) -> (Arc<Wakeups>, mpsc::UnboundedReceiver<Report>) {
+    fn wakeups(queues: usize) -> (Arc<Wakeups>, Receivers) {
         Wakeups::new(queues, Arc::new(Gates::new(queues)))
     }
 
@@ -174,7 +215,7 @@ mod tests {
 
     #[test]
     fn without_tracking_everything_may_have_expired_and_nothing_is_reported() {
-        let (wakeups, mut reports) = wakeups(1);
+        let (wakeups, Receivers { mut reports, .. }) = wakeups(1);
         wakeups.cleaned(0);
         assert!(wakeups.may_have_expired(0, 0));
         assert!(reports.try_recv().is_err());

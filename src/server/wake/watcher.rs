@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Wakeups;
+use super::{GroupEvent, Wakeups};
 use crate::background::{Backoff, Service};
-use crate::broker::{Broker, Report, Signal};
+use crate::broker::{Broker, Report, Signal, TrackingOptions};
 use crate::error::{Error, Result, warn_unless_outage};
 use crate::server::fetch::Gates;
 use crate::server::queues::Queues;
@@ -26,8 +26,8 @@ pub(in crate::server) struct Watcher {
     pub(in crate::server) gates: Arc<Gates>,
     pub(in crate::server) wakeups: Arc<Wakeups>,
     pub(in crate::server) reports: mpsc::UnboundedReceiver<Report>,
-    /// The key of the server's entry, which the heartbeater renews.
-    pub(in crate::server) server_key: String,
+    /// The heartbeater renews the key of the server's entry.
+    pub(in crate::server) options: TrackingOptions,
 }
 
 impl Service for Watcher {
@@ -54,7 +54,7 @@ impl Watcher {
     /// Tracks the queues. Returns when tracking has to start over.
     async fn track(&mut self, failures: &mut Failures) -> Result<()> {
         let keys = self.queues.all().map(|queue| queue.keys.clone());
-        let tracking = self.broker.track(keys.collect(), self.server_key.clone());
+        let tracking = self.broker.track(keys.collect(), self.options.clone());
         let mut tracking = tracking.await?;
         // Every queue is asked once. A fetch that finds it empty subscribes to it.
         self.wakeups.set_tracking(true);
@@ -65,6 +65,9 @@ impl Watcher {
                     Signal::Ready(queue) => self.gates.open(queue),
                     Signal::Due(queue, set, at_ms) => self.wakeups.set_due(queue, set, at_ms),
                     Signal::Expires(queue, at_ms) => self.wakeups.set_expiry(queue, at_ms),
+                    Signal::Groups(queue, signal) => {
+                        self.wakeups.group_event(GroupEvent::Signal(queue, signal));
+                    }
                     Signal::Reset => return Ok(()),
                 },
                 Some(report) = self.reports.recv() => tracking.report(report),

@@ -1,0 +1,533 @@
+//! Which groups of one queue are due, and which must be read. No I/O: replies of Redis and times are passed in.
+//!
+//! While Redis notifies this server, a group is read only if that is needed to know when it is due:
+//!
+//! - A group that has only a grace period can become due only later by a new task. So after a change it is not read
+//!   before the time at which it would have been due.
+//! - A change of a group with a maximal size or delay may make it due at once. So it is read again soon.
+//!
+//! The script that takes the tasks from a group decides again, by Redis' clock and what the group has then.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::limits::LimitsOfQueue;
+use crate::broker::{FormLimits, GroupAge, Str};
+use crate::clock;
+
+/// The most groups that one call reads.
+pub(super) const MOST_READ: usize = 500;
+/// The pause between two reads of changed groups of a queue.
+const READ_PAUSE: Duration = Duration::from_millis(20);
+/// Each server adds a random delay below this one, because several servers wait for the same second.
+const SPREAD_MS: u64 = 15;
+/// The pause before a group is tried again that was not due for Redis: its clock is a little behind.
+const EARLY_PAUSE_MS: i64 = 10;
+
+/// The groups of one queue that have tasks.
+pub(super) struct QueueGroups {
+    limits: LimitsOfQueue,
+    known: HashMap<Str, KnownGroup>,
+    /// The groups that wait for a time, by this time (unix ms).
+    waiting: BTreeSet<(i64, Str)>,
+    /// The groups that must be read.
+    unread: HashSet<Str>,
+    /// Redis notifies of changes.
+    tracks: bool,
+    /// No tasks are taken from groups before this time (unix ms).
+    paused_until_ms: i64,
+    /// A read is in flight.
+    is_reading: bool,
+    /// When groups may be read again.
+    read_at: Instant,
+}
+
+struct KnownGroup {
+    limits: FormLimits,
+    age: Option<GroupAge>,
+    /// The group has changed since it was read.
+    has_changed: bool,
+    state: GroupState,
+}
+
+/// What happens to a known group next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GroupState {
+    /// It is read.
+    Unread,
+    /// It is due at this time (unix ms).
+    Waiting(i64),
+    /// Its tasks are being taken from it.
+    Forming,
+}
+
+/// What came of taking the tasks from a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FormResult {
+    /// So many tasks were taken.
+    Taken(u64),
+    /// The group is not due, and has these tasks.
+    NotDue(GroupAge),
+    Empty,
+    /// It failed, and is tried again after this pause.
+    Failed(Duration),
+}
+
+impl QueueGroups {
+    pub(super) fn new(limits: LimitsOfQueue, now: Instant) -> Self {
+        Self {
+            limits,
+            known: HashMap::new(),
+            waiting: BTreeSet::new(),
+            unread: HashSet::new(),
+            tracks: false,
+            paused_until_ms: i64::MIN,
+            is_reading: false,
+            read_at: now,
+        }
+    }
+
+    /// The names of all groups with tasks. `anew`: Redis notifies of changes from now on, but of none of the groups
+    /// before it is read.
+    pub(super) fn on_names(&mut self, names: Vec<Str>, anew: bool) {
+        self.forget_all_but(&names);
+        if anew {
+            self.tracks = true;
+            self.is_reading = false;
+        }
+        for name in names {
+            if let Some(group) = self.known.get_mut(&name) {
+                if anew {
+                    group.has_changed = true;
+                    self.unread.insert(name);
+                }
+                continue;
+            }
+            self.add(name.clone());
+            self.unread.insert(name);
+        }
+    }
+
+    /// Redis does not notify of changes any more. The groups are polled until names come anew.
+    pub(super) fn untracked(&mut self) {
+        self.tracks = false;
+    }
+
+    /// No tasks are taken from groups for this time: Redis does not answer.
+    pub(super) fn pause(&mut self, pause: Duration, now_ms: i64) {
+        self.paused_until_ms = now_ms + pause.as_millis() as i64;
+    }
+
+    /// A group has changed since it was read.
+    pub(super) fn on_change(&mut self, name: &Str) {
+        // If the group is new, its name comes too.
+        if let Some(group) = self.known.get_mut(name) {
+            group.has_changed = true;
+            if group.limits.max_size.is_some() || group.limits.max_delay.is_some() {
+                self.unread.insert(name.clone());
+            }
+        }
+    }
+
+    /// What groups have. From now on Redis notifies of their next changes. Returns how many of these groups have not
+    /// changed although Redis had notified of a change.
+    pub(super) fn on_ages(&mut self, ages: Vec<(Str, Option<GroupAge>)>, now_ms: i64) -> usize {
+        self.is_reading = false;
+        let mut in_vain = 0;
+        for (name, age) in ages {
+            let Some(group) = self.known.get_mut(&name) else {
+                continue;
+            };
+            in_vain += usize::from(group.has_changed && group.age == age && age.is_some());
+            group.has_changed = false;
+            self.set_age(name, age, now_ms);
+        }
+        in_vain
+    }
+
+    /// All groups with tasks, and what these have, without notifications of their next changes.
+    pub(super) fn on_poll(&mut self, ages: Vec<(Str, GroupAge)>, now_ms: i64) {
+        let names: Vec<Str> = ages.iter().map(|(name, _)| name.clone()).collect();
+        self.on_names(names, false);
+        for (name, age) in ages {
+            self.set_age(name, Some(age), now_ms);
+        }
+    }
+
+    /// The groups to read now.
+    pub(super) fn take_reads(&mut self, now: Instant) -> Option<Vec<Str>> {
+        if self.next_read()? > now {
+            return None;
+        }
+        let reads: Vec<Str> = self.unread.iter().take(MOST_READ).cloned().collect();
+        for name in &reads {
+            self.unread.remove(name);
+        }
+        self.is_reading = true;
+        self.read_at = now + READ_PAUSE;
+        Some(reads)
+    }
+
+    /// When groups are read next.
+    pub(super) fn next_read(&self) -> Option<Instant> {
+        let has_reads = self.tracks && !self.is_reading && !self.unread.is_empty();
+        has_reads.then_some(self.read_at)
+    }
+
+    /// The next group that is due, with its limits. Its tasks are to be taken from it now, and the result passed to
+    /// [`formed`](Self::formed).
+    pub(super) fn take_due(&mut self, now_ms: i64) -> Option<(Str, FormLimits)> {
+        while self.next_due()? <= now_ms {
+            let (_, name) = self.waiting.pop_first()?;
+            let Some(group) = self.known.get_mut(&name) else {
+                continue;
+            };
+            if self.tracks && group.may_be_due_later(now_ms) {
+                group.state = GroupState::Unread;
+                self.unread.insert(name);
+                continue;
+            }
+            group.state = GroupState::Forming;
+            return Some((name, group.limits));
+        }
+        None
+    }
+
+    /// When the next group is due (unix ms).
+    pub(super) fn next_due(&self) -> Option<i64> {
+        let (at_ms, _) = self.waiting.first()?;
+        Some((*at_ms).max(self.paused_until_ms))
+    }
+
+    /// Taking the tasks from a group has ended.
+    pub(super) fn formed(&mut self, name: Str, result: FormResult, now_ms: i64) {
+        let Some(group) = self.known.get_mut(&name) else {
+            return;
+        };
+        group.state = GroupState::Unread;
+        match result {
+            FormResult::Taken(tasks) if group.limits.max_size == Some(tasks) => {
+                // Tasks may be left, or have come since the group was read.
+                group.has_changed = true;
+                let left = group.age.map(|age| age.size.saturating_sub(tasks));
+                group.age = group
+                    .age
+                    .zip(left)
+                    .map(|(age, size)| GroupAge { size, ..age });
+                self.unread.insert(name.clone());
+                let age = group.age;
+                if age.is_some() {
+                    self.set_age(name, age, now_ms);
+                }
+            }
+            FormResult::Taken(_) | FormResult::Empty => self.forget(&name),
+            FormResult::NotDue(age) => {
+                group.age = Some(age);
+                let due_ms = due_at(&group.limits, age, now_ms);
+                self.wait_until(name, due_ms.max(now_ms + EARLY_PAUSE_MS));
+            }
+            FormResult::Failed(pause) => {
+                let pause_ms = pause.as_millis() as i64;
+                self.wait_until(name, now_ms + pause_ms);
+            }
+        }
+    }
+
+    fn add(&mut self, name: Str) {
+        let group = KnownGroup {
+            limits: self.limits.of(&name),
+            age: None,
+            has_changed: false,
+            state: GroupState::Unread,
+        };
+        self.known.insert(name, group);
+    }
+
+    fn set_age(&mut self, name: Str, age: Option<GroupAge>, now_ms: i64) {
+        let Some(group) = self.known.get_mut(&name) else {
+            return;
+        };
+        group.age = age;
+        match (age, group.state) {
+            (_, GroupState::Forming) => {}
+            (None, _) => self.forget(&name),
+            (Some(age), _) => {
+                let due_ms = due_at(&group.limits, age, now_ms);
+                self.wait_until(name, due_ms);
+            }
+        }
+    }
+
+    fn wait_until(&mut self, name: Str, at_ms: i64) {
+        let Some(group) = self.known.get_mut(&name) else {
+            return;
+        };
+        if let GroupState::Waiting(before) = group.state {
+            self.waiting.remove(&(before, name.clone()));
+        }
+        group.state = GroupState::Waiting(at_ms);
+        self.waiting.insert((at_ms, name));
+    }
+
+    /// Forgets the groups that have no name in the list.
+    fn forget_all_but(&mut self, names: &[Str]) {
+        let names: HashSet<&Str> = names.iter().collect();
+        let gone = self
+            .known
+            .iter()
+            .filter(|(name, group)| !names.contains(name) && group.state != GroupState::Forming);
+        let gone: Vec<Str> = gone.map(|(name, _)| name.clone()).collect();
+        for name in gone {
+            self.forget(&name);
+        }
+    }
+
+    fn forget(&mut self, name: &Str) {
+        self.unread.remove(name);
+        if let Some(group) = self.known.remove(name)
+            && let GroupState::Waiting(at_ms) = group.state
+        {
+            self.waiting.remove(&(at_ms, name.clone()));
+        }
+    }
+}
+
+impl KnownGroup {
+    /// The group seems to be due, but tasks that have come since it was read may change that.
+    fn may_be_due_later(&self, now_ms: i64) -> bool {
+        let is_due_anyway = self.age.is_some_and(|age| {
+            let (size_reached, delay_ends) = (self.limits.max_size, self.limits.max_delay);
+            size_reached.is_some_and(|most| age.size >= most)
+                || delay_ends.is_some_and(|delay| after(age.oldest, delay) * 1000 <= now_ms)
+        });
+        self.has_changed && !is_due_anyway
+    }
+}
+
+/// When a group with these tasks is due (unix ms). The times in Redis are whole seconds.
+fn due_at(limits: &FormLimits, age: GroupAge, now_ms: i64) -> i64 {
+    if limits.max_size.is_some_and(|most| age.size >= most) {
+        return now_ms;
+    }
+    let grace_ends = after(age.newest, limits.grace_period);
+    let delay_ends = limits.max_delay.map(|delay| after(age.oldest, delay));
+    let due_secs = delay_ends.map_or(grace_ends, |at| at.min(grace_ends));
+    due_secs * 1000 + clock::draw(0..SPREAD_MS) as i64
+}
+
+/// A time (unix s) after this many whole seconds. Far below the largest number, so that milliseconds fit too.
+fn after(secs: i64, wait: Duration) -> i64 {
+    const LATEST: i64 = i64::MAX / 2_000;
+    secs.clamp(-LATEST, LATEST)
+        .saturating_add(wait.as_secs() as i64)
+        .min(LATEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::limits::{GroupLimits, GroupSettings};
+    use super::*;
+
+    const GRACE: u64 = 10;
+    const GROUP: Str = Str::from_static("g");
+
+    /// The groups of a queue that Redis notifies of, with a grace period of 10 s and these limits.
+    fn groups(limits: GroupLimits) -> QueueGroups {
+        let mut settings = GroupSettings::default();
+        settings.limits = limits.grace_period(Duration::from_secs(GRACE));
+        let queues = BTreeMap::from([("q".to_owned(), 1)]);
+        let settings = settings.checked(&queues).expect("valid limits");
+        let mut groups = QueueGroups::new(settings.of_queue("q"), clock::monotonic());
+        groups.on_names(Vec::new(), true);
+        groups
+    }
+
+    fn only_grace() -> QueueGroups {
+        groups(GroupLimits::new())
+    }
+
+    fn age(size: u64, oldest: i64, newest: i64) -> GroupAge {
+        GroupAge {
+            size,
+            oldest,
+            newest,
+        }
+    }
+
+    /// What is due at this time. The tasks of none are taken.
+    fn due_at_ms(groups: &mut QueueGroups, now_ms: i64) -> Vec<Str> {
+        std::iter::from_fn(|| groups.take_due(now_ms).map(|(name, _)| name)).collect()
+    }
+
+    /// The next reads, whatever the pause.
+    fn reads(groups: &mut QueueGroups) -> Vec<Str> {
+        let at = groups.next_read();
+        at.and_then(|at| groups.take_reads(at)).unwrap_or_default()
+    }
+
+    /// The group appears and is read.
+    fn appears(groups: &mut QueueGroups, age: GroupAge) {
+        groups.on_names(vec![GROUP], false);
+        assert_eq!(reads(groups), [GROUP]);
+        groups.on_ages(vec![(GROUP, Some(age))], 0);
+    }
+
+    #[test]
+    fn a_group_is_due_in_the_second_in_which_its_grace_period_ends() {
+        let mut groups = only_grace();
+        appears(&mut groups, age(3, 100, 105));
+        assert_eq!(groups.next_due().map(|at_ms| at_ms / 1000), Some(115));
+        assert_eq!(due_at_ms(&mut groups, 114_999), [""; 0]);
+        assert_eq!(due_at_ms(&mut groups, 115_020), [GROUP]);
+        assert_eq!(groups.next_due(), None, "its tasks are being taken");
+    }
+
+    #[test]
+    fn a_group_is_due_when_its_oldest_task_has_waited_or_its_size_is_reached() {
+        let limits = GroupLimits::new()
+            .max_delay(Duration::from_secs(7))
+            .max_size(5);
+        let mut groups = groups(limits);
+        appears(&mut groups, age(4, 100, 105));
+        assert_eq!(due_at_ms(&mut groups, 106_999), [""; 0]);
+        assert_eq!(due_at_ms(&mut groups, 107_020), [GROUP]);
+        groups.formed(GROUP, FormResult::Taken(4), 107_020);
+        appears(&mut groups, age(5, 200, 200));
+        assert_eq!(due_at_ms(&mut groups, 200_000), [GROUP]);
+    }
+
+    #[test]
+    fn tasks_that_only_make_a_group_wait_longer_cost_one_read_for_each_grace_period() {
+        let mut groups = only_grace();
+        appears(&mut groups, age(1, 100, 100));
+        for _ in 0..1_000 {
+            groups.on_change(&GROUP);
+        }
+        assert_eq!(reads(&mut groups), [""; 0]);
+        assert_eq!(due_at_ms(&mut groups, 110_020), [""; 0]);
+        assert_eq!(reads(&mut groups), [GROUP]);
+        let in_vain = groups.on_ages(vec![(GROUP, Some(age(1_001, 100, 109)))], 110_020);
+        assert_eq!(in_vain, 0);
+        assert_eq!(due_at_ms(&mut groups, 119_020), [GROUP]);
+    }
+
+    #[test]
+    fn a_group_with_a_size_is_read_soon_after_a_change_but_not_for_each_one() {
+        let mut groups = groups(GroupLimits::new().max_size(5));
+        appears(&mut groups, age(1, 100, 100));
+        groups.on_change(&GROUP);
+        let now = clock::monotonic() + Duration::from_secs(60);
+        assert!(groups.take_reads(now).is_some());
+        groups.on_change(&GROUP);
+        assert_eq!(groups.next_read(), None, "a read is in flight");
+        let in_vain = groups.on_ages(vec![(GROUP, Some(age(1, 100, 100)))], 100_000);
+        assert_eq!(in_vain, 1);
+        assert_eq!(groups.next_read(), Some(now + READ_PAUSE));
+        assert_eq!(reads(&mut groups), [GROUP]);
+        groups.on_ages(vec![(GROUP, Some(age(5, 100, 100)))], 100_000);
+        // New tasks change nothing about it.
+        groups.on_change(&GROUP);
+        assert_eq!(due_at_ms(&mut groups, 100_000), [GROUP]);
+    }
+
+    #[test]
+    fn after_a_part_was_taken_the_rest_is_due_at_once_or_read_again() {
+        let mut groups = groups(GroupLimits::new().max_size(5));
+        appears(&mut groups, age(12, 100, 100));
+        for left in [7, 2] {
+            assert_eq!(
+                due_at_ms(&mut groups, 100_000),
+                [GROUP],
+                "{left} are left after it"
+            );
+            groups.formed(GROUP, FormResult::Taken(5), 100_000);
+        }
+        assert_eq!(due_at_ms(&mut groups, 100_000), [""; 0]);
+        assert_eq!(reads(&mut groups), [GROUP], "others may have come");
+        groups.on_ages(vec![(GROUP, None)], 100_000);
+        assert_eq!(groups.next_due(), None);
+    }
+
+    #[test]
+    fn a_group_whose_tasks_were_all_taken_is_forgotten_until_its_name_comes_again() {
+        let mut groups = only_grace();
+        appears(&mut groups, age(3, 100, 100));
+        assert_eq!(due_at_ms(&mut groups, 110_020), [GROUP]);
+        groups.formed(GROUP, FormResult::Taken(3), 110_020);
+        groups.on_change(&GROUP);
+        assert_eq!((reads(&mut groups), groups.next_due()), (vec![], None));
+        groups.on_names(vec![], false);
+        appears(&mut groups, age(1, 111, 111));
+    }
+
+    #[test]
+    fn a_group_that_is_not_due_for_redis_is_tried_again_a_little_later() {
+        let mut groups = only_grace();
+        appears(&mut groups, age(3, 100, 100));
+        assert_eq!(due_at_ms(&mut groups, 110_020), [GROUP]);
+        groups.formed(GROUP, FormResult::NotDue(age(3, 100, 100)), 110_020);
+        assert_eq!(groups.next_due(), Some(110_030));
+        assert_eq!(due_at_ms(&mut groups, 110_030), [GROUP]);
+        groups.formed(GROUP, FormResult::NotDue(age(4, 100, 105)), 110_030);
+        assert_eq!(groups.next_due().map(|at_ms| at_ms / 1000), Some(115));
+    }
+
+    #[test]
+    fn a_failure_of_one_group_stops_it_for_a_while_and_silence_stops_all() {
+        let mut groups = only_grace();
+        let second = Str::from_static("second");
+        groups.on_names(vec![GROUP, second.clone()], false);
+        reads(&mut groups);
+        let ages = [&GROUP, &second].map(|name| (name.clone(), Some(age(1, 100, 100))));
+        groups.on_ages(ages.into(), 100_000);
+        let due = due_at_ms(&mut groups, 110_020);
+        assert_eq!(due.len(), 2);
+        groups.formed(GROUP, FormResult::Failed(Duration::from_secs(5)), 110_020);
+        groups.formed(second.clone(), FormResult::Failed(Duration::ZERO), 110_020);
+        assert_eq!(
+            due_at_ms(&mut groups, 110_020),
+            std::slice::from_ref(&second)
+        );
+        groups.pause(Duration::from_secs(1), 110_020);
+        groups.formed(second.clone(), FormResult::Failed(Duration::ZERO), 110_020);
+        assert_eq!(groups.next_due(), Some(111_020));
+        assert_eq!(due_at_ms(&mut groups, 111_019), [""; 0]);
+        assert_eq!(due_at_ms(&mut groups, 111_020), [second]);
+    }
+
+    #[test]
+    fn many_groups_are_read_in_bounded_calls_and_those_that_are_gone_forgotten() {
+        let mut groups = only_grace();
+        let names: Vec<Str> = (0..1_200).map(|n| Str::from(n.to_string())).collect();
+        groups.on_names(names.clone(), true);
+        for expected in [MOST_READ, MOST_READ, 200] {
+            let names = reads(&mut groups);
+            assert_eq!(names.len(), expected);
+            let ages = names.into_iter().map(|name| (name, Some(age(1, 100, 100))));
+            groups.on_ages(ages.collect(), 100_000);
+        }
+        assert_eq!(reads(&mut groups), [""; 0]);
+        groups.on_names(names[..10].to_vec(), false);
+        assert_eq!(due_at_ms(&mut groups, 200_000).len(), 10);
+    }
+
+    #[test]
+    fn while_redis_does_not_notify_groups_are_known_from_polls_alone() {
+        let mut groups = only_grace();
+        appears(&mut groups, age(1, 100, 100));
+        groups.on_change(&GROUP);
+        groups.untracked();
+        groups.on_poll(vec![(GROUP, age(2, 100, 103))], 104_000);
+        assert_eq!(reads(&mut groups), [""; 0]);
+        assert_eq!(due_at_ms(&mut groups, 113_020), [GROUP]);
+        groups.formed(GROUP, FormResult::Empty, 113_020);
+        groups.on_poll(vec![], 120_000);
+        // It notifies again: everything is read.
+        groups.on_names(vec![GROUP], true);
+        assert_eq!(reads(&mut groups), [GROUP]);
+    }
+}

@@ -1,0 +1,177 @@
+//! Servers that end while groups are being aggregated.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rasynq::{Connection, Task};
+use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
+
+use crate::common::{Log, Scripted, World, eventually, key};
+use crate::support::{LONG, add, aggregating, join};
+
+#[tokio::test]
+async fn a_shutdown_waits_for_an_aggregation() {
+    let world = World::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let waits = {
+        let gate = Arc::clone(&gate);
+        move |group: String, tasks: Vec<Task>| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await?.forget();
+                join(group, tasks).await
+            }
+        }
+    };
+    let server = aggregating(&world).await.group_max_size(2).aggregate(waits);
+    let server = server.start(Scripted::new()).await.unwrap();
+    let client = world.client().await;
+    add(&client, "g", [1, 2]).await;
+    eventually("the set is taken", LONG, || async {
+        world.sets().await.len() == 1
+    })
+    .await;
+    let shutdown = server.shutdown();
+    let releases = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        add(&client, "late", [3, 4]).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        gate.add_permits(9);
+    };
+    tokio::join!(shutdown, releases);
+    assert_eq!(world.pending().await, ["1 2"]);
+    assert!(world.sets().await.is_empty());
+    assert_eq!(
+        world.group_names().await,
+        ["late"],
+        "no set is taken during a shutdown"
+    );
+}
+
+#[tokio::test]
+async fn a_shutdown_puts_the_tasks_of_an_aggregation_back_that_takes_too_long() {
+    let world = World::new().await;
+    let server = aggregating(&world).await.group_max_size(2).aggregate(
+        async |_: String, _: Vec<Task>| -> anyhow::Result<Task> { std::future::pending().await },
+    );
+    let server = server.shutdown_timeout(Duration::from_millis(300));
+    let server = server.start(Scripted::new()).await.unwrap();
+    add(&world.client().await, "g", [1, 2, 3]).await;
+    eventually("the set is taken", LONG, || async {
+        world.sets().await.len() == 1
+    })
+    .await;
+    let before = world.group("g").await;
+    server.shutdown().await;
+    assert!(world.sets().await.is_empty());
+    assert_eq!((before.len(), world.group("g").await.len()), (1, 3));
+    assert_eq!(world.group_names().await, ["g"]);
+    assert_eq!(world.pending().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_puts_the_tasks_of_its_aggregations_back() {
+    let world = World::new().await;
+    let log = Log::capture();
+    let server = aggregating(&world).await.group_max_size(2).aggregate(
+        async |_: String, _: Vec<Task>| -> anyhow::Result<Task> { std::future::pending().await },
+    );
+    let server = server.start(Scripted::new()).await.unwrap();
+    add(&world.client().await, "g", [1, 2]).await;
+    eventually("the set is taken", LONG, || async {
+        world.sets().await.len() == 1
+    })
+    .await;
+    drop(server);
+    log.line_with(&["shut down", "server_id"]).await;
+    world.group_has("g", 2).await;
+    assert!(world.sets().await.is_empty());
+}
+
+/// The environment variable with the address of Redis for [`a_process_that_aggregates`].
+const URI: &str = "RASYNQ_TEST_AGGREGATOR_URI";
+
+/// The main function of the process that the tests below start. Without the variable it does nothing.
+#[tokio::test]
+async fn a_process_that_aggregates() {
+    let Ok(uri) = std::env::var(URI) else { return };
+    let slow = async |group: String, tasks: Vec<Task>| -> anyhow::Result<Task> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        join(group, tasks).await
+    };
+    World::server_on(&Connection::from_uri(&uri).unwrap())
+        .aggregate(slow)
+        .group_max_size(5)
+        .group_grace_period(Duration::from_secs(1))
+        .serve(Scripted::new())
+        .await
+        .unwrap();
+}
+
+/// Starts this test program as a server in another process.
+fn serve(uri: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "shutdown::a_process_that_aggregates"])
+        .env(URI, uri)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn servers_that_are_killed_lose_no_task_and_aggregate_none_twice() {
+    const TASKS: usize = 5_000;
+    let world = World::new().await;
+    let pauses = aggregating(&world).await;
+    drop(pauses);
+    let client = world.client().await;
+    let mut added = 0;
+    let mut child = serve(&world.redis.uri());
+    while added < TASKS {
+        let tasks = (added..added + 100).map(|n| {
+            let id = n.to_string();
+            Task::new("member", id.clone())
+                .group(format!("g{}", n % 17))
+                .task_id(id)
+        });
+        for stored in client.enqueue_batch(tasks).await {
+            stored.unwrap();
+        }
+        added += 100;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if added % 1_000 == 0 {
+            child.start_kill().unwrap();
+            child.wait().await.unwrap();
+            child = serve(&world.redis.uri());
+        }
+    }
+    eventually("what is in no set is aggregated", LONG, || async {
+        world.group_names().await.is_empty()
+    })
+    .await;
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    // The sets of the killed processes are reclaimed after their deadlines.
+    let stranded = world.sets().await;
+    for set in stranded.keys() {
+        let _: i64 = world
+            .run(&["ZADD", &key("aggregation_sets"), "1", set])
+            .await;
+    }
+    let _child = serve(&world.redis.uri());
+    eventually("all is aggregated", LONG, || async {
+        world.group_names().await.is_empty() && world.sets().await.is_empty()
+    })
+    .await;
+    let mut seen: Vec<usize> = Vec::new();
+    for payload in world.pending().await {
+        seen.extend(payload.split(' ').map(|id| id.parse::<usize>().unwrap()));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..TASKS).collect::<Vec<_>>());
+    eprintln!("{} sets of killed processes were reclaimed", stranded.len());
+}

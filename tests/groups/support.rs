@@ -1,0 +1,118 @@
+//! What these tests share: tasks in groups, and an aggregator that joins them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rasynq::{Client, Server, Task};
+
+use crate::common::{World, eventually, key, queue_key};
+
+/// A deadline for effects that come after seconds.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// An aggregate of type `joined`: the payloads in their order, separated by blanks. Its id is the group's name with
+/// the first payload, so that a test finds it.
+pub async fn join(group: String, tasks: Vec<Task>) -> anyhow::Result<Task> {
+    let payloads = tasks
+        .iter()
+        .map(|task| String::from_utf8_lossy(task.payload()));
+    let payloads: Vec<_> = payloads.collect();
+    let id = format!("{group}:{}", payloads[0]);
+    Ok(Task::new("joined", payloads.join(" ")).task_id(id))
+}
+
+/// A server that aggregates with [`join`], never by a grace period, and runs no task: its only queue is paused.
+pub async fn aggregating(world: &World) -> Server {
+    world
+        .inspector()
+        .await
+        .pause_queue("default")
+        .await
+        .unwrap();
+    let hour = Duration::from_secs(3600);
+    world.server().aggregate(join).group_grace_period(hour)
+}
+
+/// A task of a group in the queue `default`. Its payload is its id.
+pub fn member(group: &str, id: &str) -> Task {
+    Task::new("member", id.to_owned()).group(group).task_id(id)
+}
+
+/// Adds tasks to a group in the queue `default`, one after the other.
+pub async fn add(client: &Client, group: &str, ids: impl IntoIterator<Item = impl ToString>) {
+    for id in ids {
+        client
+            .enqueue(member(group, &id.to_string()))
+            .await
+            .unwrap();
+    }
+}
+
+impl World {
+    /// The tasks that wait in a group of the queue `default`, with the times at which they joined.
+    pub async fn group(&self, group: &str) -> BTreeMap<String, f64> {
+        self.scores(&format!("g:{group}")).await
+    }
+
+    /// The names of the groups of the queue `default`, sorted.
+    pub async fn group_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.run(&["SMEMBERS", &key("groups")]).await;
+        names.sort();
+        names
+    }
+
+    /// The keys of the aggregation sets of the queue `default`, with their deadlines.
+    pub async fn sets(&self) -> BTreeMap<String, f64> {
+        self.scores("aggregation_sets").await
+    }
+
+    /// The payloads of the aggregates of a queue that are pending, the oldest first.
+    pub async fn pending_of(&self, queue: &str) -> Vec<String> {
+        let mut ids: Vec<String> = self
+            .run(&["LRANGE", &queue_key(queue, "pending"), "0", "-1"])
+            .await;
+        ids.reverse();
+        let mut payloads = Vec::new();
+        let inspector = self.inspector().await;
+        for id in ids {
+            let info = inspector.task_info(queue, &id).await.unwrap();
+            payloads.push(String::from_utf8(info.payload.to_vec()).unwrap());
+        }
+        payloads
+    }
+
+    /// The same for the queue `default`.
+    pub async fn pending(&self) -> Vec<String> {
+        self.pending_of("default").await
+    }
+
+    /// Waits until so many tasks are pending in the queue `default`.
+    #[track_caller]
+    pub fn has_pending(&self, tasks: usize) -> impl Future<Output = ()> + '_ {
+        eventually(
+            &format!("{tasks} tasks are pending"),
+            LONG,
+            move || async move { self.list("pending").await.len() >= tasks },
+        )
+    }
+
+    /// Waits until the group has so many tasks.
+    #[track_caller]
+    pub fn group_has<'w>(
+        &'w self,
+        group: &'w str,
+        tasks: usize,
+    ) -> impl Future<Output = ()> + use<'w> {
+        let what = format!("the group {group:?} has {tasks} tasks");
+        eventually(&what, LONG, move || async move {
+            self.group(group).await.len() == tasks
+        })
+    }
+
+    /// When a task became pending, in milliseconds by Redis' clock.
+    pub async fn pending_since_ms(&self, id: &str) -> i64 {
+        let nanos = self.hash(id).await.remove("pending_since").unwrap();
+        let nanos: i64 = String::from_utf8(nanos.to_vec()).unwrap().parse().unwrap();
+        nanos / 1_000_000
+    }
+}
