@@ -2,4 +2,5 @@
 
 #![expect(clippy::print_stdout, reason = "how many cases were compared")]
 
+mod cron_crate;
 mod standard;

@@ -64,3 +64,6 @@ impl StandardSpec {
             .any(|field| field.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests;
