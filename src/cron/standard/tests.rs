@@ -138,6 +138,15 @@ fn a_search_ends_after_five_years() {
 }
 
 #[test]
+fn a_time_that_is_already_over_is_never_the_next() {
+    // 02:45 for the second time that night; robfig answers with 03:00 of the first time
+    let after = time("2024-04-06T14:00:01Z");
+    let schedule = Schedule::standard("0 3 * * *").expect("valid");
+    let next = schedule.next_after(after, Tz::Pacific__Chatham);
+    assert_eq!(next, Some(time("2024-04-06T14:15:00Z")));
+}
+
+#[test]
 fn the_ends_of_time_are_answered() {
     for spec in [
         "* * * * *",
