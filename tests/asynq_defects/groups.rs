@@ -2,7 +2,7 @@
 
 use rasynq::Task;
 
-use crate::common::{HOUR, Scripted, TaskMessage, World, key, task_key};
+use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key, task_key};
 
 // row 4
 #[tokio::test]
@@ -57,4 +57,44 @@ async fn a_due_task_joins_its_group_and_the_group_is_registered() {
     }
     server.shutdown().await;
     assert_eq!(handler.begun().len(), 0);
+}
+
+// row 3
+#[tokio::test]
+async fn a_reclaimed_set_goes_back_to_a_group_that_is_registered_again() {
+    let world = World::new().await;
+    // a Go server has crashed while it was aggregating
+    let now = world.now().await;
+    for (group, deadline) in [("stale", now - 1), ("live", now + 60)] {
+        let message = TaskMessage {
+            group_key: group.into(),
+            ..TaskMessage::of(group, "")
+        };
+        let id = group;
+        let task = message.bytes();
+        world.store("default", id, "aggregating", task).await;
+        let _: i64 = world.run(&["HSET", &task_key(id), "group", group]).await;
+        let set = key(&format!("g:{group}:7f5c"));
+        let joined = (now - 200).to_string();
+        let _: i64 = world.run(&["ZADD", &set, &joined, id]).await;
+        let sets = key("aggregation_sets");
+        let deadline = deadline.to_string();
+        let _: i64 = world.run(&["ZADD", &sets, &deadline, &set]).await;
+    }
+    let server = world.start(Scripted::new()).await;
+    eventually("the set is reclaimed", DEADLINE, || async {
+        world.scores("aggregation_sets").await.len() == 1
+    })
+    .await;
+    assert_eq!(world.scores("g:stale").await["stale"] as i64, now - 200);
+    assert_eq!(world.state("stale").await, "aggregating");
+    let groups: Vec<String> = world.run(&["SMEMBERS", &key("groups")]).await;
+    assert_eq!(groups, ["stale"]);
+    assert_eq!(world.scores("g:live:7f5c").await.len(), 1);
+    server.shutdown().await;
+
+    let inspector = world.inspector().await;
+    let groups = inspector.groups("default").await.unwrap();
+    let groups = groups.iter().map(|info| (&*info.group, info.size));
+    assert!(groups.eq([("stale", 1)]));
 }

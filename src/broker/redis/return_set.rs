@@ -93,35 +93,48 @@ impl Broker {
         set: &str,
         if_due: bool,
     ) -> Result<Option<u64>> {
-        let mut returned = 0;
-        loop {
-            let build = || {
-                let keys = vec![
-                    Key::from(set),
-                    Key::from(queue.aggregation_sets()),
-                    Key::from(queue.group(group)),
-                    Key::from(queue.groups()),
-                ];
-                let args: Vec<Value> = vec![
-                    group.into(),
-                    word(if if_due { "1" } else { "0" }),
-                    number(MEMBERS_AT_ONCE as u64),
-                ];
-                (keys, args)
-            };
-            let reply = RETURN_SET.call(self, build).await?;
-            if reply.is_null() {
-                return Ok(None);
-            }
-            let counts = reply::array(reply, RETURN_SET.name)?;
-            let count = |i: usize| {
-                let n = counts.get(i).unwrap_or(&Value::Null);
-                reply::integer(n, RETURN_SET.name).map(i64::unsigned_abs)
-            };
-            returned += count(0)?;
-            if count(1)? == 0 {
-                return Ok(Some(returned));
+        let mut sum = 0;
+        while let Some((returned, left)) = self.return_step(queue, group, set, if_due).await? {
+            sum += returned;
+            if left == 0 {
+                return Ok(Some(sum));
             }
         }
+        Ok(None)
+    }
+
+    /// One call of [`return_all`](Self::return_all). Returns how many tasks are in their group again, and how many
+    /// are left.
+    pub(super) async fn return_step(
+        &self,
+        queue: &QueueKeys,
+        group: &str,
+        set: &str,
+        if_due: bool,
+    ) -> Result<Option<(u64, u64)>> {
+        let build = || {
+            let keys = vec![
+                Key::from(set),
+                Key::from(queue.aggregation_sets()),
+                Key::from(queue.group(group)),
+                Key::from(queue.groups()),
+            ];
+            let args: Vec<Value> = vec![
+                group.into(),
+                word(if if_due { "1" } else { "0" }),
+                number(MEMBERS_AT_ONCE as u64),
+            ];
+            (keys, args)
+        };
+        let reply = RETURN_SET.call(self, build).await?;
+        if reply.is_null() {
+            return Ok(None);
+        }
+        let counts = reply::array(reply, RETURN_SET.name)?;
+        let count = |i: usize| {
+            let n = counts.get(i).unwrap_or(&Value::Null);
+            reply::integer(n, RETURN_SET.name).map(i64::unsigned_abs)
+        };
+        Ok(Some((count(0)?, count(1)?)))
     }
 }

@@ -56,7 +56,7 @@ impl Broker {
         Ok(stored)
     }
 
-    async fn try_store_aggregate(
+    pub(super) async fn try_store_aggregate(
         &self,
         set: &AggregationSet,
         aggregate: &NewTask,
@@ -107,7 +107,7 @@ impl Broker {
         }
     }
 
-    /// Deletes the tasks of a large set whose aggregate is stored. Returns how many calls that took.
+    /// Deletes the tasks of a large set whose aggregate is stored.
     pub(super) async fn delete_aggregated(&self, queue: &QueueKeys, set: &str) -> Result<()> {
         loop {
             let part = self.read_part(queue, set, 0, MEMBERS_AT_ONCE).await?;

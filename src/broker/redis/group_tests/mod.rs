@@ -1,5 +1,10 @@
 //! Groups and aggregation sets on a real Redis.
 
+mod forming;
+mod reading;
+mod returning;
+mod storing;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,12 +12,10 @@ use fred::clients::Client as Fred;
 use fred::interfaces::{
     ClientLike, HashesInterface, KeysInterface, SetsInterface, SortedSetsInterface,
 };
+use fred::types::{ClusterHash, CustomCommand, FromValue};
 
 use super::Broker;
-use crate::broker::{
-    AggregationSet, ArchiveLimits, ArchivedMember, FormLimits, Formed, NewTask, ReclaimedSets,
-    StoredAggregate,
-};
+use crate::broker::{AggregationSet, ArchiveLimits, FormLimits, Formed, NewTask, StoredAggregate};
 use crate::connection::Connection;
 use crate::test_support::RedisServer;
 use crate::wire::{self, Placement, QueueKeys, TaskMessage};
@@ -47,7 +50,12 @@ impl Groups {
     async fn new() -> Self {
         let redis = RedisServer::start().await;
         let connection = Connection::from_uri(&redis.uri()).expect("a URI");
-        let broker = Broker::connect(&connection).await.expect("a connection");
+        Self::on(redis, &connection).await
+    }
+
+    /// The broker is connected in this way; the tests themselves directly.
+    async fn on(redis: RedisServer, connection: &Connection) -> Self {
+        let broker = Broker::connect(connection).await.expect("a connection");
         Self {
             raw: redis.client().await,
             keys: broker.keys("default"),
@@ -98,7 +106,6 @@ impl Groups {
         let _: () = self.raw.sadd(self.keys.groups(), "g").await.expect("SADD");
     }
 
-    #[expect(dead_code)]
     /// Many tasks at once, all of them an hour old.
     async fn join_many(&self, n: usize) {
         let ids: Vec<String> = (0..n).map(|i| format!("{i:07}")).collect();
@@ -182,7 +189,6 @@ impl Groups {
             .expect("HGET")
     }
 
-    #[expect(dead_code)]
     async fn wrong_type(&self, key: &str) {
         let _: () = self
             .raw
@@ -193,10 +199,33 @@ impl Groups {
 
     /// The deadline of a set becomes one that is over.
     async fn expire(&self, set: &str) {
+        self.expire_in(self.keys.aggregation_sets(), set).await;
+    }
+
+    async fn expire_in(&self, sets: &str, set: &str) {
         let at = (self.now() - 1) as f64;
-        let sets = self.keys.aggregation_sets();
         let expired = self.raw.zadd(sets, None, None, false, false, (at, set));
         let _: () = expired.await.expect("ZADD");
+    }
+
+    /// Runs a Redis command.
+    async fn run<T: FromValue>(&self, words: &[&str]) -> T {
+        let name = words[0].to_owned();
+        let command = CustomCommand::new(name, ClusterHash::FirstKey, false);
+        let reply = self.raw.custom(command, words[1..].to_vec()).await;
+        reply.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// All keys, sorted, each with its value as `DUMP` shows it.
+    async fn dump(&self) -> Vec<(String, Bytes)> {
+        let mut keys: Vec<String> = self.run(&["KEYS", "*"]).await;
+        keys.sort();
+        let mut dump = Vec::new();
+        for key in keys {
+            let value = self.run(&["DUMP", &key]).await;
+            dump.push((key, value));
+        }
+        dump
     }
 
     fn aggregate(&self, id: &str) -> NewTask {
@@ -221,170 +250,4 @@ impl Groups {
         let stored = self.broker.store_aggregate(set, &self.aggregate(id)).await;
         stored.expect("Redis answers")
     }
-}
-
-#[tokio::test]
-async fn a_group_below_all_limits_is_not_due_and_stays() {
-    let groups = Groups::new().await;
-    groups.join("old", 50).await;
-    groups.join("new", 20).await;
-    let now = groups.now();
-    let limits = FormLimits {
-        max_size: Some(3),
-        max_delay: Some(Duration::from_secs(60)),
-        grace_period: Duration::from_secs(30),
-    };
-    let Formed::NotDue(age) = groups.form("set", limits).await else {
-        panic!("it is not due");
-    };
-    assert_eq!(age.size, 2);
-    assert!((now - 51..=now - 49).contains(&age.oldest), "{age:?}");
-    assert_eq!(age.newest - age.oldest, 30);
-    assert_eq!(groups.group().await, ["old", "new"]);
-    let names = ["g".into(), "none".into()];
-    let ages = groups.broker.group_ages(&groups.keys, &names);
-    assert_eq!(ages.await.expect("Redis answers"), [Some(age), None]);
-}
-
-#[tokio::test]
-async fn each_limit_makes_a_group_due() {
-    let groups = Groups::new().await;
-    for (limits, taken) in [
-        (
-            FormLimits {
-                max_size: Some(2),
-                ..NEVER
-            },
-            vec!["a", "b"],
-        ),
-        (
-            FormLimits {
-                max_size: Some(3),
-                ..NEVER
-            },
-            vec!["a", "b", "c"],
-        ),
-        (
-            FormLimits {
-                max_delay: Some(30 * SECOND),
-                max_size: Some(4),
-                ..NEVER
-            },
-            vec!["a", "b", "c"],
-        ),
-        (
-            FormLimits {
-                grace_period: 10 * SECOND,
-                ..NEVER
-            },
-            vec!["a", "b", "c"],
-        ),
-    ] {
-        for (id, ago) in [("a", 30), ("b", 20), ("c", 10)] {
-            groups.join(id, ago).await;
-        }
-        let before = groups.now();
-        let Formed::Set(mut set) = groups.form("set", limits).await else {
-            panic!("{limits:?}: it is due");
-        };
-        assert_eq!(set.size as usize, taken.len());
-        let timeout = set.deadline.timestamp() - before;
-        assert!((120..=122).contains(&timeout), "{timeout}");
-        assert_eq!(groups.members(&set.key).await, taken);
-        assert_eq!(groups.group().await.len(), 3 - taken.len());
-        assert_eq!(groups.names().await.len(), usize::from(taken.len() < 3));
-        assert_eq!(
-            groups.members(groups.keys.aggregation_sets()).await,
-            [&*set.key]
-        );
-        let members = groups
-            .broker
-            .read_set(&mut set)
-            .await
-            .expect("Redis answers");
-        assert!(members.iter().map(|member| &*member.id).eq(taken));
-        assert_eq!(
-            groups.store_aggregate(&set, "a task").await,
-            StoredAggregate::Stored
-        );
-        let _: () = groups.raw.flushall(false).await.expect("FLUSHALL");
-    }
-}
-
-#[tokio::test]
-async fn tasks_of_a_set_that_is_returned_are_in_their_group_with_their_ages() {
-    let groups = Groups::new().await;
-    groups.join("a", 30).await;
-    groups.join("b", 20).await;
-    let before: Vec<(String, f64)> = groups.scores().await;
-    let set = groups.set().await;
-    assert_eq!(groups.names().await, [""; 0]);
-    groups.broker.return_set(&set).await.expect("Redis answers");
-    assert_eq!(groups.scores().await, before);
-    assert_eq!(groups.names().await, ["g"]);
-    assert!(!groups.exists(&set.key).await);
-    assert!(!groups.exists(groups.keys.aggregation_sets()).await);
-    // A set that is gone is no group.
-    groups.broker.return_set(&set).await.expect("Redis answers");
-    assert_eq!(groups.names().await, ["g"]);
-    let late = groups.store_aggregate(&set, "late").await;
-    assert_eq!(late, StoredAggregate::SetIsGone);
-    assert_eq!(groups.state("late").await, None);
-}
-
-#[tokio::test]
-async fn a_set_is_reclaimed_once_its_deadline_is_over_and_then_has_no_aggregate() {
-    let groups = Groups::new().await;
-    groups.join("a", 30).await;
-    let set = groups.set().await;
-    let reclaim = async || {
-        groups
-            .broker
-            .reclaim_sets(&groups.keys)
-            .await
-            .expect("Redis answers")
-    };
-    assert_eq!(reclaim().await, ReclaimedSets::default());
-    groups.expire(&set.key).await;
-    let late = groups.store_aggregate(&set, "late").await;
-    assert_eq!(late, StoredAggregate::SetIsGone);
-    let one = ReclaimedSets { sets: 1, tasks: 1 };
-    assert_eq!(reclaim().await, one);
-    assert_eq!(groups.group().await, ["a"]);
-    assert_eq!(groups.names().await, ["g"]);
-    assert_eq!(groups.state("a").await.as_deref(), Some("aggregating"));
-}
-
-#[tokio::test]
-async fn a_member_that_is_archived_leaves_its_set() {
-    let groups = Groups::new().await;
-    groups
-        .store("broken", Bytes::from_static(&[0x1a, 1, 0xff]))
-        .await;
-    groups.add("broken", 20).await;
-    groups.join("whole", 10).await;
-    let Formed::Set(mut set) = groups.form("set", AT_ONCE).await else {
-        panic!("it is due");
-    };
-    let members = groups
-        .broker
-        .read_set(&mut set)
-        .await
-        .expect("Redis answers");
-    assert!(members[0].message.is_err() && members[1].message.is_ok());
-    let broken = [ArchivedMember {
-        id: members[0].id.clone(),
-        message: None,
-    }];
-    let archived = groups.broker.archive_members(&mut set, &broken, LIMITS);
-    archived.await.expect("Redis answers");
-    assert_eq!(groups.members(groups.keys.archived()).await, ["broken"]);
-    assert_eq!(groups.state("broken").await.as_deref(), Some("archived"));
-    assert_eq!(
-        groups.store_aggregate(&set, "digest").await,
-        StoredAggregate::Stored
-    );
-    assert_eq!(groups.state("digest").await.as_deref(), Some("pending"));
-    assert_eq!(groups.state("whole").await, None);
-    assert!(groups.exists(&groups.keys.task("broken")).await);
 }

@@ -1,0 +1,220 @@
+//! Forming aggregation sets.
+
+use std::time::Duration;
+
+use fred::interfaces::{ClientLike, KeysInterface, SetsInterface};
+
+use super::{AT_ONCE, Groups, NEVER, SECOND};
+use crate::broker::{FormLimits, Formed, StoredAggregate};
+use crate::error::ErrorKind;
+
+#[tokio::test]
+async fn a_group_below_all_limits_is_not_due_and_stays() {
+    let groups = Groups::new().await;
+    groups.join("old", 50).await;
+    groups.join("new", 20).await;
+    let now = groups.now();
+    let limits = FormLimits {
+        max_size: Some(3),
+        max_delay: Some(Duration::from_secs(60)),
+        grace_period: Duration::from_secs(30),
+    };
+    let Formed::NotDue(age) = groups.form("set", limits).await else {
+        panic!("it is not due");
+    };
+    assert_eq!(age.size, 2);
+    assert!((now - 51..=now - 49).contains(&age.oldest), "{age:?}");
+    assert_eq!(age.newest - age.oldest, 30);
+    assert_eq!(groups.group().await, ["old", "new"]);
+    let names = ["g".into(), "none".into()];
+    let ages = groups.broker.group_ages(&groups.keys, &names);
+    assert_eq!(ages.await.expect("Redis answers"), [Some(age), None]);
+}
+
+#[tokio::test]
+async fn each_limit_makes_a_group_due() {
+    let groups = Groups::new().await;
+    for (limits, taken) in [
+        (
+            FormLimits {
+                max_size: Some(2),
+                ..NEVER
+            },
+            vec!["a", "b"],
+        ),
+        (
+            FormLimits {
+                max_size: Some(3),
+                ..NEVER
+            },
+            vec!["a", "b", "c"],
+        ),
+        (
+            FormLimits {
+                max_delay: Some(30 * SECOND),
+                max_size: Some(4),
+                ..NEVER
+            },
+            vec!["a", "b", "c"],
+        ),
+        (
+            FormLimits {
+                grace_period: 10 * SECOND,
+                ..NEVER
+            },
+            vec!["a", "b", "c"],
+        ),
+    ] {
+        for (id, ago) in [("a", 30), ("b", 20), ("c", 10)] {
+            groups.join(id, ago).await;
+        }
+        let before = groups.now();
+        let Formed::Set(mut set) = groups.form("set", limits).await else {
+            panic!("{limits:?}: it is due");
+        };
+        assert_eq!(set.size as usize, taken.len());
+        let timeout = set.deadline.timestamp() - before;
+        assert!((120..=122).contains(&timeout), "{timeout}");
+        assert_eq!(groups.members(&set.key).await, taken);
+        assert_eq!(groups.group().await.len(), 3 - taken.len());
+        assert_eq!(groups.names().await.len(), usize::from(taken.len() < 3));
+        assert_eq!(
+            groups.members(groups.keys.aggregation_sets()).await,
+            [&*set.key]
+        );
+        let members = groups
+            .broker
+            .read_set(&mut set)
+            .await
+            .expect("Redis answers");
+        assert!(members.iter().map(|member| &*member.id).eq(taken));
+        assert_eq!(
+            groups.store_aggregate(&set, "a task").await,
+            StoredAggregate::Stored
+        );
+        let _: () = groups.raw.flushall(false).await.expect("FLUSHALL");
+    }
+}
+
+#[tokio::test]
+async fn a_group_above_the_max_size_gives_exactly_that_many_its_oldest_in_steps() {
+    let groups = Groups::new().await;
+    groups.join_many(2_600).await;
+    groups.join("newest", 0).await;
+    let limits = FormLimits {
+        max_size: Some(2_500),
+        ..NEVER
+    };
+    let Formed::Set(set) = groups.form("set", limits).await else {
+        panic!("it is due");
+    };
+    assert_eq!(set.size, 2_500);
+    let taken = groups.members(&set.key).await;
+    assert_eq!(
+        (taken.len(), &*taken[0], &*taken[2_499]),
+        (2_500, "0000000", "0002499")
+    );
+    assert_eq!(groups.group().await.len(), 101);
+    assert_eq!(groups.names().await, ["g"]);
+}
+
+#[tokio::test]
+async fn a_group_is_taken_whole_in_one_step_however_large() {
+    let groups = Groups::new().await;
+    groups.join_many(5_000).await;
+    let _: () = groups.run(&["CONFIG", "RESETSTAT"]).await;
+    let Formed::Set(set) = groups.form("set", AT_ONCE).await else {
+        panic!("it is due");
+    };
+    assert_eq!(set.size, 5_000);
+    let stats: String = groups.run(&["INFO", "commandstats"]).await;
+    for once in [
+        "cmdstat_eval:calls=1,",
+        "cmdstat_zadd:calls=1,",
+        "cmdstat_rename:calls=1,",
+    ] {
+        assert!(stats.contains(once), "{stats}");
+    }
+    groups.join("later", 0).await;
+    groups.broker.return_set(&set).await.expect("Redis answers");
+    assert_eq!(groups.group().await.len(), 5_001);
+    assert!(!groups.exists(&set.key).await);
+}
+
+#[tokio::test]
+async fn a_set_whose_reply_was_lost_is_found_by_its_id() {
+    let groups = Groups::new().await;
+    groups.join("a", 30).await;
+    let whole = FormLimits {
+        max_delay: Some(Duration::ZERO),
+        ..NEVER
+    };
+    let Formed::Set(first) = groups.form("set", whole).await else {
+        panic!("it is due");
+    };
+    groups.join("b", 30).await;
+    let Formed::Set(second) = groups.form("set", whole).await else {
+        panic!("it was formed");
+    };
+    assert_eq!((second.deadline, second.size), (first.deadline, 1));
+    assert_eq!(groups.group().await, ["b"]);
+}
+
+#[tokio::test]
+async fn the_name_of_a_group_without_tasks_is_dropped() {
+    let groups = Groups::new().await;
+    let _: () = groups
+        .raw
+        .sadd(groups.keys.groups(), "g")
+        .await
+        .expect("SADD");
+    assert!(matches!(groups.form("set", AT_ONCE).await, Formed::Empty));
+    assert_eq!(groups.names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn keys_of_a_wrong_type_refuse_a_set_and_nothing_changes() {
+    let groups = Groups::new().await;
+    for key in [
+        groups.keys.aggregation_sets().to_owned(),
+        groups.keys.group("g"),
+    ] {
+        groups.join("a", 30).await;
+        let _: () = groups.raw.del(&key).await.expect("DEL");
+        groups.wrong_type(&key).await;
+        let before = groups.dump().await;
+        let refused = groups
+            .broker
+            .form_set(&groups.keys, "g", "set", AT_ONCE)
+            .await;
+        let error = refused.expect_err("a wrong type");
+        assert_eq!(error.kind(), ErrorKind::Redis);
+        assert!(error.to_string().contains("WRONGTYPE"), "{error}");
+        assert_eq!(groups.dump().await, before);
+        let _: () = groups.raw.flushall(false).await.expect("FLUSHALL");
+    }
+}
+
+#[tokio::test]
+async fn with_full_memory_no_set_is_formed_or_returned_and_nothing_changes() {
+    let groups = Groups::new().await;
+    groups.join("a", 30).await;
+    let set = groups.set().await;
+    groups.join("b", 30).await;
+    let before = groups.dump().await;
+    let _: () = groups.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let formed = groups
+        .broker
+        .form_set(&groups.keys, "g", "other", AT_ONCE)
+        .await;
+    assert_eq!(formed.expect_err("no memory").kind(), ErrorKind::Redis);
+    let returned = groups.broker.return_set(&set).await;
+    assert_eq!(returned.expect_err("no memory").kind(), ErrorKind::Redis);
+    let stored = groups
+        .broker
+        .store_aggregate(&set, &groups.aggregate("digest"))
+        .await;
+    assert_eq!(stored.expect_err("no memory").kind(), ErrorKind::Redis);
+    let _: () = groups.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    assert_eq!(groups.dump().await, before);
+}
