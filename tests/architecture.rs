@@ -164,7 +164,6 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         &["wire", "server/owner", "server/process", "server/queues"],
     ),
     ("server/upkeep/suspect", &["server/owner"]),
-    ("server/upkeep/reclaimer", &["server/queues"]),
     ("server/upkeep/recoverer", &["wire", "server/queues"]),
     (
         "server/upkeep/server_entry",

@@ -31,7 +31,7 @@ pub(crate) use redis::{Broker, RedisProcess, Subscription, TrackingOptions};
 pub(crate) use redis_clock::RedisClock;
 pub(crate) use schedule::{Leads, SchedulerKeys, StoredScheduler, Tick, TickNote, TickResult};
 pub(crate) use signal::{DelayedSet, GroupSignal, Report, Signal};
-pub(crate) use stored::{ExpiredLeases, LeaseCheck, LeasesOf, LostTask, StoredTask, Unleased};
+pub(crate) use stored::{ExpiredLeases, LeasesOf, LostTask, QueueCheck, StoredTask, Unleased};
 
 /// A string whose clones share its bytes.
 pub(crate) type Str = bytes_utils::Str;

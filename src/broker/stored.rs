@@ -48,13 +48,17 @@ pub(crate) struct LeasesOf {
     pub(crate) tasks: Vec<LostTask>,
 }
 
-/// The active tasks of a queue and their leases.
+/// What a recoverer might have to do in a queue.
 #[derive(Debug)]
-pub(crate) struct LeaseCheck {
+pub(crate) struct QueueCheck {
     pub(crate) active: i64,
     pub(crate) leases: i64,
     /// When the first lease expires (unix s).
     pub(crate) first_expiry: Option<i64>,
+    /// When the deadline of the first aggregation set is over (unix s).
+    pub(crate) first_deadline: Option<i64>,
+    /// When anybody may delete the first large set that is aggregated (unix s).
+    pub(crate) first_deletion: Option<i64>,
 }
 
 /// Active tasks without a lease.

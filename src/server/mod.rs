@@ -55,7 +55,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use upkeep::{
     BlockWatch, Forwarder, GoneServers, HealthChecker, Heartbeater, Janitor, LeaseRenewer,
-    LeaseThread, LostRuns, Reclaimer, Recoverer, RuntimeProbe, ServerEntry, Subscriber,
+    LeaseThread, LostRuns, Recoverer, RuntimeProbe, ServerEntry, Subscriber,
 };
 use wake::{Wakeups, Watcher};
 
@@ -78,7 +78,6 @@ struct Parts {
     watcher: Watcher,
     forwarder: Forwarder,
     recoverer: Every<Recoverer>,
-    reclaimer: Every<Reclaimer>,
     gone_servers: Every<GoneServers>,
     janitor: Every<Janitor>,
     subscriber: Subscriber,
@@ -206,14 +205,6 @@ impl Parts {
                 },
             )
             .also_at_start(),
-            reclaimer: Every::new(
-                RECOVER_INTERVAL,
-                Reclaimer {
-                    broker: broker(),
-                    queues: queues.clone(),
-                },
-            )
-            .also_at_start(),
             gone_servers: Every::new(
                 GONE_SERVERS_INTERVAL,
                 GoneServers::new(queues.clone(), lost_runs, Arc::clone(&listing)),
@@ -276,7 +267,6 @@ async fn start(config: Config, handler: HandlerService, broker: Broker) -> Resul
     upkeep.start(parts.watcher);
     upkeep.start(parts.forwarder);
     upkeep.start(parts.recoverer);
-    upkeep.start(parts.reclaimer);
     upkeep.start(parts.gone_servers);
     upkeep.start(parts.janitor);
     upkeep.start(parts.subscriber);

@@ -2,9 +2,9 @@
 
 use fred::types::{Key, Value};
 
-use super::script::{CHECK_LEASES, EXPIRED_LEASES, EXTEND, LEASE_UNLEASED, UNLEASED, number};
+use super::script::{CHECK_QUEUE, EXPIRED_LEASES, EXTEND, LEASE_UNLEASED, UNLEASED, number};
 use super::{Broker, LISTED_BYTES, reply};
-use crate::broker::{ExpiredLeases, LEASE, LeaseCheck, Str, Unleased};
+use crate::broker::{ExpiredLeases, LEASE, QueueCheck, Str, Unleased};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::QueueKeys;
@@ -73,23 +73,29 @@ impl Broker {
         })
     }
 
-    /// Counts the active tasks of a queue and their leases. This is cheap. While no lease has expired and no task
-    /// lacks one, it saves listing them.
-    pub(crate) async fn check_leases(&self, queue: &QueueKeys) -> Result<LeaseCheck> {
+    /// Finds out whether there may be something to recover in a queue. This is cheap: mostly there is nothing, and
+    /// it saves listing expired leases and aggregation sets.
+    pub(crate) async fn check_queue(&self, queue: &QueueKeys) -> Result<QueueCheck> {
         let build = || {
-            let keys = vec![Key::from(queue.active()), Key::from(queue.lease())];
-            (keys, Vec::new())
+            let keys = [queue.active(), queue.lease(), queue.aggregation_sets()];
+            (keys.map(Key::from).into(), vec![queue.aggregated().into()])
         };
-        let reply = CHECK_LEASES.call(self, build).await?;
-        let mut values = reply::array(reply, CHECK_LEASES.name)?.into_iter();
+        let reply = CHECK_QUEUE.call(self, build).await?;
+        let mut values = reply::array(reply, CHECK_QUEUE.name)?.into_iter();
         let mut next = || values.next().unwrap_or(Value::Null);
-        let (active, leases, expiry) = (next(), next(), next());
-        // asynq's scores are whole.
-        let expiry = reply::text(expiry, CHECK_LEASES.name)?.parse::<f64>();
-        Ok(LeaseCheck {
-            active: reply::integer(&active, CHECK_LEASES.name)?,
-            leases: reply::integer(&leases, CHECK_LEASES.name)?,
-            first_expiry: expiry.ok().map(|at| at as i64),
+        let (active, leases) = (next(), next());
+        let times = [(); 3].map(|()| {
+            // asynq's scores are whole.
+            let score = reply::text(next(), CHECK_QUEUE.name)?.parse::<f64>();
+            Ok(score.ok().map(|at| at as i64))
+        });
+        let [expiry, deadline, deletion] = times;
+        Ok(QueueCheck {
+            active: reply::integer(&active, CHECK_QUEUE.name)?,
+            leases: reply::integer(&leases, CHECK_QUEUE.name)?,
+            first_expiry: expiry?,
+            first_deadline: deadline?,
+            first_deletion: deletion?,
         })
     }
 

@@ -21,8 +21,7 @@ impl Broker {
             .map(|_| ())
     }
 
-    /// Puts the tasks of sets whose deadline is over back into their groups. Also finishes the deletion of large
-    /// sets whose aggregate is stored, if their server does not. asynq: `ReclaimStaleAggregationSets`.
+    /// Puts the tasks of sets whose deadline is over back into their groups. asynq: `ReclaimStaleAggregationSets`.
     ///
     /// # Errors
     /// The first error, after all sets were tried.
@@ -64,10 +63,15 @@ impl Broker {
                 break;
             }
         }
+        first_error.map_or(Ok(reclaimed), Err)
+    }
+
+    /// Deletes the tasks of large sets whose aggregate is stored, if their servers have not.
+    pub(crate) async fn delete_aggregated_sets(&self, queue: &QueueKeys) -> Result<()> {
         for set in self.due_sets(queue, queue.aggregated(), 0).await? {
             self.delete_aggregated(queue, &set).await?;
         }
-        first_error.map_or(Ok(reclaimed), Err)
+        Ok(())
     }
 
     /// The members of a list of sets whose time is over, after the first `skipped`.

@@ -155,7 +155,7 @@ macro_rules! scripts {
 scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed", "trim_archive"];
     ARCHIVE_MEMBERS = "archive_members" (2 keys) uses ["now", "trim_archive"];
-    CHECK_LEASES = "check_leases" (2 keys) uses [];
+    CHECK_QUEUE = "check_queue" (3 keys) uses [];
     COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DELETE_MEMBERS = "delete_members" (2 keys) uses ["field"];
     DEQUEUE = "dequeue" (4 keys) uses ["field", "dequeue"];
@@ -184,7 +184,7 @@ scripts! {
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
     RETURN_SET = "return_set" (4 keys) uses ["now"];
-    STORE_AGGREGATE = "store_aggregate" (7 keys) uses ["now", "nanos", "due", "field", "enqueue"];
+    STORE_AGGREGATE = "store_aggregate" (6 keys) uses ["now", "nanos", "due", "field", "enqueue"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
     UNLEASED = "unleased" (3 keys) uses [];
     WRITE_RESULT = "write_result" (2 keys) uses ["field", "owned"];

@@ -139,7 +139,6 @@ fn arguments(
     let mut keys = vec![
         Key::from(&*set.key),
         Key::from(queue.aggregation_sets()),
-        Key::from(queue.aggregated()),
         Key::from(queue.pending()),
         Key::from(queue.scheduled()),
         Key::from(queue.groups()),
@@ -154,6 +153,7 @@ fn arguments(
         number(set.size),
         number(MOST_AT_ONCE),
         number(DELETED_WITHIN_SECS),
+        queue.aggregated().into(),
     ];
     push_with_options(&mut args, aggregate);
     if set.size <= MOST_AT_ONCE {

@@ -1,5 +1,6 @@
 //! Recovers the tasks of servers that have disappeared: retries, archives or defers tasks whose lease
-//! has expired. Also repairs tasks that are active without a lease. asynq: `recoverer`.
+//! has expired, and puts aggregation sets whose deadline is over back into their groups. Also repairs tasks
+//! that are active without a lease. asynq: `recoverer`.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -42,11 +43,10 @@ impl Periodic for Recoverer {
 
     async fn pass(&mut self) -> Result<usize> {
         let now = self.lost.broker.clock().now().timestamp();
-        let expired_before = now - GRACE_SECS;
         let mut unleased = std::mem::take(&mut self.unleased);
         let passes = self.queues.all().map(|queue| {
             let seen = unleased.remove(&queue.index).unwrap_or_default();
-            self.recover(queue, expired_before, seen)
+            self.recover(queue, now, seen)
         });
         let passes: Vec<_> = passes.collect();
         let done: Vec<_> = stream::iter(passes)
@@ -54,9 +54,14 @@ impl Periodic for Recoverer {
             .collect()
             .await;
         let mut result = Ok(0);
-        for (queue, recovered) in done {
+        for recovered in done {
+            let RecoveredQueue {
+                queue,
+                leases,
+                sets,
+            } = recovered;
             // A queue that cannot be recovered does not stop the others.
-            match recovered {
+            match leases {
                 Ok((recovered, seen)) => {
                     if !seen.is_empty() {
                         self.unleased.insert(queue.index, seen);
@@ -68,24 +73,51 @@ impl Periodic for Recoverer {
                     result = result.and(Err(error));
                 }
             }
+            if let Err(error) = sets {
+                tracing::debug!(queue = queue.name(), %error, "could not reclaim aggregation sets");
+                result = result.and(Err(error));
+            }
         }
         result
     }
 }
 
-/// How many tasks were recovered, and the tasks that are active without a lease.
-type Recovered = (usize, HashMap<Str, Instant>);
+/// What became of one queue.
+struct RecoveredQueue<'q> {
+    queue: &'q ServedQueue,
+    /// How many tasks were recovered, and the tasks that are active without a lease.
+    leases: Result<(usize, HashMap<Str, Instant>)>,
+    sets: Result<()>,
+}
 
 impl Recoverer {
     async fn recover<'q>(
         &self,
         queue: &'q ServedQueue,
-        expired_before: i64,
+        now: i64,
         seen: HashMap<Str, Instant>,
-    ) -> (&'q ServedQueue, Result<Recovered>) {
-        let recover = async {
-            let found = self.lost.broker.check_leases(&queue.keys).await?;
+    ) -> RecoveredQueue<'q> {
+        let found = self.lost.broker.check_queue(&queue.keys).await;
+        // Leases that cannot be recovered do not stop sets, and the other way round.
+        let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now);
+        let (deadline, deletion) = match &found {
+            Ok(found) => (is_due(found.first_deadline), is_due(found.first_deletion)),
+            Err(error) => (!error.is_transient(), false),
+        };
+        let sets = async {
+            if deadline {
+                self.reclaim_sets(&queue.keys).await?;
+            }
+            if deletion {
+                let delete = self.lost.broker.delete_aggregated_sets(&queue.keys);
+                delete.await?;
+            }
+            Ok(())
+        };
+        let leases = async {
+            let found = found?;
             let mut recovered = 0;
+            let expired_before = now - GRACE_SECS;
             if found.first_expiry.is_some_and(|at| at <= expired_before) {
                 recovered = self.recover_expired(&queue.keys).await?;
             }
@@ -95,7 +127,24 @@ impl Recoverer {
             };
             Ok((recovered, unleased))
         };
-        (queue, recover.await)
+        RecoveredQueue {
+            queue,
+            leases: leases.await,
+            sets: sets.await,
+        }
+    }
+
+    async fn reclaim_sets(&self, queue: &QueueKeys) -> Result<()> {
+        let reclaimed = self.lost.broker.reclaim_sets(queue).await?;
+        if reclaimed.sets > 0 {
+            tracing::warn!(
+                queue = queue.queue(),
+                sets = reclaimed.sets,
+                tasks = reclaimed.tasks,
+                "aggregation sets were not aggregated in time, their tasks are back in their groups"
+            );
+        }
+        Ok(())
     }
 
     async fn recover_expired(&self, queue: &QueueKeys) -> Result<usize> {

@@ -61,18 +61,15 @@ async fn a_recoverer_finishes_the_deletion_of_a_large_set_whose_server_has_crash
         .await;
     assert_eq!(stored.expect("Redis answers"), StoredAggregate::Stored);
     assert!(!groups.exists(groups.keys.aggregation_sets()).await);
-    let reclaim = || groups.broker.reclaim_sets(&groups.keys);
-    reclaim().await.expect("Redis answers");
+    let delete = || groups.broker.delete_aggregated_sets(&groups.keys);
+    delete().await.expect("Redis answers");
     assert_eq!(
         groups.members(&set.key).await.len(),
         1_500,
         "its server may still work"
     );
     groups.expire_in(groups.keys.aggregated(), &set.key).await;
-    assert_eq!(
-        reclaim().await.expect("Redis answers"),
-        ReclaimedSets::default()
-    );
+    delete().await.expect("Redis answers");
     let left = groups.dump().await;
     assert_eq!(left.len(), 3, "{left:?}");
     assert_eq!(groups.state("digest").await.as_deref(), Some("pending"));

@@ -8,7 +8,7 @@ use fred::types::Expiration;
 
 use super::{AT_ONCE, Groups, HOUR, SECOND};
 use crate::broker::redis::Broker;
-use crate::broker::{Formed, NewTask, StoredAggregate};
+use crate::broker::{Formed, NewTask, ReclaimedSets, StoredAggregate};
 use crate::connection::Connection;
 use crate::error::ErrorKind;
 use crate::test_support::{DEADLINE, Proxy, RedisCluster, RedisServer, eventually};
@@ -356,6 +356,53 @@ async fn a_large_set_is_deleted_in_parts_with_its_locks() {
         left.iter().map(|(key, _)| key.as_str()).eq(expected),
         "{left:?}"
     );
+}
+
+#[tokio::test]
+async fn a_refused_aggregate_of_a_large_set_leaves_the_set_to_be_reclaimed() {
+    let groups = Groups::new().await;
+    groups.join_many(1_500).await;
+    groups.store("taken", Bytes::new()).await;
+    let set = groups.set().await;
+    let aggregate = groups.aggregate("taken");
+    let refused = groups.broker.store_aggregate(&set, &aggregate);
+    let error = refused.await.expect_err("a conflict");
+    assert_eq!(error.kind(), ErrorKind::TaskIdConflict);
+    assert!(!groups.exists(groups.keys.aggregated()).await);
+    groups.expire(&set.key).await;
+    let reclaimed = groups.broker.reclaim_sets(&groups.keys).await;
+    let all = ReclaimedSets {
+        sets: 1,
+        tasks: 1_500,
+    };
+    assert_eq!(reclaimed.expect("Redis answers"), all);
+}
+
+#[tokio::test]
+async fn without_permission_for_our_own_keys_a_large_set_is_deleted_at_once() {
+    let rules = "on >secret ~asynq:* +@all";
+    let server = RedisServer::builder().tcp().user_with_rules("bob", rules);
+    let redis = server.start().await;
+    let uri = format!("redis://bob:secret@127.0.0.1:{}", redis.port());
+    let connection = Connection::from_uri(&uri).expect("a URI");
+    let groups = Groups::on(redis, &connection).await;
+    groups.join_many(1_500).await;
+    let set = groups.set().await;
+    assert_eq!(
+        groups.store_aggregate(&set, "digest").await,
+        StoredAggregate::Stored
+    );
+    let left = groups.dump().await;
+    let keys = left.iter().map(|(key, _)| key.as_str());
+    let expected = [
+        "asynq:queues",
+        "asynq:{default}:pending",
+        "asynq:{default}:t:digest",
+    ];
+    assert!(keys.eq(expected), "{left:?}");
+    let check = groups.broker.check_queue(&groups.keys).await;
+    let check = check.expect("Redis answers");
+    assert_eq!((check.first_deadline, check.first_deletion), (None, None));
 }
 
 #[tokio::test]
