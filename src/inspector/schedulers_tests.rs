@@ -51,6 +51,11 @@ fn event(n: i64) -> Bytes {
 #[tokio::test]
 async fn entries_read_back_and_those_that_do_not_decode_are_left_out() {
     let (_redis, raw, inspector) = start().await;
+    let damaged = SchedulerKeys::new("damaged");
+    let written = inspector.broker.write_scheduler(&damaged, Vec::new(), TTL);
+    written.await.expect("written");
+    let set = raw.set(&*damaged.entries, "x", None, None, false);
+    let _: () = set.await.expect("SET");
     let scheduler = SchedulerKeys::new("host:7:uuid");
     let entries = vec![
         wire::encode(&entry("one", b"{}".to_vec())),

@@ -129,9 +129,17 @@ impl Broker {
                 continue;
             };
             let entries = Command::on_key("LRANGE", [key.as_str().into(), word("0"), word("-1")]);
+            let entries = match self.send(entries, WHAT).await {
+                // Other schedulers are listed all the same.
+                Err(error) if error.kind() == ErrorKind::Redis => {
+                    tracing::warn!(scheduler = id, %error, "the entries of a scheduler cannot be read");
+                    Vec::new()
+                }
+                entries => entries?,
+            };
             schedulers.push(StoredScheduler {
                 id: id.to_owned(),
-                entries: self.send(entries, WHAT).await?,
+                entries,
             });
         }
         Ok(schedulers)
