@@ -35,7 +35,16 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("inspector", &["broker", "connection", "task", "wire"]),
     (
         "scheduler",
-        &["background", "broker", "connection", "cron", "task", "wire"],
+        &[
+            "background",
+            "broker",
+            "connection",
+            "cron",
+            "guard",
+            "prepare",
+            "task",
+            "wire",
+        ],
     ),
     (
         "scheduler/periodic",

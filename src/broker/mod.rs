@@ -12,7 +12,6 @@ mod group;
 mod outcome;
 mod redis;
 mod redis_clock;
-#[allow(dead_code, reason = "for the scheduler")]
 mod schedule;
 mod signal;
 mod stored;

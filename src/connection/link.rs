@@ -58,7 +58,6 @@ impl Connection {
     /// else fails as in [`open`](Self::open).
     ///
     /// Cancel-safe: if the future is dropped, no connection stays open.
-    #[allow(dead_code, reason = "for the scheduler")]
     pub(crate) async fn open_or_later(&self) -> Result<(Link, Option<Error>)> {
         let error = match self.open().await {
             Ok(link) => return Ok((link, None)),

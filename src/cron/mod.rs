@@ -238,7 +238,6 @@ impl Schedule {
     }
 
     /// The interval of `@every`: whole seconds, at least 1 s.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the scheduler will read it"))]
     pub(crate) fn every(&self) -> Option<Duration> {
         match self.0.rule {
             Rule::Every(interval) => Some(interval),

@@ -147,7 +147,8 @@ impl Scheduler {
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a wrong setting or entry. The error names the entry.
-    /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis cannot be reached.
+    /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if a cluster or a sentinel cannot be reached. If a
+    ///   single server cannot, the scheduler starts as an asynq one does: its ticks fail until Redis answers.
     /// - [`ErrorKind::Redis`](crate::ErrorKind::Redis) if Redis refuses the connection or a command.
     /// - [`ErrorKind::UnsupportedRedis`](crate::ErrorKind::UnsupportedRedis) if Redis is too old.
     ///

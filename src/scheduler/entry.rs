@@ -169,7 +169,7 @@ impl Entry {
         Ok(CheckedEntry {
             key: EntryKey::new(self.name.as_deref().unwrap_or(&contents)),
             queue: queue_of(&task, &self.options),
-            printed_options: printed_options(&task, &self.options),
+            printed_options: printed_options(&self.options),
             name: self.name,
             schedule,
             zone,
@@ -196,10 +196,11 @@ impl Entry {
             digest.add(name);
             digest.add(value);
         }
-        let options = printed_options(task, &self.options);
-        digest.count(options.len());
-        for option in &options {
-            digest.add(option);
+        for options in [task.options(), &self.options] {
+            digest.count(options.len());
+            for option in printed_options(options) {
+                digest.add(option);
+            }
         }
         digest.hex()
     }
@@ -232,7 +233,6 @@ fn queue_of(task: &Task, options: &[TaskOption]) -> String {
 
 /// An entry that is valid.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "the ticker will read them")]
 pub(super) struct CheckedEntry {
     pub(super) key: EntryKey,
     pub(super) name: Option<String>,
@@ -240,9 +240,77 @@ pub(super) struct CheckedEntry {
     pub(super) zone: Tz,
     pub(super) task: Task,
     pub(super) options: Vec<TaskOption>,
+    /// Those of the entry, not those of its task: as a Go scheduler.
     pub(super) printed_options: Vec<String>,
     /// The queue of its tasks.
     pub(super) queue: String,
     pub(super) jitter: Duration,
     pub(super) missed: Missed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(entry: Entry) -> String {
+        let error = entry.checked(Tz::UTC).expect_err("it is refused");
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        error.to_string()
+    }
+
+    #[test]
+    fn an_error_names_the_entry_and_what_is_wrong() {
+        let task = || Task::without_payload("report");
+        for (entry, text) in [
+            (
+                Entry::new("61 * * * *", task()),
+                r#"scheduler entry "61 * * * *" for "report": cron spec "61 * * * *": minute 61 is above 59"#,
+            ),
+            (
+                Entry::new("@daily", Task::without_payload(" ")),
+                r#"scheduler entry "@daily" for " ": task type is blank"#,
+            ),
+            (
+                Entry::new("@daily", task()).name("daily report").queue(""),
+                r#"scheduler entry "daily report": queue name must contain one or more characters"#,
+            ),
+            (
+                Entry::new("@daily", task()).name(" "),
+                r#"scheduler entry " ": its name is blank"#,
+            ),
+            (
+                Entry::new("@daily", task()).jitter(Duration::from_secs(86_401)),
+                r#"scheduler entry "@daily" for "report": its jitter is 86401s, it must be at most 86400s"#,
+            ),
+            (
+                Entry::new("@daily", task())
+                    .unique(Duration::from_millis(999))
+                    .written_at("tasks.yaml:3:5".to_owned()),
+                r#"tasks.yaml:3:5: scheduler entry "@daily" for "report": unique TTL is 999ms, it must be at least 1s"#,
+            ),
+        ] {
+            assert_eq!(refusal(entry), text);
+        }
+    }
+
+    #[test]
+    fn the_last_option_that_sets_the_queue_counts_and_those_of_the_entry_are_printed() {
+        let task = Task::without_payload("report").queue("a").max_retry(3);
+        let entry = |entry: Entry| entry.checked(Tz::UTC).expect("it is valid");
+        let plain = entry(Entry::new("@daily", task.clone()));
+        assert_eq!(
+            (plain.queue.as_str(), plain.printed_options.len()),
+            ("a", 0)
+        );
+        let with_options = entry(Entry::new("@daily", task).queue("b").queue("c").group("g"));
+        assert_eq!(with_options.queue, "c");
+        assert_eq!(
+            with_options.printed_options,
+            [r#"Queue("b")"#, r#"Queue("c")"#, r#"Group("g")"#]
+        );
+        assert_eq!(
+            entry(Entry::new("@daily", Task::without_payload("t"))).queue,
+            "default"
+        );
+    }
 }

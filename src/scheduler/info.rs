@@ -18,7 +18,7 @@ pub struct EntryInfo {
     pub task_type: String,
     /// The payload of its tasks.
     pub payload: Bytes,
-    /// The options of the task, then those of the entry, as Go prints them: `Queue("low")`.
+    /// The options of the entry, without those of its task, as Go prints them: `Queue("low")`.
     pub options: Vec<String>,
     /// The next tick. `None`: there is none in the next five years.
     pub next: Option<DateTime<Utc>>,

@@ -1,22 +1,46 @@
 //! Enqueueing tasks again and again: [`Scheduler`] and its parts. asynq: `scheduler.go`.
+//!
+//! This file names all parts of a scheduler. The ticker sleeps until a tick is due, and has its task enqueued. The
+//! leadership finds out which entries this scheduler leads. The lister shows them to asynqmon. They share
+//! [`Core`](core::Core). `timeline`, `entry_state` and `entry_table` decide which tick is due, and do no I/O.
 
 mod builder;
 mod config;
+mod core;
 mod entry;
 mod entry_key;
+mod entry_state;
+mod entry_table;
+mod hooks;
 mod info;
+mod leadership;
+mod listing;
 pub(crate) mod periodic;
 mod printed_options;
+
+mod registration;
 mod running;
+mod tick_run;
+mod ticker;
+mod timeline;
+
+use std::sync::Arc;
 
 pub use builder::Scheduler;
 pub use config::DEFAULT_SCHEDULER_HEARTBEAT_INTERVAL;
 use config::SchedulerConfig;
+use core::Core;
 use entry::CheckedEntry;
 pub use entry::{Entry, Missed};
 pub use info::EntryInfo;
+use leadership::{LEAD_INTERVAL, Leadership};
+use listing::Lister;
 pub use running::RunningScheduler;
+use running::SchedulerSupervisor;
+use ticker::Ticker;
+use tokio_util::sync::CancellationToken;
 
+use crate::background::{Every, ServiceHandle, Services};
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::error::Result;
@@ -27,6 +51,49 @@ async fn start(
     config: SchedulerConfig,
     entries: Vec<CheckedEntry>,
 ) -> Result<RunningScheduler> {
-    let broker = Broker::connect(connection).await?;
-    Ok(RunningScheduler::new(broker, config, entries))
+    let (broker, not_connected) = Broker::connect_or_later(connection).await?;
+    let core = Arc::new(Core::new(broker, &config));
+    if let Some(error) = not_connected {
+        tracing::warn!(
+            scheduler_id = core.id,
+            %error,
+            "Redis does not answer, the scheduler starts without it and connects in the background"
+        );
+    }
+    let count = entries.len();
+    let registered = async {
+        core.register(entries).await?;
+        core.show_change().await
+    };
+    if let Err(error) = registered.await {
+        core.broker.close().await;
+        return Err(error);
+    }
+    let [shutdown, failed, ended] = [(); 3].map(|()| CancellationToken::new());
+    let mut services = Services::new(failed.clone());
+    services.start(Every::new(LEAD_INTERVAL, Leadership(Arc::clone(&core))));
+    services.start(Lister(Arc::clone(&core)));
+    let ticker = Ticker(Arc::clone(&core));
+    let supervisor = SchedulerSupervisor {
+        core: Arc::clone(&core),
+        shutdown: shutdown.clone(),
+        ticker: ServiceHandle::start(ticker, CancellationToken::new(), failed.clone()),
+        services,
+        failed: failed.clone(),
+        ended: ended.clone(),
+    };
+    // In a tokio task of its own, the scheduler ends in order even if its handle is dropped.
+    tokio::spawn(supervisor.run());
+    tracing::info!(
+        scheduler_id = core.id,
+        entries = count,
+        location = core.location.name(),
+        "scheduler started"
+    );
+    Ok(RunningScheduler {
+        core,
+        shutdown,
+        failed,
+        ended,
+    })
 }

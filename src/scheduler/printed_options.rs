@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use crate::task::{Task, TaskOption};
+use crate::task::TaskOption;
 use crate::wire::{GoDuration, PrintedOption};
 
 /// Go's longest duration.
 const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
-/// The options of the task, then those of the enqueue call.
-pub(super) fn printed_options(task: &Task, call: &[TaskOption]) -> Vec<String> {
-    let all = task.options().iter().chain(call);
-    all.map(|option| printed(option).to_string()).collect()
+pub(super) fn printed_options(options: &[TaskOption]) -> Vec<String> {
+    options
+        .iter()
+        .map(|option| printed(option).to_string())
+        .collect()
 }
 
 fn printed(option: &TaskOption) -> PrintedOption {

@@ -1,20 +1,24 @@
-//! A running scheduler: its entries, and how it is asked to stop.
+//! A running scheduler: its entries, how it is asked to stop, and the order in which its parts end.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
-use super::config::SchedulerConfig;
-use super::entry::{CheckedEntry, Entry};
+use super::core::Core;
+use super::entry::Entry;
 use super::info::EntryInfo;
-use crate::broker::Broker;
-use crate::clock::Uuids;
-use crate::error::{Error, Result};
+use crate::background::{ServiceHandle, Services};
+use crate::broker::Str;
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 
 /// How long a shutdown after a signal may take in all, if the tokio runtime is not blocked.
 pub(super) const LONGEST_SHUTDOWN: Duration = Duration::from_secs(20);
+/// How long a shutdown waits for a Redis that does not answer, and for hooks.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// A running scheduler. It ends in the background, on the runtime on which it was started.
 ///
@@ -34,118 +38,97 @@ pub(super) const LONGEST_SHUTDOWN: Duration = Duration::from_secs(20);
 /// ```
 #[must_use = "if it is dropped, the scheduler shuts down"]
 pub struct RunningScheduler {
-    id: String,
-    broker: Broker,
-    config: SchedulerConfig,
-    entries: Mutex<Vec<(String, CheckedEntry)>>,
-    ended: CancellationToken,
+    pub(super) core: Arc<Core>,
+    /// Fires when the scheduler is asked to end.
+    pub(super) shutdown: CancellationToken,
+    /// Fires when a part of the scheduler has panicked.
+    pub(super) failed: CancellationToken,
+    /// Fires when the scheduler has ended.
+    pub(super) ended: CancellationToken,
 }
 
 impl RunningScheduler {
-    pub(super) fn new(broker: Broker, config: SchedulerConfig, entries: Vec<CheckedEntry>) -> Self {
-        // COMPAT: asynq v0.26.0 uses the same name where the host has none
-        let host = hostname::get().unwrap_or_else(|_| "unknown-host".into());
-        let (host, pid) = (host.to_string_lossy(), std::process::id());
-        let entries = entries
-            .into_iter()
-            .map(|entry| (entry.key.entry_id(), entry))
-            .collect();
-        Self {
-            id: format!("{host}:{pid}:{}", Uuids::new().next()),
-            broker,
-            config,
-            entries: Mutex::new(entries),
-            ended: CancellationToken::new(),
-        }
-    }
-
     /// The id under which Redis lists this scheduler: `host:pid:uuid`.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.core.id
     }
 
-    /// Registers another entry, and returns its id. It is listed in Redis when this returns. asynq: `Register`.
+    /// Registers another entry, and returns its id. asynq: `Register`.
+    ///
+    /// It is listed in Redis when this returns, unless Redis is away: then its ticks fail until Redis is back.
     ///
     /// An entry that is registered twice is two entries.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the entry is not valid,
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis does not answer,
-    /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) if it answers with an error,
+    /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) if Redis answers with an error,
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the scheduler has ended.
     ///
     /// # Cancel safety
     /// If the future is dropped, the entry may be registered or not.
     pub async fn register(&self, entry: Entry) -> Result<String> {
-        let entry = entry.checked(self.config.location)?;
-        let id = entry.key.entry_id();
-        self.entries.lock().push((id.clone(), entry));
-        Ok(id)
+        let entry = entry.checked(self.core.location)?;
+        self.check_open()?;
+        let mut ids = self.core.register(vec![entry]).await?;
+        self.core.show_change().await?;
+        ids.pop()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "an entry has no id"))
     }
 
     /// Removes the entry with this id. A tick that is due is enqueued first. asynq: `Unregister`.
     ///
+    /// If this scheduler leads the entry, its history is deleted, and what is known of its ticks is forgotten.
+    ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if there is no such entry.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if there is no such entry,
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the scheduler has ended.
     ///
     /// # Cancel safety
     /// If the future is dropped, the entry may be removed or not.
     pub async fn unregister(&self, id: &str) -> Result<()> {
-        let mut entries = self.entries.lock();
-        let Some(at) = entries.iter().position(|(other, _)| other == id) else {
-            return Err(Error::invalid(format!(
-                "no scheduler entry has the id {id:?}"
-            )));
-        };
-        entries.remove(at);
-        Ok(())
+        self.check_open()?;
+        self.core.unregister(id).await?;
+        self.core.show_change().await
     }
 
-    /// Replaces the entry with this id, and returns the id of the new one. A tick that is due is enqueued first, and
-    /// the new entry has the phase and the last tick of the old one. After an error, the old entry is still there.
+    /// Puts an entry in the place of the one with this id, and returns its id. A tick of the old one that is due is
+    /// enqueued first. The phase of `@every` is kept. If this fails, the old entry stays.
     pub(super) async fn replace(&self, id: &str, entry: Entry) -> Result<String> {
-        self.unregister(id).await?;
-        self.register(entry).await
+        let entry = entry.checked(self.core.location)?;
+        self.check_open()?;
+        let id = self.core.replace(id, entry).await?;
+        self.core.show_change().await?;
+        Ok(id)
     }
 
     /// The entries, in the order in which they were registered.
     pub fn entries(&self) -> Vec<EntryInfo> {
-        let entries = self.entries.lock();
-        let infos = entries.iter().map(|(id, entry)| EntryInfo {
-            id: id.clone(),
-            name: entry.name.clone(),
-            spec: entry.schedule.spec().to_owned(),
-            task_type: entry.task.task_type().to_owned(),
-            payload: entry.task.payload_bytes(),
-            options: entry.printed_options.clone(),
-            next: entry
-                .schedule
-                .next_after(self.broker.clock().now(), entry.zone),
-            previous: None,
-            is_led: false,
-        });
-        infos.collect()
+        self.core.entries.lock().infos(self.core.now_ms())
     }
 
     /// Whether this scheduler is the leader: the one that enqueues the ticks of all its entries. A scheduler that is
     /// not the leader enqueues those of entries that no other scheduler has. Without
     /// [leader election](crate::Scheduler::leader_election) every scheduler is one.
     pub fn is_leader(&self) -> bool {
-        !self.config.leader_election
+        self.core.is_leader()
     }
 
-    /// Shuts the scheduler down and waits until it has ended: its list and the history of its entries are removed
-    /// from Redis. Another scheduler takes over at once. asynq: `Shutdown`.
+    /// Shuts the scheduler down and waits until it has ended. Its list is removed from Redis, and the history of its
+    /// entries too if no other scheduler is left. Another scheduler takes over within 1 s. asynq: `Shutdown`.
     ///
-    /// If Redis does not answer, this takes up to 10 s.
+    /// If Redis does not answer, this takes up to 8 s.
     ///
     /// # Cancel safety
     /// The first poll makes the request. If the future is dropped later, the shutdown goes on. Call
     /// [`wait`](Self::wait) or `shutdown` again to wait for it.
     pub async fn shutdown(&self) {
-        self.ended.cancel();
+        self.request_shutdown();
         self.wait().await;
-        self.broker.close().await;
+    }
+
+    /// Asks the scheduler to end, without waiting.
+    pub(super) fn request_shutdown(&self) {
+        self.shutdown.cancel();
     }
 
     /// Waits until the scheduler has ended. This does not ask it to end.
@@ -169,12 +152,7 @@ impl RunningScheduler {
     /// # Cancel safety
     /// If the future is dropped, nothing changes.
     pub async fn ping(&self) -> Result<()> {
-        self.broker.ping().await
-    }
-
-    /// An error if a part of the scheduler has panicked.
-    pub(super) fn result(&self) -> Result<()> {
-        Ok(())
+        self.core.broker.ping().await
     }
 
     /// Runs until `until` completes, or until the scheduler has ended by itself, and shuts down.
@@ -184,6 +162,115 @@ impl RunningScheduler {
             () = self.wait() => {}
         }
         self.shutdown().await;
+        self.result()
+    }
+
+    /// An error if a part of the scheduler has panicked.
+    pub(super) fn result(&self) -> Result<()> {
+        if self.failed.is_cancelled() {
+            let text = "a part of the scheduler has panicked, so the scheduler has shut down";
+            return Err(Error::new(ErrorKind::Internal, text));
+        }
         Ok(())
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.shutdown.is_cancelled() || self.ended.is_cancelled() {
+            return Err(Error::new(ErrorKind::Closed, "the scheduler was shut down"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RunningScheduler {
+    fn drop(&mut self) {
+        if !self.ended.is_cancelled() {
+            tracing::warn!(
+                scheduler_id = self.id(),
+                "a running scheduler was dropped, shutting it down"
+            );
+            self.request_shutdown();
+        }
+    }
+}
+
+impl Core {
+    /// Learns at once which entries this scheduler leads now, and lists them. While Redis is away, this is left to the
+    /// background.
+    pub(super) async fn show_change(&self) -> Result<()> {
+        let shown = async {
+            self.renew_leads().await?;
+            self.write_list().await
+        };
+        match shown.await {
+            Err(error) if error.is_transient() => {
+                self.list_changed.notify_one();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Gives up all entries, and removes what shows the scheduler.
+    async fn leave(&self) -> Result<()> {
+        let (keys, led) = {
+            let mut entries = self.entries.lock();
+            (entries.keys(), entries.led(self.now_ms()))
+        };
+        let others = match self.elects {
+            true => self.broker.leave(&self.id, &keys).await?,
+            false => {
+                self.forget_notes().await?;
+                0
+            }
+        };
+        self.broker.clear_scheduler(&self.keys).await?;
+        if others == 0 {
+            let ids: Vec<Str> = led.into_iter().map(|info| info.id.into()).collect();
+            self.broker.delete_histories(&ids).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Owns the started parts of a scheduler, and ends them in order.
+pub(super) struct SchedulerSupervisor {
+    pub(super) core: Arc<Core>,
+    pub(super) shutdown: CancellationToken,
+    pub(super) ticker: ServiceHandle,
+    pub(super) services: Services,
+    pub(super) failed: CancellationToken,
+    pub(super) ended: CancellationToken,
+}
+
+impl SchedulerSupervisor {
+    /// Waits until a shutdown is asked for, and carries it out.
+    pub(super) async fn run(mut self) {
+        let _ended = self.ended.clone().drop_guard();
+        let scheduler_id = self.core.id.as_str();
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = self.failed.cancelled() => self.shutdown.cancel(),
+        }
+        tracing::info!(scheduler_id, "scheduler shutting down");
+        self.core.broker.give_up_when_lost();
+        let deadline = clock::monotonic() + LAST_CALLS;
+        // The lease is renewed until no tick is in flight.
+        self.ticker.stop(deadline).await;
+        self.services.stop(deadline).await;
+        match timeout_at(deadline, self.core.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                warn_unless_outage!(error, scheduler_id, %error, "could not remove the scheduler's list, it will expire");
+            }
+            Err(_) => {
+                tracing::warn!(
+                    scheduler_id,
+                    "Redis did not answer, the scheduler's list could not be removed"
+                );
+            }
+        }
+        self.core.broker.close().await;
+        tracing::info!(scheduler_id, "scheduler shut down");
     }
 }

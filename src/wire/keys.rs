@@ -18,17 +18,13 @@ pub(crate) const SERVERS: &str = "asynq:servers";
 /// ZSET of workers keys, score: expiry in Unix seconds. asynq: `AllWorkers`.
 pub(crate) const WORKERS: &str = "asynq:workers";
 /// ZSET of scheduler keys, score: expiry in Unix seconds. asynq: `AllSchedulers`.
-#[allow(dead_code, reason = "for the scheduler")]
 pub(crate) const SCHEDULERS: &str = "asynq:schedulers";
 /// ZSET of scheduler ids, score: until when each is alive, in Unix milliseconds. A key of rasynq's own, as the next
 /// two, which have the same hash tag.
-#[allow(dead_code, reason = "for the scheduler")]
 pub(crate) const SCHEDULER_MEMBERS: &str = "rasynq:{scheduler}:members";
 /// HASH with the id of the scheduler that leads all its entries, and the last fencing number.
-#[allow(dead_code, reason = "for the scheduler")]
 pub(crate) const SCHEDULER_LEADER: &str = "rasynq:{scheduler}:leader";
 /// HASH from the key of an entry to its fencing number and the id of the scheduler that leads it.
-#[allow(dead_code, reason = "for the scheduler")]
 pub(crate) const SCHEDULER_LEADS: &str = "rasynq:{scheduler}:entries";
 /// Pub/Sub channel. A message is the id of a task to cancel. asynq: `CancelChannel`.
 pub(crate) const CANCEL_CHANNEL: &str = "asynq:cancel";
@@ -193,7 +189,6 @@ impl QueueKeys {
     }
 
     /// STRING, the note of a scheduler's entry whose tasks go to this queue: its latest tick. A key of rasynq's own.
-    #[allow(dead_code, reason = "for the scheduler")]
     pub(crate) fn tick_note(&self, entry_key: &str) -> String {
         format!("{}{entry_key}", self.0.tick_prefix)
     }
@@ -295,20 +290,17 @@ pub(crate) fn while_swapped(spare_workers: &str) -> String {
 
 /// LIST of the `SchedulerEntry`s of a scheduler. `scheduler_id` is `host:pid:uuid`. asynq:
 /// `SchedulerEntriesKey`.
-#[allow(dead_code, reason = "for the scheduler")]
 pub(crate) fn scheduler_entries(scheduler_id: &str) -> String {
     format!("{SCHEDULERS}:{{{scheduler_id}}}")
 }
 
 /// LIST in which a scheduler prepares its list of [`scheduler_entries`]. It has the same hash tag, so that it can
 /// be renamed. A key of rasynq's own.
-#[allow(dead_code, reason = "for the scheduler")]
 pub(crate) fn spare_scheduler_entries(scheduler_id: &str) -> String {
     format!("rasynq:schedulers:{{{scheduler_id}}}")
 }
 
 /// The id of the scheduler with this list of [`scheduler_entries`]. `None`: it is not such a list.
-#[allow(dead_code, reason = "for the scheduler")]
 pub(crate) fn scheduler_id(entries_key: &str) -> Option<&str> {
     let id = entries_key.strip_prefix(SCHEDULERS)?;
     id.strip_prefix(":{")?.strip_suffix('}')
@@ -316,7 +308,6 @@ pub(crate) fn scheduler_id(entries_key: &str) -> Option<&str> {
 
 /// ZSET of the `SchedulerEnqueueEvent`s of an entry, score: when enqueued, in Unix seconds. asynq:
 /// `SchedulerHistoryKey`.
-#[allow(dead_code, reason = "for the scheduler")]
 pub(crate) fn scheduler_history(entry_id: &str) -> String {
     format!("asynq:scheduler_history:{entry_id}")
 }

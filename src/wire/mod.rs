@@ -32,11 +32,9 @@ pub(crate) use go_duration::GoDuration;
 pub(crate) use go_json::to_json;
 pub(crate) use keys::QueueKeys;
 pub(crate) use messages::{
-    DecodeError, ServerInfo, TaskMessage, Timestamp, WorkerInfo, decode_scheduler_enqueue_event,
-    decode_scheduler_entry, decode_task, encode,
+    DecodeError, SchedulerEnqueueEvent, SchedulerEntry, ServerInfo, TaskMessage, Timestamp,
+    WorkerInfo, decode_scheduler_enqueue_event, decode_scheduler_entry, decode_task, encode,
 };
-#[allow(unused_imports, reason = "for the scheduler")]
-pub(crate) use messages::{SchedulerEnqueueEvent, SchedulerEntry};
 pub(crate) use options::PrintedOption;
 pub(crate) use placement::{DueTime, Placement};
 pub use state::{ParseTaskStateError, TaskState};

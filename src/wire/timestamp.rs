@@ -16,7 +16,6 @@ impl Timestamp {
         nanos: 0,
     };
 
-    #[allow(dead_code, reason = "for the scheduler")]
     /// The timestamp of a time, or [`Timestamp::NEVER`] for `None`.
     pub(crate) fn from_moment(moment: Option<DateTime<Utc>>) -> Self {
         moment.map_or(Timestamp::NEVER, Timestamp::from)

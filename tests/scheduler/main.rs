@@ -5,4 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod hooks;
 mod periodic;
+mod seen;
+mod ticks;

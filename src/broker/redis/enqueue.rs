@@ -67,7 +67,6 @@ impl Broker {
     }
 
     /// Stores the task of a tick, unless the note of the entry forbids it.
-    #[allow(dead_code, reason = "for the scheduler")]
     pub(super) async fn store_tick(&self, task: NewTask, tick: &Tick<'_>) -> Result<Stored> {
         let chunk = [(0, task)];
         let call = pin!(self.enqueue_chunk(&chunk, Traffic::default(), Some(tick)));

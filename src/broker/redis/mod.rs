@@ -16,7 +16,6 @@ mod groups;
 mod heartbeat;
 mod inspect;
 mod known_queues;
-#[allow(dead_code, reason = "for the scheduler")]
 mod lead;
 mod lease;
 mod limit;
@@ -26,12 +25,10 @@ mod register;
 mod reply;
 mod result;
 mod return_set;
-#[allow(dead_code, reason = "for the scheduler")]
 mod scheduler_list;
 mod script;
 mod store_aggregate;
 mod subscribe;
-#[allow(dead_code, reason = "for the scheduler")]
 mod tick;
 mod time;
 mod tracking;
@@ -97,7 +94,6 @@ impl Broker {
     /// The same, but if a single server does not answer now, the broker connects in the background, and its calls
     /// fail with [`ErrorKind::Unavailable`] until it succeeds. The version of that server is not checked. The error
     /// says why it does not answer.
-    #[allow(dead_code, reason = "for the scheduler")]
     pub(crate) async fn connect_or_later(connection: &Connection) -> Result<(Self, Option<Error>)> {
         let clock = RedisClock::new(clock::both());
         let (link, error) = connection.open_or_later().await?;

@@ -1,0 +1,152 @@
+//! What the parts of a scheduler share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
+
+use super::config::SchedulerConfig;
+use super::entry_key::EntryKey;
+use super::entry_state::EntryLead;
+use super::entry_table::EntryTable;
+use super::hooks::SchedulerHooks;
+use crate::background::ToldFailures;
+use crate::broker::{Broker, SchedulerKeys, Str};
+use crate::clock::{self, Uuids};
+use crate::error::Error;
+
+/// How many calls about single entries are in flight at once.
+const MAX_IN_FLIGHT: usize = 256;
+/// The fencing number of a scheduler without leader election: nobody else has its entries.
+const ALONE: i64 = 1;
+
+pub(super) struct Core {
+    /// `host:pid:uuid`
+    pub(super) id: String,
+    pub(super) keys: SchedulerKeys,
+    pub(super) broker: Broker,
+    pub(super) location: Tz,
+    pub(super) heartbeat_interval: Duration,
+    pub(super) elects: bool,
+    pub(super) hooks: SchedulerHooks,
+    pub(super) uuids: Uuids,
+    pub(super) entries: Mutex<EntryTable>,
+    pub(super) leads: Mutex<LeadState>,
+    /// The last pass of the leadership: wakes ticks that wait for it.
+    pub(super) passes: watch::Sender<LeadPass>,
+    /// One registration at a time, so that keys stay unique.
+    pub(super) registering: tokio::sync::Mutex<()>,
+    /// One pass of the leadership at a time.
+    pub(super) passing: tokio::sync::Mutex<()>,
+    /// One write of the list at a time.
+    pub(super) listing: tokio::sync::Mutex<()>,
+    /// EntryTable that are unregistered, and that Redis must be told of.
+    pub(super) given_up: Mutex<Vec<Str>>,
+    /// EntryTable whose ticks fail, so that the log is told once.
+    pub(super) told: Mutex<ToldFailures<EntryKey>>,
+    /// Permits for calls about single entries.
+    pub(super) calls: Semaphore,
+    /// A tick may be due earlier than the ticker believes.
+    pub(super) look_again: Notify,
+    /// The enqueue of a tick has ended.
+    pub(super) tick_ended: Notify,
+    /// The list of entries in Redis is not what it should be.
+    pub(super) list_changed: Notify,
+}
+
+/// What this scheduler knows of its leadership.
+pub(super) struct LeadState {
+    pub(super) is_leader: bool,
+    /// Until when the lease of this scheduler lasts at least.
+    pub(super) valid_until: Instant,
+}
+
+/// How the last pass of the leadership has ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LeadPass {
+    /// Why it has failed.
+    pub(super) error: Option<Arc<Error>>,
+}
+
+/// Whether this scheduler may enqueue ticks of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lead {
+    /// Yes, with this fencing number.
+    Held(i64),
+    /// No: another scheduler leads the entry, or it is no longer registered.
+    Lost,
+    /// Its lease may have expired.
+    Unknown,
+}
+
+impl Core {
+    pub(super) fn new(broker: Broker, config: &SchedulerConfig) -> Self {
+        // COMPAT: asynq v0.26.0 uses the same name where the host has none
+        let host = hostname::get().unwrap_or_else(|_| "unknown-host".into());
+        let (host, pid) = (host.to_string_lossy(), std::process::id());
+        let uuids = Uuids::new();
+        let id = format!("{host}:{pid}:{}", uuids.next());
+        Self {
+            keys: SchedulerKeys::new(&id),
+            id,
+            broker,
+            location: config.location,
+            heartbeat_interval: config.heartbeat_interval,
+            elects: config.leader_election,
+            hooks: SchedulerHooks::new(config),
+            uuids,
+            entries: Mutex::new(EntryTable::default()),
+            leads: Mutex::new(LeadState {
+                is_leader: false,
+                valid_until: clock::monotonic(),
+            }),
+            passes: watch::Sender::new(LeadPass::default()),
+            registering: tokio::sync::Mutex::new(()),
+            passing: tokio::sync::Mutex::new(()),
+            listing: tokio::sync::Mutex::new(()),
+            given_up: Mutex::new(Vec::new()),
+            told: Mutex::new(ToldFailures::default()),
+            calls: Semaphore::new(MAX_IN_FLIGHT),
+            look_again: Notify::new(),
+            tick_ended: Notify::new(),
+            list_changed: Notify::new(),
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.broker.clock().now_unix_millis()
+    }
+
+    pub(super) fn is_leader(&self) -> bool {
+        let leads = self.leads.lock();
+        !self.elects || leads.is_leader && clock::monotonic() < leads.valid_until
+    }
+
+    /// Whether this scheduler leads the entry now.
+    pub(super) fn lead_of(&self, key: &EntryKey) -> Lead {
+        let mut entries = self.entries.lock();
+        let lead = entries.get_mut(key).map(|registered| registered.lead);
+        drop(entries);
+        match lead {
+            None | Some(EntryLead::Other) => Lead::Lost,
+            Some(EntryLead::NotAsked) => Lead::Unknown,
+            Some(EntryLead::Own(_)) if self.lease_may_be_over() => Lead::Unknown,
+            Some(EntryLead::Own(fencing)) => Lead::Held(fencing),
+        }
+    }
+
+    /// Who leads an entry that is registered just now.
+    pub(super) fn first_lead(&self) -> EntryLead {
+        match self.elects {
+            true => EntryLead::NotAsked,
+            false => EntryLead::Own(ALONE),
+        }
+    }
+
+    fn lease_may_be_over(&self) -> bool {
+        self.elects && clock::monotonic() >= self.leads.lock().valid_until
+    }
+}

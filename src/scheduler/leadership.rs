@@ -1,0 +1,153 @@
+//! Renews the scheduler's lease, and finds out which entries it leads.
+//!
+//! Owns the keys `rasynq:{scheduler}:*`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::core::{Core, LeadPass};
+use super::entry_key::EntryKey;
+use super::entry_state::{EntryLead, KeyedEntry};
+use crate::background::Periodic;
+use crate::broker::{Leads, SCHEDULER_LEASE, Str, TickNote};
+use crate::clock;
+use crate::error::{Error, Result, warn_if};
+
+/// How often the lease, of 3 s, is renewed.
+pub(super) const LEAD_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) struct Leadership(pub(super) Arc<Core>);
+
+impl Periodic for Leadership {
+    const NAME: &'static str = "leadership";
+    type Done = ();
+
+    async fn pass(&mut self) -> Result<()> {
+        self.0.renew_leads().await
+    }
+}
+
+impl Core {
+    /// Renews the lease, and learns which entries this scheduler leads.
+    pub(super) async fn renew_leads(&self) -> Result<()> {
+        if !self.elects {
+            return Ok(());
+        }
+        let _turn = self.passing.lock().await;
+        let asked = clock::monotonic();
+        let keys = self.entries.lock().keys();
+        let result = self.broker.while_refreshing_clock(self.lead(&keys)).await;
+        let result = match result {
+            Ok(leads) => {
+                let was_sure = {
+                    let mut state = self.leads.lock();
+                    let was_sure = clock::monotonic() < state.valid_until;
+                    state.valid_until = asked + SCHEDULER_LEASE;
+                    self.announce(state.is_leader, leads.is_leader);
+                    state.is_leader = leads.is_leader;
+                    was_sure
+                };
+                self.take_leads(&keys, &leads, was_sure).await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        let error = result.as_ref().err().map(|error| {
+            let copy = Error::new(error.kind(), error.to_string());
+            Arc::new(copy.caused_by_outage(error.is_outage()))
+        });
+        self.passes.send_replace(LeadPass { error });
+        self.look_again.notify_one();
+        result
+    }
+
+    async fn lead(&self, keys: &[Str]) -> Result<Leads> {
+        // A call would wait for the connection, and ticks wait for the call.
+        self.broker.check_open("renew the lease of a scheduler")?;
+        let given_up = self.given_up.lock().clone();
+        if !given_up.is_empty() {
+            self.broker.give_up_entries(&self.id, &given_up).await?;
+            self.given_up.lock().retain(|key| !given_up.contains(key));
+        }
+        self.broker.lead(&self.id, keys).await
+    }
+
+    /// Notes which entries this scheduler leads. Before it enqueues a tick of an entry that another one may have led,
+    /// it reads the note of the entry.
+    async fn take_leads(&self, keys: &[Str], leads: &Leads, was_sure: bool) {
+        let gained = self.entries.lock().gained(keys, &leads.fencing, was_sure);
+        let notes = gained.into_iter().map(|keyed| self.read_note(keyed));
+        let notes = join_all(notes).await;
+        let mut entries = self.entries.lock();
+        let mut not_read = HashSet::new();
+        for (keyed, note) in notes {
+            match note {
+                Ok(note) => {
+                    if let Some(registered) = entries.get_mut(&keyed.key) {
+                        registered.note(&note);
+                    }
+                }
+                Err(error) => {
+                    let is_news = self.told.lock().failed(keyed.key.clone(), &error);
+                    warn_if!(is_news, entry = keyed.key.as_str(), %error, "could not read the note of an entry, trying again");
+                    not_read.insert(keyed.key.clone());
+                }
+            }
+        }
+        let mut has_changed = false;
+        for (key, fencing) in keys.iter().zip(&leads.fencing) {
+            let key = EntryKey::from(key.clone());
+            let lead = match fencing {
+                Some(_) if not_read.contains(&key) => EntryLead::NotAsked,
+                Some(number) => EntryLead::Own(*number),
+                None => EntryLead::Other,
+            };
+            has_changed |= entries.set_lead(&key, lead);
+        }
+        drop(entries);
+        if has_changed {
+            self.list_changed.notify_one();
+        }
+    }
+
+    /// Reads the note of an entry; makes it, if there is none. The ticks of an entry that was registered while Redis
+    /// was away keep their phase.
+    pub(super) async fn read_note(
+        &self,
+        keyed: Arc<KeyedEntry>,
+    ) -> (Arc<KeyedEntry>, Result<TickNote>) {
+        let now = self.now_ms().div_euclid(1000);
+        let (kept, first_note) = {
+            let mut entries = self.entries.lock();
+            let registered = entries.get_mut(&keyed.key);
+            let known = registered.map(|registered| {
+                let first_note = (!registered.has_note).then(|| registered.timeline.first_note());
+                (registered.timeline.note_ttl(now), first_note)
+            });
+            known.unwrap_or_default()
+        };
+        let note = self.note(&keyed, kept, first_note.as_ref()).await;
+        (keyed, note)
+    }
+
+    fn announce(&self, was_leader: bool, is_leader: bool) {
+        match (was_leader, is_leader) {
+            (false, true) => {
+                tracing::info!(
+                    scheduler_id = self.id,
+                    "became the leader of the schedulers"
+                );
+            }
+            (true, false) => {
+                tracing::info!(
+                    scheduler_id = self.id,
+                    "another scheduler has become the leader"
+                );
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Registers and unregisters entries while the scheduler runs.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{join, try_join_all};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::core::Core;
+use super::entry::CheckedEntry;
+use super::entry_key::EntryKey;
+use super::entry_state::{EntryState, KeyedEntry};
+use super::tick_run::TickRun;
+use super::timeline::Timeline;
+use crate::broker::{Str, TickNote};
+use crate::error::{Error, Result, warn_unless_outage};
+
+/// How long a removal waits for the enqueue of a tick that is in flight.
+const LAST_TICK: Duration = Duration::from_secs(2);
+
+impl Core {
+    /// Registers entries, and returns their ids in order.
+    pub(super) async fn register(&self, entries: Vec<CheckedEntry>) -> Result<Vec<String>> {
+        let _turn = self.registering.lock().await;
+        let mut taken: Vec<EntryKey> = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            let key = self.own_key(entry);
+            let key = self.entries.lock().free_key(&key, &taken);
+            taken.push(key);
+        }
+        let made = entries
+            .into_iter()
+            .zip(taken)
+            .map(|(entry, key)| self.make(entry, key, None));
+        let made: Vec<EntryState> = try_join_all(made).await?;
+        let ids = made.iter().map(|made| made.keyed.id.clone()).collect();
+        let mut all = self.entries.lock();
+        for registered in made {
+            self.given_up
+                .lock()
+                .retain(|key| **key != *registered.keyed.key.as_str());
+            all.insert(registered);
+        }
+        drop(all);
+        self.look_again.notify_one();
+        Ok(ids)
+    }
+
+    /// Removes the entry with this id.
+    pub(super) async fn unregister(self: &Arc<Self>, id: &str) -> Result<()> {
+        let _turn = self.registering.lock().await;
+        let key = self.key_of(id)?;
+        self.enqueue_due(&key).await;
+        let removed = self.entries.lock().remove(&key);
+        if let Some(removed) = removed {
+            self.forget(&removed).await;
+        }
+        Ok(())
+    }
+
+    /// Puts another entry in the place of the one with this id. A tick that is due is enqueued first, and the phase of
+    /// the ticks is kept.
+    pub(super) async fn replace(self: &Arc<Self>, id: &str, entry: CheckedEntry) -> Result<String> {
+        let _turn = self.registering.lock().await;
+        let old_key = self.key_of(id)?;
+        self.enqueue_due(&old_key).await;
+        let old = self.entries.lock().keyed(&old_key);
+        let Some(old) = old else {
+            return Err(no_entry(id));
+        };
+        let key = match self.own_key(&entry) {
+            key if key == old_key => key,
+            key => self.entries.lock().free_key(&key, &[]),
+        };
+        let note = match self.elects {
+            true => Some(self.read_note(old).await.1?),
+            false => None,
+        };
+        let mut new = self.make(entry, key, note.as_ref()).await?;
+        let new_id = new.keyed.id.clone();
+        let has_old_key = new.keyed.key == old_key;
+        let old = {
+            let mut entries = self.entries.lock();
+            let Some(old) = entries.get_mut(&old_key) else {
+                return Err(no_entry(id));
+            };
+            if has_old_key {
+                new.lead = old.lead;
+            }
+            if !self.elects {
+                new.timeline.continue_from(&old.timeline);
+            }
+            // What the new schedule had before now is not missed: it was not wanted.
+            new.timeline.skip_missed();
+            entries.replace(&old_key, new)
+        };
+        if let Some(old) = old.filter(|_| !has_old_key) {
+            self.forget(&old).await;
+        }
+        Ok(new_id)
+    }
+
+    fn key_of(&self, id: &str) -> Result<EntryKey> {
+        self.entries.lock().key_of(id).ok_or_else(|| no_entry(id))
+    }
+
+    /// The key of the entry, if no other entry of this scheduler has it.
+    fn own_key(&self, entry: &CheckedEntry) -> EntryKey {
+        match self.elects {
+            true => entry.key.clone(),
+            false => entry.key.of_scheduler(&self.id),
+        }
+    }
+
+    /// Makes the note of an entry, or reads it. A new one goes on where `inherit` ends.
+    async fn make(
+        &self,
+        entry: CheckedEntry,
+        key: EntryKey,
+        inherit: Option<&TickNote>,
+    ) -> Result<EntryState> {
+        let now = self.now_ms().div_euclid(1000);
+        let timeline = Timeline::new(&key, &entry, now, self.elects);
+        let mut registered = EntryState::new(KeyedEntry::new(key, entry), timeline);
+        registered.lead = self.first_lead();
+        if self.elects {
+            let keyed = &registered.keyed;
+            let kept = registered.timeline.note_ttl(now);
+            match self.note(keyed, kept, inherit).await {
+                Ok(note) => registered.note(&note),
+                // It is read once Redis says that this scheduler leads the entry.
+                Err(error) if error.is_transient() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(registered)
+    }
+
+    pub(super) async fn note(
+        &self,
+        keyed: &KeyedEntry,
+        kept: Duration,
+        inherit: Option<&TickNote>,
+    ) -> Result<TickNote> {
+        let queue = self.broker.keys(&keyed.entry.queue);
+        let _permit = self.calls.acquire().await;
+        self.broker.check_open("note a scheduler's entry")?;
+        self.broker
+            .note_entry(&queue, keyed.key.as_str(), kept, inherit)
+            .await
+    }
+
+    /// Enqueues the task of a tick that is due, with one attempt, after one that is in flight.
+    async fn enqueue_due(self: &Arc<Self>, key: &EntryKey) {
+        let is_idle = async {
+            loop {
+                let mut ended = pin!(self.tick_ended.notified());
+                ended.as_mut().enable();
+                if !self.entries.lock().is_enqueuing(key) {
+                    return;
+                }
+                ended.await;
+            }
+        };
+        let _ = timeout(LAST_TICK, is_idle).await;
+        let due = self.entries.lock().take_due_of(key, self.now_ms());
+        if let Some(tick) = due {
+            TickRun::new(Arc::clone(self), tick, CancellationToken::new())
+                .once()
+                .await;
+        }
+    }
+
+    /// Removes from Redis what is there of an entry that this scheduler has led. Other schedulers that still have the
+    /// entry begin anew.
+    async fn forget(&self, removed: &EntryState) {
+        let KeyedEntry { id, key, .. } = &*removed.keyed;
+        if self.elects {
+            self.given_up.lock().push(key.shared());
+        }
+        if !removed.is_led() {
+            return;
+        }
+        let history = [Str::from(id.clone())];
+        let (note, history) = join(
+            self.forget_note(&removed.keyed),
+            self.broker.delete_histories(&history),
+        )
+        .await;
+        if let Err(error) = note.and(history) {
+            let entry = key.as_str();
+            warn_unless_outage!(error, entry, %error, "could not remove what is stored of an entry, it will expire");
+        }
+    }
+}
+
+impl Core {
+    /// Deletes the notes of all entries, which nobody else has.
+    pub(super) async fn forget_notes(&self) -> Result<()> {
+        let all = self.entries.lock().all_keyed();
+        let deletions = all.iter().map(|keyed| self.forget_note(keyed));
+        try_join_all(deletions).await.map(drop)
+    }
+
+    async fn forget_note(&self, keyed: &KeyedEntry) -> Result<()> {
+        let queue = self.broker.keys(&keyed.entry.queue);
+        let _permit = self.calls.acquire().await;
+        self.broker.forget_entry(&queue, keyed.key.as_str()).await
+    }
+}
+
+fn no_entry(id: &str) -> Error {
+    Error::invalid(format!("no scheduler entry has the id {id:?}"))
+}

@@ -1,0 +1,260 @@
+//! Enqueues the task of one tick: calls the hooks, tries again after a failure, and records the history.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::DateTime;
+use tokio_util::sync::CancellationToken;
+
+use super::core::{Core, Lead};
+use super::entry_state::DueTick;
+use super::entry_table::TickEnd;
+use crate::background::Backoff;
+use crate::broker::{NewTask, Tick, TickResult};
+use crate::error::{Error, ErrorKind, Result, warn_if, warn_unless_outage};
+use crate::prepare::prepare;
+use crate::task::TaskInfo;
+use crate::wire::{self, SchedulerEnqueueEvent, Timestamp};
+
+/// A task that is stored later than this after its tick is late.
+const LATE_MS: i64 = 1_000;
+
+/// Dropped early, it leaves the tick to the next look of the ticker.
+pub(super) struct TickRun {
+    core: Arc<Core>,
+    tick: DueTick,
+    stop: CancellationToken,
+    /// The hook that comes before the enqueue was called.
+    is_announced: bool,
+    end: TickEnd,
+}
+
+impl TickRun {
+    /// `stop` ends it between two attempts.
+    pub(super) fn new(core: Arc<Core>, tick: DueTick, stop: CancellationToken) -> Self {
+        Self {
+            core,
+            tick,
+            stop,
+            is_announced: false,
+            end: TickEnd::GivenUp,
+        }
+    }
+
+    /// Tries until the next tick comes.
+    pub(super) async fn until_next_tick(self) {
+        self.run(true).await;
+    }
+
+    /// Tries once.
+    pub(super) async fn once(self) {
+        self.run(false).await;
+    }
+
+    async fn run(mut self, persists: bool) {
+        let (end, stored) = self.enqueue(persists).await;
+        self.end = end;
+        let (core, tick) = (Arc::clone(&self.core), self.tick.clone());
+        drop(self);
+        if let Some(task) = stored {
+            core.record_event(&tick, &task).await;
+        }
+    }
+
+    /// Returns the task too, if it is stored.
+    async fn enqueue(&mut self, persists: bool) -> (TickEnd, Option<TaskInfo>) {
+        let core = Arc::clone(&self.core);
+        let mut passes = core.passes.subscribe();
+        let mut prepared = None;
+        let mut backoff = Backoff::new();
+        let mut is_told = false;
+        loop {
+            let lead = core.lead_of(&self.tick.keyed.key);
+            let failure = match lead {
+                Lead::Lost => return (TickEnd::NotLed, None),
+                // A pass that fails because Redis is away will fail again.
+                Lead::Unknown => passes.borrow_and_update().error.clone(),
+                Lead::Held(fencing) => match self.attempt(fencing, &mut prepared).await {
+                    Ok(end) => return end,
+                    Err(error) => Some(Arc::new(error)),
+                },
+            };
+            if let Some(error) = &failure
+                && !is_told
+            {
+                is_told = true;
+                self.announce();
+                core.tell_failure(&self.tick, error);
+            }
+            if !persists {
+                return (TickEnd::GivenUp, None);
+            }
+            let is_away = failure.as_ref().is_none_or(|error| error.is_transient());
+            tokio::select! {
+                () = self.stop.cancelled() => return (TickEnd::GivenUp, None),
+                () = self.next_tick() => {
+                    if !is_told {
+                        let text = "it is not known in time whether this scheduler leads the entry";
+                        self.announce();
+                        core.tell_failure(&self.tick, &Error::new(ErrorKind::Unavailable, text));
+                    }
+                    return (TickEnd::Lost, None);
+                }
+                // Redis may be back.
+                _ = passes.changed(), if is_away => {}
+                () = tokio::time::sleep(backoff.pause()), if lead != Lead::Unknown => {}
+            }
+        }
+    }
+
+    /// Fails if another attempt may help.
+    async fn attempt(
+        &mut self,
+        fencing: i64,
+        prepared: &mut Option<(NewTask, TaskInfo)>,
+    ) -> Result<(TickEnd, Option<TaskInfo>)> {
+        self.announce();
+        let core = &self.core;
+        let keyed = &self.tick.keyed;
+        // The task keeps its id, by which Redis recognizes a task that is stored already.
+        let (task, info) = match prepared {
+            Some(prepared) => prepared,
+            None => {
+                let (task, options) = (keyed.entry.task.clone(), keyed.entry.options.clone());
+                let now = core.broker.clock().now();
+                match prepare(&core.broker, task, options, now, &core.uuids) {
+                    Ok(new) => prepared.insert(new),
+                    Err(error) => return Ok(self.used_up(&error)),
+                }
+            }
+        };
+        let tick = Tick {
+            entry_key: keyed.key.as_str(),
+            at: DateTime::from_timestamp(self.tick.at, 0).unwrap_or_default(),
+            fencing,
+            ttl: self.tick.kept,
+        };
+        let result = loop {
+            let permit = core.calls.acquire().await;
+            core.broker.check_open("enqueue the task of a tick")?;
+            let result = core.broker.enqueue_tick(task.clone(), tick).await;
+            drop(permit);
+            match result {
+                Ok(TickResult::TooEarly(wait)) => tokio::time::sleep(wait).await,
+                other => break other,
+            }
+        };
+        match result {
+            Ok(TickResult::Enqueued) => Ok(self.stored(info)),
+            Ok(TickResult::AlreadyEnqueued(note)) => {
+                let last = note.last.timestamp();
+                if last == self.tick.at && *note.task_id == *info.id {
+                    // An earlier attempt, with an earlier fencing number.
+                    return Ok(self.stored(info));
+                }
+                let end = match last >= self.tick.at {
+                    true => TickEnd::Noted(note),
+                    false => TickEnd::NotLed,
+                };
+                Ok((end, None))
+            }
+            Ok(TickResult::TooEarly(_)) => Ok((TickEnd::GivenUp, None)),
+            Err(error) if is_final(&error) => Ok(self.used_up(&error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stored(&self, task: &TaskInfo) -> (TickEnd, Option<TaskInfo>) {
+        let (core, tick) = (&self.core, &self.tick);
+        core.told.lock().succeeded(&tick.keyed.key);
+        let late_ms = core.now_ms() - tick.fires_at_ms;
+        let (entry, task_id) = (tick.keyed.key.as_str(), &task.id);
+        if tick.lost > 0 {
+            let lost = tick.lost;
+            tracing::warn!(
+                entry,
+                lost,
+                "ticks of an entry were lost, their tasks could not be enqueued"
+            );
+        }
+        if late_ms > LATE_MS {
+            tracing::warn!(entry, task_id, late_ms, "a tick was late");
+        } else {
+            tracing::debug!(entry, task_id, late_ms, "a tick was enqueued");
+        }
+        core.hooks.after(&tick.info, Ok(task));
+        (TickEnd::Enqueued, Some(task.clone()))
+    }
+
+    fn used_up(&self, error: &Error) -> (TickEnd, Option<TaskInfo>) {
+        let key = &self.tick.keyed.key;
+        let entry = key.as_str();
+        let is_expected = matches!(error.kind(), ErrorKind::DuplicateTask);
+        let is_news = !is_expected && self.core.told.lock().failed(key.clone(), error);
+        warn_if!(is_news, entry, %error, "the task of a tick was not accepted, the tick is over");
+        self.core.hooks.after(&self.tick.info, Err(error));
+        (TickEnd::UsedUp, None)
+    }
+
+    fn announce(&mut self) {
+        if !self.is_announced {
+            self.is_announced = true;
+            self.core.hooks.before(&self.tick.info);
+        }
+    }
+
+    async fn next_tick(&self) {
+        match self.tick.until_ms {
+            Some(at) => {
+                let wait = at.saturating_sub(self.core.now_ms()).max(0);
+                tokio::time::sleep(Duration::from_millis(wait.unsigned_abs())).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for TickRun {
+    fn drop(&mut self) {
+        let end = std::mem::replace(&mut self.end, TickEnd::GivenUp);
+        let now_ms = self.core.now_ms();
+        if self.core.entries.lock().ended(&self.tick, end, now_ms) {
+            self.core.look_again.notify_one();
+        }
+        self.core.tick_ended.notify_waiters();
+    }
+}
+
+/// Whether the tick is over, as in asynq: its task would never be accepted.
+fn is_final(error: &Error) -> bool {
+    let final_kinds = [
+        ErrorKind::DuplicateTask,
+        ErrorKind::TaskIdConflict,
+        ErrorKind::Invalid,
+    ];
+    final_kinds.contains(&error.kind())
+}
+
+impl Core {
+    fn tell_failure(&self, tick: &DueTick, error: &Error) {
+        let key = &tick.keyed.key;
+        let is_news = self.told.lock().failed(key.clone(), error);
+        let entry = key.as_str();
+        warn_if!(is_news, entry, %error, "the task of a tick could not be enqueued, trying again until the next tick");
+        self.hooks.after(&tick.info, Err(error));
+    }
+
+    async fn record_event(&self, tick: &DueTick, task: &TaskInfo) {
+        let at = self.broker.clock().now();
+        let event = wire::encode(&SchedulerEnqueueEvent {
+            task_id: task.id.clone(),
+            enqueue_time: Some(Timestamp::from(at)),
+        });
+        let id = &tick.keyed.id;
+        let recorded = self.broker.record_enqueue_event(id, event, at, tick.kept);
+        if let Err(error) = recorded.await {
+            let entry = tick.keyed.key.as_str();
+            warn_unless_outage!(error, entry, %error, "could not record a tick in the history of its entry");
+        }
+    }
+}
