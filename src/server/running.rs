@@ -316,9 +316,13 @@ impl Supervisor {
     }
 }
 
-/// An aggregator that is aborted puts the tasks of its sets back. Otherwise it has ended already.
+/// An aggregator that is aborted puts the tasks of its sets back. If nothing was left to wait for, it has ended already.
 async fn stop_aggregator(aggregator: &mut Option<ServiceHandle>, deadline: Instant) {
-    if let Some(aggregator) = aggregator {
-        aggregator.stop(deadline).await;
+    if let Some(aggregator) = aggregator
+        && !aggregator.stop(deadline).await
+    {
+        tracing::warn!(
+            "the aggregator did not end in time, the tasks of its sets will be put back after 2 minutes"
+        );
     }
 }

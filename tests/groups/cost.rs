@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rasynq::Task;
+use rasynq::{GroupLimits, Task};
 
-use crate::common::{HOUR, Scripted, World, eventually, key};
+use crate::common::{HOUR, Log, RedisServer, Scripted, World, eventually, key, logged};
 use crate::support::{LONG, add, aggregating, join, member};
 
 /// The commands that read groups.
@@ -140,5 +140,25 @@ async fn many_groups_that_change_at_once_are_all_noticed() {
         stored.unwrap();
     }
     world.has_pending(GROUPS).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_redis_without_space_for_the_subscriptions_to_groups_is_polled() {
+    let redis = RedisServer::builder().config("tracking-table-max-keys", "20");
+    let world = World::on(redis).await;
+    many_groups(&world, 500).await;
+    let log = Log::capture();
+    let server = aggregating(&world).await.group_max_size(2);
+    let server = server.group_limits_of_group(
+        "default",
+        "g",
+        GroupLimits::new().grace_period(Duration::from_secs(1)),
+    );
+    let server = server.start(Scripted::new()).await.unwrap();
+    log.line_with(&[logged::TRACKING_UNAVAILABLE, "tracking-table-max-keys"])
+        .await;
+    add(&world.client().await, "group:7", ["second"]).await;
+    world.has_pending(1).await;
     server.shutdown().await;
 }

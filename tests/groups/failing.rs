@@ -230,3 +230,22 @@ async fn groups_are_aggregated_again_after_redis_was_away() {
     world.has_pending(3).await;
     server.shutdown().await;
 }
+
+#[tokio::test]
+async fn groups_are_aggregated_after_redis_was_emptied() {
+    let world = World::new().await;
+    let server = start(aggregating(&world).await.group_max_size(2)).await;
+    let client = world.client().await;
+    add(&client, "g", [1]).await;
+    let _: String = world.run(&["FLUSHALL"]).await;
+    world
+        .inspector()
+        .await
+        .pause_queue("default")
+        .await
+        .unwrap();
+    add(&client, "g", [1, 2]).await;
+    world.has_pending(1).await;
+    assert_eq!(world.pending().await, ["1 2"]);
+    server.shutdown().await;
+}

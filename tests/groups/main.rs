@@ -6,6 +6,7 @@
 mod common;
 
 mod aggregates;
+mod cluster;
 mod cost;
 mod due;
 mod failing;

@@ -90,6 +90,33 @@ async fn a_server_that_is_dropped_puts_the_tasks_of_its_aggregations_back() {
     assert!(world.sets().await.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
+    let world = World::new().await;
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let blocks = move |group: String, tasks: Vec<Task>| {
+        let _ = released.lock().unwrap().recv();
+        join(group, tasks)
+    };
+    let server = aggregating(&world)
+        .await
+        .group_max_size(2)
+        .aggregate(blocks);
+    let server = server.shutdown_timeout(Duration::from_millis(300));
+    let server = server.start(Scripted::new()).await.unwrap();
+    add(&world.client().await, "g", [1, 2]).await;
+    eventually("the set is taken", LONG, || async {
+        world.sets().await.len() == 1
+    })
+    .await;
+    tokio::time::timeout(LONG, server.shutdown()).await.unwrap();
+    drop(release);
+    // Its tasks are reclaimed after the deadline of the set.
+    assert_eq!(world.sets().await.len(), 1);
+    assert_eq!(world.pending().await, [""; 0]);
+}
+
 /// The environment variable with the address of Redis for [`a_process_that_aggregates`].
 const URI: &str = "RASYNQ_TEST_AGGREGATOR_URI";
 

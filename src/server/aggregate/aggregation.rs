@@ -20,7 +20,7 @@ use crate::broker::{
 };
 use crate::clock::{self, Uuids};
 use crate::error::{Error, Result};
-use crate::guard::{Foreign, caught};
+use crate::guard::{Foreign, GuardedSpan, caught};
 use crate::handler::Failure;
 use crate::prepare::prepare;
 use crate::task::{Task, TaskOption};
@@ -91,8 +91,13 @@ impl Aggregation {
             .iter()
             .map(|(_, message)| Task::from_message(message));
         let (group, tasks) = (set.group.to_string(), tasks.collect());
+        // What the aggregator logs is in this span. The level is the highest one, so that no filter hides the span and
+        // shows the lines.
+        let span = GuardedSpan::new(|| {
+            tracing::error_span!("aggregate", queue = set.keys.queue(), group = &*set.group)
+        });
         let aggregator = Arc::clone(&self.aggregator);
-        let prepared = caught(|| aggregator.prepare(group, tasks));
+        let prepared = span.in_scope(|| caught(|| aggregator.prepare(group, tasks)));
         let prepared = prepared.map_err(|panic| AggregationFailure::Refused(panic.to_string()))?;
         let call = prepared.call.map(Foreign::new);
         let refused = prepared.refused.into_iter();
@@ -109,7 +114,7 @@ impl Aggregation {
                 .await
                 .map_err(AggregationFailure::Storage);
         };
-        let task = call_until(call, until).await?;
+        let task = call_until(call, &span, until).await?;
         self.store(set, task).await
     }
 
@@ -197,13 +202,14 @@ impl Aggregation {
 /// The task that the aggregator returns until a time.
 async fn call_until(
     mut call: Foreign<BoxFuture<'static, anyhow::Result<Task>>>,
+    span: &GuardedSpan,
     until: Instant,
 ) -> Result<Task, AggregationFailure> {
     let polled = poll_fn(|cx| match caught(|| call.as_mut().poll(cx)) {
         Ok(polled) => polled.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
     });
-    match timeout_at(until, polled).await {
+    match timeout_at(until, span.around(polled)).await {
         Ok(Ok(Ok(task))) => Ok(task),
         Ok(Ok(Err(error))) => {
             let failure = Failure::of(Foreign::new(error));
@@ -272,7 +278,8 @@ mod tests {
 
     async fn end_of(call: impl Future<Output = anyhow::Result<Task>> + Send + 'static) -> String {
         let until = clock::monotonic() + Duration::from_secs(120);
-        match call_until(Foreign::new(Box::pin(call)), until).await {
+        let span = GuardedSpan::new(tracing::Span::none);
+        match call_until(Foreign::new(Box::pin(call)), &span, until).await {
             Ok(task) => task.task_type().to_owned(),
             Err(AggregationFailure::Refused(text)) => text,
             Err(AggregationFailure::TimedOut) => "timed out".to_owned(),

@@ -18,7 +18,8 @@ use super::limits::GroupSettings;
 use crate::background::{Backoff, Service, ToldFailures, Turns};
 use crate::broker::{Broker, FormLimits, Formed, GroupAge, GroupSignal, Str};
 use crate::clock;
-use crate::error::{Error, Result, warn_if};
+use crate::error::{Error, ErrorKind, Result, warn_if};
+use crate::guard::caught_future;
 use crate::server::queues::{Queues, ServedQueue};
 use crate::server::wake::{GroupEvent, Wakeups};
 
@@ -53,6 +54,10 @@ struct WatchedQueue {
     /// When the groups are polled. `None`: Redis notifies of their changes.
     poll_at: Option<Instant>,
     poll_backoff: Backoff,
+    /// How many calls that take the tasks from a group are in flight.
+    forming: usize,
+    /// Redis did not answer the last of these calls. So one at a time is made, and other queues have the others.
+    is_silent: bool,
     form_backoff: Backoff,
 }
 
@@ -98,6 +103,8 @@ impl Aggregator {
             // Before that, the watcher tells whether Redis notifies this server.
             poll_at: Some(now + poll_interval),
             poll_backoff: Backoff::new(),
+            forming: 0,
+            is_silent: false,
             form_backoff: Backoff::new(),
         });
         Self {
@@ -122,7 +129,6 @@ impl Aggregator {
         loop {
             let now = clock::monotonic();
             let now_ms = broker.clock().now_unix_millis();
-            let mut wake_at = now + LONGEST_SLEEP;
             while jobs.len() < self.concurrency {
                 let Some((index, name, limits)) = self.take_due(&mut first, now_ms) else {
                     break;
@@ -137,9 +143,9 @@ impl Aggregator {
                 };
                 jobs.spawn(form.run());
             }
-            // A group that seemed to be due may have to be read first.
+            // After that, because a group that seems to be due may have to be read first.
             for (index, watched) in self.watched.iter_mut().enumerate() {
-                if watched.must_poll(now) {
+                if watched.next_poll().is_some_and(|at| at <= now) {
                     watched.is_polling = true;
                     polls.push(poll(&broker, self.queues.get(index).clone(), &turns));
                 }
@@ -147,24 +153,9 @@ impl Aggregator {
                     let in_vain = std::mem::take(&mut watched.in_vain);
                     self.wakeups.unread_groups(index, groups, in_vain);
                 }
-                for at in [watched.next_poll(), watched.groups.next_read()]
-                    .into_iter()
-                    .flatten()
-                {
-                    wake_at = wake_at.min(at);
-                }
             }
-            if jobs.len() < self.concurrency {
-                let due = self
-                    .watched
-                    .iter()
-                    .filter_map(|watched| watched.groups.next_due());
-                if let Some(due_ms) = due.min() {
-                    let left_ms = u64::try_from(due_ms.saturating_sub(now_ms)).unwrap_or(0);
-                    // A time in the far future may be beyond what an `Instant` can hold.
-                    wake_at = wake_at.min(now + Duration::from_millis(left_ms).min(LONGEST_SLEEP));
-                }
-            }
+            let may_form = jobs.len() < self.concurrency;
+            let wake_at = self.wake_at(now, now_ms, may_form);
             tokio::select! {
                 Some(event) = self.events.recv() => {
                     self.on_event(event, &broker);
@@ -188,12 +179,36 @@ impl Aggregator {
         }
     }
 
+    /// When there is something to do without an event.
+    fn wake_at(&self, now: Instant, now_ms: i64, may_form: bool) -> Instant {
+        let all = self.watched.iter();
+        let times = all.flat_map(|watched| [watched.next_poll(), watched.groups.next_read()]);
+        let first = times.flatten().min();
+        let formable = self
+            .watched
+            .iter()
+            .filter(|watched| may_form && watched.may_form());
+        let due_ms = formable
+            .filter_map(|watched| watched.groups.next_due())
+            .min();
+        let left_ms = due_ms.map(|due_ms| u64::try_from(due_ms.saturating_sub(now_ms)));
+        let left = left_ms.map(|left_ms| Duration::from_millis(left_ms.unwrap_or(0)));
+        // A time in the far future may be beyond what an `Instant` can hold.
+        let due = now + left.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+        first.map_or(due, |at| at.min(due))
+    }
+
     /// The next group that is due. The queues take turns.
     fn take_due(&mut self, first: &mut usize, now_ms: i64) -> Option<(usize, Str, FormLimits)> {
         let queues = self.watched.len();
         for offset in 0..queues {
             let index = (*first + offset) % queues;
-            if let Some((name, limits)) = self.watched[index].groups.take_due(now_ms) {
+            let watched = &mut self.watched[index];
+            if !watched.may_form() {
+                continue;
+            }
+            if let Some((name, limits)) = watched.groups.take_due(now_ms) {
+                watched.forming += 1;
                 *first = index + 1;
                 return Some((index, name, limits));
             }
@@ -236,6 +251,8 @@ impl Aggregator {
         let watched = &mut self.watched[index];
         let now_ms = broker.clock().now_unix_millis();
         let key = (index, Some(name.clone()));
+        watched.forming -= 1;
+        watched.is_silent = result.as_ref().is_err_and(Error::is_transient);
         let result = match result {
             Ok(result) => {
                 told.succeeded(&key);
@@ -246,15 +263,13 @@ impl Aggregator {
                 let is_news = told.failed(key, &error);
                 let (queue, group) = (self.queues.get(index).name(), &*name);
                 warn_if!(is_news, queue, group, %error, "could not take the tasks of a group, will be tried again");
-                // Without an answer for one group there is none for the others.
-                let pause = match error.is_transient() {
-                    true => watched.form_backoff.pause(),
-                    false => REFUSED_PAUSE,
-                };
-                if error.is_transient() {
+                if watched.is_silent {
+                    let pause = watched.form_backoff.pause();
                     watched.groups.pause(pause, now_ms);
+                    FormResult::Failed(Duration::ZERO)
+                } else {
+                    FormResult::Failed(REFUSED_PAUSE)
                 }
-                FormResult::Failed(pause)
             }
         };
         watched.groups.formed(name, result, now_ms);
@@ -301,8 +316,9 @@ impl WatchedQueue {
         self.poll_at = Some(clock::monotonic());
     }
 
-    fn must_poll(&self, now: Instant) -> bool {
-        self.next_poll().is_some_and(|at| at <= now)
+    /// Whether tasks may be taken from another group.
+    fn may_form(&self) -> bool {
+        !self.is_silent || self.forming == 0
     }
 
     fn next_poll(&self) -> Option<Instant> {
@@ -337,14 +353,17 @@ struct Form {
 
 impl Form {
     async fn run(self) {
-        let Self {
-            aggregation, group, ..
-        } = &self;
+        let aggregation = &self.aggregation;
         let set_id = aggregation.uuids.next();
-        let formed = aggregation
+        let (queue, limits) = (&self.queue.keys, self.limits);
+        let form = aggregation
             .broker
-            .form_set(&self.queue.keys, group, &set_id, self.limits)
-            .await;
+            .form_set(queue, &self.group, &set_id, limits);
+        // Whatever happens, the group must not stay in the state in which its tasks are being taken.
+        let formed = caught_future(form).await.unwrap_or_else(|panic| {
+            let text = format!("the aggregator panicked: {panic}");
+            Err(Error::new(ErrorKind::Internal, text))
+        });
         match formed {
             Ok(Formed::Set(set)) => {
                 self.tell(Ok(FormResult::Taken(set.size)));
@@ -359,7 +378,7 @@ impl Form {
         }
     }
 
-    fn tell(&self, result: Result<FormResult, Error>) {
+    fn tell(&self, result: Result<FormResult>) {
         // After the stop nobody listens.
         let _ = self
             .results

@@ -47,8 +47,13 @@ pub(super) struct QueueGroups {
 struct KnownGroup {
     limits: FormLimits,
     age: Option<GroupAge>,
-    /// The group has changed since it was read.
+    /// The group may have changed since it was read.
     has_changed: bool,
+    /// Redis has notified of a change since the group was read.
+    was_notified: bool,
+    /// Names with this one have come since its last read or the last taking of its tasks has begun. So the group has
+    /// tasks, even if the reply says that it has none: the reply may be older.
+    is_listed: bool,
     state: GroupState,
 }
 
@@ -99,6 +104,7 @@ impl QueueGroups {
         }
         for name in names {
             if let Some(group) = self.known.get_mut(&name) {
+                group.is_listed = true;
                 if anew {
                     group.has_changed = true;
                     self.unread.insert(name);
@@ -125,6 +131,7 @@ impl QueueGroups {
         // If the group is new, its name comes too.
         if let Some(group) = self.known.get_mut(name) {
             group.has_changed = true;
+            group.was_notified = true;
             if group.limits.max_size.is_some() || group.limits.max_delay.is_some() {
                 self.unread.insert(name.clone());
             }
@@ -140,9 +147,13 @@ impl QueueGroups {
             let Some(group) = self.known.get_mut(&name) else {
                 continue;
             };
-            in_vain += usize::from(group.has_changed && group.age == age && age.is_some());
+            let was_notified = std::mem::take(&mut group.was_notified);
+            in_vain += usize::from(was_notified && group.age == age);
             group.has_changed = false;
-            self.set_age(name, age, now_ms);
+            match age {
+                Some(age) => self.set_age(name, age, now_ms),
+                None => self.found_empty(name),
+            }
         }
         in_vain
     }
@@ -152,7 +163,7 @@ impl QueueGroups {
         let names: Vec<Str> = ages.iter().map(|(name, _)| name.clone()).collect();
         self.on_names(names, false);
         for (name, age) in ages {
-            self.set_age(name, Some(age), now_ms);
+            self.set_age(name, age, now_ms);
         }
     }
 
@@ -164,6 +175,9 @@ impl QueueGroups {
         let reads: Vec<Str> = self.unread.iter().take(MOST_READ).cloned().collect();
         for name in &reads {
             self.unread.remove(name);
+            if let Some(group) = self.known.get_mut(name) {
+                group.is_listed = false;
+            }
         }
         self.is_reading = true;
         self.read_at = now + READ_PAUSE;
@@ -190,6 +204,7 @@ impl QueueGroups {
                 continue;
             }
             group.state = GroupState::Forming;
+            group.is_listed = false;
             return Some((name, group.limits));
         }
         None
@@ -211,18 +226,13 @@ impl QueueGroups {
             FormResult::Taken(tasks) if group.limits.max_size == Some(tasks) => {
                 // Tasks may be left, or have come since the group was read.
                 group.has_changed = true;
-                let left = group.age.map(|age| age.size.saturating_sub(tasks));
-                group.age = group
-                    .age
-                    .zip(left)
-                    .map(|(age, size)| GroupAge { size, ..age });
                 self.unread.insert(name.clone());
-                let age = group.age;
-                if age.is_some() {
-                    self.set_age(name, age, now_ms);
+                if let Some(age) = group.age {
+                    let size = age.size.saturating_sub(tasks);
+                    self.set_age(name, GroupAge { size, ..age }, now_ms);
                 }
             }
-            FormResult::Taken(_) | FormResult::Empty => self.forget(&name),
+            FormResult::Taken(_) | FormResult::Empty => self.found_empty(name),
             FormResult::NotDue(age) => {
                 group.age = Some(age);
                 let due_ms = due_at(&group.limits, age, now_ms);
@@ -240,23 +250,33 @@ impl QueueGroups {
             limits: self.limits.of(&name),
             age: None,
             has_changed: false,
+            was_notified: false,
+            is_listed: false,
             state: GroupState::Unread,
         };
         self.known.insert(name, group);
     }
 
-    fn set_age(&mut self, name: Str, age: Option<GroupAge>, now_ms: i64) {
+    fn set_age(&mut self, name: Str, age: GroupAge, now_ms: i64) {
         let Some(group) = self.known.get_mut(&name) else {
             return;
         };
-        group.age = age;
-        match (age, group.state) {
-            (_, GroupState::Forming) => {}
-            (None, _) => self.forget(&name),
-            (Some(age), _) => {
-                let due_ms = due_at(&group.limits, age, now_ms);
-                self.wait_until(name, due_ms);
+        group.age = Some(age);
+        if group.state != GroupState::Forming {
+            let due_ms = due_at(&group.limits, age, now_ms);
+            self.wait_until(name, due_ms);
+        }
+    }
+
+    /// The group had no tasks when Redis replied.
+    fn found_empty(&mut self, name: Str) {
+        match self.known.get_mut(&name) {
+            Some(group) if group.state == GroupState::Forming => {}
+            Some(group) if group.is_listed => {
+                group.age = None;
+                self.unread.insert(name);
             }
+            _ => self.forget(&name),
         }
     }
 
@@ -462,6 +482,37 @@ mod tests {
         assert_eq!((reads(&mut groups), groups.next_due()), (vec![], None));
         groups.on_names(vec![], false);
         appears(&mut groups, age(1, 111, 111));
+    }
+
+    #[test]
+    fn a_group_that_gets_tasks_again_while_its_reply_is_on_its_way_is_not_forgotten() {
+        let mut groups = groups(GroupLimits::new().max_size(5));
+        appears(&mut groups, age(3, 100, 100));
+        assert_eq!(due_at_ms(&mut groups, 110_020), [GROUP]);
+        groups.on_names(vec![GROUP], false);
+        groups.formed(GROUP, FormResult::Taken(3), 110_020);
+        assert_eq!(reads(&mut groups), [GROUP]);
+        groups.on_names(vec![GROUP], false);
+        groups.on_ages(vec![(GROUP, None)], 110_020);
+        assert_eq!(reads(&mut groups), [GROUP]);
+        groups.on_ages(vec![(GROUP, None)], 110_020);
+        assert_eq!(
+            reads(&mut groups),
+            [""; 0],
+            "nothing says that it has tasks"
+        );
+    }
+
+    #[test]
+    fn a_read_is_in_vain_only_if_redis_had_notified_of_a_change() {
+        let mut groups = groups(GroupLimits::new().max_size(5));
+        appears(&mut groups, age(3, 100, 100));
+        let ages = || vec![(GROUP, Some(age(3, 100, 100)))];
+        groups.on_names(vec![GROUP], true);
+        assert_eq!(groups.on_ages(ages(), 0), 0);
+        groups.on_change(&GROUP);
+        assert_eq!(groups.on_ages(ages(), 0), 1);
+        assert_eq!(groups.on_ages(ages(), 0), 0);
     }
 
     #[test]
