@@ -3,4 +3,6 @@
 #![expect(clippy::print_stdout, reason = "how many cases were compared")]
 
 mod cron_crate;
+mod cronexpr;
+mod firings;
 mod standard;

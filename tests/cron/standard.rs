@@ -10,8 +10,7 @@ use serde::Deserialize;
 
 use rasynq::Schedule;
 
-/// How many firings of a schedule the fixture has.
-const FIRINGS: usize = 20;
+use crate::firings::{COUNT, decode};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,20 +59,11 @@ impl Run {
 
     /// What robfig found, in Unix seconds, and whether it searched for ever after that.
     fn times(&self) -> (Vec<i64>, bool) {
-        let mut at = self.1.div_euclid(1_000);
-        let mut times = Vec::new();
-        for part in self.2.split(',').filter(|part| !part.is_empty()) {
-            if part == "hang" {
-                return (times, true);
-            }
-            let (seconds, count) = part.split_once('*').unwrap_or((part, "1"));
-            let seconds: i64 = seconds.parse().expect("seconds");
-            for _ in 0..count.parse().expect("a count") {
-                at += seconds;
-                times.push(at);
-            }
-        }
-        (times, false)
+        let (deltas, hangs) = match self.2.strip_suffix("hang") {
+            Some(deltas) => (deltas, true),
+            None => (self.2.as_str(), false),
+        };
+        (decode(self.1, deltas), hangs)
     }
 
     /// What robfig found, without times that are not later than the one after which they were asked for.
@@ -129,8 +119,8 @@ fn every_spec_fires_when_robfig_says_or_is_refused_as_by_robfig() {
                 backwards.push(format!("{} {spec} {}", run.0, run.start()));
             }
             let count = match times.len() {
-                FIRINGS => expected.len(),
-                _ => FIRINGS,
+                COUNT => expected.len(),
+                _ => COUNT,
             };
             let found = firings(spec, run, count);
             if found != expected {
@@ -184,8 +174,8 @@ fn a_search_goes_on_behind_a_day_that_a_zone_skipped_whole() {
     for Fired { spec, runs } in &fixture().skipped_days {
         for run in runs {
             let (times, hangs) = run.times();
-            let found = firings(spec, run, FIRINGS);
-            assert_eq!(found.len(), FIRINGS, "{spec} in {}", run.0);
+            let found = firings(spec, run, COUNT);
+            assert_eq!(found.len(), COUNT, "{spec} in {}", run.0);
             assert_eq!(found[..times.len()], times, "{spec} in {}", run.0);
             if hangs {
                 let at = DateTime::from_timestamp(found[times.len()], 0).expect("a time");

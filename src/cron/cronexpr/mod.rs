@@ -35,6 +35,4 @@ impl CronexprSpec {
 }
 
 #[cfg(test)]
-mod fixture_test;
-#[cfg(test)]
 mod tests;

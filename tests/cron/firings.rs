@@ -1,0 +1,20 @@
+//! The firings of a schedule as the fixtures have them.
+
+/// How many firings of a schedule a fixture has.
+pub(crate) const COUNT: usize = 20;
+
+/// The firings in Unix seconds. `60*19,3600` are, after the second of the start, 19 that are a minute later each, and
+/// one an hour later.
+pub(crate) fn decode(start_millis: i64, deltas: &str) -> Vec<i64> {
+    let mut at = start_millis.div_euclid(1_000);
+    let mut firings = Vec::new();
+    for part in deltas.split(',').filter(|part| !part.is_empty()) {
+        let (seconds, count) = part.split_once('*').unwrap_or((part, "1"));
+        let seconds: i64 = seconds.parse().expect("seconds");
+        for _ in 0..count.parse().expect("a count") {
+            at += seconds;
+            firings.push(at);
+        }
+    }
+    firings
+}
