@@ -7,22 +7,18 @@
 -- ARGV[3] how long the archive keeps a task (s)
 -- ARGV[4…] 2 per task: id, message to store; "" leaves the message as it is
 -- Touches the tasks' hashes, and deletes those of trimmed tasks. A unique lock stays until its TTL is over.
--- Replies per task
---   1  archived
---   0  not archived: the set does not have it any more
+-- Replies how many tasks were archived. The others are gone, or the set does not have them any more
 -- use: now, trim_archive
 local set, archived, prefix = KEYS[1], KEYS[2], ARGV[1]
 local first_task = 4
 local call = redis.call
 -- A key of a wrong type fails here, before the first write.
 call('ZCARD', archived)
-local ids, replies = {}, {}
+local ids = {}
 for i = first_task, #ARGV, 2 do
   local id, msg, key = ARGV[i], ARGV[i + 1], prefix .. ARGV[i]
   -- A removal comes first: after it Redis refuses nothing, even if memory is full.
-  local removed = call('ZREM', set, id)
-  replies[#replies + 1] = removed
-  if removed == 1 then
+  if call('ZREM', set, id) == 1 and call('EXISTS', key) == 1 then
     call('ZADD', archived, now_secs, id)
     call('HSET', key, 'state', 'archived')
     if msg ~= '' then call('HSET', key, 'msg', msg) end
@@ -32,4 +28,4 @@ for i = first_task, #ARGV, 2 do
   end
 end
 trim_archive(archived, prefix, ARGV[2], ARGV[3], ids)
-return replies
+return #ids

@@ -1,4 +1,4 @@
-//! Groups: rows 3 and 4.
+//! Groups: rows 2, 3 and 4.
 
 use rasynq::Task;
 
@@ -97,4 +97,32 @@ async fn a_reclaimed_set_goes_back_to_a_group_that_is_registered_again() {
     let groups = inspector.groups("default").await.unwrap();
     let groups = groups.iter().map(|info| (&*info.group, info.size));
     assert!(groups.eq([("stale", 1)]));
+}
+
+// row 2
+#[tokio::test]
+async fn aggregation_releases_the_locks_of_unique_tasks_and_they_can_be_enqueued_again() {
+    let world = World::new().await;
+    let client = world.client().await;
+    let unique = async |payload: &str| {
+        let task = Task::new("any", payload.to_owned()).group("g").unique(HOUR);
+        client.enqueue(task).await.unwrap().id
+    };
+    unique("ours").await;
+    let theirs = unique("theirs").await;
+    // as Go writes it
+    let _: i64 = world.run(&["HDEL", &task_key(&theirs), "unique_key"]).await;
+    assert_eq!(world.locks().await.len(), 2);
+    let server = world.server().group_max_size(2).aggregate(
+        async |group: String, _: Vec<Task>| -> rasynq::Result<Task> {
+            Ok(Task::new("digest", group))
+        },
+    );
+    let handler = Scripted::new();
+    let server = server.start(handler.clone()).await.unwrap();
+    handler.has_begun(1).await;
+    assert_eq!(world.locks().await, [""; 0]);
+    unique("ours").await;
+    unique("theirs").await;
+    server.shutdown().await;
 }

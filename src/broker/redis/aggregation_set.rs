@@ -1,5 +1,7 @@
 //! The tasks of aggregation sets: reading them, and archiving those that cannot be aggregated.
 
+use std::collections::HashSet;
+
 use fred::types::{Key, Value};
 
 use super::script::{ARCHIVE_MEMBERS, READ_SET, number, word};
@@ -87,36 +89,33 @@ impl Broker {
         })
     }
 
-    /// Moves tasks of a set to the archive. Their locks stay until their TTL is over.
+    /// Moves tasks of a set to the archive. Their locks stay until their TTL is over. A call that fails may be made
+    /// again.
     pub(crate) async fn archive_members(
         &self,
         set: &mut AggregationSet,
         members: &[ArchivedMember],
         limits: ArchiveLimits,
     ) -> Result<()> {
-        for members in members.chunks(MEMBERS_AT_ONCE) {
+        for part in members.chunks(MEMBERS_AT_ONCE) {
             let build = || {
                 let keys = vec![Key::from(&*set.key), Key::from(set.keys.archived())];
-                let mut args: Vec<Value> = Vec::with_capacity(3 + 2 * members.len());
+                let mut args: Vec<Value> = Vec::with_capacity(3 + 2 * part.len());
                 args.push(set.keys.task_prefix().into());
                 args.push(number(limits.max_size));
                 args.push(number(limits.max_age_secs));
-                for member in members {
+                for member in part {
                     args.push(member.id.clone().into());
                     args.push(member.message.clone().map_or(word(""), Value::from));
                 }
                 (keys, args)
             };
-            let reply = ARCHIVE_MEMBERS.call(self, build).await?;
-            let archived = reply::flags(reply, members.len(), ARCHIVE_MEMBERS.name)?;
-            let archived = members
-                .iter()
-                .zip(archived)
-                .filter(|(_, archived)| *archived);
-            let archived: Vec<&Str> = archived.map(|(member, _)| &member.id).collect();
-            set.size = set.size.saturating_sub(archived.len() as u64);
-            set.locks.retain(|(id, _)| !archived.contains(&id));
+            ARCHIVE_MEMBERS.call(self, build).await?;
         }
+        // An earlier attempt, whose reply was lost, may have archived some of them.
+        let ids: HashSet<&Str> = members.iter().map(|member| &member.id).collect();
+        set.size = set.size.saturating_sub(ids.len() as u64);
+        set.locks.retain(|(id, _)| !ids.contains(id));
         Ok(())
     }
 }
