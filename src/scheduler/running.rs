@@ -213,9 +213,9 @@ impl Core {
 
     /// Gives up all entries, and removes what shows the scheduler.
     async fn leave(&self) -> Result<()> {
-        let (keys, led) = {
-            let mut entries = self.entries.lock();
-            (entries.keys(), entries.led(self.now_ms()))
+        let (keys, all) = {
+            let entries = self.entries.lock();
+            (entries.keys(), entries.all_keyed())
         };
         let others = match self.elects {
             true => self.broker.leave(&self.id, &keys).await?,
@@ -226,7 +226,7 @@ impl Core {
         };
         self.broker.clear_scheduler(&self.keys).await?;
         if others == 0 {
-            let ids: Vec<Str> = led.into_iter().map(|info| info.id.into()).collect();
+            let ids: Vec<Str> = all.iter().map(|keyed| keyed.id.clone().into()).collect();
             self.broker.delete_histories(&ids).await?;
         }
         Ok(())

@@ -148,8 +148,9 @@ impl TickRun {
             Ok(TickResult::Enqueued) => Ok(self.stored(info)),
             Ok(TickResult::AlreadyEnqueued(note)) => {
                 let last = note.last.timestamp();
-                if last == self.tick.at && *note.task_id == *info.id {
-                    // An earlier attempt, with an earlier fencing number.
+                if last == self.tick.at && *note.task_id == *info.id && task.id_is_random {
+                    // An earlier attempt, with an earlier fencing number. A task of another scheduler may have the
+                    // same id if the entry sets it.
                     return Ok(self.stored(info));
                 }
                 let end = match last >= self.tick.at {

@@ -15,3 +15,4 @@ mod fetching;
 mod groups;
 mod recovering;
 mod running;
+mod schedulers;
