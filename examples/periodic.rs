@@ -9,9 +9,7 @@
 //! `examples/periodic.yaml` meanwhile, or make a mistake in it: the log names its line.
 #![expect(clippy::print_stdout, reason = "an example")]
 
-use rasynq::{
-    Connection, Mux, PeriodicTaskManager, Scheduler, Server, Task, TaskContext, YamlFile,
-};
+use rasynq::{Connection, PeriodicTaskManager, Scheduler, Server, Task, TaskContext, YamlFile};
 
 async fn print(cx: TaskContext, task: Task) -> anyhow::Result<()> {
     let payload = String::from_utf8_lossy(task.payload());
@@ -32,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
     // Usually this is another program.
     let server = Server::new(&redis)
         .queue("example:periodic", 1)
-        .start(Mux::new().route("", print))
+        .start(print)
         .await?;
 
     tokio::signal::ctrl_c().await?;

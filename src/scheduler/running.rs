@@ -91,14 +91,37 @@ impl RunningScheduler {
         self.core.show_change().await
     }
 
-    /// Puts an entry in the place of the one with this id, and returns its id. A tick of the old one that is due is
-    /// enqueued first. The phase of `@every` is kept. If this fails, the old entry stays.
+    /// Registers entries for the periodic task manager, and returns their ids in order. If this fails, none of them is
+    /// registered. The list in Redis is left to [`show_changes`](Self::show_changes).
+    pub(super) async fn add(&self, entries: Vec<Entry>) -> Result<Vec<String>> {
+        let zone = self.core.location;
+        let checked = entries.into_iter().map(|entry| entry.checked(zone));
+        let checked = checked.collect::<Result<_>>()?;
+        self.check_open()?;
+        self.core.register(checked).await
+    }
+
+    /// Unregisters an entry for the periodic task manager. If this fails, the entry stays. The list in Redis is left to
+    /// [`show_changes`](Self::show_changes).
+    pub(super) async fn remove(&self, id: &str) -> Result<()> {
+        self.check_open()?;
+        self.core.unregister(id).await
+    }
+
+    /// Puts an entry in the place of the one with this id, for the periodic task manager, and returns its id. A tick of
+    /// the old one that is due is enqueued first. The phase of `@every` is kept. If this fails, the old entry stays. The
+    /// list in Redis is left to [`show_changes`](Self::show_changes).
     pub(super) async fn replace(&self, id: &str, entry: Entry) -> Result<String> {
         let entry = entry.checked(self.core.location)?;
         self.check_open()?;
-        let id = self.core.replace(id, entry).await?;
-        self.core.show_change().await?;
-        Ok(id)
+        self.core.replace(id, entry).await
+    }
+
+    /// Learns which of the entries this scheduler leads, and lists them. If this fails, it is left to the background.
+    pub(super) async fn show_changes(&self) {
+        if let Err(error) = self.core.show_change().await {
+            warn_unless_outage!(error, %error, "could not list the changed entries of a scheduler yet");
+        }
     }
 
     /// The entries, in the order in which they were registered.

@@ -7,5 +7,7 @@ mod common;
 
 mod hooks;
 mod periodic;
+#[cfg(feature = "yaml")]
+mod periodic_file;
 mod seen;
 mod ticks;

@@ -234,3 +234,23 @@ async fn a_provider_that_does_not_answer_holds_up_no_shutdown() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn an_entry_that_redis_refuses_is_told_once_and_registered_once_as_soon_as_it_can_be() {
+    let world = World::new().await;
+    let log = Log::capture();
+    // no note can be written here
+    let note = "rasynq:{low}:tick:refused";
+    let _: u64 = world.run(&["RPUSH", note, "no note"]).await;
+    let refused = entry("@daily", "b").name("refused").queue("low");
+    let configs = MemoryConfigs::new([entry("@daily", "a"), refused]);
+    let manager = start(&world, configs.clone()).await;
+    assert_eq!(listed(&manager), ["@daily a"]);
+    configs.insert(entry("@daily", "c"));
+    becomes(&manager, &["@daily a", "@daily c"]).await;
+    let _: u64 = world.run(&["DEL", note]).await;
+    becomes(&manager, &["@daily a", "@daily b", "@daily c"]).await;
+    manager.shutdown().await;
+    let told = log.lines_with(&["WARN", "could not register"]);
+    assert_eq!(told.len(), 1, "{told:#?}");
+}

@@ -1,27 +1,18 @@
 //! What a sync has to do: the entries that there are against those that there shall be.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use chrono_tz::Tz;
 
 use crate::scheduler::Entry;
 
-/// An entry that is registered.
-#[derive(Debug)]
-pub(super) struct Registered {
-    /// The id that the scheduler gave it.
-    pub(super) id: String,
-    pub(super) entry: Entry,
-}
-
-/// The steps of a sync.
+/// The steps of a sync. Entries that are registered have the ids that the scheduler gave them.
 #[derive(Debug, Default)]
 pub(super) struct SyncPlan {
-    pub(super) kept: Vec<Registered>,
     /// Entries that have changed, with what they become.
-    pub(super) replaced: Vec<(Registered, Entry)>,
-    pub(super) removed: Vec<Registered>,
+    pub(super) replaced: Vec<(String, Entry)>,
+    pub(super) removed: Vec<String>,
     pub(super) added: Vec<Entry>,
     /// Entries whose spec does not parse. An entry that has become one of them is kept as it was.
     pub(super) unreadable: Vec<Entry>,
@@ -29,52 +20,48 @@ pub(super) struct SyncPlan {
 
 impl SyncPlan {
     /// Compares the entries as multisets. `zone` is the location of the scheduler.
-    pub(super) fn new(registered: Vec<Registered>, wanted: Vec<Entry>, zone: Tz) -> Self {
-        let mut gone: HashMap<_, Vec<Registered>> = HashMap::new();
+    pub(super) fn new(registered: &BTreeMap<String, Entry>, wanted: Vec<Entry>, zone: Tz) -> Self {
+        let mut gone: HashMap<_, Vec<Registered<'_>>> = HashMap::new();
         for one in registered {
-            gone.entry(identity(&one.entry, zone))
-                .or_default()
-                .push(one);
+            gone.entry(identity(one.1, zone)).or_default().push(one);
         }
-        let mut plan = Self::default();
-        let mut new = Vec::new();
+        let (mut new, mut unreadable) = (Vec::new(), Vec::new());
         for entry in wanted {
-            match gone.get_mut(&identity(&entry, zone)).and_then(Vec::pop) {
-                Some(same) => plan.kept.push(same),
-                None if entry.schedule.is_err() => plan.unreadable.push(entry),
-                None => new.push(entry),
+            let is_there = gone.get_mut(&identity(&entry, zone)).and_then(Vec::pop);
+            if entry.schedule.is_err() {
+                unreadable.push(entry);
+            } else if is_there.is_none() {
+                new.push(entry);
             }
         }
         let gone = gone.into_values().flatten().collect();
-        let (pairs, gone, new) = paired(gone, new, |entry| entry.name.clone());
-        plan.replaced.extend(pairs);
-        let (pairs, gone, new) = paired(gone, new, |entry| {
+        let by_name = paired(gone, new, |entry| entry.name.clone());
+        let by_spec = paired(by_name.gone, by_name.new, |entry| {
             Some((type_of(entry)?, entry.spec.clone()))
         });
-        plan.replaced.extend(pairs);
-        plan.added = new;
         // What an unreadable spec takes the place of stays.
-        let (pairs, gone, unpaired) = paired(gone, std::mem::take(&mut plan.unreadable), |entry| {
-            entry.name.clone()
-        });
-        plan.keep_for(pairs);
-        let (pairs, gone, unpaired) = paired(gone, unpaired, type_of);
-        plan.keep_for(pairs);
-        plan.unreadable.extend(unpaired);
-        plan.removed = gone;
-        plan
-    }
-
-    fn keep_for(&mut self, pairs: Vec<(Registered, Entry)>) {
-        for (registered, unreadable) in pairs {
-            self.kept.push(registered);
-            self.unreadable.push(unreadable);
+        let wrong_by_name = paired(by_spec.gone, unreadable, |entry| entry.name.clone());
+        let wrong_by_type = paired(wrong_by_name.gone, wrong_by_name.new, type_of);
+        let id_of = |one: Registered<'_>| one.0.clone();
+        let changed = by_name.pairs.into_iter().chain(by_spec.pairs);
+        let wrong = wrong_by_name.pairs.into_iter().chain(wrong_by_type.pairs);
+        Self {
+            replaced: changed.map(|(old, new)| (id_of(old), new)).collect(),
+            removed: wrong_by_type.gone.into_iter().map(id_of).collect(),
+            added: by_spec.new,
+            unreadable: wrong
+                .map(|(_, wrong)| wrong)
+                .chain(wrong_by_type.new)
+                .collect(),
         }
     }
 }
 
+/// An entry that is registered, with its id.
+type Registered<'r> = (&'r String, &'r Entry);
+
 /// What makes two entries equal: all that they say.
-pub(super) fn identity(entry: &Entry, zone: Tz) -> impl Eq + Hash + use<> {
+fn identity(entry: &Entry, zone: Tz) -> impl Eq + Hash + use<> {
     let Entry {
         name,
         jitter,
@@ -92,35 +79,37 @@ fn type_of(entry: &Entry) -> Option<String> {
         .map(|task| task.task_type().to_owned())
 }
 
-/// Pairs the gone and the new entries that have a key in common, if there is one of each with this key. Returns the
-/// pairs and the others.
-fn paired<K: Eq + Hash>(
-    gone: Vec<Registered>,
+/// Which of the gone entries have become which of the new ones.
+struct Paired<'r> {
+    pairs: Vec<(Registered<'r>, Entry)>,
+    /// Those without a partner.
+    gone: Vec<Registered<'r>>,
+    new: Vec<Entry>,
+}
+
+/// Pairs the gone and the new entries that have a key in common, if there is one of each with this key.
+fn paired<'r, K: Ord>(
+    gone: Vec<Registered<'r>>,
     new: Vec<Entry>,
     key: impl Fn(&Entry) -> Option<K>,
-) -> (Vec<(Registered, Entry)>, Vec<Registered>, Vec<Entry>) {
-    let mut candidates: HashMap<K, (Vec<Registered>, Vec<Entry>)> = HashMap::new();
-    let (mut pairs, mut still_gone, mut still_new) = (Vec::new(), Vec::new(), Vec::new());
+) -> Paired<'r> {
+    let mut candidates: BTreeMap<Option<K>, (Vec<Registered<'r>>, Vec<Entry>)> = BTreeMap::new();
     for one in gone {
-        match key(&one.entry) {
-            Some(key) => candidates.entry(key).or_default().0.push(one),
-            None => still_gone.push(one),
-        }
+        candidates.entry(key(one.1)).or_default().0.push(one);
     }
     for entry in new {
-        match key(&entry) {
-            Some(key) => candidates.entry(key).or_default().1.push(entry),
-            None => still_new.push(entry),
-        }
+        candidates.entry(key(&entry)).or_default().1.push(entry);
     }
-    for (mut gone, mut new) in candidates.into_values() {
-        if gone.len() == 1 && new.len() == 1 {
-            pairs.extend(gone.drain(..).zip(new.drain(..)));
+    let (pairs, gone, new) = Default::default();
+    let mut paired = Paired { pairs, gone, new };
+    for (key, (mut gone, mut new)) in candidates {
+        if key.is_some() && gone.len() == 1 && new.len() == 1 {
+            paired.pairs.extend(gone.drain(..).zip(new.drain(..)));
         }
-        still_gone.append(&mut gone);
-        still_new.append(&mut new);
+        paired.gone.append(&mut gone);
+        paired.new.append(&mut new);
     }
-    (pairs, still_gone, still_new)
+    paired
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Plans of syncs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -14,32 +15,24 @@ fn with_payload(spec: &str, task_type: &str, payload: &str) -> Entry {
     Entry::new(spec, Task::new(task_type, payload.to_owned()))
 }
 
-fn registered(entries: impl IntoIterator<Item = Entry>) -> Vec<Registered> {
-    let number = |(n, entry): (usize, Entry)| Registered {
-        id: n.to_string(),
-        entry,
-    };
-    entries.into_iter().enumerate().map(number).collect()
-}
-
 /// The ids of what is kept, replaced and removed, and the numbers of what is added and unreadable.
 fn plan(
     old: impl IntoIterator<Item = Entry>,
     new: impl IntoIterator<Item = Entry>,
 ) -> (Vec<String>, Vec<String>, Vec<String>, usize, usize) {
-    let plan = SyncPlan::new(registered(old), new.into_iter().collect(), Tz::UTC);
-    let ids = |list: Vec<&Registered>| {
-        let mut ids: Vec<_> = list.iter().map(|one| one.id.clone()).collect();
+    let number = |(n, entry): (usize, Entry)| (n.to_string(), entry);
+    let registered: BTreeMap<_, _> = old.into_iter().enumerate().map(number).collect();
+    let plan = SyncPlan::new(&registered, new.into_iter().collect(), Tz::UTC);
+    let sorted = |mut ids: Vec<String>| {
         ids.sort();
         ids
     };
-    (
-        ids(plan.kept.iter().collect()),
-        ids(plan.replaced.iter().map(|(old, _)| old).collect()),
-        ids(plan.removed.iter().collect()),
-        plan.added.len(),
-        plan.unreadable.len(),
-    )
+    let replaced = sorted(plan.replaced.into_iter().map(|(id, _)| id).collect());
+    let removed = sorted(plan.removed);
+    let mut kept: Vec<String> = registered.into_keys().collect();
+    kept.retain(|id| !replaced.contains(id) && !removed.contains(id));
+    let (added, unreadable) = (plan.added.len(), plan.unreadable.len());
+    (kept, replaced, removed, added, unreadable)
 }
 
 fn strings(ids: &[&str]) -> Vec<String> {

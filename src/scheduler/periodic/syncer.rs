@@ -1,6 +1,6 @@
 //! Makes the entries of a running scheduler those that the provider tells.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{Registered, SyncPlan};
+use super::plan::SyncPlan;
 use super::provider::GuardedProvider;
 use crate::background::{Backoff, Service, ToldFailures};
 use crate::clock;
@@ -21,6 +21,13 @@ const MIN_PAUSE: Duration = Duration::from_millis(100);
 /// The shortest time that a provider has for its answer.
 const MIN_ANSWER_TIME: Duration = Duration::from_secs(30);
 
+/// How many steps of one kind a sync has made.
+#[derive(Default)]
+struct Steps {
+    made: usize,
+    failed: usize,
+}
+
 pub(super) struct Syncer {
     provider: GuardedProvider,
     scheduler: Arc<RunningScheduler>,
@@ -29,7 +36,8 @@ pub(super) struct Syncer {
     interval: Duration,
     /// When the provider is asked again, at the latest.
     ask_at: Instant,
-    registered: Vec<Registered>,
+    /// What is registered, by the ids that the scheduler gave.
+    registered: BTreeMap<String, Entry>,
     /// What the last sync could not make true, because of Redis. It is tried again.
     unfinished: Option<Vec<Entry>>,
     backoff: Backoff,
@@ -54,7 +62,7 @@ impl Syncer {
             zone,
             interval,
             ask_at: clock::monotonic() + interval,
-            registered: Vec::new(),
+            registered: BTreeMap::new(),
             unfinished: None,
             backoff: Backoff::new(),
             failure: None,
@@ -115,45 +123,14 @@ impl Syncer {
 
     /// Makes the registered entries those that are wanted. What Redis fails for is left for the next step.
     pub(super) async fn sync(&mut self, wanted: Vec<Entry>) {
-        let registered = std::mem::take(&mut self.registered);
-        let plan = SyncPlan::new(registered, wanted.clone(), self.zone);
-        self.registered = plan.kept;
+        let plan = SyncPlan::new(&self.registered, wanted.clone(), self.zone);
         self.tell_unreadable(&plan.unreadable);
-        let (mut changed, mut removed, mut added, mut failed) = (0, 0, 0, 0);
-        for (old, entry) in plan.replaced {
-            let replacing = self.scheduler.replace(&old.id, entry.clone()).await;
-            match self.done(&entry, replacing) {
-                Some(id) => {
-                    changed += 1;
-                    self.registered.push(Registered { id, entry });
-                }
-                None => {
-                    failed += 1;
-                    self.registered.push(old);
-                }
-            }
-        }
+        let changed = self.replace(plan.replaced).await;
         // Before the others are added: one of them may have the name of a removed one.
-        for old in plan.removed {
-            let removing = self.scheduler.unregister(&old.id).await;
-            match self.done(&old.entry, removing) {
-                Some(()) => removed += 1,
-                None => {
-                    failed += 1;
-                    self.registered.push(old);
-                }
-            }
-        }
-        for entry in plan.added {
-            let adding = self.scheduler.register(entry.clone()).await;
-            match self.done(&entry, adding) {
-                Some(id) => {
-                    added += 1;
-                    self.registered.push(Registered { id, entry });
-                }
-                None => failed += 1,
-            }
-        }
+        let removed = self.remove(plan.removed).await;
+        let added = self.add(plan.added).await;
+        let has_failed = added.failed + changed.failed + removed.failed > 0;
+        let [added, changed, removed] = [added.made, changed.made, removed.made];
         if added + changed + removed > 0 {
             tracing::info!(
                 added,
@@ -161,25 +138,80 @@ impl Syncer {
                 removed,
                 "synced the entries of periodic tasks"
             );
+            self.scheduler.show_changes().await;
         }
-        if failed == 0 {
-            self.backoff.reset();
-        } else {
+        if has_failed {
             self.unfinished = Some(wanted);
+        } else {
+            self.backoff.reset();
         }
     }
 
+    async fn replace(&mut self, pairs: Vec<(String, Entry)>) -> Steps {
+        let mut steps = Steps::default();
+        for (old, entry) in pairs {
+            let replacing = self.scheduler.replace(&old, entry.clone()).await;
+            if let Some(id) = self.outcome(&entry, replacing, &mut steps) {
+                self.registered.remove(&old);
+                self.registered.insert(id, entry);
+            }
+        }
+        steps
+    }
+
+    async fn remove(&mut self, ids: Vec<String>) -> Steps {
+        let mut steps = Steps::default();
+        for id in ids {
+            let removing = self.scheduler.remove(&id).await;
+            let Some(entry) = self.registered.remove(&id) else {
+                continue;
+            };
+            if self.outcome(&entry, removing, &mut steps).is_none() {
+                self.registered.insert(id, entry);
+            }
+        }
+        steps
+    }
+
+    async fn add(&mut self, entries: Vec<Entry>) -> Steps {
+        let mut steps = Steps::default();
+        let all = self.scheduler.add(entries.clone()).await;
+        let mut ids = all.ok().map(Vec::into_iter);
+        for entry in entries {
+            let adding = match &mut ids {
+                Some(ids) => Ok(ids.next()),
+                // None of them is registered. Each for itself, those are for which Redis has no fault.
+                None => self
+                    .scheduler
+                    .add(vec![entry.clone()])
+                    .await
+                    .map(|mut ids| ids.pop()),
+            };
+            if let Some(id) = self.outcome(&entry, adding, &mut steps).flatten() {
+                self.registered.insert(id, entry);
+            }
+        }
+        steps
+    }
+
     /// The result of a step for an entry. `None`: it failed, and is tried again.
-    fn done<T>(&mut self, entry: &Entry, result: Result<T>) -> Option<T> {
+    fn outcome<T>(&mut self, entry: &Entry, result: Result<T>, steps: &mut Steps) -> Option<T> {
         let thing = entry.contents(self.zone);
         match result {
             Ok(value) => {
                 self.refused.succeeded(&thing);
+                steps.made += 1;
                 Some(value)
             }
             Err(error) => {
                 let is_news = self.refused.failed(thing, &error);
-                warn_if!(is_news, spec = entry.spec, %error, "could not register, change or remove an entry, trying again");
+                warn_if!(
+                    is_news,
+                    spec = entry.spec,
+                    %error,
+                    "could not register, change or remove an entry, trying again"
+                );
+                steps.failed += 1;
                 None
             }
         }

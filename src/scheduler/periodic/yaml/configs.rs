@@ -11,7 +11,7 @@ use crate::wire::GoDuration;
 
 /// The keys of an entry.
 const KEYS: &str = "cronspec, task_type, payload, queue, max_retry, timeout, deadline, unique, process_in, \
-                    retention, group, task_id, headers, name, jitter, missed";
+                    retention, group, task_id, headers, name, dialect, jitter, missed";
 
 /// Reads the entries of a file with this name.
 pub(super) fn entries_of(file: &str, text: &str) -> Result<Vec<Entry>, YamlFault> {
@@ -53,6 +53,7 @@ struct Draft {
     task_type: Option<String>,
     payload: Option<Vec<u8>>,
     options: Vec<TaskOption>,
+    is_cronexpr: bool,
     name: Option<String>,
     jitter: Option<Duration>,
     missed: Option<Missed>,
@@ -70,7 +71,10 @@ fn entry(file: &str, node: &YamlNode) -> Result<Entry, YamlFault> {
         Some(payload) => Task::new(task_type, payload),
         None => Task::without_payload(task_type),
     };
-    let entry = Entry::new(spec, task);
+    let entry = match draft.is_cronexpr {
+        true => Entry::cronexpr(spec, task),
+        false => Entry::new(spec, task),
+    };
     let mut entry = draft.options.into_iter().fold(entry, Entry::option);
     if let Some(name) = draft.name {
         entry = entry.name(name);
@@ -93,6 +97,9 @@ impl Draft {
             "headers" => self.options.extend(pair.headers()?),
             "name" => self.name = Some(pair.filled_text()?),
             "jitter" => self.jitter = Some(pair.duration()?),
+            "dialect" => {
+                self.is_cronexpr = pair.one_of([("standard", false), ("cronexpr", true)])?;
+            }
             "missed" => {
                 let policies = [("skip", Missed::Skip), ("once", Missed::Once)];
                 self.missed = Some(pair.one_of(policies)?);

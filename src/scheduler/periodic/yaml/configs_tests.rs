@@ -30,7 +30,8 @@ fn an_entry_has_what_its_keys_say() {
 configs:
   - cronspec: "* * * * *"
     task_type: email:welcome
-  - cronspec: 30 9 * * 1-5
+  - cronspec: 0 30 9 LW * ? 2030-2040
+    dialect: cronexpr
     task_type: email:digest
     payload: {user_id: 42, tags: [b, a], at: 1.50, html: <p>}
     queue: critical
@@ -58,6 +59,7 @@ configs:
         ("email:welcome", &b""[..])
     );
     assert_eq!((&plain.options, &plain.name), (&Vec::new(), &None));
+    assert_eq!(full.schedule.as_ref().unwrap().dialect(), "cronexpr");
     let task = full.task.as_ref().unwrap();
     assert_eq!(task.task_type(), "email:digest");
     let json = r#"{"at":1.5,"html":"\u003cp\u003e","tags":["b","a"],"user_id":42}"#;
@@ -240,6 +242,10 @@ fn a_value_of_a_wrong_type_is_an_error_that_says_what_is_right() {
         (
             "headers: {a: 1}",
             "a: expected a text (in quotes if it is not one without them), found a number",
+        ),
+        (
+            "dialect: quartz",
+            "dialect: expected \"standard\" or \"cronexpr\", found \"quartz\"",
         ),
         (
             "missed: 1",

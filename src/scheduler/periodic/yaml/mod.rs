@@ -48,6 +48,7 @@ const MAX_SIZE: u64 = 16 << 20;
 /// | `deadline` | a time with its zone: `2030-01-31T12:00:00Z` |
 /// | `headers` | a mapping of texts to texts |
 /// | `name` | the entry's name: see [`Entry::name`] |
+/// | `dialect` | `standard` (the default) or `cronexpr`: see [`Entry::cronexpr`] |
 /// | `jitter` | a duration: see [`Entry::jitter`] |
 /// | `missed` | `skip` (the default) or `once`: see [`Entry::missed`] |
 ///
