@@ -1,6 +1,6 @@
 //! The entries of a running scheduler: which of them it leads, and which of their ticks are due. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::entry_key::EntryKey;
@@ -37,7 +37,7 @@ pub(super) enum TickEnd {
 
 impl EntryTable {
     /// The key for another entry with this key: if it is in use, with the lowest number that is free.
-    pub(super) fn free_key(&self, key: &EntryKey, taken: &[EntryKey]) -> EntryKey {
+    pub(super) fn free_key(&self, key: &EntryKey, taken: &HashSet<EntryKey>) -> EntryKey {
         let is_free = |key: &EntryKey| !self.numbers.contains_key(key) && !taken.contains(key);
         let mut keys = (1..).map(|n| key.nth(n));
         keys.find(is_free).unwrap_or_else(|| key.clone())
@@ -190,4 +190,142 @@ impl EntryTable {
 
 fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     one.into_iter().chain(other).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use chrono_tz::Tz;
+
+    use super::*;
+    use crate::scheduler::Entry;
+    use crate::scheduler::timeline::Timeline;
+    use crate::task::Task;
+
+    /// A table with entries of these names that tick every 10 s and are registered at 0. This scheduler leads them.
+    fn table(names: &[&str]) -> EntryTable {
+        let mut table = EntryTable::default();
+        for name in names {
+            let entry = Entry::new("@every 10s", Task::without_payload("any")).name(*name);
+            let entry = entry.checked(Tz::UTC).expect("it is valid");
+            let key = entry.key.clone();
+            let timeline = Timeline::new(&key, &entry, 0, true);
+            let mut state = EntryState::new(KeyedEntry::new(key, entry), timeline);
+            state.lead = EntryLead::Own(7);
+            table.insert(state);
+        }
+        table
+    }
+
+    fn key(name: &str) -> EntryKey {
+        EntryKey::new(name)
+    }
+
+    fn note(last: i64) -> TickNote {
+        TickNote {
+            last: DateTime::from_timestamp(last, 0).expect("a time"),
+            fencing: 9,
+            anchor: DateTime::UNIX_EPOCH,
+            task_id: Str::new(),
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_in_use_gets_the_lowest_free_number() {
+        let table = table(&["a", "a#2", "a#4"]);
+        let free = |name, taken: &[&str]| {
+            let taken = taken.iter().map(|name| key(name)).collect();
+            table.free_key(&key(name), &taken)
+        };
+        assert_eq!(free("b", &[]), key("b"));
+        assert_eq!(free("a", &[]), key("a#3"));
+        assert_eq!(free("a", &["a#3"]), key("a#5"));
+    }
+
+    #[test]
+    fn a_tick_is_taken_once_and_again_after_it_has_failed() {
+        let mut table = table(&["a", "b"]);
+        let (due, wake_at_ms) = table.take_due(9_999);
+        assert!(due.is_empty());
+        assert_eq!(wake_at_ms, Some(10_000));
+        let (due, wake_at_ms) = table.take_due(10_000);
+        assert_eq!(due.len(), 2);
+        assert_eq!((due[0].at, due[0].until_ms), (10, Some(20_000)));
+        // Both are being enqueued.
+        assert_eq!(wake_at_ms, None);
+        assert!(table.take_due(10_001).0.is_empty());
+        assert!(table.ended(&due[0], TickEnd::Enqueued, 10_002));
+        assert!(
+            !table.ended(&due[1], TickEnd::Enqueued, 10_002),
+            "the ticker knows"
+        );
+        assert_eq!(table.take_due(10_003).1, Some(20_000));
+        let (due, _) = table.take_due(20_000);
+        assert!(table.ended(&due[0], TickEnd::GivenUp, 20_001));
+        let (again, _) = table.take_due(20_002);
+        assert_eq!((again.len(), again[0].at), (1, 20));
+    }
+
+    #[test]
+    fn lost_ticks_are_counted_until_one_is_enqueued() {
+        let mut table = table(&["a"]);
+        let mut lost = Vec::new();
+        for now_ms in [10_000, 20_000, 30_000, 40_000] {
+            let tick = table.take_due_of(&key("a"), now_ms).expect("it is due");
+            lost.push(tick.lost);
+            let end = if now_ms == 30_000 {
+                TickEnd::Enqueued
+            } else {
+                TickEnd::Lost
+            };
+            table.ended(&tick, end, now_ms);
+        }
+        assert_eq!(lost, [0, 1, 2, 0]);
+    }
+
+    #[test]
+    fn a_tick_that_another_scheduler_had_is_over_and_one_of_another_leader_too() {
+        let mut table = table(&["a", "b"]);
+        let (due, _) = table.take_due(10_000);
+        table.ended(&due[0], TickEnd::Noted(note(10)), 10_001);
+        table.ended(&due[1], TickEnd::NotLed, 10_001);
+        let infos = table.infos(10_001);
+        assert_eq!(infos[0].previous, DateTime::from_timestamp(10, 0));
+        assert_eq!((infos[0].is_led, infos[1].is_led), (true, false));
+        assert_eq!(table.take_due(20_000).0.len(), 1);
+    }
+
+    #[test]
+    fn notes_are_read_of_entries_that_another_scheduler_may_have_led() {
+        let mut table = table(&["same", "new number", "gained", "lost"]);
+        table.set_lead(&key("gained"), EntryLead::Other);
+        let fencing = [Some(7), Some(8), Some(8), None];
+        let keys = table.keys();
+        let gained = |table: &mut EntryTable, was_sure| -> Vec<String> {
+            let gained = table.gained(&keys, &fencing, was_sure).into_iter();
+            gained.map(|keyed| keyed.key.as_str().to_owned()).collect()
+        };
+        // None was read since the registration.
+        assert_eq!(gained(&mut table, true), ["same", "new number", "gained"]);
+        for name in ["same", "new number", "gained", "lost"] {
+            table
+                .get_mut(&key(name))
+                .expect("it is there")
+                .note(&note(0));
+        }
+        assert_eq!(gained(&mut table, true), ["gained"]);
+        assert_eq!(gained(&mut table, false), ["new number", "gained"]);
+    }
+
+    #[test]
+    fn a_replaced_entry_keeps_its_place() {
+        let mut table = table(&["a", "b"]);
+        let mut other = self::table(&["c"]);
+        let new = other.remove(&key("c")).expect("it is there");
+        let old = table.replace(&key("a"), new).expect("it is there");
+        assert_eq!(old.keyed.key, key("a"));
+        let names: Vec<_> = table.infos(0).into_iter().map(|info| info.name).collect();
+        assert_eq!(names, [Some("c".to_owned()), Some("b".to_owned())]);
+        assert!(table.take_due_of(&key("a"), 10_000).is_none());
+    }
 }

@@ -17,7 +17,6 @@ mod leadership;
 mod listing;
 pub(crate) mod periodic;
 mod printed_options;
-
 mod registration;
 mod running;
 mod tick_run;
@@ -65,9 +64,14 @@ async fn start(
         core.register(entries).await?;
         core.show_change().await
     };
-    if let Err(error) = registered.await {
-        core.broker.close().await;
-        return Err(error);
+    match registered.await {
+        Ok(()) => {}
+        // The background goes on with it.
+        Err(error) if error.is_transient() => core.list_changed.notify_one(),
+        Err(error) => {
+            core.broker.close().await;
+            return Err(error);
+        }
     }
     let [shutdown, failed, ended] = [(); 3].map(|()| CancellationToken::new());
     let mut services = Services::new(failed.clone());

@@ -1,5 +1,6 @@
 //! Registers and unregisters entries while the scheduler runs.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,15 +25,17 @@ impl Core {
     /// Registers entries, and returns their ids in order.
     pub(super) async fn register(&self, entries: Vec<CheckedEntry>) -> Result<Vec<String>> {
         let _turn = self.registering.lock().await;
-        let mut taken: Vec<EntryKey> = Vec::with_capacity(entries.len());
+        let mut keys: Vec<EntryKey> = Vec::with_capacity(entries.len());
+        let mut taken = HashSet::new();
         for entry in &entries {
             let key = self.own_key(entry);
             let key = self.entries.lock().free_key(&key, &taken);
-            taken.push(key);
+            taken.insert(key.clone());
+            keys.push(key);
         }
         let made = entries
             .into_iter()
-            .zip(taken)
+            .zip(keys)
             .map(|(entry, key)| self.make(entry, key, None));
         let made: Vec<EntryState> = try_join_all(made).await?;
         let ids = made.iter().map(|made| made.keyed.id.clone()).collect();
@@ -72,7 +75,7 @@ impl Core {
         };
         let key = match self.own_key(&entry) {
             key if key == old_key => key,
-            key => self.entries.lock().free_key(&key, &[]),
+            key => self.entries.lock().free_key(&key, &HashSet::new()),
         };
         let note = match self.elects {
             true => Some(self.read_note(old).await.1?),

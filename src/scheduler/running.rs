@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
 use super::entry::Entry;
+use super::entry_state::EntryLead;
 use super::info::EntryInfo;
 use crate::background::{ServiceHandle, Services};
 use crate::broker::Str;
@@ -61,7 +62,7 @@ impl RunningScheduler {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the entry is not valid,
-    /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) if Redis answers with an error,
+    /// [`ErrorKind::Redis`](crate::ErrorKind::Redis) if Redis refuses the note of the entry,
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the scheduler has ended.
     ///
     /// # Cancel safety
@@ -70,7 +71,7 @@ impl RunningScheduler {
         let entry = entry.checked(self.core.location)?;
         self.check_open()?;
         let mut ids = self.core.register(vec![entry]).await?;
-        self.core.show_change().await?;
+        self.show_changes().await;
         ids.pop()
             .ok_or_else(|| Error::new(ErrorKind::Internal, "an entry has no id"))
     }
@@ -88,7 +89,8 @@ impl RunningScheduler {
     pub async fn unregister(&self, id: &str) -> Result<()> {
         self.check_open()?;
         self.core.unregister(id).await?;
-        self.core.show_change().await
+        self.show_changes().await;
+        Ok(())
     }
 
     /// Registers entries for the periodic task manager, and returns their ids in order. If this fails, none of them is
@@ -117,10 +119,11 @@ impl RunningScheduler {
         self.core.replace(id, entry).await
     }
 
-    /// Learns which of the entries this scheduler leads, and lists them. If this fails, it is left to the background.
+    /// Learns which of the entries this scheduler leads, and lists them. What fails is left to the background, which
+    /// tells the log.
     pub(super) async fn show_changes(&self) {
-        if let Err(error) = self.core.show_change().await {
-            warn_unless_outage!(error, %error, "could not list the changed entries of a scheduler yet");
+        if self.core.show_change().await.is_err() {
+            self.core.list_changed.notify_one();
         }
     }
 
@@ -133,7 +136,7 @@ impl RunningScheduler {
     /// not the leader enqueues those of entries that no other scheduler has. Without
     /// [leader election](crate::Scheduler::leader_election) every scheduler is one.
     pub fn is_leader(&self) -> bool {
-        self.core.is_leader()
+        !self.ended.is_cancelled() && self.core.is_leader()
     }
 
     /// Shuts the scheduler down and waits until it has ended. Its list is removed from Redis, and the history of its
@@ -218,24 +221,24 @@ impl Drop for RunningScheduler {
 }
 
 impl Core {
-    /// Learns at once which entries this scheduler leads now, and lists them. While Redis is away, this is left to the
-    /// background.
+    /// Learns at once which entries this scheduler leads now, and lists them.
     pub(super) async fn show_change(&self) -> Result<()> {
-        let shown = async {
-            self.renew_leads().await?;
-            self.write_list().await
-        };
-        match shown.await {
-            Err(error) if error.is_transient() => {
-                self.list_changed.notify_one();
-                Ok(())
-            }
-            other => other,
+        self.renew_leads().await?;
+        self.write_list().await
+    }
+
+    /// From now on, this scheduler says that it leads nothing.
+    fn lead_nothing(&self) {
+        self.leads.lock().is_leader = false;
+        let mut entries = self.entries.lock();
+        for keyed in entries.all_keyed() {
+            entries.set_lead(&keyed.key, EntryLead::Other);
         }
     }
 
     /// Gives up all entries, and removes what shows the scheduler.
     async fn leave(&self) -> Result<()> {
+        self.broker.check_open("remove the scheduler's list")?;
         let (keys, all) = {
             let entries = self.entries.lock();
             (entries.keys(), entries.all_keyed())
@@ -281,7 +284,9 @@ impl SchedulerSupervisor {
         // The lease is renewed until no tick is in flight.
         self.ticker.stop(deadline).await;
         self.services.stop(deadline).await;
-        match timeout_at(deadline, self.core.leave()).await {
+        let left = timeout_at(deadline, self.core.leave()).await;
+        self.core.lead_nothing();
+        match left {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 warn_unless_outage!(error, scheduler_id, %error, "could not remove the scheduler's list, it will expire");

@@ -19,6 +19,9 @@ use crate::wire::{self, SchedulerEnqueueEvent, Timestamp};
 /// A task that is stored later than this after its tick is late.
 const LATE_MS: i64 = 1_000;
 
+/// How long a tick that comes too early waits for its second.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
 /// Dropped early, it leaves the tick to the next look of the ticker.
 pub(super) struct TickRun {
     core: Arc<Core>,
@@ -79,6 +82,9 @@ impl TickRun {
                     Err(error) => Some(Arc::new(error)),
                 },
             };
+            if self.stop.is_cancelled() {
+                return (TickEnd::GivenUp, None);
+            }
             if let Some(error) = &failure
                 && !is_told
             {
@@ -140,7 +146,9 @@ impl TickRun {
             let result = core.broker.enqueue_tick(task.clone(), tick).await;
             drop(permit);
             match result {
-                Ok(TickResult::TooEarly(wait)) => tokio::time::sleep(wait).await,
+                Ok(TickResult::TooEarly(wait)) if wait <= LONGEST_WAIT => {
+                    tokio::time::sleep(wait).await;
+                }
                 other => break other,
             }
         };
@@ -159,7 +167,11 @@ impl TickRun {
                 };
                 Ok((end, None))
             }
-            Ok(TickResult::TooEarly(_)) => Ok((TickEnd::GivenUp, None)),
+            Ok(TickResult::TooEarly(_)) => {
+                // Redis' clock was set back. This scheduler learns of it within half a minute.
+                tokio::time::sleep(LONGEST_WAIT).await;
+                Ok((TickEnd::GivenUp, None))
+            }
             Err(error) if is_final(&error) => Ok(self.used_up(&error)),
             Err(error) => Err(error),
         }

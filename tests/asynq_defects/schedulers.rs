@@ -1,8 +1,10 @@
-//! The histories of schedulers' entries: row 13.
+//! Schedulers: rows 13 and 32.
+
+use std::time::Duration;
 
 use rasynq::{Entry, Scheduler, Task};
 
-use crate::common::{DEADLINE, World, eventually};
+use crate::common::{DEADLINE, World, eventually, key};
 
 /// A scheduler with an entry that has enqueued a task, and the key of the entry's history.
 async fn with_history(world: &World) -> (rasynq::RunningScheduler, String, String) {
@@ -54,4 +56,41 @@ async fn the_last_scheduler_deletes_the_histories_of_its_entries() {
     assert!(exists(&world, &history).await);
     second.shutdown().await;
     assert!(!exists(&world, &history).await);
+}
+
+// row 32
+#[tokio::test]
+async fn two_schedulers_enqueue_each_tick_once() {
+    let world = World::new().await;
+    let redis = world.connection();
+    let start = || {
+        let entry = Entry::new("@every 1s", Task::without_payload("tick"));
+        Scheduler::new(&redis).register(entry).start()
+    };
+    let (first, second) = tokio::join!(start(), start());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let pending = async || -> usize { world.run(&["LLEN", &key("pending")]).await };
+    eventually("four ticks have come", DEADLINE, || async {
+        pending().await >= 4
+    })
+    .await;
+    // Whichever of them leads.
+    for scheduler in [first, second] {
+        let so_far = pending().await;
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let ticks = pending().await - so_far;
+        assert!((1..=3).contains(&ticks), "{ticks} ticks in 2.5 s");
+        scheduler.shutdown().await;
+    }
+    let mut seconds = Vec::new();
+    for id in world.list("pending").await {
+        let since: String = world
+            .run(&["HGET", &key(&format!("t:{id}")), "pending_since"])
+            .await;
+        seconds.push(since.parse::<i64>().unwrap() / 1_000_000_000);
+    }
+    let n = seconds.len();
+    seconds.sort_unstable();
+    seconds.dedup();
+    assert_eq!(seconds.len(), n, "{seconds:?}");
 }

@@ -67,7 +67,11 @@ impl World {
 
     /// Starts Redis with these settings.
     pub async fn on(builder: RedisServerBuilder) -> Self {
-        let redis = builder.start().await;
+        Self::of(builder.start().await).await
+    }
+
+    /// The world of a Redis that runs.
+    pub async fn of(redis: RedisServer) -> Self {
         let raw = redis.client().await;
         Self { redis, raw }
     }

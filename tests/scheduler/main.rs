@@ -5,9 +5,18 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(target_os = "linux")]
+mod clocks;
+mod cluster;
 mod hooks;
+mod lifecycle;
+mod outages;
 mod periodic;
 #[cfg(feature = "yaml")]
 mod periodic_file;
+mod processes;
+mod registering;
 mod seen;
+mod several;
+mod shown;
 mod ticks;

@@ -64,3 +64,23 @@ pub(crate) async fn pending_reach(world: &World, n: usize) -> Vec<Pending> {
 pub(crate) fn seconds(pending: &[Pending]) -> Vec<i64> {
     pending.iter().map(|task| task.since_ms / 1000).collect()
 }
+
+/// The longest time (s) between two ticks of an entry that ticks each second, while its leader dies: the lease, the
+/// interval of the other schedulers, and a second until the next tick.
+pub(crate) const LONGEST_GAP: i64 = 5;
+
+/// Asserts that no two tasks are of the same second.
+#[track_caller]
+pub(crate) fn assert_each_once(pending: &[Pending]) {
+    let mut all = seconds(pending);
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), pending.len(), "{pending:#?}");
+}
+
+/// The longest time (s) between two tasks that follow each other.
+pub(crate) fn longest_gap(pending: &[Pending]) -> i64 {
+    let all = seconds(pending);
+    let gaps = all.windows(2).map(|two| two[1] - two[0]);
+    gaps.max().unwrap_or(0)
+}

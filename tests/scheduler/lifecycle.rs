@@ -1,0 +1,138 @@
+//! Starting and stopping schedulers.
+
+use std::time::Duration;
+
+use rasynq::{Connection, ErrorKind, Inspector, Scheduler};
+
+use crate::common::{DEADLINE, Log, RedisServer, World, eventually};
+use crate::seen::{assert_each_once, every, pending, pending_reach, scheduler};
+
+#[tokio::test]
+async fn run_until_ends_with_its_future_and_leaves_nothing_behind() {
+    let world = World::new().await;
+    let ticked = async { drop(pending_reach(&world, 2).await) };
+    let builder = scheduler(&world).register(every(1, "tick"));
+    builder.run_until(ticked).await.unwrap();
+    let keys = world.keys().await;
+    let own: Vec<&String> = keys.iter().filter(|key| key.contains("schedul")).collect();
+    // The last fencing number stays for the schedulers to come.
+    assert_eq!(own, ["rasynq:{scheduler}:leader"]);
+    assert_eq!(world.connected_clients().await, 1);
+}
+
+#[tokio::test]
+async fn a_scheduler_that_has_ended_answers_no_more() {
+    let world = World::new().await;
+    let scheduler = scheduler(&world)
+        .register(every(1, "tick"))
+        .start()
+        .await
+        .unwrap();
+    scheduler.ping().await.unwrap();
+    scheduler.shutdown().await;
+    scheduler.shutdown().await;
+    scheduler.wait().await;
+    assert_eq!(
+        scheduler.ping().await.unwrap_err().kind(),
+        ErrorKind::Closed
+    );
+    assert!(!scheduler.is_leader() && !scheduler.entries()[0].is_led);
+}
+
+#[tokio::test]
+async fn a_dropped_scheduler_warns_and_ends() {
+    let world = World::new().await;
+    let log = Log::capture();
+    drop(
+        scheduler(&world)
+            .register(every(1, "tick"))
+            .start()
+            .await
+            .unwrap(),
+    );
+    log.line_with(&["WARN", "a running scheduler was dropped, shutting it down"])
+        .await;
+    log.line_with(&["INFO", "scheduler shut down"]).await;
+    assert_eq!(world.connected_clients().await, 1);
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_the_login_is_an_error_of_the_start() {
+    let world = World::new().await;
+    let uri = world.redis.uri_with("nobody:wrong@");
+    let connection = Connection::from_uri(&uri);
+    let Ok(connection) = connection else { return };
+    let refused = Scheduler::new(&connection).start().await;
+    assert_eq!(refused.err().unwrap().kind(), ErrorKind::Redis);
+}
+
+#[tokio::test]
+async fn schedulers_can_be_started_and_stopped_again_and_again() {
+    let world = World::new().await;
+    let rounds = async |shift_ms: u64| {
+        for n in 0..15 {
+            let builder = scheduler(&world).register(every(1, "tick"));
+            let scheduler = builder.start().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(shift_ms * (n % 4))).await;
+            match n % 3 {
+                0 => scheduler.shutdown().await,
+                1 => drop(scheduler),
+                _ => {
+                    let (one, other) = (scheduler.shutdown(), scheduler.shutdown());
+                    tokio::join!(one, other);
+                }
+            }
+        }
+    };
+    tokio::join!(rounds(7), rounds(130), rounds(290));
+    eventually("all have left", DEADLINE, || async {
+        world.connected_clients().await == 1
+    })
+    .await;
+    assert_each_once(&pending(&world).await);
+    let listed: Vec<String> = world.run(&["ZRANGE", "asynq:schedulers", "0", "-1"]).await;
+    assert!(listed.is_empty(), "{listed:?}");
+}
+
+/// The rules of the user in `docs/operations.md`, without its name and password.
+fn documented_rules() -> String {
+    let page = include_str!("../../docs/operations.md");
+    let (_, rules) = page.split_once("ACL SETUSER rasynq on >password ").unwrap();
+    let (rules, _) = rules.split_once("```").unwrap();
+    rules.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn the_documented_permissions_are_enough() {
+    let rules = documented_rules();
+    let redis = RedisServer::builder().user_with_rules("rasynq", &format!("on >password {rules}"));
+    let world = World::on(redis).await;
+    let log = Log::capture();
+    let uri = world.redis.uri_with("rasynq:password@");
+    let connection = Connection::from_uri(&uri).unwrap();
+    let scheduler = Scheduler::new(&connection)
+        .heartbeat_interval(Duration::from_secs(1))
+        .register(every(1, "tick").unique(Duration::from_secs(60)))
+        .register(every(1, "grouped").group("g"))
+        .register(every(1, "later").process_in(Duration::from_secs(60)))
+        .start()
+        .await
+        .unwrap();
+    let id = scheduler.register(every(1, "tock")).await.unwrap();
+    pending_reach(&world, 3).await;
+    let inspector = Inspector::connect(&connection).await.unwrap();
+    assert_eq!(inspector.scheduler_entries().await.unwrap().len(), 4);
+    assert_eq!(inspector.schedulers().await.unwrap().len(), 1);
+    eventually("a tick is in the history", DEADLINE, || async {
+        !inspector
+            .enqueue_events(&id, 1, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    })
+    .await;
+    scheduler.unregister(&id).await.unwrap();
+    scheduler.shutdown().await;
+    let refused = log.lines_with(&["permission"]);
+    assert!(refused.is_empty(), "{refused:?}");
+}
