@@ -2,11 +2,11 @@
 
 use rasynq::Inspector;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::failure::Failure;
-use crate::form::{Data, info};
+use crate::form::{Data, data, info, unix_time};
 use crate::request::Request;
 
 /// The arguments of all calls together.
@@ -31,6 +31,11 @@ struct Form {
     page: Option<i64>,
     page_size: Option<i64>,
 }
+
+/// The size of a page of which the request does not tell it.
+const PAGE_SIZE: i64 = 30;
+/// How many enqueue events of an entry are kept.
+const LONGEST_HISTORY: u64 = 1000;
 
 /// The calls with their required and their optional arguments.
 const CALLS: &[(&str, &[&str], &[&str])] = &[
@@ -83,8 +88,50 @@ pub(crate) async fn inspect(
         "pause_queue" => done(connected().await?.pause_queue(&form.queue).await),
         "unpause_queue" => done(connected().await?.unpause_queue(&form.queue).await),
         "cancel_processing" => done(connected().await?.cancel_processing(&form.task).await),
+        "groups" => groups(connected().await?, &form).await,
+        "scheduler_entries" => scheduler_entries(connected().await?).await,
+        "enqueue_events" => enqueue_events(connected().await?, &form).await,
         call => Err(Failure::unsupported(&format!("inspector call {call}"))),
     }
+}
+
+async fn groups(inspector: &Inspector, form: &Form) -> Result<Value, Failure> {
+    let groups = inspector.groups(&form.queue).await?;
+    let groups = groups.iter();
+    Ok(groups
+        .map(|group| json!({"group": group.group, "size": group.size}))
+        .collect())
+}
+
+async fn scheduler_entries(inspector: &Inspector) -> Result<Value, Failure> {
+    let entries = inspector.scheduler_entries().await?;
+    let entries = entries.iter().map(|entry| {
+        json!({
+            "id": entry.id,
+            "spec": entry.spec,
+            "type": entry.task_type,
+            "payload": data(&entry.payload),
+            "opts": entry.options,
+            "next": unix_time(entry.next),
+            "prev": unix_time(entry.previous),
+        })
+    });
+    Ok(entries.collect())
+}
+
+/// asynq: a page below 1 is the first one, and a page without a size has all events.
+async fn enqueue_events(inspector: &Inspector, form: &Form) -> Result<Value, Failure> {
+    let size = form.page_size.unwrap_or(PAGE_SIZE);
+    let (page, size) = match u64::try_from(size) {
+        Ok(size @ 1..) => (u64::try_from(form.page.unwrap_or(1)).unwrap_or(1), size),
+        _ => (1, LONGEST_HISTORY),
+    };
+    let entry = form.entry.as_deref().unwrap_or_default();
+    let events = inspector.enqueue_events(entry, page.max(1), size).await?;
+    let events = events.iter();
+    Ok(events
+        .map(|event| json!({"task": event.task_id, "at": unix_time(Some(event.enqueued_at))}))
+        .collect())
 }
 
 fn done(result: rasynq::Result<()>) -> Result<Value, Failure> {

@@ -14,6 +14,7 @@ mod lines;
 mod peer;
 mod registry;
 mod request;
+mod scheduler;
 mod script;
 mod server;
 

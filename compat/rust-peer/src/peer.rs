@@ -17,6 +17,7 @@ use crate::inspector::inspect;
 use crate::lines::Lines;
 use crate::registry::Registry;
 use crate::request::{self, Request};
+use crate::scheduler::{PeriodicForm, Planner, RegisterForm, SchedulerForm, UnregisterForm};
 use crate::server::{ServeForm, ServerHandle};
 
 /// The version of the interface.
@@ -31,6 +32,7 @@ pub(crate) struct Peer {
     client: OnceCell<Client>,
     inspector: OnceCell<Inspector>,
     servers: Registry<ServerHandle>,
+    planners: Registry<Planner>,
     /// Requested shutdowns that are in progress.
     shutdowns: TaskTracker,
 }
@@ -43,6 +45,7 @@ impl Peer {
             client: OnceCell::new(),
             inspector: OnceCell::new(),
             servers: Registry::new("server"),
+            planners: Registry::new("scheduler"),
             shutdowns: TaskTracker::new(),
         })
     }
@@ -77,6 +80,9 @@ impl Peer {
         }
         for server in self.servers.take_all() {
             server.shutdown().await;
+        }
+        for planner in self.planners.take_all() {
+            planner.shutdown().await;
         }
         self.shutdowns.close();
         self.shutdowns.wait().await;
@@ -141,18 +147,43 @@ impl Peer {
                 let form: NamedForm = request.form()?;
                 self.shutdown(&form.name).await
             }
+            "scheduler" => {
+                let form: SchedulerForm = request.form()?;
+                let name = form.name.clone();
+                let start = form.start(&self.connection, self.lines.clone());
+                self.planners.add(name, start).await?;
+                Ok(Value::Null)
+            }
+            "periodic" => {
+                let form: PeriodicForm = request.form()?;
+                let name = form.name.clone();
+                let start = form.start(&self.connection, self.lines.clone());
+                self.planners.add(name, start).await?;
+                Ok(Value::Null)
+            }
+            "register" => {
+                let form: RegisterForm = request.form()?;
+                let planner = self.planners.get(&form.name)?;
+                form.run(&planner).await
+            }
+            "unregister" => {
+                let form: UnregisterForm = request.form()?;
+                let planner = self.planners.get(&form.name)?;
+                form.run(&planner).await
+            }
+            "scheduler_shutdown" => {
+                let form: NamedForm = request.form()?;
+                let planner = self.planners.take(&form.name)?;
+                self.shut_down(async move { planner.shutdown().await })
+                    .await?;
+                Ok(Value::Null)
+            }
             "cron" => {
                 let form: CronForm = request.form()?;
                 form.run()
             }
             "inspect" => inspect(request, &self.connection, &self.inspector).await,
-            op => {
-                let Some((_, names)) = UNSUPPORTED.iter().find(|(name, _)| *name == op) else {
-                    return Err(Failure::invalid(format!("unknown op {op:?}")));
-                };
-                request.check_names(names)?;
-                Err(Failure::unsupported(op))
-            }
+            op => Err(Failure::invalid(format!("unknown op {op:?}"))),
         }
     }
 
@@ -189,18 +220,6 @@ struct NamedForm {
     #[serde(default)]
     name: String,
 }
-
-/// The ops for which the library has no function yet, with their fields.
-const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("scheduler", &["name", "location", "heartbeat_interval"]),
-    ("register", &["name", "spec", "task", "opts"]),
-    ("unregister", &["name", "entry"]),
-    ("scheduler_shutdown", &["name"]),
-    (
-        "periodic",
-        &["name", "sync_interval", "heartbeat_interval", "file"],
-    ),
-];
 
 /// The answer to a request. It is written when this is dropped, so even after a panic.
 struct Answer<'p> {

@@ -119,7 +119,8 @@ impl Broker {
         const WHAT: &str = "list schedulers";
         let now = self.redis_time_unix_secs().await?;
         let range = |first: Value, last: Value| [word(keys::SCHEDULERS), first, last];
-        let over = Command::on_key("ZREMRANGEBYSCORE", range(word("-inf"), number(now)));
+        // a score is in whole seconds: in its second a scheduler may still be alive
+        let over = Command::on_key("ZREMRANGEBYSCORE", range(word("-inf"), number(now - 1)));
         let _: i64 = self.send(over, WHAT).await?;
         let all = Command::on_key("ZRANGE", range(word("0"), word("-1")));
         let members: Vec<String> = self.send(all, WHAT).await?;

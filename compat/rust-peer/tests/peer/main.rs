@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod driven;
+mod groups;
+mod schedulers;
 
 use std::time::Duration;
 
@@ -37,7 +39,6 @@ fn hello_names_the_implementation_and_unknown_requests_are_refused() {
         json!({"op": "hello", "loud": true}),
         json!({"op": "goodbye"}),
         json!({"what": "hello"}),
-        json!({"op": "scheduler", "colour": 1}),
         json!({"op": "inspect", "call": "dance"}),
         json!({"op": "inspect", "call": "queues", "queue": "q"}),
         json!({"op": "inspect", "call": "task_info", "queue": "q", "task": null}),
@@ -45,12 +46,8 @@ fn hello_names_the_implementation_and_unknown_requests_are_refused() {
     ] {
         peer.refused("invalid", bad);
     }
-    for lacking in [
-        json!({"op": "scheduler", "name": "c"}),
-        json!({"op": "inspect", "call": "queue_info", "queue": "q"}),
-    ] {
-        peer.refused("unsupported", lacking);
-    }
+    let lacking = json!({"op": "inspect", "call": "queue_info", "queue": "q"});
+    peer.refused("unsupported", lacking);
     peer.send_text("not json");
     assert_eq!(peer.answer(&Value::Null)["err"]["kind"], "invalid");
 }
@@ -467,26 +464,6 @@ fn the_firings_of_a_cron_spec_are_told() {
     ] {
         peer.refused("invalid", bad);
     }
-}
-
-#[test]
-fn settings_of_groups_are_those_of_asynq() {
-    let redis = Redis::start();
-    let mut peer = DrivenPeer::start(&redis);
-    let serve = |config: Value| json!({"op": "serve", "name": "s", "config": quick_with(config)});
-    for bad in [
-        json!({"group_grace_period": "999ms"}),
-        json!({"group_grace_period": "-1s"}),
-        json!({"aggregate": {"type": "sum", "colour": 1}}),
-        json!({"aggregate": {"type": "sum", "opts": [{"timeout": "-1s"}]}}),
-    ] {
-        peer.refused("invalid", serve(bad));
-    }
-    let aggregate = json!({"type": "sum", "separator": ",", "opts": [{"queue": "other"}]});
-    peer.ok(serve(json!({
-        "group_grace_period": "0s", "group_max_delay": "500ms", "group_max_size": -1,
-        "aggregate": aggregate,
-    })));
 }
 
 #[test]

@@ -209,6 +209,20 @@ impl DrivenPeer {
         }
     }
 
+    /// Repeats a request, which must succeed, until its answer is as wanted.
+    #[track_caller]
+    pub(crate) fn answers(&mut self, request: Value, wanted: impl Fn(&Value) -> bool) {
+        let started = Instant::now();
+        loop {
+            let answer = self.ok(request.clone());
+            if wanted(&answer) {
+                return;
+            }
+            assert!(started.elapsed() < DEADLINE, "{request}: {answer}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     #[track_caller]
     fn find(&mut self, what: &str, look: impl Fn(&Self) -> Option<Value>) -> Value {
         let started = Instant::now();
