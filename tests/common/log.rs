@@ -1,9 +1,10 @@
 //! The log of one test.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{DEADLINE, eventually};
@@ -18,21 +19,23 @@ pub struct Log {
     _guard: DefaultGuard,
 }
 
+/// A second subscriber, which no thread uses. While a program has only one, tracing asks that of the current thread
+/// whether it wants a line, and remembers the answer for all threads: if the thread of another test writes the line first,
+/// this test would never see it.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Lines::default().subscriber()));
+
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Collects lines until the value is dropped.
     pub fn capture() -> Self {
+        LazyLock::force(&SECOND);
         let lines = Lines::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(lines.clone())
-            .with_env_filter("rasynq=debug")
-            .with_ansi(false)
-            .finish();
+        let guard = tracing::subscriber::set_default(lines.subscriber());
         Self {
             lines,
-            _guard: tracing::subscriber::set_default(subscriber),
+            _guard: guard,
         }
     }
 
@@ -53,6 +56,16 @@ impl Log {
         eventually(&what, DEADLINE, || async {
             !self.lines_with(words).is_empty()
         })
+    }
+}
+
+impl Lines {
+    fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
+        tracing_subscriber::fmt()
+            .with_writer(self.clone())
+            .with_env_filter("rasynq=debug")
+            .with_ansi(false)
+            .finish()
     }
 }
 
