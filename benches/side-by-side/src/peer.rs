@@ -15,12 +15,27 @@ use crate::setup::{Side, Testbed};
 /// The longest time to wait for an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(180);
 
+/// The longest time to wait for an event.
+const STALL_TIME: Duration = Duration::from_secs(30);
+
 /// An event of a peer, and when it was received.
 pub(crate) struct ReceivedEvent {
     /// When the line was read.
     pub(crate) at: Instant,
     /// The event.
     pub(crate) event: Value,
+}
+
+/// Waits for the next event of this name.
+pub(crate) fn wait_for(events: &Receiver<ReceivedEvent>, name: &str) -> Result<ReceivedEvent> {
+    loop {
+        let received = events
+            .recv_timeout(STALL_TIME)
+            .with_context(|| format!("no event {name:?} was received"))?;
+        if received.event["event"] == name {
+            return Ok(received);
+        }
+    }
 }
 
 /// A running peer. Dropping it kills the process.

@@ -6,6 +6,7 @@ mod distance;
 mod durable;
 mod enqueue;
 mod footprint;
+mod group;
 mod growth;
 mod idle;
 mod mixed;
@@ -16,6 +17,7 @@ mod pick_up;
 mod raw;
 mod reference;
 mod sleepers;
+mod tick;
 
 use anyhow::Result;
 
@@ -35,7 +37,7 @@ pub(crate) struct Scenario {
 }
 
 /// All scenarios, in the order in which they run.
-pub(crate) const ALL: [Scenario; 17] = [
+pub(crate) const ALL: [Scenario; 19] = [
     Scenario {
         name: "enqueue",
         about: "enqueueing by 1, 16 and 100 callers, each one task after the other",
@@ -95,6 +97,16 @@ pub(crate) const ALL: [Scenario; 17] = [
         name: "pick-up",
         about: "time from enqueueing by Go to the start of the handler, with 1 to 50 idle servers",
         cases: pick_up::cases,
+    },
+    Scenario {
+        name: "tick",
+        about: "lateness of the tasks of a scheduler with 1 and 100 entries that fire each second",
+        cases: tick::cases,
+    },
+    Scenario {
+        name: "group",
+        about: "time until a group is aggregated that has reached its size, or whose grace period has ended",
+        cases: group::cases,
     },
     Scenario {
         name: "idle",

@@ -1,12 +1,12 @@
 //! The time from enqueueing to the start of the handler on an idle server.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::peer::{Peer, ReceivedEvent};
+use crate::peer::{Peer, wait_for};
 use crate::record::{Case, Metrics};
 use crate::setup::{BOTH, Setup, Side};
 use crate::stats::{median, percentile, range};
@@ -15,8 +15,6 @@ use crate::stats::{median, percentile, range};
 const SETTLE: Duration = Duration::from_millis(2500);
 /// The pause between two tasks. A part that differs from task to task is added.
 const QUIET: Duration = Duration::from_millis(60);
-/// The longest time to wait for an event.
-const STALL_TIME: Duration = Duration::from_secs(30);
 
 /// 1, 10 and 50 idle processes. The Go peer enqueues for both sides.
 pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
@@ -73,7 +71,7 @@ fn waits(setup: &Setup, side: Side, servers: u32, count: u64) -> Result<Vec<f64>
         let task = json!({"task": {"type": "task", "payload": {"utf8": "x"}}});
         let begin = Instant::now();
         let id = producer.send("enqueue", task)?;
-        let start = wait_for(&events, "start")?;
+        let start = wait_for(&events, "start")?.at;
         waits.push(start.saturating_duration_since(begin).as_secs_f64() * 1e3);
         wait_for(&events, "end")?;
         let info = producer.answer(id)?;
@@ -83,15 +81,4 @@ fn waits(setup: &Setup, side: Side, servers: u32, count: u64) -> Result<Vec<f64>
         );
     }
     Ok(waits)
-}
-
-fn wait_for(events: &Receiver<ReceivedEvent>, name: &str) -> Result<Instant> {
-    loop {
-        let received = events
-            .recv_timeout(STALL_TIME)
-            .with_context(|| format!("no event {name:?} was received"))?;
-        if received.event["event"] == name {
-            return Ok(received.at);
-        }
-    }
 }
