@@ -1,12 +1,15 @@
 //! Parts of the public API that need no Redis: building tasks, decoding typed payloads, routing to a
-//! handler, the delay before a retry.
+//! handler, the delay before a retry, cron specs.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use rasynq::{Connection, IntoHandler, Mux, RetryDelay, Task, TaskContext, TaskKind, TestRun};
+use rasynq::chrono::DateTime;
+use rasynq::{
+    Connection, IntoHandler, Mux, RetryDelay, Schedule, Task, TaskContext, TaskKind, TestRun, Tz,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -79,5 +82,26 @@ fn delays(c: &mut Criterion) {
     });
 }
 
-criterion_group!(pure, tasks, handlers, delays);
+fn cron(c: &mut Criterion) {
+    c.bench_function("cron: parse", |b| {
+        b.iter(|| Schedule::standard(black_box("*/5 9-17 * JAN-NOV MON-FRI")));
+    });
+    let Some(after) = DateTime::from_timestamp(1_900_000_000, 0) else {
+        return;
+    };
+    for (name, spec) in [
+        ("in minutes", "*/5 * * * *"),
+        ("in years", "30 9 29 2 *"),
+        ("never", "0 0 30 2 *"),
+    ] {
+        let Ok(schedule) = Schedule::standard(spec) else {
+            return;
+        };
+        c.bench_function(&format!("cron: next time, {name}"), |b| {
+            b.iter(|| schedule.next_after(black_box(after), Tz::Europe__Berlin));
+        });
+    }
+}
+
+criterion_group!(pure, tasks, handlers, delays, cron);
 criterion_main!(pure);
