@@ -90,7 +90,7 @@ async fn a_server_that_is_dropped_puts_the_tasks_of_its_aggregations_back() {
     assert!(world.sets().await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
     let world = World::new().await;
     let (release, released) = std::sync::mpsc::channel::<()>();
@@ -104,14 +104,33 @@ async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
         .group_max_size(2)
         .aggregate(blocks);
     let server = server.shutdown_timeout(Duration::from_millis(300));
-    let server = server.start(Scripted::new()).await.unwrap();
+    // The server has a runtime of its own, so that the aggregator does not block the test.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let start = async move { server.start(Scripted::new()).await.unwrap() };
+    let server = runtime.spawn(start).await.unwrap();
     add(&world.client().await, "g", [1, 2]).await;
     eventually("the set is taken", LONG, || async {
         world.sets().await.len() == 1
     })
     .await;
-    tokio::time::timeout(LONG, server.shutdown()).await.unwrap();
+    // tokio does not hand timers and I/O over while one thread is blocked and the others sleep. Work wakes them.
+    let works = async {
+        loop {
+            runtime.spawn(async {}).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = server.shutdown() => {}
+        () = works => {}
+        () = tokio::time::sleep(LONG) => panic!("the server does not end"),
+    }
     drop(release);
+    runtime.shutdown_background();
     // Its tasks are reclaimed after the deadline of the set.
     assert_eq!(world.sets().await.len(), 1);
     assert_eq!(world.pending().await, [""; 0]);
