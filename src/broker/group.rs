@@ -27,16 +27,26 @@ impl GroupAge {
     };
 }
 
+/// The largest aggregation set (tasks): its tasks are in memory all at once.
+pub(crate) const LARGEST_SET: u64 = 100_000;
+
 /// When the tasks of a group are due for aggregation. Redis stores when a task joined in whole seconds, so a
 /// time may be over up to a second early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FormLimits {
-    /// So many tasks are due. `None`: no number is enough.
+    /// The group is due once it has this many tasks, and so many are taken. `None`: its size never makes it due.
     pub(crate) max_size: Option<u64>,
-    /// All are due this long after the oldest one joined. `None`: they may wait for ever.
+    /// The group is due this long after its oldest task joined. `None`: its tasks may wait for ever.
     pub(crate) max_delay: Option<Duration>,
-    /// All are due this long after the newest one joined.
+    /// The group is due this long after its newest task joined.
     pub(crate) grace_period: Duration,
+}
+
+impl FormLimits {
+    /// How many tasks a set has at most. A group with more of them keeps the rest.
+    pub(crate) fn largest_set(&self) -> u64 {
+        self.max_size.unwrap_or(LARGEST_SET)
+    }
 }
 
 /// What became of a group that was to be aggregated.
@@ -45,7 +55,12 @@ pub(crate) enum Formed {
     /// Its tasks, or the oldest of them, are in an aggregation set.
     Set(AggregationSet),
     /// No limit is reached.
-    NotDue(GroupAge),
+    NotDue {
+        age: GroupAge,
+        /// The time of Redis (unix ms).
+        #[allow(dead_code, reason = "for the aggregator")]
+        now_ms: i64,
+    },
     /// The group has no tasks.
     Empty,
 }
@@ -60,7 +75,8 @@ pub(crate) struct AggregationSet {
     pub(crate) key: String,
     /// By Redis' clock.
     pub(crate) deadline: DateTime<Utc>,
-    /// How many tasks it has. Once the set is read: how many of them decode.
+    /// How many tasks it has. Once the set is read: how many of those that were read it still has. Its aggregate is
+    /// stored only if it has no others.
     pub(crate) size: u64,
     /// The ids of unique tasks with the keys of their locks. Known once the set is read.
     pub(crate) locks: Vec<(Str, String)>,

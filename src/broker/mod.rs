@@ -20,8 +20,8 @@ pub(crate) use enqueue::NewTask;
 pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
 pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, RawTask};
 pub(crate) use group::{
-    AggregationSet, ArchivedMember, FormLimits, Formed, GroupAge, ReclaimedSets, SetMember,
-    StoredAggregate,
+    AggregationSet, ArchivedMember, FormLimits, Formed, GroupAge, LARGEST_SET, ReclaimedSets,
+    SetMember, StoredAggregate,
 };
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;

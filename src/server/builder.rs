@@ -340,8 +340,10 @@ impl Server {
         self
     }
 
-    /// A group is aggregated as soon as it has this many tasks, and no aggregate has more. Default, and the meaning of
-    /// 0: no limit. asynq: `GroupMaxSize`.
+    /// A group is aggregated as soon as it has this many tasks, and no aggregate has more. More than 100,000 means
+    /// 100,000. Default, and the meaning of 0: no limit, the size of a group does not make it due. Then, too, an aggregate
+    /// has at most 100,000 tasks, and the others are the next one's. asynq: `GroupMaxSize`; without it all tasks are
+    /// aggregated at once, however many.
     pub fn group_max_size(mut self, tasks: usize) -> Self {
         self.config.groups.limits = self.config.groups.limits.max_size(tasks);
         self

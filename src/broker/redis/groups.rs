@@ -73,7 +73,8 @@ impl Broker {
         ages(GROUP_AGES.call(self, build).await?, groups.len())
     }
 
-    /// Takes the tasks of a group into an aggregation set if they are due. The id of the set must be new; a caller
+    /// Takes the tasks of a group into an aggregation set if they are due, at most
+    /// [`largest_set`](FormLimits::largest_set) of them, the oldest. The id of the set must be new; a caller
     /// that got no reply may call again with the same one. asynq: `AggregationCheck`.
     ///
     /// The set is put back by any server two minutes later, unless its aggregate is stored.
@@ -120,6 +121,7 @@ impl Broker {
                 number(limits.max_size.unwrap_or(0)),
                 limits.max_delay.map_or(word("-1"), millis),
                 millis(limits.grace_period),
+                number(limits.largest_set()),
                 number(AGGREGATION_TIMEOUT.as_secs()),
             ];
             (keys, args)
@@ -129,7 +131,11 @@ impl Broker {
         let what = reply::text(values.next().unwrap_or(Value::Null), name)?;
         match &*what {
             "empty" => Ok((Formed::Empty, false)),
-            "early" => Ok((Formed::NotDue(age(&mut values, name)?), false)),
+            "early" => {
+                let age = age(&mut values, name)?;
+                let now_ms = reply::integer(&values.next().unwrap_or(Value::Null), name)?;
+                Ok((Formed::NotDue { age, now_ms }, false))
+            }
             _ => {
                 let [deadline, size, more] = [(); 3].map(|()| values.next().unwrap_or(Value::Null));
                 let set = AggregationSet {

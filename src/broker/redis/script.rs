@@ -167,7 +167,7 @@ scripts! {
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
     EXTEND = "extend" (1 keys) uses ["now", "field", "owned", "for_each_task"];
-    FORM_SET = "form_set" (4 keys) uses ["now"];
+    FORM_SET = "form_set" (4 keys) uses ["now", "now_ms"];
     FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
     GROUP_AGES = "group_ages" (500 keys) uses [];
     HEARTBEAT = "heartbeat" (2 keys) uses ["now"];

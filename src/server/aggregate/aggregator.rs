@@ -372,7 +372,7 @@ impl Form {
                     false => aggregation.run(set).await,
                 }
             }
-            Ok(Formed::NotDue(age)) => self.tell(Ok(FormResult::NotDue(age))),
+            Ok(Formed::NotDue { age, .. }) => self.tell(Ok(FormResult::NotDue(age))),
             Ok(Formed::Empty) => self.tell(Ok(FormResult::Empty)),
             Err(error) => self.tell(Err(error)),
         }

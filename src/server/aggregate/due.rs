@@ -223,7 +223,7 @@ impl QueueGroups {
         };
         group.state = GroupState::Unread;
         match result {
-            FormResult::Taken(tasks) if group.limits.max_size == Some(tasks) => {
+            FormResult::Taken(tasks) if tasks >= group.limits.largest_set() => {
                 // Tasks may be left, or have come since the group was read.
                 group.has_changed = true;
                 self.unread.insert(name.clone());

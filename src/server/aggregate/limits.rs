@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::function::AnyAggregator;
-use crate::broker::FormLimits;
+use crate::broker::{FormLimits, LARGEST_SET};
 use crate::error::{Error, Result};
 
 /// How long a group waits for another task.
@@ -59,8 +59,10 @@ impl GroupLimits {
         self
     }
 
-    /// The group is aggregated as soon as it has this many tasks, and no aggregate has more. 0 means no limit. asynq:
-    /// `GroupMaxSize`.
+    /// The group is aggregated as soon as it has this many tasks, and no aggregate has more. More than 100,000 means
+    /// 100,000. 0 means no limit: the size of the group does not make it due. Then, too, an aggregate has at most
+    /// 100,000 tasks, and the others are the next one's. asynq: `GroupMaxSize`; without it all tasks are aggregated at
+    /// once, however many.
     pub fn max_size(mut self, tasks: usize) -> Self {
         self.max_size = Some(tasks);
         self
@@ -83,7 +85,7 @@ impl GroupLimits {
             max_size: self
                 .max_size
                 .filter(|size| *size > 0)
-                .map(|size| size as u64),
+                .map(|size| (size as u64).min(LARGEST_SET)),
             max_delay: set(self.max_delay).map(whole),
             grace_period: whole(set(self.grace_period).unwrap_or(DEFAULT_GROUP_GRACE_PERIOD)),
         }
@@ -255,6 +257,18 @@ mod tests {
         let queues = BTreeMap::from([("default".to_owned(), 1)]);
         let error = settings.checked(&queues).err().expect("it is refused");
         error.to_string()
+    }
+
+    #[test]
+    fn a_set_has_at_most_a_hundred_thousand_tasks_whatever_the_max_size() {
+        for (max_size, due, largest) in [
+            (0, None, 100_000),
+            (5, Some(5), 5),
+            (1_000_000, Some(100_000), 100_000),
+        ] {
+            let limits = GroupLimits::new().max_size(max_size).resolved();
+            assert_eq!((limits.max_size, limits.largest_set()), (due, largest));
+        }
     }
 
     #[test]

@@ -19,9 +19,13 @@ async fn a_group_below_all_limits_is_not_due_and_stays() {
         max_delay: Some(Duration::from_secs(60)),
         grace_period: Duration::from_secs(30),
     };
-    let Formed::NotDue(age) = groups.form("set", limits).await else {
+    let Formed::NotDue { age, now_ms } = groups.form("set", limits).await else {
         panic!("it is not due");
     };
+    assert!(
+        (now * 1000..now * 1000 + 5_000).contains(&now_ms),
+        "{now_ms}"
+    );
     assert_eq!(age.size, 2);
     assert!((now - 51..=now - 49).contains(&age.oldest), "{age:?}");
     assert_eq!(age.newest - age.oldest, 30);
@@ -158,6 +162,61 @@ async fn a_set_whose_reply_was_lost_is_found_by_its_id() {
     };
     assert_eq!((second.deadline, second.size), (first.deadline, 1));
     assert_eq!(groups.group().await, ["b"]);
+}
+
+#[tokio::test]
+async fn a_set_never_has_more_than_a_hundred_thousand_tasks() {
+    let groups = Groups::new().await;
+    let fill = "for i = 1, 100500 do redis.call('ZADD', KEYS[1], i, i) end";
+    let group = groups.keys.group("g");
+    let _: Option<i64> = groups.run(&["EVAL", fill, "1", &group]).await;
+    let whole = FormLimits {
+        grace_period: SECOND,
+        ..NEVER
+    };
+    let Formed::Set(set) = groups.form("set", whole).await else {
+        panic!("it is due");
+    };
+    assert_eq!(set.size, 100_000);
+    let oldest: f64 = groups.run(&["ZSCORE", &group, "100001"]).await;
+    assert_eq!((oldest, groups.group().await.len()), (100_001.0, 500));
+    let Formed::Set(rest) = groups.form("rest", whole).await else {
+        panic!("it is due");
+    };
+    assert_eq!(rest.size, 500);
+}
+
+#[tokio::test]
+async fn an_attempt_that_arrives_after_the_deadline_of_its_set_takes_no_tasks() {
+    let groups = Groups::new().await;
+    groups.join_many(1_000).await;
+    let Formed::Set(set) = groups.form("set", AT_ONCE).await else {
+        panic!("it is due");
+    };
+    groups.expire(&set.key).await;
+    groups.join("later", 30).await;
+    let Formed::Set(late) = groups.form("set", AT_ONCE).await else {
+        panic!("it was formed");
+    };
+    assert_eq!(late.size, 1_000);
+    assert_eq!(groups.group().await, ["later"]);
+}
+
+#[tokio::test]
+async fn an_attempt_that_arrives_while_its_large_set_is_being_deleted_takes_no_tasks() {
+    let groups = Groups::new().await;
+    groups.join_many(1_500).await;
+    let set = groups.set().await;
+    // The tasks of the set are still to be deleted.
+    let stored = groups
+        .broker
+        .try_store_aggregate(&set, &groups.aggregate("digest"))
+        .await;
+    assert_eq!(stored.expect("Redis answers"), StoredAggregate::Stored);
+    groups.join("later", 30).await;
+    let before = groups.dump().await;
+    assert!(matches!(groups.form("set", AT_ONCE).await, Formed::Empty));
+    assert_eq!(groups.dump().await, before);
 }
 
 #[tokio::test]
