@@ -9,13 +9,15 @@
 -- ARGV[2] "1" if the deadline of the set must be over; "0" if the set is the caller's
 -- ARGV[3] how many tasks to move at most, at most 1,000 (unpack takes a few thousand values)
 -- Replies one of
---   nothing            the set is not listed, or its deadline is not over
---   {returned, left}   how many tasks are in their group again, and how many the set still has
+--   {"returned", tasks, left}  how many tasks are in their group again, and how many the set still has
+--   {"early"}                  the deadline of the set is not over
+--   {"gone"}                   the set is not listed
 -- use: now
 local set, sets, group, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
 local deadline = call('ZSCORE', sets, set)
-if not deadline or ARGV[2] == '1' and tonumber(deadline) > now_secs then return false end
+if not deadline then return { 'gone' } end
+if ARGV[2] == '1' and tonumber(deadline) > now_secs then return { 'early' } end
 -- A key of a wrong type fails here, before the first write.
 local size, group_size = call('ZCARD', set), call('ZCARD', group)
 call('SCARD', groups)
@@ -38,4 +40,4 @@ else
   call('ZREMRANGEBYRANK', set, 0, returned - 1)
   if returned == size then call('ZREM', sets, set) end
 end
-return { returned, size - returned }
+return { 'returned', returned, size - returned }

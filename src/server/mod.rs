@@ -202,6 +202,7 @@ impl Parts {
                     queues: queues.clone(),
                     lost: lost_runs.clone(),
                     unleased: HashMap::new(),
+                    groups_with_sets: HashMap::new(),
                 },
             )
             .also_at_start(),

@@ -218,6 +218,11 @@ impl QueueKeys {
         )
     }
 
+    /// The prefix of the unique locks that are named after a type and a payload.
+    pub(crate) fn unique_prefix(&self) -> &str {
+        &self.0.unique_prefix
+    }
+
     /// The prefix of the keys of groups. The name of the group follows it. asynq: `GroupKeyPrefix`.
     pub(crate) fn group_prefix(&self) -> &str {
         &self.0.group_prefix

@@ -13,29 +13,34 @@ use crate::wire::{self, QueueKeys};
 /// The most tasks that one call reads or archives.
 pub(super) const MEMBERS_AT_ONCE: usize = 1_000;
 /// A call reads no more tasks once their messages have more bytes than this.
-const BYTES_AT_ONCE: u64 = 1 << 20;
+pub(super) const BYTES_AT_ONCE: u64 = 1 << 20;
 
 /// A part of an aggregation set.
-pub(super) struct SetPart {
-    pub(super) tasks: Vec<RawTask>,
+struct SetPart {
+    tasks: Vec<RawTask>,
     /// How many ids were dropped, because their tasks are gone or not aggregating.
-    pub(super) dropped: u64,
-    pub(super) has_more: bool,
+    dropped: u64,
+    has_more: bool,
 }
 
 impl Broker {
     /// Reads the tasks of a set, the oldest first. Drops the ids of tasks that are gone or in another state. asynq:
-    /// `ReadAggregationSet`.
+    /// `ReadAggregationSet`. A call that gets no reply is made again until the deadline of the set.
     ///
     /// A set without tasks needs no aggregate: [`return_set`](Self::return_set) removes it. Tasks that do not decode
     /// must leave the set before its aggregate is stored: [`archive_members`](Self::archive_members).
     pub(crate) async fn read_set(&self, set: &mut AggregationSet) -> Result<Vec<SetMember>> {
         let mut members = Vec::new();
         let mut locks = Vec::new();
+        let mut lost = 0;
         loop {
-            let part = self
-                .read_part(&set.keys, &set.key, members.len(), MEMBERS_AT_ONCE)
-                .await?;
+            let part = match self.read_part(&set.keys, &set.key, members.len()).await {
+                Ok(part) => part,
+                Err(error) => {
+                    self.again_until(set.deadline, error, &mut lost).await?;
+                    continue;
+                }
+            };
             if part.dropped > 0 {
                 tracing::warn!(
                     queue = set.keys.queue(),
@@ -62,18 +67,12 @@ impl Broker {
         Ok(members)
     }
 
-    pub(super) async fn read_part(
-        &self,
-        queue: &QueueKeys,
-        set: &str,
-        skipped: usize,
-        limit: usize,
-    ) -> Result<SetPart> {
+    async fn read_part(&self, queue: &QueueKeys, set: &str, skipped: usize) -> Result<SetPart> {
         let build = || {
             let args: Vec<Value> = vec![
                 queue.task_prefix().into(),
                 number(skipped as u64),
-                number(limit as u64),
+                number(MEMBERS_AT_ONCE as u64),
                 number(BYTES_AT_ONCE),
             ];
             (vec![Key::from(set)], args)
@@ -89,7 +88,7 @@ impl Broker {
         })
     }
 
-    /// Moves tasks of a set to the archive. Their locks stay until their TTL is over. A call that fails may be made
+    /// Moves tasks of a set to the archive, unless they are gone or in another state. Their locks stay until their TTL is over. A call that fails may be made
     /// again.
     pub(crate) async fn archive_members(
         &self,

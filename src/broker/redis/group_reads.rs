@@ -3,7 +3,7 @@
 use fred::interfaces::ClientLike;
 use fred::types::{Key, Value};
 
-use super::groups::ages;
+use super::groups::{ages, all_names};
 use super::script::GROUP_AGES;
 use super::tracking_connection::TrackingConnection;
 use crate::broker::{GroupAge, Str};
@@ -11,13 +11,16 @@ use crate::connection::map_redis_error;
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
-/// How many names one call reads, about.
-const NAMES_AT_ONCE: &str = "1000";
-
 impl TrackingConnection {
     /// The names of the groups of a queue.
     pub(super) async fn group_names(&self, queue: &QueueKeys) -> Result<Vec<Str>> {
-        match self.all_names(queue).await {
+        let scan = |args: [String; 4]| async move {
+            let names = self.client.custom(fred::cmd!("SSCAN"), args.to_vec());
+            names
+                .await
+                .map_err(|error| map_redis_error(error, "track the names of groups"))
+        };
+        match all_names(queue, scan).await {
             // A key of a wrong type must not stop the tracking of other keys.
             Err(error) if !error.is_transient() => {
                 let queue = queue.queue();
@@ -25,26 +28,6 @@ impl TrackingConnection {
                 Ok(Vec::new())
             }
             names => names,
-        }
-    }
-
-    async fn all_names(&self, queue: &QueueKeys) -> Result<Vec<Str>> {
-        let mut names = Vec::new();
-        let mut cursor = "0".to_owned();
-        loop {
-            let args = [queue.groups(), &cursor, "COUNT", NAMES_AT_ONCE].map(str::to_owned);
-            let (next, part): (String, Vec<Str>) = self
-                .client
-                .custom(fred::cmd!("SSCAN"), args.to_vec())
-                .await
-                .map_err(|error| map_redis_error(error, "track the names of groups"))?;
-            names.extend(part);
-            if next == "0" {
-                names.sort_unstable();
-                names.dedup();
-                return Ok(names);
-            }
-            cursor = next;
         }
     }
 

@@ -2,50 +2,37 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
 use super::script::{FORM_SET, GROUP_AGES, number, word};
 use super::{Broker, reply};
 use crate::broker::{AggregationSet, FormLimits, Formed, GroupAge, Str};
 use crate::connection::Command;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::wire::QueueKeys;
 
 /// How long a set may take until its aggregate is stored. asynq: `aggregationTimeout`.
 const AGGREGATION_TIMEOUT: Duration = Duration::from_secs(120);
 /// How many names one call reads, about.
-const NAMES_AT_ONCE: u64 = 1_000;
+const NAMES_AT_ONCE: &str = "1000";
 /// How many sizes one round trip reads.
 const SIZES_AT_ONCE: usize = 500;
 /// How many times a call is sent at most, if each reply is lost.
 const ATTEMPTS: u32 = 3;
 /// The pause before a call is sent again is this, times the number of attempts so far.
-pub(super) const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause is [`PAUSE`] times this.
+const MOST_PAUSES: u32 = 40;
 
 impl Broker {
     /// The names of the groups of a queue, each once, in no order. asynq: `ListGroups`.
     pub(crate) async fn group_names(&self, queue: &QueueKeys) -> Result<Vec<Str>> {
-        let mut names = Vec::new();
-        let mut cursor = "0".to_owned();
-        loop {
-            let args = [
-                queue.groups().into(),
-                cursor.into(),
-                word("COUNT"),
-                number(NAMES_AT_ONCE),
-            ];
-            let scan = Command::on_key("SSCAN", args);
-            let (next, part): (String, Vec<Str>) = self.send(scan, "list groups").await?;
-            names.extend(part);
-            if next == "0" {
-                break;
-            }
-            cursor = next;
-        }
-        names.sort_unstable();
-        names.dedup();
-        Ok(names)
+        let scan = |args: [String; 4]| {
+            let scan = Command::on_key("SSCAN", args.map(Value::from));
+            self.send(scan, "list groups")
+        };
+        all_names(queue, scan).await
     }
 
     /// How many tasks these groups have. asynq: `GroupStats`.
@@ -86,18 +73,43 @@ impl Broker {
         limits: FormLimits,
     ) -> Result<Formed> {
         let key = queue.aggregation_set(group, set_id);
-        let mut lost = 0;
+        let (mut lost, mut has_part) = (0, false);
         loop {
             match self.form_part(queue, group, &key, limits).await {
-                Ok((_, true)) => {}
+                Ok((_, true)) => has_part = true,
                 Ok((formed, false)) => return Ok(formed),
-                Err(error) if error.is_transient() && lost + 1 < ATTEMPTS => {
-                    lost += 1;
-                    tokio::time::sleep(PAUSE * lost).await;
+                Err(error) => {
+                    let may_exist = has_part || error.is_transient();
+                    if let Err(error) = again_after(error, &mut lost).await {
+                        // Otherwise its tasks would wait for its deadline.
+                        if may_exist && let Err(error) = self.return_all(queue, group, &key).await {
+                            tracing::debug!(%error, queue = queue.queue(), group, "a set is left for a recoverer");
+                        }
+                        return Err(error);
+                    }
                 }
-                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Waits before a call about a set is made again, because it failed with this error. No call is made again after the
+    /// deadline of the set.
+    ///
+    /// # Errors
+    /// The error, if the call is not made again.
+    pub(super) async fn again_until(
+        &self,
+        deadline: DateTime<Utc>,
+        error: Error,
+        lost: &mut u32,
+    ) -> Result<()> {
+        if !error.is_transient() || self.clock().now() >= deadline {
+            return Err(error);
+        }
+        *lost += 1;
+        tracing::debug!(%error, attempt = *lost, "a call about an aggregation set got no reply, trying again");
+        tokio::time::sleep(PAUSE * (*lost).min(MOST_PAUSES)).await;
+        Ok(())
     }
 
     /// One call. Returns also whether the set is not complete yet.
@@ -152,6 +164,43 @@ impl Broker {
             }
         }
     }
+}
+
+/// The names of the groups of a queue, each once, in no order. `scan` sends `SSCAN` with the given arguments.
+pub(super) async fn all_names<R>(
+    queue: &QueueKeys,
+    scan: impl Fn([String; 4]) -> R,
+) -> Result<Vec<Str>>
+where
+    R: Future<Output = Result<(String, Vec<Str>)>>,
+{
+    let mut names = Vec::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let args = [queue.groups(), &cursor, "COUNT", NAMES_AT_ONCE];
+        let (next, part) = scan(args.map(str::to_owned)).await?;
+        names.extend(part);
+        if next == "0" {
+            break;
+        }
+        cursor = next;
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// Waits before a call is made again, because it failed with this error. A call is made three times at most.
+///
+/// # Errors
+/// The error, if the call is not made again.
+pub(super) async fn again_after(error: Error, lost: &mut u32) -> Result<()> {
+    if !error.is_transient() || *lost + 1 >= ATTEMPTS {
+        return Err(error);
+    }
+    *lost += 1;
+    tokio::time::sleep(PAUSE * *lost).await;
+    Ok(())
 }
 
 /// The reply of [`GROUP_AGES`] for this many groups.

@@ -5,6 +5,7 @@ mod acknowledge;
 mod aggregation_set;
 mod call_names;
 mod changes;
+mod delete_set;
 mod enqueue;
 mod fetch;
 mod forward;
@@ -33,6 +34,7 @@ mod tick;
 mod time;
 mod tracking;
 mod tracking_connection;
+mod unlisted_groups;
 
 use std::collections::HashMap;
 use std::sync::Arc;

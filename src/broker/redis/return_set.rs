@@ -3,6 +3,7 @@
 use fred::types::{Key, Value};
 
 use super::aggregation_set::MEMBERS_AT_ONCE;
+use super::groups::again_after;
 use super::script::{RETURN_SET, number, word};
 use super::{Broker, reply};
 use crate::broker::{AggregationSet, ReclaimedSets};
@@ -11,71 +12,123 @@ use crate::error::Result;
 use crate::wire::QueueKeys;
 
 /// How many sets of a queue one call lists.
-const SETS_AT_ONCE: usize = 100;
+pub(super) const SETS_AT_ONCE: usize = 100;
+/// A pass over the sets of a queue ends after this many calls, so that it does not delay other queues for long. The next
+/// pass goes on with the same set.
+pub(super) const MOST_STEPS: u32 = 500;
+
+/// What one call has done with a set.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ReturnStep {
+    /// So many tasks are in their group again, and so many are left in the set.
+    Returned { tasks: u64, left: u64 },
+    /// Its deadline is not over.
+    NotDue,
+    /// It is not listed.
+    Gone,
+}
 
 impl Broker {
     /// Puts the tasks of the caller's own set back into their group: it will not be aggregated now.
     pub(crate) async fn return_set(&self, set: &AggregationSet) -> Result<()> {
-        self.return_all(&set.keys, &set.group, &set.key, false)
-            .await
-            .map(|_| ())
+        let mut lost = 0;
+        loop {
+            match self.return_all(&set.keys, &set.group, &set.key).await {
+                Err(error) => again_after(error, &mut lost).await?,
+                returned => return returned,
+            }
+        }
     }
 
-    /// Puts the tasks of sets whose deadline is over back into their groups. asynq: `ReclaimStaleAggregationSets`.
+    /// [`return_set`](Self::return_set), in one attempt.
+    pub(super) async fn return_all(&self, queue: &QueueKeys, group: &str, set: &str) -> Result<()> {
+        loop {
+            match self.return_step(queue, group, set, false).await? {
+                ReturnStep::Returned { left, .. } if left > 0 => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Puts the tasks of sets whose deadline is over back into their groups, about half a million of them at most. asynq:
+    /// `ReclaimStaleAggregationSets`.
     ///
     /// # Errors
-    /// The first error, after all sets were tried.
-    pub(crate) async fn reclaim_sets(&self, queue: &QueueKeys) -> Result<ReclaimedSets> {
+    /// The first error. If Redis has refused something, the other sets were tried after that.
+    pub(crate) async fn reclaim_sets(&self, queue: &QueueKeys) -> (ReclaimedSets, Result<()>) {
         let mut reclaimed = ReclaimedSets::default();
-        let mut first_error = None;
+        let result = self.reclaim_all(queue, &mut reclaimed).await;
+        (reclaimed, result)
+    }
+
+    async fn reclaim_all(&self, queue: &QueueKeys, reclaimed: &mut ReclaimedSets) -> Result<()> {
+        let mut result = Ok(());
         // Sets that stay in the list.
         let mut kept = 0;
+        let mut steps = MOST_STEPS;
         loop {
             let listed = self.due_sets(queue, queue.aggregation_sets(), kept).await?;
             for set in &listed {
-                let Some(group) = queue.group_of_set(set) else {
-                    tracing::warn!(
-                        queue = queue.queue(),
-                        key = set,
-                        "dropped what is not the key of an aggregation set from the list of these"
-                    );
-                    let drop = [queue.aggregation_sets().into(), set.as_str().into()];
-                    self.send::<()>(Command::on_key("ZREM", drop), "drop a key")
-                        .await?;
-                    continue;
-                };
-                match self.return_all(queue, group, set, true).await {
-                    Ok(Some(returned)) => {
-                        reclaimed.sets += 1;
-                        reclaimed.tasks += returned;
-                    }
-                    // By Redis' clock it is not due, or somebody else was faster.
-                    Ok(None) => kept += 1,
+                match self.reclaim(queue, set, &mut steps, reclaimed).await {
+                    Ok(is_kept) => kept += usize::from(is_kept),
                     Err(error) if error.is_transient() => return Err(error),
-                    // It does not stop the others.
                     Err(error) => {
                         kept += 1;
-                        first_error.get_or_insert(error);
+                        result = result.and(Err(error));
                     }
                 }
             }
-            if listed.len() < SETS_AT_ONCE {
-                break;
+            if listed.len() < SETS_AT_ONCE || steps == 0 {
+                return result;
             }
         }
-        first_error.map_or(Ok(reclaimed), Err)
     }
 
-    /// Deletes the tasks of large sets whose aggregate is stored, if their servers have not.
-    pub(crate) async fn delete_aggregated_sets(&self, queue: &QueueKeys) -> Result<()> {
-        for set in self.due_sets(queue, queue.aggregated(), 0).await? {
-            self.delete_aggregated(queue, &set).await?;
+    /// Returns whether the set stays in the list.
+    async fn reclaim(
+        &self,
+        queue: &QueueKeys,
+        set: &str,
+        steps: &mut u32,
+        reclaimed: &mut ReclaimedSets,
+    ) -> Result<bool> {
+        let Some(group) = queue.group_of_set(set) else {
+            tracing::warn!(
+                queue = queue.queue(),
+                key = set,
+                "dropped what is not the key of an aggregation set from the list of these"
+            );
+            let drop = [queue.aggregation_sets().into(), set.into()];
+            self.send::<()>(Command::on_key("ZREM", drop), "drop a key")
+                .await?;
+            return Ok(false);
+        };
+        while *steps > 0 {
+            *steps -= 1;
+            match self.return_step(queue, group, set, true).await? {
+                ReturnStep::Returned { tasks, left } => {
+                    reclaimed.tasks += tasks;
+                    if left == 0 {
+                        reclaimed.sets += 1;
+                        return Ok(false);
+                    }
+                }
+                // By Redis' clock.
+                ReturnStep::NotDue => return Ok(true),
+                // Another server was faster.
+                ReturnStep::Gone => return Ok(false),
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The members of a list of sets whose time is over, after the first `skipped`.
-    async fn due_sets(&self, queue: &QueueKeys, list: &str, skipped: usize) -> Result<Vec<String>> {
+    pub(super) async fn due_sets(
+        &self,
+        queue: &QueueKeys,
+        list: &str,
+        skipped: usize,
+    ) -> Result<Vec<String>> {
         let args = [
             list.into(),
             word("-inf"),
@@ -89,33 +142,14 @@ impl Broker {
             .await
     }
 
-    /// Returns how many tasks are in their group again. `None`: the set is not listed, or it is not due.
-    async fn return_all(
-        &self,
-        queue: &QueueKeys,
-        group: &str,
-        set: &str,
-        if_due: bool,
-    ) -> Result<Option<u64>> {
-        let mut sum = 0;
-        while let Some((returned, left)) = self.return_step(queue, group, set, if_due).await? {
-            sum += returned;
-            if left == 0 {
-                return Ok(Some(sum));
-            }
-        }
-        Ok(None)
-    }
-
-    /// One call of [`return_all`](Self::return_all). Returns how many tasks are in their group again, and how many
-    /// are left.
+    /// One call: puts up to 1,000 tasks back. `if_due`: only after the deadline of the set.
     pub(super) async fn return_step(
         &self,
         queue: &QueueKeys,
         group: &str,
         set: &str,
         if_due: bool,
-    ) -> Result<Option<(u64, u64)>> {
+    ) -> Result<ReturnStep> {
         let build = || {
             let keys = vec![
                 Key::from(set),
@@ -130,15 +164,18 @@ impl Broker {
             ];
             (keys, args)
         };
-        let reply = RETURN_SET.call(self, build).await?;
-        if reply.is_null() {
-            return Ok(None);
+        let name = RETURN_SET.name;
+        let mut values = reply::array(RETURN_SET.call(self, build).await?, name)?.into_iter();
+        let mut next = || values.next().unwrap_or(Value::Null);
+        let what = reply::text(next(), name)?;
+        match &*what {
+            "gone" => Ok(ReturnStep::Gone),
+            "early" => Ok(ReturnStep::NotDue),
+            _ => {
+                let mut count = || reply::integer(&next(), name).map(i64::unsigned_abs);
+                let (tasks, left) = (count()?, count()?);
+                Ok(ReturnStep::Returned { tasks, left })
+            }
         }
-        let counts = reply::array(reply, RETURN_SET.name)?;
-        let count = |i: usize| {
-            let n = counts.get(i).unwrap_or(&Value::Null);
-            reply::integer(n, RETURN_SET.name).map(i64::unsigned_abs)
-        };
-        Ok(Some((count(0)?, count(1)?)))
     }
 }

@@ -154,7 +154,7 @@ macro_rules! scripts {
 
 scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed", "trim_archive"];
-    ARCHIVE_MEMBERS = "archive_members" (2 keys) uses ["now", "trim_archive"];
+    ARCHIVE_MEMBERS = "archive_members" (2 keys) uses ["now", "field", "trim_archive"];
     CHECK_QUEUE = "check_queue" (3 keys) uses [];
     COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DELETE_MEMBERS = "delete_members" (2 keys) uses ["field"];
@@ -180,6 +180,7 @@ scripts! {
     NOTE_ENTRY = "note_entry" (1 keys) uses ["now", "read_note"];
     READ_SET = "read_set" (1 keys) uses ["field"];
     RECORD_EVENT = "record_event" (1 keys) uses [];
+    RELIST_GROUPS = "relist_groups" (501 keys) uses [];
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];

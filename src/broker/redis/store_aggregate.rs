@@ -2,21 +2,17 @@
 
 use fred::types::{Key, Value};
 
-use super::aggregation_set::MEMBERS_AT_ONCE;
 use super::enqueue::{is_same_task, push_with_options, result_of};
-use super::groups::PAUSE;
-use super::script::{DELETE_MEMBERS, STORE_AGGREGATE, number};
+use super::script::{STORE_AGGREGATE, number};
 use super::{Broker, reply};
 use crate::broker::{AggregationSet, NewTask, StoredAggregate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::{self, QueueKeys, keys};
+use crate::wire::keys;
 
 /// The largest set (tasks) that is deleted by the script that stores its aggregate.
 const MOST_AT_ONCE: u64 = 1_000;
 /// A larger set that nobody has deleted after this time (s) is deleted by a recoverer.
 const DELETED_WITHIN_SECS: u64 = 120;
-/// The longest pause before a call is sent again is [`PAUSE`] times this.
-const MOST_PAUSES: u32 = 40;
 
 impl Broker {
     /// Stores the aggregate of a set that was read, in the queue of the set, and deletes the tasks of the set with
@@ -39,12 +35,7 @@ impl Broker {
                     break StoredAggregate::Stored;
                 }
                 Ok(stored) => break stored,
-                Err(error) if error.is_transient() && self.clock().now() < set.deadline => {
-                    lost += 1;
-                    tracing::debug!(%error, attempt = lost, "storing an aggregate got no reply, trying again");
-                    tokio::time::sleep(PAUSE * lost.min(MOST_PAUSES)).await;
-                }
-                Err(error) => return Err(error),
+                Err(error) => self.again_until(set.deadline, error, &mut lost).await?,
             }
         };
         if stored == StoredAggregate::Stored && set.size > MOST_AT_ONCE {
@@ -104,28 +95,6 @@ impl Broker {
                     set.size
                 ),
             )),
-        }
-    }
-
-    /// Deletes the tasks of a large set whose aggregate is stored.
-    pub(super) async fn delete_aggregated(&self, queue: &QueueKeys, set: &str) -> Result<()> {
-        loop {
-            let part = self.read_part(queue, set, 0, MEMBERS_AT_ONCE).await?;
-            let build = || {
-                let keys = vec![Key::from(set), Key::from(queue.aggregated())];
-                let mut args: Vec<Value> = Vec::with_capacity(1 + 2 * part.tasks.len());
-                args.push(queue.task_prefix().into());
-                for task in &part.tasks {
-                    let message = wire::decode_task(task.message.clone()).unwrap_or_default();
-                    args.push(task.id.clone().into());
-                    args.push(message.unique_key.into());
-                }
-                (keys, args)
-            };
-            let left = DELETE_MEMBERS.call(self, build).await?;
-            if reply::integer(&left, DELETE_MEMBERS.name)? == 0 {
-                return Ok(());
-            }
         }
     }
 }

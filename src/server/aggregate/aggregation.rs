@@ -86,7 +86,7 @@ impl Aggregation {
         set: &mut AggregationSet,
         until: Instant,
     ) -> Result<(), AggregationFailure> {
-        let (messages, undecodable) = self.read(set, until).await?;
+        let (messages, undecodable) = self.read(set).await?;
         let tasks = messages
             .iter()
             .map(|(_, message)| Task::from_message(message));
@@ -122,15 +122,9 @@ impl Aggregation {
     async fn read(
         &self,
         set: &mut AggregationSet,
-        until: Instant,
     ) -> Result<(Vec<(Str, TaskMessage)>, Vec<ArchivedMember>), AggregationFailure> {
-        let mut backoff = Backoff::new();
-        let members = loop {
-            match self.broker.read_set(set).await {
-                Ok(members) => break members,
-                Err(error) => pause_after(error, &mut backoff, until).await?,
-            }
-        };
+        let members = self.broker.read_set(set).await;
+        let members = members.map_err(AggregationFailure::Storage)?;
         let (mut messages, mut undecodable) = (Vec::with_capacity(members.len()), Vec::new());
         for SetMember { id, message } in members {
             match message {

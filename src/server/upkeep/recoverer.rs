@@ -2,7 +2,7 @@
 //! has expired, and puts aggregation sets whose deadline is over back into their groups. Also repairs tasks
 //! that are active without a lease. asynq: `recoverer`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::lost_runs::{GRACE_SECS, LostBy, LostRuns};
 use crate::background::Periodic;
-use crate::broker::Str;
+use crate::broker::{ReclaimedSets, Str};
 use crate::clock;
 use crate::error::Result;
 use crate::server::queues::{Queues, ServedQueue};
@@ -34,6 +34,8 @@ pub(in crate::server) struct Recoverer {
     pub(in crate::server) lost: LostRuns,
     /// By queue: the tasks that were active without a lease, and since when they were seen so.
     pub(in crate::server) unleased: HashMap<usize, HashMap<Str, Instant>>,
+    /// By queue: the groups that had aggregation sets. A Go server may put such a set back.
+    pub(in crate::server) groups_with_sets: HashMap<usize, BTreeSet<Str>>,
 }
 
 impl Periodic for Recoverer {
@@ -44,9 +46,11 @@ impl Periodic for Recoverer {
     async fn pass(&mut self) -> Result<usize> {
         let now = self.lost.broker.clock().now().timestamp();
         let mut unleased = std::mem::take(&mut self.unleased);
+        let mut groups = std::mem::take(&mut self.groups_with_sets);
         let passes = self.queues.all().map(|queue| {
             let seen = unleased.remove(&queue.index).unwrap_or_default();
-            self.recover(queue, now, seen)
+            let groups = groups.remove(&queue.index).unwrap_or_default();
+            self.recover(queue, now, seen, groups)
         });
         let passes: Vec<_> = passes.collect();
         let done: Vec<_> = stream::iter(passes)
@@ -59,7 +63,11 @@ impl Periodic for Recoverer {
                 queue,
                 leases,
                 sets,
+                groups,
             } = recovered;
+            if !groups.is_empty() {
+                self.groups_with_sets.insert(queue.index, groups);
+            }
             // A queue that cannot be recovered does not stop the others.
             match leases {
                 Ok((recovered, seen)) => {
@@ -88,6 +96,8 @@ struct RecoveredQueue<'q> {
     /// How many tasks were recovered, and the tasks that are active without a lease.
     leases: Result<(usize, HashMap<Str, Instant>)>,
     sets: Result<()>,
+    /// The groups that have aggregation sets.
+    groups: BTreeSet<Str>,
 }
 
 impl Recoverer {
@@ -96,23 +106,33 @@ impl Recoverer {
         queue: &'q ServedQueue,
         now: i64,
         seen: HashMap<Str, Instant>,
+        mut groups: BTreeSet<Str>,
     ) -> RecoveredQueue<'q> {
         let found = self.lost.broker.check_queue(&queue.keys).await;
         // Leases that cannot be recovered do not stop sets, and the other way round.
         let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now);
-        let (deadline, deletion) = match &found {
-            Ok(found) => (is_due(found.first_deadline), is_due(found.first_deletion)),
-            Err(error) => (!error.is_transient(), false),
+        let (deadline, deletion, has_sets) = match &found {
+            Ok(found) => (
+                is_due(found.first_deadline),
+                is_due(found.first_deletion),
+                Some(found.first_deadline.is_some()),
+            ),
+            Err(error) => (!error.is_transient(), false, None),
         };
         let sets = async {
+            let mut result = Ok(());
             if deadline {
-                self.reclaim_sets(&queue.keys).await?;
+                result = self.reclaim_sets(&queue.keys).await;
+            }
+            if let Some(has_sets) = has_sets {
+                let relist = self.relist_groups(&queue.keys, &mut groups, has_sets);
+                result = result.and(relist.await);
             }
             if deletion {
                 let delete = self.lost.broker.delete_aggregated_sets(&queue.keys);
-                delete.await?;
+                result = result.and(delete.await);
             }
-            Ok(())
+            result
         };
         let leases = async {
             let found = found?;
@@ -131,12 +151,13 @@ impl Recoverer {
             queue,
             leases: leases.await,
             sets: sets.await,
+            groups,
         }
     }
 
     async fn reclaim_sets(&self, queue: &QueueKeys) -> Result<()> {
-        let reclaimed = self.lost.broker.reclaim_sets(queue).await?;
-        if reclaimed.sets > 0 {
+        let (reclaimed, result) = self.lost.broker.reclaim_sets(queue).await;
+        if reclaimed != ReclaimedSets::default() {
             tracing::warn!(
                 queue = queue.queue(),
                 sets = reclaimed.sets,
@@ -144,6 +165,32 @@ impl Recoverer {
                 "aggregation sets were not aggregated in time, their tasks are back in their groups"
             );
         }
+        result
+    }
+
+    /// Lists groups again whose sets a Go server has put back: it does not list the group. `groups` had sets when the last
+    /// pass looked, and those that have sets now take their place.
+    async fn relist_groups(
+        &self,
+        queue: &QueueKeys,
+        groups: &mut BTreeSet<Str>,
+        has_sets: bool,
+    ) -> Result<()> {
+        let broker = &self.lost.broker;
+        if !groups.is_empty() {
+            let relisted = broker.relist_groups(queue, groups).await?;
+            if relisted > 0 {
+                tracing::warn!(
+                    queue = queue.queue(),
+                    groups = relisted,
+                    "groups with tasks were not listed, they are listed again"
+                );
+            }
+        }
+        *groups = match has_sets {
+            true => broker.groups_with_sets(queue).await?,
+            false => BTreeSet::new(),
+        };
         Ok(())
     }
 
@@ -238,7 +285,9 @@ impl Recoverer {
 mod tests {
     use std::sync::Arc;
 
-    use fred::interfaces::{HashesInterface, ListInterface, SortedSetsInterface};
+    use fred::interfaces::{
+        HashesInterface, KeysInterface, ListInterface, SetsInterface, SortedSetsInterface,
+    };
 
     use super::*;
     use crate::broker::Broker;
@@ -247,6 +296,63 @@ mod tests {
     use crate::server::policy::Policy;
     use crate::test_support::RedisServer;
     use crate::wire::{self, TaskMessage};
+
+    fn recoverer(broker: &Broker) -> Recoverer {
+        let config = Config::default().checked().expect("valid");
+        Recoverer {
+            queues: Queues::new(broker, &config.queues, false),
+            lost: LostRuns {
+                policy: Arc::new(Policy::new(&config)),
+                broker: broker.clone(),
+            },
+            unleased: HashMap::new(),
+            groups_with_sets: HashMap::new(),
+        }
+    }
+
+    // row 3 of docs/asynq-defects.md
+    #[tokio::test]
+    async fn a_group_whose_set_a_go_server_has_put_back_is_listed_again_by_the_next_pass() {
+        let redis = RedisServer::start().await;
+        let raw = redis.client().await;
+        let connection = Connection::from_uri(&redis.uri()).expect("a URI");
+        let broker = Broker::connect(&connection).await.expect("a connection");
+        let keys = broker.keys("default");
+        let live = broker.clock().now().timestamp() as f64 + 60.0;
+        for group in ["reclaimed", "aggregated", "live"] {
+            let set = keys.aggregation_set(group, "7f5c");
+            for (key, score, member) in
+                [(keys.aggregation_sets(), live, &*set), (&set, 1.0, "task")]
+            {
+                let added = raw.zadd(key, None, None, false, false, (score, member));
+                let _: () = added.await.expect("ZADD");
+            }
+        }
+        let mut recoverer = recoverer(&broker);
+        recoverer.pass().await.expect("Redis answers");
+        let is_listed: bool = raw.exists(keys.groups()).await.expect("EXISTS");
+        assert!(!is_listed);
+
+        let sets = ["reclaimed", "aggregated"].map(|group| keys.aggregation_set(group, "7f5c"));
+        let _: () = raw
+            .zrem(keys.aggregation_sets(), sets.to_vec())
+            .await
+            .expect("ZREM");
+        let _: () = raw
+            .rename(&sets[0], keys.group("reclaimed"))
+            .await
+            .expect("RENAME");
+        let _: () = raw.del(&sets[1]).await.expect("DEL");
+        recoverer.pass().await.expect("Redis answers");
+        let listed: Vec<String> = raw.smembers(keys.groups()).await.expect("SMEMBERS");
+        assert_eq!(listed, ["reclaimed"]);
+        let remembered = &recoverer.groups_with_sets[&0];
+        assert!(
+            remembered.iter().map(|group| &**group).eq(["live"]),
+            "{remembered:?}"
+        );
+        broker.close().await;
+    }
 
     #[tokio::test]
     async fn an_active_task_without_a_lease_gets_one_that_has_expired_and_is_recovered() {
@@ -273,15 +379,7 @@ mod tests {
         };
         lease("healthy", now + 25.0).await.expect("ZADD");
 
-        let config = Config::default().checked().expect("valid");
-        let mut recoverer = Recoverer {
-            queues: Queues::new(&broker, &config.queues, false),
-            lost: LostRuns {
-                policy: Arc::new(Policy::new(&config)),
-                broker: broker.clone(),
-            },
-            unleased: HashMap::new(),
-        };
+        let mut recoverer = recoverer(&broker);
         let leases = || raw.zcard::<i64, _>(keys.lease());
         // The first look may find a task of a server that knows no leases.
         assert_eq!(recoverer.pass().await.expect("Redis answers"), 0);

@@ -6,7 +6,9 @@ use fred::interfaces::{ClientLike, KeysInterface, SetsInterface};
 
 use super::{AT_ONCE, Groups, NEVER, SECOND};
 use crate::broker::{FormLimits, Formed, StoredAggregate};
+use crate::connection::Connection;
 use crate::error::ErrorKind;
+use crate::test_support::{DEADLINE, Proxy, RedisServer, eventually};
 
 #[tokio::test]
 async fn a_group_below_all_limits_is_not_due_and_stays() {
@@ -276,4 +278,25 @@ async fn with_full_memory_no_set_is_formed_or_returned_and_nothing_changes() {
     assert_eq!(stored.expect_err("no memory").kind(), ErrorKind::Redis);
     let _: () = groups.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
     assert_eq!(groups.dump().await, before);
+}
+
+#[tokio::test]
+async fn a_set_that_was_formed_although_no_attempt_got_a_reply_is_put_back_at_once() {
+    let redis = RedisServer::builder().tcp().start().await;
+    let proxy = Proxy::start(redis.port()).await;
+    let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
+    let groups = Groups::on(redis, &connection).await;
+    groups.join("a", 30).await;
+    let lose = async {
+        for lost in 1..=3 {
+            proxy.lose_reply_to("g:silent");
+            eventually("a reply is lost", DEADLINE, async || proxy.lost() == lost).await;
+        }
+    };
+    let form = groups.broker.form_set(&groups.keys, "g", "silent", AT_ONCE);
+    let (formed, ()) = tokio::join!(form, lose);
+    assert!(formed.expect_err("no reply").is_transient());
+    assert_eq!(groups.group().await, ["a"]);
+    assert_eq!(groups.names().await, ["g"]);
+    assert!(!groups.exists(groups.keys.aggregation_sets()).await);
 }

@@ -15,7 +15,9 @@ use fred::interfaces::{
 use fred::types::{ClusterHash, CustomCommand, FromValue};
 
 use super::Broker;
-use crate::broker::{AggregationSet, ArchiveLimits, FormLimits, Formed, NewTask, StoredAggregate};
+use crate::broker::{
+    AggregationSet, ArchiveLimits, FormLimits, Formed, NewTask, ReclaimedSets, StoredAggregate,
+};
 use crate::connection::Connection;
 use crate::test_support::RedisServer;
 use crate::wire::{self, Placement, QueueKeys, TaskMessage};
@@ -151,6 +153,12 @@ impl Groups {
         };
         self.broker.read_set(&mut set).await.expect("Redis answers");
         set
+    }
+
+    async fn reclaim(&self) -> ReclaimedSets {
+        let (reclaimed, result) = self.broker.reclaim_sets(&self.keys).await;
+        result.expect("Redis answers");
+        reclaimed
     }
 
     async fn members(&self, key: &str) -> Vec<String> {

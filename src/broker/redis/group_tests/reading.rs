@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use fred::interfaces::{HashesInterface, KeysInterface};
 
-use super::{AT_ONCE, Groups, LIMITS};
+use super::{AT_ONCE, Groups, LIMITS, SECOND};
 use crate::broker::{ArchivedMember, Formed, StoredAggregate};
+use crate::connection::Connection;
+use crate::test_support::{Proxy, RedisServer};
 use crate::wire::TaskMessage;
 
 #[tokio::test]
@@ -156,4 +158,51 @@ async fn an_archived_member_keeps_its_lock_and_may_get_another_message() {
         StoredAggregate::Stored
     );
     assert!(groups.exists(&lock).await);
+}
+
+#[tokio::test]
+async fn a_task_that_is_deleted_and_enqueued_again_after_the_read_is_not_archived() {
+    let groups = Groups::new().await;
+    groups.join("a", 30).await;
+    groups.join("b", 30).await;
+    let mut set = groups.set().await;
+    let hash = groups.keys.task("a");
+    let fields = ["HSET", &hash, "msg", "new", "state", "pending"];
+    let _: i64 = groups.run(&["DEL", &hash]).await;
+    let _: i64 = groups.run(&fields).await;
+    let refused = [ArchivedMember {
+        id: "a".into(),
+        message: Some(Bytes::from_static(b"old")),
+    }];
+    let archived = groups.broker.archive_members(&mut set, &refused, LIMITS);
+    archived.await.expect("Redis answers");
+    assert_eq!(groups.state("a").await.as_deref(), Some("pending"));
+    let message: String = groups.run(&["HGET", &hash, "msg"]).await;
+    assert_eq!(message, "new");
+    assert!(!groups.exists(groups.keys.archived()).await);
+    assert_eq!(
+        groups.store_aggregate(&set, "digest").await,
+        StoredAggregate::Stored
+    );
+}
+
+#[tokio::test]
+async fn after_a_lost_reply_the_read_goes_on_where_it_was() {
+    let redis = RedisServer::builder().tcp().start().await;
+    let proxy = Proxy::start(redis.port()).await;
+    let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
+    let groups = Groups::on(redis, &connection).await;
+    groups.join_many(2_500).await;
+    let Formed::Set(mut set) = groups.form("set", AT_ONCE).await else {
+        panic!("it is due");
+    };
+    let _: () = groups.run(&["CONFIG", "RESETSTAT"]).await;
+    // The call that reads a thousand tasks after the first thousand.
+    proxy.lose_reply_to("1000\r\n$4\r\n1000");
+    let members = groups.broker.read_set(&mut set).await;
+    let members = members.expect("Redis answers");
+    assert!(members.is_sorted_by(|a, b| a.id < b.id));
+    assert_eq!(members.len(), 2_500);
+    let stats: String = groups.run(&["INFO", "commandstats"]).await;
+    assert!(stats.contains("cmdstat_zrange:calls=4,"), "{stats}");
 }

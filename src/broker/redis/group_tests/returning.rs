@@ -2,8 +2,11 @@
 
 use fred::interfaces::SortedSetsInterface;
 
-use super::Groups;
+use super::super::return_set::ReturnStep;
+use super::{Groups, SECOND};
 use crate::broker::{ReclaimedSets, StoredAggregate};
+use crate::connection::Connection;
+use crate::test_support::{Proxy, RedisServer};
 
 #[tokio::test]
 async fn tasks_of_a_set_that_is_returned_are_in_their_group_with_their_ages() {
@@ -31,19 +34,12 @@ async fn a_set_is_reclaimed_once_its_deadline_is_over_and_then_has_no_aggregate(
     let groups = Groups::new().await;
     groups.join("a", 30).await;
     let set = groups.set().await;
-    let reclaim = async || {
-        groups
-            .broker
-            .reclaim_sets(&groups.keys)
-            .await
-            .expect("Redis answers")
-    };
-    assert_eq!(reclaim().await, ReclaimedSets::default());
+    assert_eq!(groups.reclaim().await, ReclaimedSets::default());
     groups.expire(&set.key).await;
     let late = groups.store_aggregate(&set, "late").await;
     assert_eq!(late, StoredAggregate::SetIsGone);
     let one = ReclaimedSets { sets: 1, tasks: 1 };
-    assert_eq!(reclaim().await, one);
+    assert_eq!(groups.reclaim().await, one);
     assert_eq!(groups.group().await, ["a"]);
     assert_eq!(groups.names().await, ["g"]);
     assert_eq!(groups.state("a").await.as_deref(), Some("aggregating"));
@@ -87,7 +83,9 @@ async fn a_large_set_joins_its_group_in_steps_and_is_not_aggregated_meanwhile() 
         .broker
         .return_step(&groups.keys, "g", &set.key, true)
         .await;
-    assert_eq!(step.expect("Redis answers"), Some((1_000, 1_500)));
+    let step = step.expect("Redis answers");
+    let (tasks, left) = (1_000, 1_500);
+    assert_eq!(step, ReturnStep::Returned { tasks, left });
     // Redis' clock does not matter.
     let deadline: f64 = groups
         .raw
@@ -99,9 +97,8 @@ async fn a_large_set_joins_its_group_in_steps_and_is_not_aggregated_meanwhile() 
         groups.store_aggregate(&set, "digest").await,
         StoredAggregate::SetIsGone
     );
-    let reclaimed = groups.broker.reclaim_sets(&groups.keys).await;
     assert_eq!(
-        reclaimed.expect("Redis answers"),
+        groups.reclaim().await,
         ReclaimedSets {
             sets: 1,
             tasks: 1_500
@@ -127,11 +124,9 @@ async fn a_set_that_cannot_be_reclaimed_does_not_stop_the_others() {
         .zadd(&refused, None, None, false, false, (1.0, "b"));
     let _: () = added.await.expect("ZADD");
     groups.wrong_type(&groups.keys.group("refused")).await;
-    let error = groups
-        .broker
-        .reclaim_sets(&groups.keys)
-        .await
-        .expect_err("a wrong type");
+    let (reclaimed, result) = groups.broker.reclaim_sets(&groups.keys).await;
+    assert_eq!(reclaimed, ReclaimedSets { sets: 2, tasks: 1 });
+    let error = result.expect_err("a wrong type");
     assert!(error.to_string().contains("WRONGTYPE"), "{error}");
     assert_eq!(groups.group().await, ["a"]);
     assert_eq!(groups.names().await, ["g"]);
@@ -153,13 +148,85 @@ async fn more_sets_than_one_call_lists_are_reclaimed() {
         let _: () = added.await.expect("ZADD");
         groups.expire(&key).await;
     }
-    let reclaimed = groups.broker.reclaim_sets(&groups.keys).await;
     assert_eq!(
-        reclaimed.expect("Redis answers"),
+        groups.reclaim().await,
         ReclaimedSets {
             sets: 250,
             tasks: 250
         }
     );
     assert_eq!(groups.group().await.len(), 250);
+}
+
+#[tokio::test]
+async fn a_pass_ends_after_five_hundred_calls_and_the_next_one_goes_on() {
+    let groups = Groups::new().await;
+    let fill = "for i = 1, 600 do \
+        redis.call('ZADD', KEYS[2] .. ':' .. i, 1, i) \
+        redis.call('ZADD', KEYS[1], i, KEYS[2] .. ':' .. i) \
+    end";
+    let group = groups.keys.group("g");
+    let sets = groups.keys.aggregation_sets();
+    let _: Option<i64> = groups.run(&["EVAL", fill, "2", sets, &group]).await;
+    for n in [500, 100] {
+        let expected = ReclaimedSets { sets: n, tasks: n };
+        assert_eq!(groups.reclaim().await, expected);
+    }
+    assert_eq!(groups.group().await.len(), 600);
+}
+
+#[tokio::test]
+async fn a_set_that_another_server_has_reclaimed_is_not_one_that_stays() {
+    let groups = Groups::new().await;
+    groups.join("a", 30).await;
+    let set = groups.set().await;
+    let step = async |set: &str| {
+        let step = groups.broker.return_step(&groups.keys, "g", set, true);
+        step.await.expect("Redis answers")
+    };
+    assert_eq!(step(&set.key).await, ReturnStep::NotDue);
+    let gone = groups.keys.aggregation_set("g", "gone");
+    assert_eq!(step(&gone).await, ReturnStep::Gone);
+}
+
+#[tokio::test]
+async fn a_large_set_that_cannot_be_deleted_does_not_stop_the_others() {
+    let groups = Groups::new().await;
+    let broken = groups.keys.aggregation_set("g", "broken");
+    groups.wrong_type(&broken).await;
+    groups.join_many(1_500).await;
+    let set = groups.set().await;
+    let stored = groups
+        .broker
+        .try_store_aggregate(&set, &groups.aggregate("digest"))
+        .await;
+    assert_eq!(stored.expect("Redis answers"), StoredAggregate::Stored);
+    // The broken one comes first.
+    let aggregated = groups.keys.aggregated();
+    for (at, key) in [(1.0, &broken), (2.0, &set.key)] {
+        let added = groups
+            .raw
+            .zadd(aggregated, None, None, false, false, (at, key.as_str()));
+        let _: () = added.await.expect("ZADD");
+    }
+    let deleted = groups.broker.delete_aggregated_sets(&groups.keys).await;
+    let error = deleted.expect_err("a wrong type").to_string();
+    assert!(error.contains("WRONGTYPE"), "{error}");
+    assert!(!groups.exists(&set.key).await);
+    assert_eq!(groups.members(aggregated).await, [broken]);
+}
+
+#[tokio::test]
+async fn tasks_are_put_back_even_if_a_reply_is_lost() {
+    let redis = RedisServer::builder().tcp().start().await;
+    let proxy = Proxy::start(redis.port()).await;
+    let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
+    let groups = Groups::on(redis, &connection).await;
+    groups.join_many(2_500).await;
+    let set = groups.set().await;
+    groups.join("later", 30).await;
+    proxy.lose_reply_to(&set.key);
+    groups.broker.return_set(&set).await.expect("Redis answers");
+    assert_eq!(proxy.lost(), 1);
+    assert_eq!(groups.group().await.len(), 2_501);
 }
