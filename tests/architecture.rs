@@ -25,8 +25,26 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("run", &["broker", "task", "wire"]),
     ("handler", &["bounded_text", "guard", "run", "task", "wire"]),
     ("cron", &["wire"]),
-    ("cron/standard", &["cron/local_time", "cron/words"]),
-    ("cron/cronexpr", &["cron/local_time", "cron/words"]),
+    (
+        "cron/standard",
+        &[
+            "cron/bits",
+            "cron/field_kind",
+            "cron/local_time",
+            "cron/names",
+            "cron/words",
+        ],
+    ),
+    (
+        "cron/cronexpr",
+        &[
+            "cron/bits",
+            "cron/field_kind",
+            "cron/local_time",
+            "cron/names",
+            "cron/words",
+        ],
+    ),
     ("pattern", &[]),
     ("mux", &["handler", "pattern", "run"]),
     ("retry_delay", &["pattern", "task"]),

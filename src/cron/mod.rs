@@ -3,8 +3,11 @@
 //! Pure computation: a spec is parsed once, and asked for the next time after a given one. It owns nothing in
 //! Redis; the phase of `@every` is the scheduler's.
 
+mod bits;
 mod cronexpr;
+mod field_kind;
 mod local_time;
+mod names;
 mod standard;
 mod words;
 
@@ -25,8 +28,7 @@ use standard::{Standard, StandardSpec};
 /// When something happens again and again: a cron spec, parsed.
 ///
 /// [`standard`](Self::standard) reads the specs of asynq, and [`cronexpr`](Self::cronexpr) those of another Go
-/// module. A schedule is cheap to clone. Two schedules are equal
-/// if their dialects and their texts are.
+/// module. A schedule is cheap to clone. Two schedules are equal if their dialects and their texts are.
 ///
 /// ```
 /// use chrono::{TimeZone, Utc};
@@ -45,15 +47,7 @@ use standard::{Standard, StandardSpec};
 #[derive(Clone)]
 pub struct Schedule(Arc<ParsedSpec>);
 
-/// The way in which a spec is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Dialect {
-    Standard,
-    Cronexpr,
-}
-
 struct ParsedSpec {
-    dialect: Dialect,
     /// The text as given.
     text: String,
     /// The zone that the text names.
@@ -82,7 +76,7 @@ impl Schedule {
     /// | day of week | 0–6, from Sunday | `SUN`–`SAT`, in any case |
     ///
     /// A field is a list, with commas, of `*` or `?` (any), a value, a range `a-b`, or one of them with a step:
-    /// `*/15`, `10-30/5`; `5/10` means from 5 to the end, each tenth. If both day fields are restricted a day
+    /// `*/15`, `10-30/5`; `5/10` is 5, 15, 25, … to the end of the field. If both day fields are restricted a day
     /// matches when either of them does; if one of them is a star (`*`, `?`, `*/1`, or a list with one), both must
     /// match. `*/2` and `1-31` are not stars.
     ///
@@ -102,7 +96,6 @@ impl Schedule {
             Standard::Every(interval) => Rule::Every(interval),
         };
         Ok(Self(Arc::new(ParsedSpec {
-            dialect: Dialect::Standard,
             text: spec.to_owned(),
             zone,
             rule,
@@ -123,7 +116,7 @@ impl Schedule {
     /// | year | 1970–2099 | any if there are five fields |
     ///
     /// A field is a list, with commas, of `*` or `?` (any), a value, a range `a-b`, or a step: `*/15`, `10-30/5`; `5/10`
-    /// means from 5 to the end, each tenth. If both day fields are restricted a day matches when either of them
+    /// is 5, 15, 25, … to the end of the field. If both day fields are restricted a day matches when either of them
     /// does. A list with `*` or `?` is not restricted; `*/1` is.
     ///
     /// Descriptors: `@yearly` or `@annually`, `@monthly`, `@weekly`, `@daily`, `@hourly`. A spec cannot name a zone.
@@ -149,7 +142,6 @@ impl Schedule {
     pub fn cronexpr(spec: &str) -> Result<Self> {
         let parsed = cronexpr::parse(spec).map_err(|fault| invalid_spec(spec, &fault))?;
         Ok(Self(Arc::new(ParsedSpec {
-            dialect: Dialect::Cronexpr,
             text: spec.to_owned(),
             zone: None,
             rule: Rule::Cronexpr(parsed),
@@ -163,20 +155,21 @@ impl Schedule {
 
     /// The name of its dialect.
     pub(crate) fn dialect(&self) -> &'static str {
-        match self.0.dialect {
-            Dialect::Standard => "standard",
-            Dialect::Cronexpr => "cronexpr",
+        match self.0.rule {
+            Rule::Standard(_) | Rule::Every(_) => "standard",
+            Rule::Cronexpr(_) => "cronexpr",
         }
     }
 
     /// The first time later than `after`, in whole seconds. A zone in the spec overrides `zone`.
     ///
-    /// `None` if there is none: a standard spec is searched for five years, as by robfig. So February 29 is not found
-    /// from 2096, because 2100 is not a leap year. A cronexpr spec is searched until the end of 2099.
+    /// `None` if there is none: a standard spec is searched to the end of the fifth year after that of `after`, as by
+    /// robfig. So after February 29, 2096 the next one, of 2104, is found from 2099 on (2100 is not a leap
+    /// year). A cronexpr spec is searched until the end of 2099.
     ///
-    /// A local time that the zone skips, as it sets its clocks forward, is mostly left out, and one that it
-    /// repeats is found twice: a standard spec behaves as in robfig. `@every` is counted from `after`, cut to
-    /// the second.
+    /// Where the zone sets its clocks a standard spec behaves as in robfig. A local time that the zone skips is left
+    /// out, and one that it repeats is found twice. A zone that skips midnight has more surprises:
+    /// `docs/scheduling.md` lists them. `@every` is counted from `after`, cut to the second.
     ///
     /// A cronexpr spec behaves as the Go module: a local time that the zone skips is found as the time that Go's
     /// `time.Date` makes of it (02:30 becomes 01:30 in New York and 03:30 in Berlin), and one that it repeats is found once.
@@ -268,13 +261,13 @@ impl fmt::Display for Schedule {
 
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Schedule::{:?}({:?})", self.0.dialect, self.0.text)
+        write!(f, "Schedule::{}({:?})", self.dialect(), self.0.text)
     }
 }
 
 impl PartialEq for Schedule {
     fn eq(&self, other: &Self) -> bool {
-        (self.0.dialect, self.spec()) == (other.0.dialect, other.spec())
+        (self.dialect(), self.spec()) == (other.dialect(), other.spec())
     }
 }
 
@@ -282,7 +275,7 @@ impl Eq for Schedule {}
 
 impl Hash for Schedule {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.0.dialect, self.spec()).hash(state);
+        (self.dialect(), self.spec()).hash(state);
     }
 }
 

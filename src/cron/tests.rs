@@ -13,7 +13,7 @@ fn a_schedule_shows_its_text_and_is_equal_by_it() {
     let schedule: Schedule = "5 4 * * *".parse().expect("valid");
     assert_eq!(schedule.spec(), "5 4 * * *");
     assert_eq!(schedule.to_string(), "5 4 * * *");
-    assert_eq!(format!("{schedule:?}"), "Schedule::Standard(\"5 4 * * *\")");
+    assert_eq!(format!("{schedule:?}"), "Schedule::standard(\"5 4 * * *\")");
     assert_eq!(schedule, parse("5 4 * * *"));
     assert_ne!(schedule, parse("5 4 * * ?"));
 }

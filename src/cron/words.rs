@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::names::{MONTHS, WEEKDAYS};
+
 /// What the fields of a spec select. Numbers are in ascending order; `None` is all of them.
 pub(super) struct SpecFields {
     pub(super) seconds: Option<Vec<u16>>,
@@ -28,30 +30,6 @@ const LISTED_TIMES: usize = 4;
 const LONG_LIST: usize = 4;
 /// From as many numbers on "1, 2, 3" becomes "1 to 3".
 const RUN: usize = 3;
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const WEEKDAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
 
 impl SpecFields {
     /// A sentence without a full stop: "At 09:30 on Monday to Friday, in January".
@@ -203,11 +181,6 @@ pub(super) fn every(seconds: u64) -> String {
     .map(|(n, unit)| format!("{n} {unit}{}", if *n == 1 { "" } else { "s" }))
     .collect();
     format!("Every {}", and(&parts))
-}
-
-/// The name of a day of the week; Sunday is 0 and 7.
-pub(super) fn weekday(day: u16) -> &'static str {
-    WEEKDAYS[usize::from(day) % 7]
 }
 
 fn month(month: u16) -> String {

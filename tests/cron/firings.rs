@@ -1,5 +1,7 @@
 //! The firings of a schedule as the fixtures have them.
 
+use std::fs;
+
 /// How many firings of a schedule a fixture has.
 pub(crate) const COUNT: usize = 20;
 
@@ -17,4 +19,23 @@ pub(crate) fn decode(start_millis: i64, deltas: &str) -> Vec<i64> {
         }
     }
     firings
+}
+
+/// The numbers on the page are those of the fixtures.
+pub(crate) fn assert_page_says(sentence: &str) {
+    let path = format!("{}/docs/scheduling.md", env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(path).expect("the page is there");
+    let page: Vec<&str> = page.split_whitespace().collect();
+    assert!(
+        page.join(" ").contains(sentence),
+        "docs/scheduling.md does not say: {sentence}"
+    );
+}
+
+/// `14979` as `14,979`.
+pub(crate) fn in_thousands(number: usize) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1_000, number % 1_000),
+    }
 }

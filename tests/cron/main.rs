@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "how many cases were compared")]
 
+mod calendar;
 mod cron_crate;
 mod cronexpr;
 mod firings;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use rasynq::Schedule;
 
-use crate::firings::{COUNT, decode};
+use crate::firings::{COUNT, assert_page_says, decode, in_thousands};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +100,7 @@ fn every_spec_fires_when_robfig_says_or_is_refused_as_by_robfig() {
     let mut faults = Vec::new();
     let mut cases = fixture.refused.len();
     let mut backwards = Vec::new();
+    let mut zones = BTreeSet::new();
     for Refused { spec, error } in &fixture.refused {
         if let Ok(schedule) = Schedule::standard(spec) {
             faults.push(format!("{schedule:?} is read, but Go says: {error}"));
@@ -112,6 +113,7 @@ fn every_spec_fires_when_robfig_says_or_is_refused_as_by_robfig() {
             continue;
         }
         for run in runs {
+            zones.insert(&run.0);
             let (times, hangs) = run.times();
             assert!(!hangs, "{spec:?}: it belongs to the skipped days");
             let expected = run.later_times();
@@ -143,6 +145,13 @@ fn every_spec_fires_when_robfig_says_or_is_refused_as_by_robfig() {
         cases - faults.len(),
         backwards.len(),
     );
+    assert_page_says(&format!(
+        "{} specs that fire, in {} zones and {} cases with up to 20 firings each, and {} specs that are refused",
+        in_thousands(fixture.fired.len()),
+        zones.len(),
+        in_thousands(cases - fixture.refused.len()),
+        in_thousands(fixture.refused.len()),
+    ));
     // all of them in hours that America/St_Johns repeated in part
     assert_eq!(backwards.len(), 22, "{backwards:#?}");
     assert!(

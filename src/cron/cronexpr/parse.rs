@@ -2,8 +2,9 @@
 
 use super::CronexprSpec;
 use super::days::{DaysOfMonth, DaysOfWeek};
-use super::field::{DAY_OF_MONTH, DAY_OF_WEEK, HOUR, Item, MINUTE, MONTH, SECOND, YEAR, lowercase};
+use super::field::{DAY_OF_MONTH, DAY_OF_WEEK, HOUR, Item, MINUTE, MONTH, SECOND, YEAR};
 use super::numbers::Numbers;
+use crate::cron::names::lowercase;
 
 /// What separates fields.
 const BLANKS: [char; 5] = [' ', '\t', '\n', '\x0c', '\r'];
@@ -35,6 +36,9 @@ fn parse_descriptor(text: &str) -> Result<CronexprSpec, String> {
 }
 
 fn parse_fields(text: &str) -> Result<CronexprSpec, String> {
+    if text.starts_with("TZ=") || text.starts_with("CRON_TZ=") {
+        return Err("a spec of this dialect cannot name a time zone".to_owned());
+    }
     let fields: Vec<&str> = text
         .split(BLANKS)
         .filter(|field| !field.is_empty())
@@ -47,8 +51,8 @@ fn parse_fields(text: &str) -> Result<CronexprSpec, String> {
         // COMPAT: the module ignores what follows the seventh field.
         _ => {
             return Err(format!(
-                "{} fields (five are minute, hour, day of month, month, day of week; a sixth is the year; \
-                 of seven the first is the second)",
+                "5, 6 or 7 fields are needed (minute, hour, day of month, month, day of week; the sixth is the year; \
+                 of seven the first is the second), but there are {}",
                 fields.len()
             ));
         }
@@ -72,11 +76,12 @@ fn parse_days_of_month(text: &str) -> Result<DaysOfMonth, String> {
             "lw" => days.last_weekday = true,
             lower => match lower.strip_suffix('w') {
                 Some(day) => {
-                    days.nearest_weekdays |= 1 << DAY_OF_MONTH.parse_value(day, item)?;
+                    let day = DAY_OF_MONTH.parse_value(day, item)?;
+                    days.nearest_weekdays.insert(day);
                 }
                 None => match DAY_OF_MONTH.parse_item(item)? {
                     Item::Any => days.is_any = true,
-                    Item::Numbers(numbers) => days.days |= bits(&numbers),
+                    Item::Numbers(numbers) => days.days.extend(numbers),
                 },
             },
         }
@@ -89,24 +94,20 @@ fn parse_days_of_week(text: &str) -> Result<DaysOfWeek, String> {
     for item in DAY_OF_WEEK.items(text)? {
         let lower = lowercase(item);
         if let Some(day) = lower.strip_suffix('l') {
-            days.last |= 1 << DAY_OF_WEEK.parse_value(day, item)?;
+            days.last.insert(DAY_OF_WEEK.parse_value(day, item)?);
         } else if let Some((day, week)) = lower.split_once('#') {
             let day = DAY_OF_WEEK.parse_value(day, item)?;
             let [week @ b'1'..=b'5'] = week.as_bytes() else {
                 let fault = format!("the week {week:?} is not a number from 1 to 5");
                 return Err(DAY_OF_WEEK.fault(item, &fault));
             };
-            days.nth[usize::from(week - b'1')] |= 1 << day;
+            days.nth[usize::from(week - b'1')].insert(day);
         } else {
             match DAY_OF_WEEK.parse_item(item)? {
                 Item::Any => days.is_any = true,
-                Item::Numbers(numbers) => days.days |= bits(&numbers) as u8,
+                Item::Numbers(numbers) => days.days.extend(numbers),
             }
         }
     }
     Ok(days)
-}
-
-fn bits(numbers: &[u16]) -> u32 {
-    numbers.iter().fold(0, |bits, n| bits | 1 << n)
 }

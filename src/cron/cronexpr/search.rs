@@ -7,7 +7,8 @@
 use chrono_tz::Tz;
 
 use super::CronexprSpec;
-use super::days::MonthDays;
+use super::days::days_of_a_month;
+use crate::cron::bits::BitSet;
 use crate::cron::local_time::LocalTime;
 
 /// A day: year, month, day.
@@ -15,19 +16,21 @@ type Day = (i64, i64, i64);
 /// A time of day: hour, minute, second.
 type Time = (i64, i64, i64);
 
-/// The first time after `unix` (in seconds). `None` if there is none until the end of 2099.
-///
-/// One step of the loop, except within a day of a change of the zone's offset: there are as many as the fields
-/// select times that the change skips or repeats.
-pub(super) fn next_after(spec: &CronexprSpec, unix: i64, zone: Tz) -> Option<LocalTime> {
-    let now = LocalTime::at(unix, zone);
-    let mut wall = (now.ymd(), (now.hour(), now.minute(), now.second()));
-    loop {
-        wall = next_wall(spec, wall)?;
-        let ((year, month, day), time) = wall;
-        let next = LocalTime::date(zone, year, month, day, time);
-        if next.unix() > unix {
-            return Some(next);
+impl CronexprSpec {
+    /// The first time after `unix` (in seconds). `None` if there is none until the end of 2099.
+    ///
+    /// One step of the loop, except within a day of a change of the zone's offset: there are as many as the fields
+    /// select times that the change skips or repeats.
+    pub(in crate::cron) fn next_after(&self, unix: i64, zone: Tz) -> Option<LocalTime> {
+        let now = LocalTime::at(unix, zone);
+        let mut wall = (now.ymd(), (now.hour(), now.minute(), now.second()));
+        loop {
+            wall = next_wall(self, wall)?;
+            let ((year, month, day), time) = wall;
+            let next = LocalTime::date(zone, year, month, day, time);
+            if next.unix() > unix {
+                return Some(next);
+            }
         }
     }
 }
@@ -83,6 +86,6 @@ fn later_day(spec: &CronexprSpec, (year, month, day): Day) -> Option<Day> {
     None
 }
 
-fn days(spec: &CronexprSpec, year: i64, month: i64) -> MonthDays {
-    MonthDays::select(&spec.days_of_month, &spec.days_of_week, year, month)
+fn days(spec: &CronexprSpec, year: i64, month: i64) -> BitSet {
+    days_of_a_month(&spec.days_of_month, &spec.days_of_week, year, month)
 }

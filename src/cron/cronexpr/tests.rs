@@ -36,7 +36,7 @@ fn an_error_in_a_cronexpr_spec_names_the_field_the_text_and_the_bound() {
         ("", "the text is empty"),
         (
             "5 4 * *",
-            "4 fields (five are minute, hour, day of month, month, day of week; a sixth is the year; of seven the first is the second)",
+            "5, 6 or 7 fields are needed (minute, hour, day of month, month, day of week; the sixth is the year; of seven the first is the second), but there are 4",
         ),
         ("60 * * * *", "minute 60 is above 59"),
         ("0,5-61 * * * *", "minute 61 in \"5-61\" is above 59"),
@@ -56,12 +56,12 @@ fn an_error_in_a_cronexpr_spec_names_the_field_the_text_and_the_bound() {
         ("0 0 1 13 *", "month 13 is above 12"),
         (
             "0 0 1 sept *",
-            "month \"sept\" is neither a number nor a name from january to december",
+            "month \"sept\" is neither a number nor a name from January to December",
         ),
         ("0 0 * * 8", "day of week 8 is above 7"),
         (
             "0 0 * * tues",
-            "day of week \"tues\" is neither a number nor a name from sunday to saturday",
+            "day of week \"tues\" is neither a number nor a name from Sunday to Saturday",
         ),
         ("0 0 * * L", "day of week \"L\": a value is missing"),
         (
@@ -70,7 +70,7 @@ fn an_error_in_a_cronexpr_spec_names_the_field_the_text_and_the_bound() {
         ),
         (
             "0 0 * * 1-5#1",
-            "day of week \"1-5\" in \"1-5#1\" is neither a number nor a name from sunday to saturday",
+            "day of week \"1-5\" in \"1-5#1\" is neither a number nor a name from Sunday to Saturday",
         ),
         ("0 0 1 1 * 1969", "year 1969 is below 1970"),
         ("0 0 1 1 * 2100", "year 2100 is above 2099"),
@@ -96,13 +96,13 @@ fn an_error_in_a_cronexpr_spec_names_the_field_the_text_and_the_bound() {
             "0 0 1 1 * */99999999",
             "year \"*/99999999\": the step 99999999 is above 59",
         ),
-        (
-            "?/5 * * * *",
-            "minute \"?/5\": only * and values have steps",
-        ),
+        ("?/5 * * * *", "minute \"?/5\": ? takes no step (* does)"),
         ("1-2-3 * * * *", "minute \"1-2-3\": more than one hyphen"),
         (", * * * *", "minute \",\" has no value"),
-        ("TZ=UTC 0 0 * * *", "minute \"TZ=UTC\" is not a number"),
+        (
+            "TZ=UTC 0 0 * * *",
+            "a spec of this dialect cannot name a time zone",
+        ),
         (
             "@midnight",
             "\"@midnight\" is not a descriptor (@yearly, @annually, @monthly, @weekly, @daily, @hourly)",
@@ -158,7 +158,7 @@ fn what_the_cronexpr_module_misreads_is_an_error() {
         ("*,xyz * * * *", "minute \"xyz\" is not a number"),     // each minute
         (
             "0 0 0 1 1 * 2030 junk",
-            "8 fields (five are minute, hour, day of month, month, day of week; a sixth is the year; of seven the first is the second)",
+            "5, 6 or 7 fields are needed (minute, hour, day of month, month, day of week; the sixth is the year; of seven the first is the second), but there are 8",
         ), // without the last
         (
             "1@daily",

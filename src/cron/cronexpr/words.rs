@@ -2,9 +2,10 @@
 
 use super::CronexprSpec;
 use super::days::{DaysOfMonth, DaysOfWeek};
-use super::field::{FieldSyntax, HOUR, MINUTE, MONTH, SECOND, YEAR};
 use super::numbers::Numbers;
-use crate::cron::words::{Days, SpecFields, restricted, weekday};
+use crate::cron::field_kind::{FieldKind, HOUR, MINUTE, MONTH, SECOND, YEAR};
+use crate::cron::names::WEEKDAYS;
+use crate::cron::words::{Days, SpecFields, restricted};
 
 const NTH: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 
@@ -22,13 +23,13 @@ impl CronexprSpec {
     }
 }
 
-fn numbers(numbers: &Numbers, syntax: &FieldSyntax) -> Option<Vec<u16>> {
-    restricted(numbers.to_vec(), syntax.min..=syntax.max)
+fn numbers(numbers: &Numbers, kind: &FieldKind) -> Option<Vec<u16>> {
+    restricted(numbers.to_vec(), kind.min..=kind.max)
 }
 
 fn days_of_month(field: &DaysOfMonth) -> Days {
     let mut others = Vec::new();
-    for day in set(field.nearest_weekdays, 31) {
+    for day in field.nearest_weekdays.numbers() {
         others.push(format!("the working day nearest to day {day}"));
     }
     if field.last_day {
@@ -38,7 +39,7 @@ fn days_of_month(field: &DaysOfMonth) -> Days {
         others.push("the last working day".to_owned());
     }
     Days {
-        numbers: set(field.days, 31),
+        numbers: field.days.numbers(),
         others,
     }
 }
@@ -46,19 +47,17 @@ fn days_of_month(field: &DaysOfMonth) -> Days {
 fn days_of_week(field: &DaysOfWeek) -> Days {
     let mut others = Vec::new();
     for (nth, days) in NTH.iter().zip(field.nth) {
-        others.extend(
-            (set(days.into(), 6).into_iter()).map(|day| format!("the {nth} {}", weekday(day))),
-        );
+        others
+            .extend((days.numbers().into_iter()).map(|day| format!("the {nth} {}", weekday(day))));
     }
-    others.extend(
-        (set(field.last.into(), 6).into_iter()).map(|day| format!("the last {}", weekday(day))),
-    );
+    others
+        .extend((field.last.numbers().into_iter()).map(|day| format!("the last {}", weekday(day))));
     Days {
-        numbers: set(field.days.into(), 6),
+        numbers: field.days.numbers(),
         others,
     }
 }
 
-fn set(bits: u32, max: u16) -> Vec<u16> {
-    (0..=max).filter(|n| bits & 1 << n != 0).collect()
+fn weekday(day: u16) -> &'static str {
+    WEEKDAYS[usize::from(day) % 7]
 }

@@ -4,7 +4,6 @@ mod field;
 mod parse;
 mod search;
 
-use chrono_tz::Tz;
 use field::ValueSet;
 
 use super::local_time::LocalTime;
@@ -22,25 +21,20 @@ pub(super) struct StandardSpec {
 }
 
 impl StandardSpec {
-    /// The first time after `unix` (in seconds). `None` if there is none within five years.
-    pub(super) fn next_after(&self, unix: i64, zone: Tz) -> Option<LocalTime> {
-        search::next_after(self, unix, zone)
-    }
-
     /// For [`SpecFields::words`].
     pub(super) fn fields(&self) -> SpecFields {
         let days = |field: ValueSet| {
             (!field.has_star).then(|| Days {
-                numbers: field.numbers(),
+                numbers: field.values.numbers(),
                 others: Vec::new(),
             })
         };
         SpecFields {
             seconds: Some(vec![0]),
-            minutes: restricted(self.minute.numbers(), 0..=59),
-            hours: restricted(self.hour.numbers(), 0..=23),
+            minutes: restricted(self.minute.values.numbers(), 0..=59),
+            hours: restricted(self.hour.values.numbers(), 0..=23),
             days_of_month: days(self.day_of_month),
-            months: restricted(self.month.numbers(), 1..=12),
+            months: restricted(self.month.values.numbers(), 1..=12),
             days_of_week: days(self.day_of_week),
             years: None,
         }
@@ -48,8 +42,8 @@ impl StandardSpec {
 
     /// Whether both day fields match the day. Of two restricted ones, one is enough.
     fn has_day(&self, at: LocalTime) -> bool {
-        let of_month = self.day_of_month.contains(at.day());
-        let of_week = self.day_of_week.contains(at.weekday());
+        let of_month = self.day_of_month.values.contains(at.day());
+        let of_week = self.day_of_week.values.contains(at.weekday());
         match self.day_of_month.has_star || self.day_of_week.has_star {
             true => of_month && of_week,
             false => of_month || of_week,
@@ -61,7 +55,7 @@ impl StandardSpec {
     fn never_fires(&self) -> bool {
         [self.minute, self.hour, self.month]
             .iter()
-            .any(|field| field.is_empty())
+            .any(|field| field.values.is_empty())
     }
 }
 

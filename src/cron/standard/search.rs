@@ -14,22 +14,25 @@ const DAY: i64 = 24 * HOUR;
 /// The search ends with the year that is so many years after the one in which it began.
 const YEARS: i64 = 5;
 
-/// The first time after `unix` (in seconds) at which the spec fires in this zone.
-pub(super) fn next_after(spec: &StandardSpec, unix: i64, zone: Tz) -> Option<LocalTime> {
-    if spec.never_fires() {
-        return None;
-    }
-    let mut from = unix;
-    let mut last_found = i64::MIN;
-    loop {
-        let found = search(spec, from, zone)?;
-        if found.unix() > unix {
-            return Some(found);
+impl StandardSpec {
+    /// The first time after `unix` (in seconds) at which the spec fires in this zone. `None` if there is none until
+    /// the end of the fifth year after that of `unix`.
+    pub(in crate::cron) fn next_after(&self, unix: i64, zone: Tz) -> Option<LocalTime> {
+        if self.never_fires() {
+            return None;
         }
-        // COMPAT: The search rounds the time down to an hour of the clock. Where a zone repeats part of that hour
-        // (America/St_Johns in 2010), robfig goes back to an earlier time. Its times after that one are right.
-        last_found = found.unix().max(last_found.saturating_add(1));
-        from = last_found;
+        let mut from = unix;
+        let mut last_found = i64::MIN;
+        loop {
+            let found = search(self, from, zone)?;
+            if found.unix() > unix {
+                return Some(found);
+            }
+            // COMPAT: The search rounds the time down to an hour of the clock. Where a zone repeats part of that hour
+            // (America/St_Johns in 2010), robfig goes back to an earlier time. Its times after that one are right.
+            last_found = found.unix().max(last_found.saturating_add(1));
+            from = last_found;
+        }
     }
 }
 
@@ -61,7 +64,7 @@ struct SpecSearch<'s> {
 
 impl SpecSearch<'_> {
     fn seek_month(&mut self) -> bool {
-        while !self.spec.month.contains(self.at.month()) {
+        while !self.spec.month.values.contains(self.at.month()) {
             let (year, month, _) = self.at.ymd();
             self.round(|at| LocalTime::date(at.zone(), year, month, 1, (0, 0, 0)));
             self.at = self.at.add_date(1, 0);
@@ -97,7 +100,7 @@ impl SpecSearch<'_> {
     }
 
     fn seek_hour(&mut self) -> bool {
-        while !self.spec.hour.contains(self.at.hour()) {
+        while !self.spec.hour.values.contains(self.at.hour()) {
             let ((year, month, day), hour) = (self.at.ymd(), self.at.hour());
             self.round(|at| LocalTime::date(at.zone(), year, month, day, (hour, 0, 0)));
             self.at = self.at.add_seconds(HOUR);
@@ -109,7 +112,7 @@ impl SpecSearch<'_> {
     }
 
     fn seek_minute(&mut self) -> bool {
-        while !self.spec.minute.contains(self.at.minute()) {
+        while !self.spec.minute.values.contains(self.at.minute()) {
             // of the moment, not of the clock: they differ in old zones, which had odd seconds
             self.round(|at| at.add_seconds(-at.unix().rem_euclid(60)));
             self.at = self.at.add_seconds(60);

@@ -69,15 +69,15 @@ fn each_kind_of_invalid_spec_has_an_error_that_says_what_is_wrong_with_which_tex
         ("* * L * *", "day of month \"L\" is not a number"),
         (
             "* * * january *",
-            "month \"january\" is neither a number nor a name from jan to dec",
+            "month \"january\" is neither a number nor a name from JAN to DEC",
         ),
         (
             "* * * * mon#1",
-            "day of week \"mon#1\" is neither a number nor a name from sun to sat",
+            "day of week \"mon#1\" is neither a number nor a name from SUN to SAT",
         ),
         (
             "* * * * 5L",
-            "day of week \"5L\" is neither a number nor a name from sun to sat",
+            "day of week \"5L\" is neither a number nor a name from SUN to SAT",
         ),
         (
             "@reboot",
@@ -135,6 +135,22 @@ fn a_search_ends_after_five_years() {
     ] {
         assert_eq!(next(never, "2026-01-01T00:00:00Z"), None, "{never}");
     }
+}
+
+#[test]
+fn a_day_without_midnight_can_count_as_the_day_before_as_in_robfig() {
+    // The 13th began at 01:00. robfig's search does not look at the day again, because it meets no hour 0.
+    let schedule = Schedule::standard("0 1 12 * *").expect("valid");
+    let firings = schedule.upcoming(time("2017-08-01T00:00:00Z"), Tz::America__Santiago);
+    let local = firings.map(|at| at.with_timezone(&Tz::America__Santiago).to_rfc3339());
+    assert_eq!(
+        local.take(3).collect::<Vec<_>>(),
+        [
+            "2017-08-12T01:00:00-04:00",
+            "2017-08-13T01:00:00-03:00",
+            "2017-09-12T01:00:00-03:00"
+        ]
+    );
 }
 
 #[test]
