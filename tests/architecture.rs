@@ -78,6 +78,9 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server/aggregate/function", &["task"]),
     ("server/aggregate/limits", &[]),
     ("server/aggregate/due", &[]),
+    ("server/aggregate/job_slot", &[]),
+    ("server/aggregate/watched_queue", &[]),
+    ("server/aggregate/job", &["server/queues"]),
     (
         "server/aggregate/aggregation",
         &["prepare", "task", "wire", "bounded_text"],
@@ -210,6 +213,7 @@ const WITHOUT_IO: &[&str] = &[
     "server/ack/waiting",
     "server/aggregate/due",
     "server/aggregate/limits",
+    "server/aggregate/watched_queue",
     "server/fetch/gate",
     "server/fetch/sizing",
     "server/policy",

@@ -29,6 +29,11 @@ impl<K: Eq + Hash> ToldFailures<K> {
     pub(crate) fn succeeded(&mut self, thing: &K) {
         self.failing.remove(thing);
     }
+
+    /// Forgets the failures of things that are not there any more.
+    pub(crate) fn retain(&mut self, mut is_there: impl FnMut(&K) -> bool) {
+        self.failing.retain(|thing, _| is_there(thing));
+    }
 }
 
 impl<K> Default for ToldFailures<K> {
@@ -57,6 +62,8 @@ mod tests {
         assert!(!told.failed(1, &busy), "the second one still fails so");
         told.succeeded(&1);
         told.succeeded(&2);
+        assert!(told.failed(1, &busy));
+        told.retain(|thing| *thing != 1);
         assert!(told.failed(1, &busy));
     }
 }

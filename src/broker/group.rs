@@ -58,7 +58,6 @@ pub(crate) enum Formed {
     NotDue {
         age: GroupAge,
         /// The time of Redis (unix ms).
-        #[allow(dead_code, reason = "for the aggregator")]
         now_ms: i64,
     },
     /// The group has no tasks.

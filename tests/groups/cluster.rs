@@ -1,13 +1,16 @@
 //! Groups in a cluster whose nodes freeze and whose slots move.
 
-use rasynq::{Client, Connection, RunningServer, Server};
+use std::sync::Arc;
+
+use rasynq::{Client, Connection, RunningServer, Server, Task};
+use tokio::sync::Semaphore;
 
 use crate::common::support::RedisCluster;
 use crate::common::{HOUR, Scripted};
 use crate::support::{join, member};
 
 /// A server of these queues that aggregates two tasks.
-async fn start(connection: &Connection, queues: [&str; 2], handler: &Scripted) -> RunningServer {
+fn server(connection: &Connection, queues: [&str; 2]) -> Server {
     let [one, other] = queues;
     Server::new(connection)
         .queue(one, 1)
@@ -16,9 +19,11 @@ async fn start(connection: &Connection, queues: [&str; 2], handler: &Scripted) -
         .aggregate(join)
         .group_grace_period(HOUR)
         .group_max_size(2)
-        .start(handler.clone())
-        .await
-        .unwrap()
+}
+
+async fn start(connection: &Connection, queues: [&str; 2], handler: &Scripted) -> RunningServer {
+    let server = server(connection, queues);
+    server.start(handler.clone()).await.unwrap()
 }
 
 async fn add(client: &Client, queue: &str, group: &str, ids: [&str; 2]) {
@@ -57,6 +62,45 @@ async fn groups_on_healthy_nodes_do_not_notice_a_frozen_node() {
         .await
         .unwrap();
     handler.has_begun(23).await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn sets_that_wait_for_a_frozen_node_take_no_slot_from_groups_on_healthy_nodes() {
+    let cluster = RedisCluster::start_without_full_coverage().await;
+    let connection = Connection::cluster(cluster.addresses());
+    let client = Client::connect(&connection).await.unwrap();
+    let [frozen, healthy] = [1, 2].map(|node| RedisCluster::queue_on(node, 0));
+    let [begun, gate] = [(); 2].map(|()| Arc::new(Semaphore::new(0)));
+    let waits = {
+        let (begun, gate) = (Arc::clone(&begun), Arc::clone(&gate));
+        move |group: String, tasks: Vec<Task>| {
+            let (begun, gate) = (Arc::clone(&begun), Arc::clone(&gate));
+            async move {
+                if group.starts_with("waits") {
+                    begun.add_permits(1);
+                    gate.acquire().await?.forget();
+                }
+                join(group, tasks).await
+            }
+        }
+    };
+    let handler = Scripted::new();
+    let server = server(&connection, [&frozen, &healthy])
+        .group_concurrency(2)
+        .aggregate(waits)
+        .start(handler.clone())
+        .await
+        .unwrap();
+    add(&client, &frozen, "waits1", ["1", "2"]).await;
+    add(&client, &frozen, "waits2", ["3", "4"]).await;
+    begun.acquire_many(2).await.unwrap().forget();
+    add(&client, &healthy, "g", ["5", "6"]).await;
+    cluster.nodes()[1].pause();
+    gate.add_permits(2);
+    handler.has_begun(1).await;
+    cluster.nodes()[1].resume();
+    handler.has_begun(3).await;
     server.shutdown().await;
 }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::function::AnyAggregator;
+use super::job_slot::JobSlot;
 use crate::background::Backoff;
 use crate::bounded_text::logged_text;
 use crate::broker::{
@@ -50,13 +51,13 @@ enum AggregationFailure {
 
 impl Aggregation {
     /// Aggregates a set. Puts its tasks back if the shutdown does not wait for that.
-    pub(super) async fn run(&self, mut set: AggregationSet) {
+    pub(super) async fn run(&self, mut set: AggregationSet, slot: &mut JobSlot) {
         let left = set.deadline - self.broker.clock().now();
         let until = clock::monotonic() + left.to_std().unwrap_or_default();
         let aggregated = tokio::select! {
             biased;
             () = self.abort.cancelled() => None,
-            aggregated = self.aggregate(&mut set, until) => Some(aggregated),
+            aggregated = self.aggregate(&mut set, slot, until) => Some(aggregated),
         };
         let (queue, group, tasks) = (set.keys.queue(), &*set.group, set.size);
         match aggregated {
@@ -84,9 +85,10 @@ impl Aggregation {
     async fn aggregate(
         &self,
         set: &mut AggregationSet,
+        slot: &mut JobSlot,
         until: Instant,
     ) -> Result<(), AggregationFailure> {
-        let (messages, undecodable) = self.read(set).await?;
+        let (messages, undecodable) = slot.lent_during(self.read(set)).await?;
         let tasks = messages
             .iter()
             .map(|(_, message)| Task::from_message(message));
@@ -104,7 +106,8 @@ impl Aggregation {
         let refused = refused.map(|(position, reason)| self.refuse(&messages[position], reason));
         let archived: Vec<_> = undecodable.into_iter().chain(refused).collect();
         if !archived.is_empty() {
-            self.archive(set, &archived, until).await?;
+            let archive = self.archive(set, &archived, until);
+            slot.lent_during(archive).await?;
         }
         let Some(call) = call else {
             // An empty set is removed.
@@ -114,8 +117,10 @@ impl Aggregation {
                 .await
                 .map_err(AggregationFailure::Storage);
         };
+        let taken_back = timeout_at(until, slot.taken_back()).await;
+        taken_back.map_err(|_| AggregationFailure::TimedOut)?;
         let task = call_until(call, &span, until).await?;
-        self.store(set, task).await
+        slot.lent_during(self.store(set, task)).await
     }
 
     /// The tasks of a set, and those that do not decode.

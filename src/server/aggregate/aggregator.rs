@@ -1,4 +1,4 @@
-//! Takes the tasks of due groups into aggregation sets, and has them aggregated. asynq: `aggregator`.
+//! Has sets formed of the tasks of due groups, and aggregated. asynq: `aggregator`.
 //!
 //! While Redis notifies this server, groups are read when they have changed, and nothing is sent while none is due.
 //! Otherwise all groups are read at an interval, as asynq does.
@@ -7,19 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::aggregation::Aggregation;
-use super::due::{FormResult, MOST_READ, QueueGroups};
+use super::due::MOST_READ;
+use super::job::{Job, JobReport};
+use super::job_slot::JobSlot;
 use super::limits::GroupSettings;
-use crate::background::{Backoff, Service, ToldFailures, Turns};
-use crate::broker::{Broker, FormLimits, Formed, GroupAge, GroupSignal, Str};
+use super::watched_queue::WatchedQueue;
+use crate::background::{Service, ToldFailures, Turns};
+use crate::broker::{Broker, FormLimits, GroupAge, Str};
 use crate::clock;
-use crate::error::{Error, ErrorKind, Result, warn_if};
-use crate::guard::caught_future;
+use crate::error::{Result, warn_if};
 use crate::server::queues::{Queues, ServedQueue};
 use crate::server::wake::{GroupEvent, Wakeups};
 
@@ -30,8 +32,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(7);
 const POLLS_AT_ONCE: usize = 16;
 /// The longest sleep. A sleep does not notice that Redis' clock was set, or this machine suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
-/// The pause before a group is tried again whose tasks Redis refuses to give.
-const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 /// Aggregates the groups of a server.
 pub(in crate::server) struct Aggregator {
@@ -40,29 +40,10 @@ pub(in crate::server) struct Aggregator {
     events: mpsc::UnboundedReceiver<GroupEvent>,
     aggregation: Arc<Aggregation>,
     /// How many sets are aggregated at once.
-    concurrency: usize,
-    poll_interval: Duration,
+    slots: Arc<Semaphore>,
     watched: Vec<WatchedQueue>,
 }
 
-/// The groups of one queue.
-struct WatchedQueue {
-    groups: QueueGroups,
-    /// How many groups have not changed although Redis had notified of a change, since this was last reported.
-    in_vain: usize,
-    is_polling: bool,
-    /// When the groups are polled. `None`: Redis notifies of their changes.
-    poll_at: Option<Instant>,
-    poll_backoff: Backoff,
-    /// How many calls that take the tasks from a group are in flight.
-    forming: usize,
-    /// Redis did not answer the last of these calls. So one at a time is made, and other queues have the others.
-    is_silent: bool,
-    form_backoff: Backoff,
-}
-
-/// What came of taking the tasks from a group.
-type FormedGroup = (usize, Str, Result<FormResult>);
 /// All groups of a queue, and what they have.
 type Polled = (usize, Result<Vec<(Str, GroupAge)>>);
 
@@ -96,21 +77,12 @@ impl Aggregator {
             .map(|limits| limits.shortest_grace_period())
             .min();
         let poll_interval = shortest.map_or(POLL_INTERVAL, |shortest| shortest.min(POLL_INTERVAL));
-        let watched = limits.into_iter().map(|limits| WatchedQueue {
-            groups: QueueGroups::new(limits, now),
-            in_vain: 0,
-            is_polling: false,
-            // Before that, the watcher tells whether Redis notifies this server.
-            poll_at: Some(now + poll_interval),
-            poll_backoff: Backoff::new(),
-            forming: 0,
-            is_silent: false,
-            form_backoff: Backoff::new(),
-        });
+        let watched = limits
+            .into_iter()
+            .map(|limits| WatchedQueue::new(limits, poll_interval, settings.concurrency, now));
         Self {
             watched: watched.collect(),
-            poll_interval,
-            concurrency: settings.concurrency,
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
             queues,
             wakeups,
             events,
@@ -118,81 +90,84 @@ impl Aggregator {
         }
     }
 
-    async fn aggregate_forever(&mut self, jobs: &mut JoinSet<()>, stop: &CancellationToken) {
+    async fn aggregate_forever(&mut self, jobs: &mut JoinSet<usize>, stop: &CancellationToken) {
         let broker = self.aggregation.broker.clone();
+        let slots = Arc::clone(&self.slots);
         let turns = Turns::new(POLLS_AT_ONCE);
         let mut polls = FuturesUnordered::new();
-        let (form_sender, mut formed) = mpsc::unbounded_channel();
-        let mut told = ToldFailures::default();
+        let (report_sender, mut reports) = mpsc::unbounded_channel();
+        let mut told_polls = ToldFailures::default();
         // The queue whose groups come first, so that no queue makes the others wait.
         let mut first = 0;
         loop {
             let now = clock::monotonic();
             let now_ms = broker.clock().now_unix_millis();
-            while jobs.len() < self.concurrency {
-                let Some((index, name, limits)) = self.take_due(&mut first, now_ms) else {
+            while let Some(slot) = JobSlot::free(&slots) {
+                let Some((index, group, limits)) = self.take_due(&mut first, now_ms) else {
                     break;
                 };
-                let form = Form {
+                let job = Job {
                     aggregation: Arc::clone(&self.aggregation),
                     queue: self.queues.get(index).clone(),
-                    group: name,
+                    group,
                     limits,
-                    results: form_sender.clone(),
+                    slot,
+                    reports: report_sender.clone(),
                     stop: stop.clone(),
                 };
-                jobs.spawn(form.run());
+                jobs.spawn(job.run());
             }
             // After that, because a group that seems to be due may have to be read first.
             for (index, watched) in self.watched.iter_mut().enumerate() {
-                if watched.next_poll().is_some_and(|at| at <= now) {
-                    watched.is_polling = true;
+                if watched.begins_poll(now) {
                     polls.push(poll(&broker, self.queues.get(index).clone(), &turns));
                 }
-                if let Some(groups) = watched.groups.take_reads(now) {
-                    let in_vain = std::mem::take(&mut watched.in_vain);
+                if let Some((groups, in_vain)) = watched.take_reads(now) {
                     self.wakeups.unread_groups(index, groups, in_vain);
                 }
             }
-            let may_form = jobs.len() < self.concurrency;
-            let wake_at = self.wake_at(now, now_ms, may_form);
+            let due_ms = self.watched.iter().filter_map(WatchedQueue::next_due).min();
+            let needs_slot = slots.available_permits() == 0;
+            let waits_for_slot = needs_slot && due_ms.is_some_and(|due_ms| due_ms <= now_ms);
+            let due_ms = due_ms.filter(|_| !waits_for_slot);
+            let wake_at = self.wake_at(now, due_ms.map(|due_ms| due_ms.saturating_sub(now_ms)));
             tokio::select! {
                 Some(event) = self.events.recv() => {
-                    self.on_event(event, &broker);
+                    let now_ms = broker.clock().now_unix_millis();
+                    self.on_event(event, now_ms);
                     // Many notifications come at once.
                     while let Ok(event) = self.events.try_recv() {
-                        self.on_event(event, &broker);
+                        self.on_event(event, now_ms);
                     }
                 }
-                Some(result) = formed.recv() => {
-                    self.on_formed(result, &mut told, &broker);
-                    while let Ok(result) = formed.try_recv() {
-                        self.on_formed(result, &mut told, &broker);
+                Some(report) = reports.recv() => {
+                    let now_ms = broker.clock().now_unix_millis();
+                    self.on_report(report, now_ms);
+                    while let Ok(report) = reports.try_recv() {
+                        self.on_report(report, now_ms);
                     }
                 }
-                Some((index, ages)) = polls.next(), if !polls.is_empty() => {
-                    self.on_poll(index, ages, &mut told, &broker);
+                Some((index, polled)) = polls.next(), if !polls.is_empty() => {
+                    self.on_poll(index, polled, &mut told_polls, &broker);
                 }
-                Some(_) = jobs.join_next(), if !jobs.is_empty() => {}
+                Some(ended) = jobs.join_next(), if !jobs.is_empty() => {
+                    // An error would mean that the job was aborted.
+                    if let Ok(index) = ended {
+                        self.watched[index].job_ended();
+                    }
+                }
+                _ = slots.acquire(), if waits_for_slot => {}
                 () = tokio::time::sleep_until(wake_at) => {}
             }
         }
     }
 
-    /// When there is something to do without an event.
-    fn wake_at(&self, now: Instant, now_ms: i64, may_form: bool) -> Instant {
+    /// When there is something to do without an event. The next group is due in so many milliseconds.
+    fn wake_at(&self, now: Instant, due_in_ms: Option<i64>) -> Instant {
         let all = self.watched.iter();
-        let times = all.flat_map(|watched| [watched.next_poll(), watched.groups.next_read()]);
+        let times = all.flat_map(|watched| [watched.next_poll(), watched.next_read()]);
         let first = times.flatten().min();
-        let formable = self
-            .watched
-            .iter()
-            .filter(|watched| may_form && watched.may_form());
-        let due_ms = formable
-            .filter_map(|watched| watched.groups.next_due())
-            .min();
-        let left_ms = due_ms.map(|due_ms| u64::try_from(due_ms.saturating_sub(now_ms)));
-        let left = left_ms.map(|left_ms| Duration::from_millis(left_ms.unwrap_or(0)));
+        let left = due_in_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         // A time in the far future may be beyond what an `Instant` can hold.
         let due = now + left.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
         first.map_or(due, |at| at.min(due))
@@ -203,12 +178,7 @@ impl Aggregator {
         let queues = self.watched.len();
         for offset in 0..queues {
             let index = (*first + offset) % queues;
-            let watched = &mut self.watched[index];
-            if !watched.may_form() {
-                continue;
-            }
-            if let Some((name, limits)) = watched.groups.take_due(now_ms) {
-                watched.forming += 1;
+            if let Some((name, limits)) = self.watched[index].take_due(now_ms) {
                 *first = index + 1;
                 return Some((index, name, limits));
             }
@@ -216,113 +186,44 @@ impl Aggregator {
         None
     }
 
-    fn on_event(&mut self, event: GroupEvent, broker: &Broker) {
+    fn on_event(&mut self, event: GroupEvent, now_ms: i64) {
         match event {
-            GroupEvent::Tracking(true) => {}
-            GroupEvent::Tracking(false) => {
+            GroupEvent::Untracked => {
                 self.watched.iter_mut().for_each(WatchedQueue::untracked);
             }
-            GroupEvent::Signal(index, signal) => {
-                let watched = &mut self.watched[index];
-                match signal {
-                    GroupSignal::Names { names, anew } => {
-                        if anew {
-                            watched.poll_at = None;
-                        }
-                        watched.groups.on_names(names, anew);
-                    }
-                    GroupSignal::Changed(name) => watched.groups.on_change(&name),
-                    GroupSignal::Ages(ages) => {
-                        let now_ms = broker.clock().now_unix_millis();
-                        watched.in_vain += watched.groups.on_ages(ages, now_ms);
-                    }
-                    GroupSignal::Untracked => watched.untracked(),
-                }
-            }
+            GroupEvent::Signal(index, signal) => self.watched[index].on_signal(signal, now_ms),
         }
     }
 
-    fn on_formed(
-        &mut self,
-        (index, name, result): FormedGroup,
-        told: &mut ToldFailures<(usize, Option<Str>)>,
-        broker: &Broker,
-    ) {
-        let watched = &mut self.watched[index];
-        let now_ms = broker.clock().now_unix_millis();
-        let key = (index, Some(name.clone()));
-        watched.forming -= 1;
-        watched.is_silent = result.as_ref().is_err_and(Error::is_transient);
-        let result = match result {
-            Ok(result) => {
-                told.succeeded(&key);
-                watched.form_backoff.reset();
-                result
-            }
-            Err(error) => {
-                let is_news = told.failed(key, &error);
-                let (queue, group) = (self.queues.get(index).name(), &*name);
-                warn_if!(is_news, queue, group, %error, "could not take the tasks of a group, will be tried again");
-                if watched.is_silent {
-                    let pause = watched.form_backoff.pause();
-                    watched.groups.pause(pause, now_ms);
-                    FormResult::Failed(Duration::ZERO)
-                } else {
-                    FormResult::Failed(REFUSED_PAUSE)
-                }
-            }
-        };
-        watched.groups.formed(name, result, now_ms);
+    fn on_report(&mut self, (index, group, formed): JobReport, now_ms: i64) {
+        let error = self.watched[index].formed(group.clone(), formed, now_ms);
+        if let Some(error) = error {
+            let (queue, group) = (self.queues.get(index).name(), &*group);
+            tracing::warn!(queue, group, %error, "could not form a set of the tasks of a group, will be tried again");
+        }
     }
 
     fn on_poll(
         &mut self,
         index: usize,
-        ages: Result<Vec<(Str, GroupAge)>>,
-        told: &mut ToldFailures<(usize, Option<Str>)>,
+        polled: Result<Vec<(Str, GroupAge)>>,
+        told: &mut ToldFailures<usize>,
         broker: &Broker,
     ) {
-        let watched = &mut self.watched[index];
-        let now = clock::monotonic();
-        watched.is_polling = false;
-        match ages {
-            Ok(ages) => {
-                told.succeeded(&(index, None));
-                watched.poll_backoff.reset();
-                watched
-                    .groups
-                    .on_poll(ages, broker.clock().now_unix_millis());
-                if watched.poll_at.is_some() {
-                    watched.poll_at = Some(now + self.poll_interval);
+        let (now, now_ms) = (clock::monotonic(), broker.clock().now_unix_millis());
+        match self.watched[index].on_poll(polled, now, now_ms) {
+            Ok(goes_on) => {
+                told.succeeded(&index);
+                if goes_on {
                     self.wakeups.polled_groups(index);
                 }
             }
             Err(error) => {
-                let is_news = told.failed((index, None), &error);
+                let is_news = told.failed(index, &error);
                 let queue = self.queues.get(index).name();
                 warn_if!(is_news, queue, %error, "could not read the groups of a queue, will be tried again");
-                if watched.poll_at.is_some() {
-                    watched.poll_at = Some(now + watched.poll_backoff.pause());
-                }
             }
         }
-    }
-}
-
-impl WatchedQueue {
-    /// Redis does not notify of changes any more.
-    fn untracked(&mut self) {
-        self.groups.untracked();
-        self.poll_at = Some(clock::monotonic());
-    }
-
-    /// Whether tasks may be taken from another group.
-    fn may_form(&self) -> bool {
-        !self.is_silent || self.forming == 0
-    }
-
-    fn next_poll(&self) -> Option<Instant> {
-        self.poll_at.filter(|_| !self.is_polling)
     }
 }
 
@@ -339,49 +240,4 @@ async fn poll(broker: &Broker, queue: ServedQueue, turns: &Turns) -> Polled {
         Ok(all)
     };
     (queue.index, read.await)
-}
-
-/// Takes the tasks of one group, and has them aggregated.
-struct Form {
-    aggregation: Arc<Aggregation>,
-    queue: ServedQueue,
-    group: Str,
-    limits: FormLimits,
-    results: mpsc::UnboundedSender<FormedGroup>,
-    stop: CancellationToken,
-}
-
-impl Form {
-    async fn run(self) {
-        let aggregation = &self.aggregation;
-        let set_id = aggregation.uuids.next();
-        let (queue, limits) = (&self.queue.keys, self.limits);
-        let form = aggregation
-            .broker
-            .form_set(queue, &self.group, &set_id, limits);
-        // Whatever happens, the group must not stay in the state in which its tasks are being taken.
-        let formed = caught_future(form).await.unwrap_or_else(|panic| {
-            let text = format!("the aggregator panicked: {panic}");
-            Err(Error::new(ErrorKind::Internal, text))
-        });
-        match formed {
-            Ok(Formed::Set(set)) => {
-                self.tell(Ok(FormResult::Taken(set.size)));
-                match self.stop.is_cancelled() {
-                    true => aggregation.put_back(&set).await,
-                    false => aggregation.run(set).await,
-                }
-            }
-            Ok(Formed::NotDue { age, .. }) => self.tell(Ok(FormResult::NotDue(age))),
-            Ok(Formed::Empty) => self.tell(Ok(FormResult::Empty)),
-            Err(error) => self.tell(Err(error)),
-        }
-    }
-
-    fn tell(&self, result: Result<FormResult>) {
-        // After the stop nobody listens.
-        let _ = self
-            .results
-            .send((self.queue.index, self.group.clone(), result));
-    }
 }

@@ -1,14 +1,18 @@
 //! Aggregation of groups: many tasks of a group become one task.
 //!
 //! `function` holds the caller's function, and `limits` when a group is aggregated. `due` decides which groups are due
-//! and which must be read, the [`Aggregator`] takes the tasks of due groups into sets, and `aggregation` makes one task
-//! out of each set.
+//! and which must be read, and `watched_queue` when the groups of a queue are polled and sets may be formed. The
+//! [`Aggregator`] has a `job` for each set: it forms the set of the tasks of a due group, and `aggregation` makes one task
+//! out of it.
 
 mod aggregation;
 mod aggregator;
 mod due;
 mod function;
+mod job;
+mod job_slot;
 mod limits;
+mod watched_queue;
 
 pub(super) use aggregation::Aggregation;
 pub(super) use aggregator::Aggregator;

@@ -36,8 +36,8 @@ pub(super) struct Wakeups {
 /// What the aggregator hears of.
 #[derive(Debug)]
 pub(super) enum GroupEvent {
-    /// Whether Redis notifies this server of changes from now on. If so, the names of all groups follow.
-    Tracking(bool),
+    /// Redis does not notify this server of changes any more. Names of all groups mean that it does again.
+    Untracked,
     /// A signal of one queue.
     Signal(usize, GroupSignal),
 }
@@ -93,7 +93,9 @@ impl Wakeups {
         self.tracking.store(tracking, Ordering::Release);
         self.gates.open_all();
         self.due_changed.notify_one();
-        self.group_event(GroupEvent::Tracking(tracking));
+        if !tracking {
+            self.group_event(GroupEvent::Untracked);
+        }
     }
 
     fn group_event(&self, event: GroupEvent) {
