@@ -83,8 +83,10 @@ enum Reply {
     GroupNames(usize, Vec<Str>),
     /// What groups of a queue have.
     GroupAges(usize, Vec<(Str, Option<GroupAge>)>),
-    /// Another node of the cluster serves the queue of these groups, or will soon.
-    GroupsRedirected(usize),
+    /// Another node of the cluster serves the queue whose names of groups were read, or will soon.
+    GroupNamesRedirected(usize),
+    /// The same for what groups of the queue have.
+    GroupAgesRedirected(usize),
     /// How many sorted sets exist. `None`: they lie in several hash slots and cannot be counted in one
     /// command.
     Sets(Option<i64>),
@@ -226,20 +228,25 @@ impl Changes {
             }
             Reply::GroupNames(queue, names) => {
                 if let Some(groups) = &mut self.groups {
-                    let (signal, next, in_vain) = groups.on_names(queue, names);
+                    let (signal, next) = groups.on_names(queue, names);
                     self.signals.push_back(Signal::Groups(queue, signal));
                     self.read_group_names(queue, next);
-                    self.note_vain(usize::from(in_vain));
                 }
             }
             Reply::GroupAges(queue, ages) => {
                 let signal = GroupSignal::Ages(ages);
                 self.signals.push_back(Signal::Groups(queue, signal));
             }
-            Reply::GroupsRedirected(queue) => {
-                let signal = self.groups.as_mut().map(|groups| groups.redirected(queue));
+            Reply::GroupNamesRedirected(queue) => {
+                if let Some(groups) = &mut self.groups {
+                    groups.names_redirected(queue);
+                }
                 self.signals
-                    .extend(signal.map(|signal| Signal::Groups(queue, signal)));
+                    .push_back(Signal::Groups(queue, GroupSignal::Untracked));
+            }
+            Reply::GroupAgesRedirected(queue) => {
+                self.signals
+                    .push_back(Signal::Groups(queue, GroupSignal::Untracked));
             }
             Reply::Sets(sets) => {
                 let sorted: i64 = self.watches.iter().map(QueueWatch::sets).sum();
@@ -354,7 +361,7 @@ impl Changes {
             let names = connection.group_names(&keys).await;
             let names = names.map(|names| Reply::GroupNames(queue, names));
             connection
-                .or_redirected(names, Reply::GroupsRedirected(queue))
+                .or_redirected(names, Reply::GroupNamesRedirected(queue))
                 .await
         }));
     }
@@ -366,7 +373,7 @@ impl Changes {
             let ages = connection.group_ages(&keys, groups).await;
             let ages = ages.map(|ages| Reply::GroupAges(queue, ages));
             connection
-                .or_redirected(ages, Reply::GroupsRedirected(queue))
+                .or_redirected(ages, Reply::GroupAgesRedirected(queue))
                 .await
         }));
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::broker::{GroupSignal, Str};
 use crate::wire::QueueKeys;
 
-/// The pause before the names of changed groups are read again. If there are many groups, it is this long for each of
-/// them, but never longer than the longest one.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The shortest pause before the names of groups that have changed are read again.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// With many groups, the pause is this long for each of them: a call reads about 1,000 names.
 const PAUSE_PER_GROUP: Duration = Duration::from_micros(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause: as long as between two polls.
+const LONGEST_PAUSE: Duration = Duration::from_secs(7);
 
 /// What is known of the groups of some queues.
 pub(super) struct GroupWatch {
@@ -32,8 +33,6 @@ struct GroupNames {
     reads_again: bool,
     /// The next names are the first ones since tracking has begun, or since notifications were lost.
     anew: bool,
-    /// Since the last read, Redis has notified of a change.
-    notified: bool,
 }
 
 /// What the change of a key means.
@@ -74,7 +73,6 @@ impl GroupWatch {
     /// The names of a queue have changed. Returns the pause before they are read, unless a read is in flight.
     pub(super) fn names_changed(&mut self, queue: usize) -> Option<Duration> {
         let names = &mut self.queues[queue];
-        names.notified = true;
         names.read(names.pause())
     }
 
@@ -89,29 +87,30 @@ impl GroupWatch {
         self.recheck(queue)
     }
 
-    /// The read of the names has its reply. Returns what it means, the pause before the next read, and whether the
-    /// notification before it was in vain.
+    /// The read of the names has its reply. Returns what it means, and the pause before the next read.
+    ///
+    /// The same names as before do not mean that the notification was in vain: a group that is aggregated goes, and
+    /// comes back with its next task.
     pub(super) fn on_names(
         &mut self,
         queue: usize,
         found: Vec<Str>,
-    ) -> (GroupSignal, Option<Duration>, bool) {
+    ) -> (GroupSignal, Option<Duration>) {
         let names = &mut self.queues[queue];
         names.is_reading = false;
-        let before = std::mem::replace(&mut names.count, found.len());
-        let notified = std::mem::take(&mut names.notified);
-        let in_vain = notified && before == found.len();
+        names.count = found.len();
         let anew = std::mem::take(&mut names.anew);
         let again = std::mem::take(&mut names.reads_again);
         let next = again.then(|| names.read(names.pause())).flatten();
         let names = found;
-        (GroupSignal::Names { names, anew }, next, in_vain)
+        (GroupSignal::Names { names, anew }, next)
     }
 
-    /// The read of the names was sent on to another node of the cluster, where nothing notifies of changes.
-    pub(super) fn redirected(&mut self, queue: usize) -> GroupSignal {
-        self.queues[queue].is_reading = false;
-        GroupSignal::Untracked
+    /// The read of the names was sent on to another node of the cluster, where nothing notifies of changes. So the
+    /// server polls, and then has them read anew.
+    pub(super) fn names_redirected(&mut self, queue: usize) {
+        let names = &mut self.queues[queue];
+        (names.is_reading, names.reads_again) = (false, false);
     }
 
     /// How many queues have groups.
@@ -138,7 +137,7 @@ impl GroupNames {
     /// How long to wait before the names are read again.
     fn pause(&self) -> Duration {
         let groups = u32::try_from(self.count).unwrap_or(u32::MAX);
-        (PAUSE_PER_GROUP * groups).clamp(PAUSE, LONGEST_PAUSE)
+        (PAUSE_PER_GROUP * groups).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 }
 
@@ -177,35 +176,41 @@ mod tests {
         assert_eq!(watch.read_anew(0), Some(Duration::ZERO));
         assert_eq!(watch.names_changed(0), None);
         assert_eq!(watch.read_anew(1), Some(Duration::ZERO), "another queue");
-        let (signal, next, _) = watch.on_names(0, names(&["x"]));
+        let (signal, next) = watch.on_names(0, names(&["x"]));
         let expected = GroupSignal::Names {
             names: names(&["x"]),
             anew: true,
         };
-        assert_eq!((signal, next), (expected, Some(PAUSE)));
-        let (signal, next, in_vain) = watch.on_names(0, names(&["x"]));
+        assert_eq!((signal, next), (expected, Some(SHORTEST_PAUSE)));
+        let (signal, next) = watch.on_names(0, names(&["x"]));
         let expected = GroupSignal::Names {
             names: names(&["x"]),
             anew: false,
         };
-        assert_eq!((signal, next, in_vain), (expected, None, false));
+        assert_eq!((signal, next), (expected, None));
         assert_eq!((watch.groups(), watch.queues_with_groups()), (1, 1));
     }
 
     #[test]
-    fn a_notification_after_which_there_are_as_many_names_was_in_vain() {
+    fn after_a_read_that_was_redirected_the_next_one_is_made_at_once() {
         let mut watch = watch();
-        for (found, expected) in [(&["x"][..], false), (&["y"], true), (&["x", "y"], false)] {
-            assert!(watch.names_changed(0).is_some());
-            let (.., in_vain) = watch.on_names(0, names(found));
-            assert_eq!(in_vain, expected, "{found:?}");
-        }
+        assert_eq!(watch.read_anew(0), Some(Duration::ZERO));
+        assert_eq!(watch.names_changed(0), None);
+        watch.names_redirected(0);
+        assert_eq!(watch.read_anew(0), Some(Duration::ZERO));
+        let (_, next) = watch.on_names(0, names(&["x"]));
+        assert_eq!(next, None);
     }
 
     #[test]
     fn the_names_of_many_groups_are_read_less_often() {
         let mut watch = watch();
-        for (groups, pause_ms) in [(100, 20), (10_000, 50), (1_000_000, 1_000)] {
+        for (groups, pause_ms) in [
+            (100, 20),
+            (10_000, 50),
+            (1_000_000, 5_000),
+            (2_000_000, 7_000),
+        ] {
             watch.recheck(0);
             watch.on_names(0, vec![Str::from_static("x"); groups]);
             let pause = watch.names_changed(0);
