@@ -82,7 +82,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server/aggregate/watched_queue", &[]),
     ("server/aggregate/job", &["server/queues"]),
     (
-        "server/aggregate/aggregation",
+        "server/aggregate/set_runner",
         &["prepare", "task", "wire", "bounded_text"],
     ),
     (

@@ -265,7 +265,8 @@ impl Server {
     /// one step with the removal of the others, so none of them is aggregated twice.
     ///
     /// The function has 2 minutes from the moment when the tasks were taken from their group; then its future is dropped.
-    /// If it takes longer, fails or panics, this is logged, and within another minute the tasks are back in their group.
+    /// If it takes longer, fails or panics, this is logged. The tasks return to their group two to three minutes after
+    /// they were taken from it, and are aggregated again.
     /// A [shutdown](crate::RunningServer::shutdown) waits for it as for a handler, and then puts the tasks back at once.
     /// So if the function has effects of its own, it may have them more than once.
     ///
@@ -288,8 +289,8 @@ impl Server {
     ///     .await?;
     /// # Ok(()) }
     /// ```
-    pub fn aggregate(mut self, aggregator: impl GroupAggregator) -> Self {
-        self.config.groups.aggregator = Some(Arc::new(aggregator));
+    pub fn aggregate(mut self, function: impl GroupAggregator) -> Self {
+        self.config.groups.function = Some(Arc::new(function));
         self
     }
 
@@ -322,7 +323,7 @@ impl Server {
         T: TaskKind<C> + Send + 'static,
         C: Decode<T> + 'static,
     {
-        self.config.groups.aggregator = Some(Arc::new(TypedFunction::new(function)));
+        self.config.groups.function = Some(Arc::new(TypedFunction::new(function)));
         self
     }
 
@@ -350,7 +351,8 @@ impl Server {
     }
 
     /// How many sets of tasks are aggregated at once: for so many the function runs, or their tasks are loaded. A set
-    /// counts from the moment when it is taken from its group. Default, and the meaning of 0: 10. At most 10,000.
+    /// counts from the moment when it is formed of the tasks of its group, but not while Redis has not answered for more
+    /// than a second. Default, and the meaning of 0: 10. At most 10,000.
     /// asynq has no such setting: it runs up to three functions.
     pub fn group_concurrency(mut self, sets: usize) -> Self {
         self.config.groups.concurrency = sets;

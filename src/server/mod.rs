@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ack::{Acknowledgements, Acknowledger};
-use aggregate::{Aggregation, Aggregator};
+use aggregate::{Aggregator, SetRunner};
 pub use aggregate::{
     DEFAULT_GROUP_CONCURRENCY, DEFAULT_GROUP_GRACE_PERIOD, GroupAggregator, GroupLimits,
 };
@@ -123,10 +123,10 @@ impl Parts {
             abort: stopper.abort_token(),
             runs: TaskTracker::new(),
         });
-        let aggregator = config.groups.aggregator.clone().map(|aggregator| {
-            let aggregation = Aggregation {
+        let aggregator = config.groups.function.clone().map(|function| {
+            let runner = SetRunner {
                 broker: broker(),
-                aggregator: Foreign::new(aggregator),
+                function: Foreign::new(function),
                 archive: config.archive_limits(),
                 uuids: Uuids::new(),
                 abort: stopper.abort_token(),
@@ -136,7 +136,7 @@ impl Parts {
                 queues.clone(),
                 Arc::clone(&wakeups),
                 receivers.groups,
-                aggregation,
+                runner,
             )
         });
         Self {
@@ -187,7 +187,7 @@ impl Parts {
                 reports: receivers.reports,
                 options: TrackingOptions {
                     entry_key: identity.entry.server.clone(),
-                    groups: config.groups.aggregator.is_some(),
+                    groups: config.groups.function.is_some(),
                 },
             },
             forwarder: Forwarder {

@@ -26,7 +26,7 @@ fn config() -> Config {
     let aggregate =
         async |_: String, _: Vec<Task>| -> anyhow::Result<Task> { Ok(Task::new("a", "")) };
     let mut groups = GroupSettings::default();
-    groups.aggregator = Some(Arc::new(aggregate));
+    groups.function = Some(Arc::new(aggregate));
     let config = Config {
         groups,
         concurrency: 4,

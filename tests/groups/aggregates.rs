@@ -6,12 +6,12 @@ use rasynq::{Server, Task, TaskKind};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{HOUR, Log, Scripted, World, eventually, key, logged};
-use crate::support::{LONG, add, aggregating, join, member};
+use crate::support::{LONG, add, join, member, only_aggregating};
 
 #[tokio::test]
 async fn the_aggregator_gets_the_tasks_in_the_order_in_which_they_were_added_with_their_headers() {
     let world = World::new().await;
-    let server = aggregating(&world).await.group_max_size(3).aggregate(
+    let server = only_aggregating(&world).await.group_max_size(3).aggregate(
         async |group: String, tasks: Vec<Task>| -> anyhow::Result<Task> {
             let lines = tasks.iter().map(|task| {
                 let payload = String::from_utf8_lossy(task.payload());
@@ -36,7 +36,7 @@ async fn the_aggregator_gets_the_tasks_in_the_order_in_which_they_were_added_wit
 #[tokio::test]
 async fn the_options_and_headers_of_an_aggregate_count_but_not_its_queue() {
     let world = World::new().await;
-    let server = aggregating(&world).await.group_max_size(2).aggregate(
+    let server = only_aggregating(&world).await.group_max_size(2).aggregate(
         async |group: String, _: Vec<Task>| -> rasynq::Result<Task> {
             let task = Task::new("digest", group.clone())
                 .task_id(&group)
@@ -95,7 +95,7 @@ fn joins_notes(server: Server) -> Server {
 async fn a_typed_aggregator_gets_payloads_and_what_it_cannot_take_is_archived() {
     let world = World::new().await;
     let log = Log::capture();
-    let server = joins_notes(aggregating(&world).await.group_max_size(4));
+    let server = joins_notes(only_aggregating(&world).await.group_max_size(4));
     let server = server.start(Scripted::new()).await.unwrap();
     let client = world.client().await;
     let text = "a".to_owned();
@@ -114,7 +114,10 @@ async fn a_typed_aggregator_gets_payloads_and_what_it_cannot_take_is_archived() 
     assert_eq!(world.pending().await, ["a"]);
     for (id, text) in [
         ("empty", "payload of task type \"note\" does not decode as"),
-        ("other", "the aggregator takes tasks of type \"note\""),
+        (
+            "other",
+            "the aggregate function takes tasks of type \"note\"",
+        ),
     ] {
         assert_eq!(world.state(id).await, "archived");
         let error = world.message(id).await.error_msg;
@@ -131,7 +134,7 @@ async fn a_typed_aggregator_gets_payloads_and_what_it_cannot_take_is_archived() 
 #[tokio::test]
 async fn a_set_of_which_the_aggregator_can_take_no_task_leaves_nothing_behind() {
     let world = World::new().await;
-    let server = joins_notes(aggregating(&world).await.group_max_size(2));
+    let server = joins_notes(only_aggregating(&world).await.group_max_size(2));
     let server = server.start(Scripted::new()).await.unwrap();
     add(&world.client().await, "notes", [1, 2]).await;
     eventually("both are archived", LONG, || async {
@@ -146,7 +149,7 @@ async fn a_set_of_which_the_aggregator_can_take_no_task_leaves_nothing_behind() 
 #[tokio::test]
 async fn the_locks_of_unique_members_are_freed() {
     let world = World::new().await;
-    let server = aggregating(&world).await.group_max_size(3);
+    let server = only_aggregating(&world).await.group_max_size(3);
     let server = server.start(Scripted::new()).await.unwrap();
     let client = world.client().await;
     for payload in ["1", "2", "3"] {
@@ -162,12 +165,7 @@ async fn the_locks_of_unique_members_are_freed() {
 async fn two_servers_share_the_groups_and_each_task_is_in_one_aggregate() {
     let world = World::new().await;
     let client = world.client().await;
-    world
-        .inspector()
-        .await
-        .pause_queue("default")
-        .await
-        .unwrap();
+    world.pause("default").await;
     let server = async || {
         let server = world.server().aggregate(join).group_max_size(7);
         let server = server.group_grace_period(Duration::from_secs(1));

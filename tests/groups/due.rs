@@ -6,7 +6,7 @@ use rasynq::{GroupLimits, RunningServer, Server, Task};
 
 use crate::common::support::RedisCluster;
 use crate::common::{HOUR, Log, RedisServer, Scripted, World, eventually, logged};
-use crate::support::{LONG, add, aggregating, join, member};
+use crate::support::{LONG, add, join, member, only_aggregating};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -19,7 +19,7 @@ async fn start(server: Server) -> RunningServer {
 #[tokio::test]
 async fn a_group_is_aggregated_when_its_grace_period_is_over_and_not_before() {
     let world = World::new().await;
-    let server = start(aggregating(&world).await.group_grace_period(secs(2))).await;
+    let server = start(only_aggregating(&world).await.group_grace_period(secs(2))).await;
     let client = world.client().await;
     add(&client, "g", [1, 2]).await;
     tokio::time::sleep(secs(1)).await;
@@ -42,7 +42,7 @@ async fn a_group_is_aggregated_when_its_grace_period_is_over_and_not_before() {
 #[tokio::test]
 async fn a_group_to_which_tasks_are_added_all_the_time_is_aggregated_after_its_max_delay() {
     let world = World::new().await;
-    let server = aggregating(&world).await.group_grace_period(secs(60));
+    let server = only_aggregating(&world).await.group_grace_period(secs(60));
     let server = start(server.group_max_delay(secs(2))).await;
     let client = world.client().await;
     add(&client, "g", ["0000"]).await;
@@ -65,7 +65,7 @@ async fn a_group_that_reaches_its_max_size_is_aggregated_at_once_and_no_aggregat
     let client = world.client().await;
     // Some were there before.
     add(&client, "g", 10..37).await;
-    let server = start(aggregating(&world).await.group_max_size(10)).await;
+    let server = start(only_aggregating(&world).await.group_max_size(10)).await;
     world.has_pending(2).await;
     add(&client, "g", 37..40).await;
     world.has_pending(3).await;
@@ -88,8 +88,8 @@ async fn a_group_that_reaches_its_max_size_is_aggregated_at_once_and_no_aggregat
 #[tokio::test]
 async fn a_queue_and_a_group_have_limits_of_their_own() {
     let world = World::new().await;
-    world.inspector().await.pause_queue("mail").await.unwrap();
-    let server = aggregating(&world)
+    world.pause("mail").await;
+    let server = only_aggregating(&world)
         .await
         .queue("default", 1)
         .queue("mail", 1)
@@ -137,7 +137,7 @@ async fn a_queue_and_a_group_have_limits_of_their_own() {
 async fn a_paused_queue_is_aggregated_and_its_aggregate_waits() {
     let world = World::new().await;
     let handler = Scripted::new();
-    let server = aggregating(&world)
+    let server = only_aggregating(&world)
         .await
         .group_max_size(2)
         .start(handler.clone())
@@ -183,12 +183,7 @@ async fn wrong_limits_are_refused_at_the_start() {
 async fn groups_are_polled_where_client_tracking_is_forbidden() {
     let rules = "on >secret ~* &* +@all -client +client|id +client|setname";
     let world = World::on(RedisServer::builder().user_with_rules("bob", rules)).await;
-    world
-        .inspector()
-        .await
-        .pause_queue("default")
-        .await
-        .unwrap();
+    world.pause("default").await;
     let log = Log::capture();
     let connection = world.connection().username("bob").password("secret");
     let server = Server::new(&connection)

@@ -8,7 +8,7 @@ use rasynq::{RunningServer, Server, Task};
 use tokio::sync::Semaphore;
 
 use crate::common::{HOUR, Log, Scripted, World, eventually, key};
-use crate::support::{LONG, add, aggregating, join, member};
+use crate::support::{LONG, add, join, member, only_aggregating};
 
 async fn start(server: Server) -> RunningServer {
     server.start(Scripted::new()).await.unwrap()
@@ -49,14 +49,14 @@ fn slow(gate: &Arc<Semaphore>) -> impl rasynq::GroupAggregator + use<> {
 async fn a_slow_aggregation_stops_neither_other_groups_nor_the_next_set_of_its_group() {
     let world = World::new().await;
     let gate = Arc::new(Semaphore::new(0));
-    let server = aggregating(&world)
+    let server = only_aggregating(&world)
         .await
         .group_max_size(2)
         .aggregate(slow(&gate));
     let server = start(server).await;
     let client = world.client().await;
     add(&client, "slow", 0..4).await;
-    eventually("both sets are taken", LONG, || async {
+    eventually("both sets are formed", LONG, || async {
         world.sets().await.len() == 2
     })
     .await;
@@ -74,7 +74,7 @@ async fn a_slow_aggregation_stops_neither_other_groups_nor_the_next_set_of_its_g
 async fn no_more_sets_are_aggregated_at_once_than_the_setting_says() {
     let world = World::new().await;
     let gate = Arc::new(Semaphore::new(0));
-    let server = aggregating(&world)
+    let server = only_aggregating(&world)
         .await
         .group_max_size(1)
         .group_concurrency(2);
@@ -107,7 +107,7 @@ async fn tasks_whose_aggregation_failed_are_aggregated_again_once_their_set_is_r
     let world = World::new().await;
     let log = Log::capture();
     let calls = Arc::new(AtomicUsize::new(0));
-    let fails_twice = {
+    let fails_three_times = {
         let calls = Arc::clone(&calls);
         move |group: String, tasks: Vec<Task>| {
             let call = calls.fetch_add(1, Ordering::SeqCst);
@@ -122,10 +122,10 @@ async fn tasks_whose_aggregation_failed_are_aggregated_again_once_their_set_is_r
         }
     };
     let server = start(
-        aggregating(&world)
+        only_aggregating(&world)
             .await
             .group_max_size(3)
-            .aggregate(fails_twice),
+            .aggregate(fails_three_times),
     )
     .await;
     add(&world.client().await, "g", [1, 2, 3]).await;
@@ -154,7 +154,7 @@ async fn tasks_whose_aggregation_failed_are_aggregated_again_once_their_set_is_r
 async fn an_aggregate_that_is_a_duplicate_leaves_the_tasks_in_their_set() {
     let world = World::new().await;
     let log = Log::capture();
-    let server = aggregating(&world).await.group_max_size(2).aggregate(
+    let server = only_aggregating(&world).await.group_max_size(2).aggregate(
         async |group: String, _: Vec<Task>| -> rasynq::Result<Task> {
             Ok(Task::new("digest", group).unique(HOUR))
         },
@@ -164,7 +164,7 @@ async fn an_aggregate_that_is_a_duplicate_leaves_the_tasks_in_their_set() {
     add(&client, "g", [1, 2]).await;
     world.has_pending(1).await;
     add(&client, "g", [3, 4]).await;
-    log.line_with(&["could not load or store", "already exists", "tasks=2"])
+    log.line_with(&["its task is refused", "already exists", "tasks=2"])
         .await;
     assert_eq!(world.sets().await.len(), 1);
     assert_eq!(world.list("pending").await.len(), 1);
@@ -199,7 +199,7 @@ async fn a_key_of_a_wrong_type_stops_no_other_group() {
     let world = World::new().await;
     let _: String = world.run(&["SET", &key("g:odd"), "x"]).await;
     let _: i64 = world.run(&["SADD", &key("groups"), "odd"]).await;
-    let server = start(aggregating(&world).await.group_max_size(2)).await;
+    let server = start(only_aggregating(&world).await.group_max_size(2)).await;
     add(&world.client().await, "g", [1, 2]).await;
     world.has_pending(1).await;
     server.shutdown().await;
@@ -208,12 +208,7 @@ async fn a_key_of_a_wrong_type_stops_no_other_group() {
 #[tokio::test]
 async fn groups_are_aggregated_again_after_redis_was_away() {
     let (world, proxy, connection) = World::behind_proxy().await;
-    world
-        .inspector()
-        .await
-        .pause_queue("default")
-        .await
-        .unwrap();
+    world.pause("default").await;
     let server = World::server_on(&connection)
         .aggregate(join)
         .group_max_size(2);
@@ -234,16 +229,11 @@ async fn groups_are_aggregated_again_after_redis_was_away() {
 #[tokio::test]
 async fn groups_are_aggregated_after_redis_was_emptied() {
     let world = World::new().await;
-    let server = start(aggregating(&world).await.group_max_size(2)).await;
+    let server = start(only_aggregating(&world).await.group_max_size(2)).await;
     let client = world.client().await;
     add(&client, "g", [1]).await;
     let _: String = world.run(&["FLUSHALL"]).await;
-    world
-        .inspector()
-        .await
-        .pause_queue("default")
-        .await
-        .unwrap();
+    world.pause("default").await;
     add(&client, "g", [1, 2]).await;
     world.has_pending(1).await;
     assert_eq!(world.pending().await, ["1 2"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rasynq::{RunningServer, Server};
 
 use crate::common::{Scripted, World};
-use crate::support::{add, aggregating};
+use crate::support::{add, only_aggregating};
 
 async fn start(server: Server) -> RunningServer {
     server.start(Scripted::new()).await.unwrap()
@@ -27,7 +27,7 @@ async fn now_ms(world: &World) -> i64 {
 #[tokio::test]
 async fn a_group_that_reaches_its_max_size_is_aggregated_within_50_ms() {
     let world = World::new().await;
-    let server = start(aggregating(&world).await.group_max_size(5)).await;
+    let server = start(only_aggregating(&world).await.group_max_size(5)).await;
     let client = world.client().await;
     let mut late_ms = Vec::new();
     for n in 0..20 {
@@ -49,7 +49,7 @@ async fn a_group_that_reaches_its_max_size_is_aggregated_within_50_ms() {
 async fn a_group_whose_grace_period_is_over_is_aggregated_within_100_ms() {
     let world = World::new().await;
     let server = start(
-        aggregating(&world)
+        only_aggregating(&world)
             .await
             .group_grace_period(Duration::from_secs(2)),
     )

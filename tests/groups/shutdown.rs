@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
 use crate::common::{Log, Scripted, World, eventually, key};
-use crate::support::{LONG, add, aggregating, join};
+use crate::support::{LONG, add, join, only_aggregating};
 
 #[tokio::test]
 async fn a_shutdown_waits_for_an_aggregation() {
@@ -25,11 +25,14 @@ async fn a_shutdown_waits_for_an_aggregation() {
             }
         }
     };
-    let server = aggregating(&world).await.group_max_size(2).aggregate(waits);
+    let server = only_aggregating(&world)
+        .await
+        .group_max_size(2)
+        .aggregate(waits);
     let server = server.start(Scripted::new()).await.unwrap();
     let client = world.client().await;
     add(&client, "g", [1, 2]).await;
-    eventually("the set is taken", LONG, || async {
+    eventually("the set is formed", LONG, || async {
         world.sets().await.len() == 1
     })
     .await;
@@ -46,20 +49,20 @@ async fn a_shutdown_waits_for_an_aggregation() {
     assert_eq!(
         world.group_names().await,
         ["late"],
-        "no set is taken during a shutdown"
+        "no set is formed during a shutdown"
     );
 }
 
 #[tokio::test]
 async fn a_shutdown_puts_the_tasks_of_an_aggregation_back_that_takes_too_long() {
     let world = World::new().await;
-    let server = aggregating(&world).await.group_max_size(2).aggregate(
+    let server = only_aggregating(&world).await.group_max_size(2).aggregate(
         async |_: String, _: Vec<Task>| -> anyhow::Result<Task> { std::future::pending().await },
     );
     let server = server.shutdown_timeout(Duration::from_millis(300));
     let server = server.start(Scripted::new()).await.unwrap();
     add(&world.client().await, "g", [1, 2, 3]).await;
-    eventually("the set is taken", LONG, || async {
+    eventually("the set is formed", LONG, || async {
         world.sets().await.len() == 1
     })
     .await;
@@ -75,12 +78,12 @@ async fn a_shutdown_puts_the_tasks_of_an_aggregation_back_that_takes_too_long() 
 async fn a_server_that_is_dropped_puts_the_tasks_of_its_aggregations_back() {
     let world = World::new().await;
     let log = Log::capture();
-    let server = aggregating(&world).await.group_max_size(2).aggregate(
+    let server = only_aggregating(&world).await.group_max_size(2).aggregate(
         async |_: String, _: Vec<Task>| -> anyhow::Result<Task> { std::future::pending().await },
     );
     let server = server.start(Scripted::new()).await.unwrap();
     add(&world.client().await, "g", [1, 2]).await;
-    eventually("the set is taken", LONG, || async {
+    eventually("the set is formed", LONG, || async {
         world.sets().await.len() == 1
     })
     .await;
@@ -99,7 +102,7 @@ async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
         let _ = released.lock().unwrap().recv();
         join(group, tasks)
     };
-    let server = aggregating(&world)
+    let server = only_aggregating(&world)
         .await
         .group_max_size(2)
         .aggregate(blocks);
@@ -113,7 +116,7 @@ async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
     let start = async move { server.start(Scripted::new()).await.unwrap() };
     let server = runtime.spawn(start).await.unwrap();
     add(&world.client().await, "g", [1, 2]).await;
-    eventually("the set is taken", LONG, || async {
+    eventually("the set is formed", LONG, || async {
         world.sets().await.len() == 1
     })
     .await;
@@ -139,13 +142,23 @@ async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
 /// The environment variable with the address of Redis for [`a_process_that_aggregates`].
 const URI: &str = "RASYNQ_TEST_AGGREGATOR_URI";
 
+/// The environment variable with the group whose aggregation never ends.
+const HELD: &str = "RASYNQ_TEST_HELD_GROUP";
+
 /// The main function of the process that the tests below start. Without the variable it does nothing.
 #[tokio::test]
 async fn a_process_that_aggregates() {
     let Ok(uri) = std::env::var(URI) else { return };
-    let slow = async |group: String, tasks: Vec<Task>| -> anyhow::Result<Task> {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        join(group, tasks).await
+    let held = std::env::var(HELD).ok();
+    let slow = move |group: String, tasks: Vec<Task>| {
+        let is_held = held.as_ref() == Some(&group);
+        async move {
+            if is_held {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            join(group, tasks).await
+        }
     };
     World::server_on(&Connection::from_uri(&uri).unwrap())
         .aggregate(slow)
@@ -156,11 +169,12 @@ async fn a_process_that_aggregates() {
         .unwrap();
 }
 
-/// Starts this test program as a server in another process.
-fn serve(uri: &str) -> Child {
+/// Starts this test program as a server in another process. It never ends the aggregation of the group `held`.
+fn serve(uri: &str, held: Option<&str>) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "shutdown::a_process_that_aggregates"])
         .env(URI, uri)
+        .envs(held.map(|group| (HELD, group)))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
@@ -172,11 +186,16 @@ fn serve(uri: &str) -> Child {
 async fn servers_that_are_killed_lose_no_task_and_aggregate_none_twice() {
     const TASKS: usize = 5_000;
     let world = World::new().await;
-    let pauses = aggregating(&world).await;
-    drop(pauses);
+    world.pause("default").await;
     let client = world.client().await;
     let mut added = 0;
-    let mut child = serve(&world.redis.uri());
+    let mut child = serve(&world.redis.uri(), Some("held"));
+    add(&client, "held", TASKS..TASKS + 5).await;
+    let is_held = async || {
+        let sets = world.sets().await;
+        sets.keys().any(|set| set.starts_with(&key("g:held:")))
+    };
+    eventually("a set is held open", LONG, is_held).await;
     while added < TASKS {
         let tasks = (added..added + 100).map(|n| {
             let id = n.to_string();
@@ -192,7 +211,7 @@ async fn servers_that_are_killed_lose_no_task_and_aggregate_none_twice() {
         if added % 1_000 == 0 {
             child.start_kill().unwrap();
             child.wait().await.unwrap();
-            child = serve(&world.redis.uri());
+            child = serve(&world.redis.uri(), None);
         }
     }
     eventually("what is in no set is aggregated", LONG, || async {
@@ -202,13 +221,14 @@ async fn servers_that_are_killed_lose_no_task_and_aggregate_none_twice() {
     child.start_kill().unwrap();
     child.wait().await.unwrap();
     // The sets of the killed processes are reclaimed after their deadlines.
+    assert!(is_held().await);
     let stranded = world.sets().await;
     for set in stranded.keys() {
         let _: i64 = world
             .run(&["ZADD", &key("aggregation_sets"), "1", set])
             .await;
     }
-    let _child = serve(&world.redis.uri());
+    let _child = serve(&world.redis.uri(), None);
     eventually("all is aggregated", LONG, || async {
         world.group_names().await.is_empty() && world.sets().await.is_empty()
     })
@@ -218,6 +238,5 @@ async fn servers_that_are_killed_lose_no_task_and_aggregate_none_twice() {
         seen.extend(payload.split(' ').map(|id| id.parse::<usize>().unwrap()));
     }
     seen.sort_unstable();
-    assert_eq!(seen, (0..TASKS).collect::<Vec<_>>());
-    eprintln!("{} sets of killed processes were reclaimed", stranded.len());
+    assert_eq!(seen, (0..TASKS + 5).collect::<Vec<_>>());
 }

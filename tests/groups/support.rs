@@ -21,14 +21,9 @@ pub async fn join(group: String, tasks: Vec<Task>) -> anyhow::Result<Task> {
     Ok(Task::new("joined", payloads.join(" ")).task_id(id))
 }
 
-/// A server that aggregates with [`join`], never by a grace period, and runs no task: its only queue is paused.
-pub async fn aggregating(world: &World) -> Server {
-    world
-        .inspector()
-        .await
-        .pause_queue("default")
-        .await
-        .unwrap();
+/// A server that aggregates with [`join`], never by a grace period. It runs no task: this pauses its only queue.
+pub async fn only_aggregating(world: &World) -> Server {
+    world.pause("default").await;
     let hour = Duration::from_secs(3600);
     world.server().aggregate(join).group_grace_period(hour)
 }
@@ -49,6 +44,11 @@ pub async fn add(client: &Client, group: &str, ids: impl IntoIterator<Item = imp
 }
 
 impl World {
+    /// Pauses a queue.
+    pub async fn pause(&self, queue: &str) {
+        self.inspector().await.pause_queue(queue).await.unwrap();
+    }
+
     /// The tasks that wait in a group of the queue `default`, with the times at which they joined.
     pub async fn group(&self, group: &str) -> BTreeMap<String, f64> {
         self.scores(&format!("g:{group}")).await

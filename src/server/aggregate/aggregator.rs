@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::aggregation::Aggregation;
 use super::due::MOST_READ;
 use super::job::{Job, JobReport};
 use super::job_slot::JobSlot;
 use super::limits::GroupSettings;
+use super::set_runner::SetRunner;
 use super::watched_queue::WatchedQueue;
 use crate::background::{Service, ToldFailures, Turns};
 use crate::broker::{Broker, FormLimits, GroupAge, Str};
@@ -38,7 +38,7 @@ pub(in crate::server) struct Aggregator {
     queues: Queues,
     wakeups: Arc<Wakeups>,
     events: mpsc::UnboundedReceiver<GroupEvent>,
-    aggregation: Arc<Aggregation>,
+    runner: Arc<SetRunner>,
     /// How many sets are aggregated at once.
     slots: Arc<Semaphore>,
     watched: Vec<WatchedQueue>,
@@ -65,7 +65,7 @@ impl Aggregator {
         queues: Queues,
         wakeups: Arc<Wakeups>,
         events: mpsc::UnboundedReceiver<GroupEvent>,
-        aggregation: Aggregation,
+        runner: SetRunner,
     ) -> Self {
         let now = clock::monotonic();
         let limits: Vec<_> = queues
@@ -86,12 +86,12 @@ impl Aggregator {
             queues,
             wakeups,
             events,
-            aggregation: Arc::new(aggregation),
+            runner: Arc::new(runner),
         }
     }
 
     async fn aggregate_forever(&mut self, jobs: &mut JoinSet<usize>, stop: &CancellationToken) {
-        let broker = self.aggregation.broker.clone();
+        let broker = self.runner.broker.clone();
         let slots = Arc::clone(&self.slots);
         let turns = Turns::new(POLLS_AT_ONCE);
         let mut polls = FuturesUnordered::new();
@@ -107,7 +107,7 @@ impl Aggregator {
                     break;
                 };
                 let job = Job {
-                    aggregation: Arc::clone(&self.aggregation),
+                    runner: Arc::clone(&self.runner),
                     queue: self.queues.get(index).clone(),
                     group,
                     limits,

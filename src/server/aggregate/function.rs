@@ -61,13 +61,13 @@ where
     }
 }
 
-/// An aggregator whose type is erased.
-pub(in crate::server) trait AnyAggregator: Send + Sync {
+/// The caller's function, whose type is erased.
+pub(in crate::server) trait AggregateFunction: Send + Sync {
     /// Prepares a call for these tasks of a group. Runs code of the caller.
     fn prepare(self: Arc<Self>, group: String, tasks: Vec<Task>) -> Prepared;
 }
 
-/// A call of an aggregator.
+/// A call of the function.
 pub(in crate::server) struct Prepared {
     /// The tasks that it cannot take, by their positions, with the reasons.
     pub(super) refused: Vec<(usize, String)>,
@@ -75,7 +75,7 @@ pub(in crate::server) struct Prepared {
     pub(super) call: Option<BoxFuture<'static, anyhow::Result<Task>>>,
 }
 
-impl<A: GroupAggregator> AnyAggregator for A {
+impl<A: GroupAggregator> AggregateFunction for A {
     fn prepare(self: Arc<Self>, group: String, tasks: Vec<Task>) -> Prepared {
         Prepared {
             refused: Vec::new(),
@@ -98,7 +98,7 @@ impl<F, T, C> TypedFunction<F, T, C> {
     }
 }
 
-impl<F, Fut, E, T, C> AnyAggregator for TypedFunction<F, T, C>
+impl<F, Fut, E, T, C> AggregateFunction for TypedFunction<F, T, C>
 where
     F: Fn(String, Vec<T>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Task, E>> + Send,
@@ -126,7 +126,7 @@ where
 fn decode<T: TaskKind<C>, C: Decode<T>>(task: &Task) -> Result<T, String> {
     if task.task_type() != T::TYPE {
         return Err(format!(
-            "the aggregator takes tasks of type {:?} ({}), not {:?}",
+            "the aggregate function takes tasks of type {:?} ({}), not {:?}",
             T::TYPE,
             type_name::<T>(),
             task.task_type()
@@ -181,7 +181,7 @@ mod tests {
             undecodable.contains("missing field `text`"),
             "{undecodable}"
         );
-        assert!(other.starts_with(r#"the aggregator takes tasks of type "note" ("#));
+        assert!(other.starts_with(r#"the aggregate function takes tasks of type "note" ("#));
         assert!(other.ends_with(r#"), not "other""#), "{other}");
     }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::aggregation::Aggregation;
 use super::due::FormResult;
 use super::job_slot::JobSlot;
+use super::set_runner::SetRunner;
 use crate::broker::{FormLimits, Formed, Str};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::caught_future;
@@ -18,7 +18,7 @@ pub(super) type JobReport = (usize, Str, Result<FormResult>);
 
 /// Forms a set of the tasks of one group, and has it aggregated.
 pub(super) struct Job {
-    pub(super) aggregation: Arc<Aggregation>,
+    pub(super) runner: Arc<SetRunner>,
     pub(super) queue: ServedQueue,
     pub(super) group: Str,
     pub(super) limits: FormLimits,
@@ -44,12 +44,10 @@ impl Job {
     }
 
     async fn form_and_aggregate(mut self) {
-        let aggregation = Arc::clone(&self.aggregation);
-        let set_id = aggregation.uuids.next();
+        let runner = Arc::clone(&self.runner);
+        let set_id = runner.uuids.next();
         let (queue, limits) = (&self.queue.keys, self.limits);
-        let form = aggregation
-            .broker
-            .form_set(queue, &self.group, &set_id, limits);
+        let form = runner.broker.form_set(queue, &self.group, &set_id, limits);
         // Whatever happens, the group must not stay in the state in which a set is being formed.
         let form = self.slot.lent_during(caught_future(form)).await;
         let formed = form.unwrap_or_else(|panic| {
@@ -60,8 +58,8 @@ impl Job {
             Ok(Formed::Set(set)) => {
                 self.report(Ok(FormResult::Formed(set.size)));
                 match self.stop.is_cancelled() {
-                    true => aggregation.put_back(&set).await,
-                    false => aggregation.run(set, &mut self.slot).await,
+                    true => runner.put_back(&set).await,
+                    false => runner.run(set, &mut self.slot).await,
                 }
             }
             Ok(Formed::NotDue { age, now_ms }) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::function::AnyAggregator;
+use super::function::AggregateFunction;
 use crate::broker::{FormLimits, LARGEST_SET};
 use crate::error::{Error, Result};
 
@@ -110,7 +110,7 @@ impl GroupLimits {
 #[derive(Clone)]
 pub(in crate::server) struct GroupSettings {
     /// `None`: the server does not aggregate.
-    pub(in crate::server) aggregator: Option<Arc<dyn AnyAggregator>>,
+    pub(in crate::server) function: Option<Arc<dyn AggregateFunction>>,
     /// How many sets are aggregated at once.
     pub(in crate::server) concurrency: usize,
     pub(in crate::server) limits: GroupLimits,
@@ -123,7 +123,7 @@ pub(in crate::server) struct GroupSettings {
 impl Default for GroupSettings {
     fn default() -> Self {
         Self {
-            aggregator: None,
+            function: None,
             concurrency: DEFAULT_GROUP_CONCURRENCY,
             limits: GroupLimits::default(),
             of_queues: BTreeMap::new(),
@@ -189,7 +189,7 @@ impl GroupSettings {
             );
             return Err(Error::invalid(text));
         }
-        if self.aggregator.is_none() && self.has_limits() {
+        if self.function.is_none() && self.has_limits() {
             tracing::warn!("limits of groups have no effect without an aggregator");
         }
         Ok(self)

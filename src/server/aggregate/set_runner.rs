@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::function::AnyAggregator;
+use super::function::AggregateFunction;
 use super::job_slot::JobSlot;
 use crate::background::Backoff;
 use crate::bounded_text::logged_text;
@@ -20,7 +20,7 @@ use crate::broker::{
     AggregationSet, ArchiveLimits, ArchivedMember, Broker, SetMember, StoredAggregate, Str,
 };
 use crate::clock::{self, Uuids};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Foreign, GuardedSpan, caught};
 use crate::handler::Failure;
 use crate::prepare::prepare;
@@ -28,9 +28,9 @@ use crate::task::{Task, TaskOption};
 use crate::wire::{self, TaskMessage};
 
 /// What aggregates the sets of a server.
-pub(in crate::server) struct Aggregation {
+pub(in crate::server) struct SetRunner {
     pub(in crate::server) broker: Broker,
-    pub(in crate::server) aggregator: Foreign<Arc<dyn AnyAggregator>>,
+    pub(in crate::server) function: Foreign<Arc<dyn AggregateFunction>>,
     pub(in crate::server) archive: ArchiveLimits,
     pub(in crate::server) uuids: Uuids,
     /// Fires when a shutdown does not wait for the aggregator any more.
@@ -39,17 +39,17 @@ pub(in crate::server) struct Aggregation {
 
 /// Why no aggregate was stored.
 enum AggregationFailure {
-    /// The text of the aggregator's error or panic, or why its task is refused.
+    /// The text of the function's error or panic, or why its task is refused.
     Refused(String),
     /// Redis has refused a call, or has not answered until the deadline.
     Storage(Error),
-    /// The aggregator has taken too long.
+    /// The function has taken too long.
     TimedOut,
     /// The aggregate came too late.
     SetIsGone,
 }
 
-impl Aggregation {
+impl SetRunner {
     /// Aggregates a set. Puts its tasks back if the shutdown does not wait for that.
     pub(super) async fn run(&self, mut set: AggregationSet, slot: &mut JobSlot) {
         let left = set.deadline - self.broker.clock().now();
@@ -93,13 +93,13 @@ impl Aggregation {
             .iter()
             .map(|(_, message)| Task::from_message(message));
         let (group, tasks) = (set.group.to_string(), tasks.collect());
-        // What the aggregator logs is in this span. The level is the highest one, so that no filter hides the span and
+        // What the function logs is in this span. The level is the highest one, so that no filter hides the span and
         // shows the lines.
         let span = GuardedSpan::new(|| {
             tracing::error_span!("aggregate", queue = set.keys.queue(), group = &*set.group)
         });
-        let aggregator = Arc::clone(&self.aggregator);
-        let prepared = span.in_scope(|| caught(|| aggregator.prepare(group, tasks)));
+        let function = Arc::clone(&self.function);
+        let prepared = span.in_scope(|| caught(|| function.prepare(group, tasks)));
         let prepared = prepared.map_err(|panic| AggregationFailure::Refused(panic.to_string()))?;
         let call = prepared.call.map(Foreign::new);
         let refused = prepared.refused.into_iter();
@@ -110,12 +110,9 @@ impl Aggregation {
             slot.lent_during(archive).await?;
         }
         let Some(call) = call else {
-            // An empty set is removed.
-            return self
-                .broker
-                .return_set(set)
-                .await
-                .map_err(AggregationFailure::Storage);
+            // No task is left. This removes the set.
+            self.put_back(set).await;
+            return Ok(());
         };
         let taken_back = timeout_at(until, slot.taken_back()).await;
         taken_back.map_err(|_| AggregationFailure::TimedOut)?;
@@ -145,7 +142,7 @@ impl Aggregation {
         Ok((messages, undecodable))
     }
 
-    /// A task that the aggregator cannot take, with the reason as its error.
+    /// A task that the function cannot take, with the reason as its error.
     fn refuse(&self, (id, message): &(Str, TaskMessage), reason: String) -> ArchivedMember {
         tracing::warn!(
             task_id = &**id,
@@ -153,7 +150,7 @@ impl Aggregation {
             queue = message.queue,
             group = message.group_key,
             error = &*logged_text(&reason),
-            "archived: the aggregator does not take this task"
+            "archived: the aggregate function does not take this task"
         );
         let archived = TaskMessage {
             error_msg: reason,
@@ -187,18 +184,21 @@ impl Aggregation {
         let queue = TaskOption::Queue(set.keys.queue().to_owned());
         let now = self.broker.clock().now();
         let aggregate = prepare(&self.broker, task, vec![queue], now, &self.uuids);
-        let (aggregate, _) = aggregate.map_err(|error| {
-            AggregationFailure::Refused(format!("its task is refused: {error}"))
-        })?;
+        let refused =
+            |error: &Error| AggregationFailure::Refused(format!("its task is refused: {error}"));
+        let (aggregate, _) = aggregate.map_err(|error| refused(&error))?;
         match self.broker.store_aggregate(set, &aggregate).await {
             Ok(StoredAggregate::Stored) => Ok(()),
             Ok(StoredAggregate::SetIsGone) => Err(AggregationFailure::SetIsGone),
-            Err(error) => Err(AggregationFailure::Storage(error)),
+            Err(error) => Err(match error.kind() {
+                ErrorKind::DuplicateTask | ErrorKind::TaskIdConflict => refused(&error),
+                _ => AggregationFailure::Storage(error),
+            }),
         }
     }
 }
 
-/// The task that the aggregator returns until a time.
+/// The task that the function returns until a time.
 async fn call_until(
     mut call: Foreign<BoxFuture<'static, anyhow::Result<Task>>>,
     span: &GuardedSpan,
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_aggregator_has_until_the_deadline_of_its_set() {
+    async fn a_function_has_until_the_deadline_of_its_set() {
         let wait = |secs| async move {
             tokio::time::sleep(Duration::from_secs(secs)).await;
             Ok(Task::new("digest", ""))
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_and_panics_of_an_aggregator_have_their_texts() {
+    async fn errors_and_panics_of_a_function_have_their_texts() {
         let fails = async { Err(anyhow::anyhow!("no such user").context("digest")) };
         assert_eq!(end_of(fails).await, "digest: no such user");
         let panics = end_of(async { panic!("on purpose") }).await;
