@@ -513,6 +513,18 @@ mod tests {
     }
 
     #[test]
+    fn a_group_that_has_more_than_the_largest_set_is_read_and_due_again_without_a_max_size() {
+        let mut groups = only_grace();
+        appears(&mut groups, age(250_000, 100, 100));
+        assert_eq!(due_at_ms(&mut groups, 110_020), [GROUP]);
+        groups.formed(GROUP, FormResult::Formed(100_000), 110_020);
+        assert_eq!(reads(&mut groups), [GROUP]);
+        let left = age(150_000, 100, 100);
+        groups.on_ages(vec![(GROUP, Some(left))], 110_030);
+        assert_eq!(due_at_ms(&mut groups, 110_030), [GROUP]);
+    }
+
+    #[test]
     fn a_group_whose_tasks_are_all_in_a_set_is_forgotten_until_its_name_comes_again() {
         let mut groups = only_grace();
         appears(&mut groups, age(3, 100, 100));
