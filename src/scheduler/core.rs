@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use super::config::SchedulerConfig;
 use super::entry_key::EntryKey;
-use super::entry_state::EntryLead;
+use super::entry_state::{EntryLead, KeyedEntry};
 use super::entry_table::EntryTable;
 use super::hooks::SchedulerHooks;
 use crate::background::ToldFailures;
 use crate::broker::{Broker, SchedulerKeys, Str};
 use crate::clock::{self, Uuids};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Result};
 
 /// How many calls about single entries are in flight at once.
 const MAX_IN_FLIGHT: usize = 256;
@@ -62,6 +62,8 @@ pub(super) struct LeadState {
     pub(super) is_leader: bool,
     /// Until when the lease of this scheduler lasts at least.
     pub(super) valid_until: Instant,
+    /// It gives up everything, and must not show itself again.
+    pub(super) has_left: bool,
 }
 
 /// How the last pass of the leadership has ended.
@@ -102,6 +104,7 @@ impl Core {
             leads: Mutex::new(LeadState {
                 is_leader: false,
                 valid_until: clock::monotonic(),
+                has_left: false,
             }),
             passes: watch::Sender::new(LeadPass::default()),
             registering: tokio::sync::Mutex::new(()),
@@ -126,15 +129,23 @@ impl Core {
     }
 
     /// Whether this scheduler leads the entry now.
-    pub(super) fn lead_of(&self, key: &EntryKey) -> Lead {
+    pub(super) fn lead_of(&self, keyed: &Arc<KeyedEntry>) -> Lead {
         let mut entries = self.entries.lock();
-        let lead = entries.get_mut(key).map(|registered| registered.lead);
+        let lead = entries.state_of(keyed).map(|registered| registered.lead);
         drop(entries);
         match lead {
             None | Some(EntryLead::Other) => Lead::Lost,
             Some(EntryLead::NotAsked) => Lead::Unknown,
             Some(EntryLead::Own(_)) if self.lease_may_be_over() => Lead::Unknown,
             Some(EntryLead::Own(fencing)) => Lead::Held(fencing),
+        }
+    }
+
+    /// Fails if the scheduler has left.
+    pub(super) fn check_present(&self) -> Result<()> {
+        match self.leads.lock().has_left {
+            true => Err(Error::new(ErrorKind::Closed, "the scheduler was shut down")),
+            false => Ok(()),
         }
     }
 

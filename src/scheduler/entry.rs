@@ -96,7 +96,7 @@ impl Entry {
     }
 
     /// Names the entry. Schedulers tell by the name that their entries are the same one, even if the spec, the task
-    /// or the options have changed. Default: entries are the same if their specs, locations, tasks and options are.
+    /// or the options have changed, as long as its queue is the same. Default: entries are the same if their specs, locations, tasks and options are.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
+use tokio_util::sync::CancellationToken;
 
 use super::entry::CheckedEntry;
 use super::entry_key::EntryKey;
@@ -52,8 +53,21 @@ pub(super) struct EntryState {
     pub(super) has_note: bool,
     /// The tick whose task is being enqueued.
     pub(super) enqueuing: Option<i64>,
+    /// What the hooks know of the last tick that was taken.
+    pub(super) told: Option<(i64, Told)>,
+    /// Fires when the entry is about to be replaced or removed: the ticker takes none of its ticks any more.
+    pub(super) leaving: CancellationToken,
     /// How many ticks in a row were lost.
     pub(super) lost: u64,
+}
+
+/// What the hooks know of a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The hook that comes before the enqueue was called.
+    pub(super) begin: bool,
+    /// The hook that comes after it was called with an error.
+    pub(super) failure: bool,
 }
 
 /// A tick that is due, with what is needed to enqueue its task.
@@ -70,6 +84,9 @@ pub(super) struct DueTick {
     pub(super) kept: Duration,
     /// How many ticks before it were lost in a row.
     pub(super) lost: u64,
+    pub(super) told: Told,
+    /// Fires when the entry is about to be replaced or removed.
+    pub(super) leaving: CancellationToken,
     /// For hooks.
     pub(super) info: EntryInfo,
 }
@@ -83,6 +100,8 @@ impl EntryState {
             lead: EntryLead::NotAsked,
             has_note: false,
             enqueuing: None,
+            told: None,
+            leaving: CancellationToken::new(),
             lost: 0,
         }
     }
@@ -97,8 +116,16 @@ impl EntryState {
         }
     }
 
-    /// The tick that is due, unless one is being enqueued, and when to look again (Unix ms).
+    /// The tick that is due, unless one is being enqueued or the entry is leaving, and when to look again (Unix ms).
     pub(super) fn take_due(&mut self, now_ms: i64) -> (Option<DueTick>, Option<i64>) {
+        match self.leaving.is_cancelled() {
+            true => (None, None),
+            false => self.take_last_due(now_ms),
+        }
+    }
+
+    /// The same, also if the entry is leaving.
+    pub(super) fn take_last_due(&mut self, now_ms: i64) -> (Option<DueTick>, Option<i64>) {
         if self.lead == EntryLead::Other || self.enqueuing.is_some() {
             return (None, None);
         }
@@ -107,6 +134,7 @@ impl EntryState {
             return (None, check.wake_at_ms);
         };
         self.enqueuing = Some(at);
+        let told = self.told.filter(|(tick, _)| *tick == at);
         let due = DueTick {
             keyed: Arc::clone(&self.keyed),
             at,
@@ -114,6 +142,8 @@ impl EntryState {
             until_ms: check.wake_at_ms,
             kept: self.timeline.note_ttl(at),
             lost: self.lost,
+            told: told.map(|(_, told)| told).unwrap_or_default(),
+            leaving: self.leaving.clone(),
             info: self.info(now_ms),
         };
         (Some(due), None)

@@ -66,9 +66,10 @@ impl EntryTable {
         self.registered.get_mut(self.numbers.get(key)?)
     }
 
-    pub(super) fn keyed(&mut self, key: &EntryKey) -> Option<Arc<KeyedEntry>> {
-        let registered = self.get_mut(key)?;
-        Some(Arc::clone(&registered.keyed))
+    /// The state of this entry, unless it was removed or replaced.
+    pub(super) fn state_of(&mut self, keyed: &Arc<KeyedEntry>) -> Option<&mut EntryState> {
+        let state = self.get_mut(&keyed.key)?;
+        Arc::ptr_eq(&state.keyed, keyed).then_some(state)
     }
 
     /// Whether a task of the entry is being enqueued.
@@ -156,20 +157,21 @@ impl EntryTable {
         (all_due, self.armed_ms)
     }
 
-    /// The tick of this entry that is due.
+    /// The tick of this entry that is due, also if the entry is leaving.
     pub(super) fn take_due_of(&mut self, key: &EntryKey, now_ms: i64) -> Option<DueTick> {
-        self.get_mut(key)?.take_due(now_ms).0
+        self.get_mut(key)?.take_last_due(now_ms).0
     }
 
     /// The enqueue of a tick has ended. Returns whether the ticker must look again at once.
     pub(super) fn ended(&mut self, tick: &DueTick, end: TickEnd, now_ms: i64) -> bool {
-        let Some(registered) = self.get_mut(&tick.keyed.key) else {
+        let Some(registered) = self.state_of(&tick.keyed) else {
             return false;
         };
         registered.enqueuing = None;
+        registered.told = Some((tick.at, tick.told));
         match end {
             TickEnd::Enqueued | TickEnd::UsedUp => {
-                registered.timeline.used(tick.at);
+                registered.timeline.used(tick.at, now_ms.div_euclid(1000));
                 registered.previous = Some(tick.at);
                 registered.lost = 0;
             }
@@ -197,6 +199,7 @@ mod tests {
     use chrono::DateTime;
     use chrono_tz::Tz;
 
+    use super::super::entry_state::Told;
     use super::*;
     use crate::scheduler::Entry;
     use crate::scheduler::timeline::Timeline;
@@ -315,6 +318,47 @@ mod tests {
         }
         assert_eq!(gained(&mut table, true), ["gained"]);
         assert_eq!(gained(&mut table, false), ["new number", "gained"]);
+    }
+
+    #[test]
+    fn the_end_of_a_tick_of_a_replaced_entry_is_no_end_of_its_successors() {
+        let mut table = table(&["a"]);
+        let old = table
+            .take_due_of(&key("a"), 10_000)
+            .expect("it is due at 10 s");
+        let new = self::table(&["a"]).remove(&key("a")).expect("it is there");
+        table.replace(&key("a"), new);
+        let tick = table.take_due_of(&key("a"), 20_000).expect("it is due");
+        assert!(!table.ended(&old, TickEnd::Lost, 20_001));
+        assert!(table.is_enqueuing(&key("a")));
+        table.ended(&tick, TickEnd::Enqueued, 20_002);
+        assert!(!table.ended(&old, TickEnd::Enqueued, 20_003));
+        assert!(table.take_due(20_004).0.is_empty());
+        let next = table.take_due_of(&key("a"), 30_000).expect("it is due");
+        assert_eq!(next.lost, 0);
+    }
+
+    #[test]
+    fn the_ticker_takes_no_tick_of_an_entry_that_is_leaving() {
+        let mut table = table(&["a"]);
+        let state = table.get_mut(&key("a")).expect("it is there");
+        state.leaving.cancel();
+        assert!(table.take_due(10_000).0.is_empty());
+        assert!(table.take_due_of(&key("a"), 10_000).is_some());
+    }
+
+    #[test]
+    fn what_the_hooks_know_of_a_tick_is_known_when_it_is_taken_again() {
+        let mut table = table(&["a"]);
+        let mut tick = table.take_due_of(&key("a"), 10_000).expect("it is due");
+        assert_eq!(tick.told, Told::default());
+        tick.told.begin = true;
+        table.ended(&tick, TickEnd::GivenUp, 10_001);
+        let again = table.take_due_of(&key("a"), 10_002).expect("it is due");
+        assert_eq!(again.told, tick.told);
+        table.ended(&again, TickEnd::Lost, 20_000);
+        let next = table.take_due_of(&key("a"), 20_000).expect("it is due");
+        assert_eq!(next.told, Told::default());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures_util::future::join_all;
 
 use super::core::{Core, LeadPass};
@@ -37,19 +38,21 @@ impl Core {
             return Ok(());
         }
         let _turn = self.passing.lock().await;
+        self.check_present()?;
         let asked = clock::monotonic();
         let keys = self.entries.lock().keys();
         let result = self.broker.while_refreshing_clock(self.lead(&keys)).await;
         let result = match result {
             Ok(leads) => {
-                let was_sure = {
+                let (was_sure, was_leader) = {
                     let mut state = self.leads.lock();
                     let was_sure = clock::monotonic() < state.valid_until;
                     state.valid_until = asked + SCHEDULER_LEASE;
-                    self.announce(state.is_leader, leads.is_leader);
-                    state.is_leader = leads.is_leader;
-                    was_sure
+                    let was_leader = std::mem::replace(&mut state.is_leader, leads.is_leader);
+                    (was_sure, was_leader)
                 };
+                // The log may ask who leads, so it is told without the lock.
+                self.announce(was_leader, leads.is_leader);
                 self.take_leads(&keys, &leads, was_sure).await;
                 Ok(())
             }
@@ -81,20 +84,22 @@ impl Core {
         let gained = self.entries.lock().gained(keys, &leads.fencing, was_sure);
         let notes = gained.into_iter().map(|keyed| self.read_note(keyed));
         let notes = join_all(notes).await;
-        let mut entries = self.entries.lock();
         let mut not_read = HashSet::new();
+        let mut noted = Vec::with_capacity(notes.len());
         for (keyed, note) in notes {
             match note {
-                Ok(note) => {
-                    if let Some(registered) = entries.get_mut(&keyed.key) {
-                        registered.note(&note);
-                    }
-                }
+                Ok(note) => noted.push((keyed, note)),
                 Err(error) => {
                     let is_news = self.told.lock().failed(keyed.key.clone(), &error);
                     warn_if!(is_news, entry = keyed.key.as_str(), %error, "could not read the note of an entry, trying again");
                     not_read.insert(keyed.key.clone());
                 }
+            }
+        }
+        let mut entries = self.entries.lock();
+        for (keyed, note) in noted {
+            if let Some(registered) = entries.state_of(&keyed) {
+                registered.note(&note);
             }
         }
         let mut has_changed = false;
@@ -113,8 +118,8 @@ impl Core {
         }
     }
 
-    /// Reads the note of an entry; makes it, if there is none. The ticks of an entry that was registered while Redis
-    /// was away keep their phase.
+    /// Reads the note of an entry; makes it, if there is none, of what this scheduler knows. So the ticks of an entry
+    /// keep their phase, and none is lost, if Redis was away at the registration or has lost its data.
     pub(super) async fn read_note(
         &self,
         keyed: Arc<KeyedEntry>,
@@ -124,8 +129,12 @@ impl Core {
             let mut entries = self.entries.lock();
             let registered = entries.get_mut(&keyed.key);
             let known = registered.map(|registered| {
-                let first_note = (!registered.has_note).then(|| registered.timeline.first_note());
-                (registered.timeline.note_ttl(now), first_note)
+                let mut note = registered.timeline.first_note();
+                // Another scheduler may have enqueued ticks up to now. The phase is known in any case.
+                if registered.has_note && !registered.is_led() {
+                    note.last = DateTime::from_timestamp(now, 0).unwrap_or_default();
+                }
+                (registered.timeline.note_ttl(now), Some(note))
             });
             known.unwrap_or_default()
         };

@@ -54,6 +54,7 @@ impl Core {
     /// Writes the list as it is now.
     pub(super) async fn write_list(&self) -> Result<()> {
         let _turn = self.listing.lock().await;
+        self.check_present()?;
         let led = self.entries.lock().led(self.now_ms());
         let entries = led.into_iter().map(|info| wire::encode(&listed(info)));
         let ttl = self.heartbeat_interval * 2;

@@ -35,8 +35,9 @@ pub use info::EntryInfo;
 use leadership::{LEAD_INTERVAL, Leadership};
 use listing::Lister;
 pub use running::RunningScheduler;
-use running::SchedulerSupervisor;
+use running::{FAILED_START, SchedulerSupervisor};
 use ticker::Ticker;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::{Every, ServiceHandle, Services};
@@ -69,6 +70,8 @@ async fn start(
         // The background goes on with it.
         Err(error) if error.is_transient() => core.list_changed.notify_one(),
         Err(error) => {
+            // It may have become the leader.
+            let _ = timeout(FAILED_START, core.leave()).await;
             core.broker.close().await;
             return Err(error);
         }

@@ -9,14 +9,14 @@ use futures_util::future::{join, try_join_all};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::core::Core;
+use super::core::{Core, Lead};
 use super::entry::CheckedEntry;
 use super::entry_key::EntryKey;
 use super::entry_state::{EntryState, KeyedEntry};
 use super::tick_run::TickRun;
 use super::timeline::Timeline;
 use crate::broker::{Str, TickNote};
-use crate::error::{Error, Result, warn_unless_outage};
+use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 
 /// How long a removal waits for the enqueue of a tick that is in flight.
 const LAST_TICK: Duration = Duration::from_secs(2);
@@ -25,6 +25,7 @@ impl Core {
     /// Registers entries, and returns their ids in order.
     pub(super) async fn register(&self, entries: Vec<CheckedEntry>) -> Result<Vec<String>> {
         let _turn = self.registering.lock().await;
+        self.check_present()?;
         let mut keys: Vec<EntryKey> = Vec::with_capacity(entries.len());
         let mut taken = HashSet::new();
         for entry in &entries {
@@ -54,55 +55,83 @@ impl Core {
     /// Removes the entry with this id.
     pub(super) async fn unregister(self: &Arc<Self>, id: &str) -> Result<()> {
         let _turn = self.registering.lock().await;
+        self.check_present()?;
         let key = self.key_of(id)?;
-        self.enqueue_due(&key).await;
+        let leaving = self.take_off(id, &key)?;
+        leaving.enqueue_due().await;
+        let is_held = matches!(self.lead_of(&leaving.keyed), Lead::Held(_));
         let removed = self.entries.lock().remove(&key);
         if let Some(removed) = removed {
-            self.forget(&removed).await;
+            self.forget(&removed.keyed, is_held).await;
         }
         Ok(())
     }
 
     /// Puts another entry in the place of the one with this id. A tick that is due is enqueued first, and the phase of
-    /// the ticks is kept.
+    /// the ticks is kept. If it cannot be enqueued, or its jitter lasts, it becomes a tick of the new entry.
     pub(super) async fn replace(self: &Arc<Self>, id: &str, entry: CheckedEntry) -> Result<String> {
         let _turn = self.registering.lock().await;
+        self.check_present()?;
         let old_key = self.key_of(id)?;
-        self.enqueue_due(&old_key).await;
-        let old = self.entries.lock().keyed(&old_key);
-        let Some(old) = old else {
-            return Err(no_entry(id));
+        let leaving = self.take_off(id, &old_key)?;
+        let Some(cut_ms) = leaving.enqueue_due().await else {
+            let text = "a tick of the entry that shall change is still being enqueued";
+            return Err(Error::new(ErrorKind::Unavailable, text));
         };
         let key = match self.own_key(&entry) {
             key if key == old_key => key,
             key => self.entries.lock().free_key(&key, &HashSet::new()),
         };
         let note = match self.elects {
-            true => Some(self.read_note(old).await.1?),
+            true => Some(self.read_note(Arc::clone(&leaving.keyed)).await.1?),
             false => None,
         };
         let mut new = self.make(entry, key, note.as_ref()).await?;
         let new_id = new.keyed.id.clone();
         let has_old_key = new.keyed.key == old_key;
-        let old = {
+        let has_old_note = has_old_key && new.keyed.entry.queue == leaving.keyed.entry.queue;
+        let is_held = matches!(self.lead_of(&leaving.keyed), Lead::Held(_));
+        {
             let mut entries = self.entries.lock();
-            let Some(old) = entries.get_mut(&old_key) else {
+            let Some(old) = entries.state_of(&leaving.keyed) else {
                 return Err(no_entry(id));
             };
+            if let Some(note) = &note {
+                old.note(note);
+            }
             if has_old_key {
                 new.lead = old.lead;
             }
             if !self.elects {
                 new.timeline.continue_from(&old.timeline);
             }
-            // What the new schedule had before now is not missed: it was not wanted.
-            new.timeline.skip_missed();
-            entries.replace(&old_key, new)
-        };
-        if let Some(old) = old.filter(|_| !has_old_key) {
-            self.forget(&old).await;
+            // What the new schedule had before that is not missed: it was not wanted.
+            let unused = match old.is_led() {
+                true => old.timeline.unused(cut_ms),
+                false => None,
+            };
+            let cut = cut_ms.div_euclid(1000);
+            new.timeline
+                .begin_after(unused.map_or(cut, |tick| tick - 1));
+            entries.replace(&old_key, new);
+        }
+        self.look_again.notify_one();
+        if !has_old_key {
+            self.forget(&leaving.keyed, is_held).await;
+        } else if is_held && !has_old_note {
+            let forgotten = self.forget_note(&leaving.keyed).await;
+            tell_not_removed(&leaving.keyed, forgotten);
         }
         Ok(new_id)
+    }
+
+    /// Takes an entry off the ticker, until what this returns is dropped.
+    fn take_off<'c>(self: &'c Arc<Self>, id: &str, key: &EntryKey) -> Result<Leaving<'c>> {
+        let mut entries = self.entries.lock();
+        let state = entries.get_mut(key).ok_or_else(|| no_entry(id))?;
+        state.leaving.cancel();
+        let keyed = Arc::clone(&state.keyed);
+        Ok(Leaving { core: self, keyed })
     }
 
     fn key_of(&self, id: &str) -> Result<EntryKey> {
@@ -155,47 +184,74 @@ impl Core {
             .await
     }
 
-    /// Enqueues the task of a tick that is due, with one attempt, after one that is in flight.
-    async fn enqueue_due(self: &Arc<Self>, key: &EntryKey) {
+    /// Removes from Redis what is there of an entry that is no longer registered, if this scheduler leads it. Other
+    /// schedulers that still have the entry begin anew.
+    async fn forget(&self, removed: &KeyedEntry, is_held: bool) {
+        let KeyedEntry { id, key, .. } = removed;
+        self.told.lock().succeeded(key);
+        if self.elects {
+            self.given_up.lock().push(key.shared());
+        }
+        if !is_held {
+            return;
+        }
+        let history = [Str::from(id.clone())];
+        let (note, history) = join(
+            self.forget_note(removed),
+            self.broker.delete_histories(&history),
+        )
+        .await;
+        tell_not_removed(removed, note.and(history));
+    }
+}
+
+/// An entry that is about to be removed or replaced. The ticker takes none of its ticks. If this is dropped while the
+/// entry is still registered, the ticker goes on with it.
+struct Leaving<'c> {
+    core: &'c Arc<Core>,
+    keyed: Arc<KeyedEntry>,
+}
+
+impl Leaving<'_> {
+    /// Enqueues the task of a tick that is due, with one attempt, after one that is in flight. Returns up to when (Unix
+    /// ms) ticks were looked for, unless one is still in flight.
+    async fn enqueue_due(&self) -> Option<i64> {
+        let core = self.core;
         let is_idle = async {
             loop {
-                let mut ended = pin!(self.tick_ended.notified());
+                let mut ended = pin!(core.tick_ended.notified());
                 ended.as_mut().enable();
-                if !self.entries.lock().is_enqueuing(key) {
+                if !core.entries.lock().is_enqueuing(&self.keyed.key) {
                     return;
                 }
                 ended.await;
             }
         };
-        let _ = timeout(LAST_TICK, is_idle).await;
-        let due = self.entries.lock().take_due_of(key, self.now_ms());
+        timeout(LAST_TICK, is_idle).await.ok()?;
+        let now_ms = core.now_ms();
+        let due = core.entries.lock().take_due_of(&self.keyed.key, now_ms);
         if let Some(tick) = due {
-            TickRun::new(Arc::clone(self), tick, CancellationToken::new())
+            TickRun::new(Arc::clone(core), tick, CancellationToken::new())
                 .once()
                 .await;
         }
+        Some(now_ms)
     }
+}
 
-    /// Removes from Redis what is there of an entry that this scheduler has led. Other schedulers that still have the
-    /// entry begin anew.
-    async fn forget(&self, removed: &EntryState) {
-        let KeyedEntry { id, key, .. } = &*removed.keyed;
-        if self.elects {
-            self.given_up.lock().push(key.shared());
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Some(state) = self.core.entries.lock().state_of(&self.keyed) {
+            state.leaving = CancellationToken::new();
         }
-        if !removed.is_led() {
-            return;
-        }
-        let history = [Str::from(id.clone())];
-        let (note, history) = join(
-            self.forget_note(&removed.keyed),
-            self.broker.delete_histories(&history),
-        )
-        .await;
-        if let Err(error) = note.and(history) {
-            let entry = key.as_str();
-            warn_unless_outage!(error, entry, %error, "could not remove what is stored of an entry, it will expire");
-        }
+        self.core.look_again.notify_one();
+    }
+}
+
+fn tell_not_removed(keyed: &KeyedEntry, removed: Result<()>) {
+    if let Err(error) = removed {
+        let entry = keyed.key.as_str();
+        warn_unless_outage!(error, entry, %error, "could not remove what is stored of an entry, it will expire");
     }
 }
 

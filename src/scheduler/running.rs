@@ -18,8 +18,12 @@ use crate::error::{Error, ErrorKind, Result, warn_unless_outage};
 
 /// How long a shutdown after a signal may take in all, if the tokio runtime is not blocked.
 pub(super) const LONGEST_SHUTDOWN: Duration = Duration::from_secs(20);
-/// How long a shutdown waits for a Redis that does not answer, and for hooks.
-const LAST_CALLS: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for ticks in flight, and for hooks.
+const LAST_TICKS: Duration = Duration::from_secs(3);
+/// How long it takes after that to remove what shows the scheduler, if Redis does not answer.
+const LAST_CALLS: Duration = Duration::from_secs(2);
+/// The same after a start that has failed.
+pub(super) const FAILED_START: Duration = Duration::from_secs(1);
 
 /// A running scheduler. It ends in the background, on the runtime on which it was started.
 ///
@@ -236,8 +240,13 @@ impl Core {
         }
     }
 
-    /// Gives up all entries, and removes what shows the scheduler.
-    async fn leave(&self) -> Result<()> {
+    /// Gives up all entries, and removes what shows the scheduler. Registrations that are on their way end before,
+    /// and later ones are refused: they would show it again.
+    pub(super) async fn leave(&self) -> Result<()> {
+        let _no_registration = self.registering.lock().await;
+        let _no_pass = self.passing.lock().await;
+        let _no_write = self.listing.lock().await;
+        self.leads.lock().has_left = true;
         self.broker.check_open("remove the scheduler's list")?;
         let (keys, all) = {
             let entries = self.entries.lock();
@@ -280,9 +289,10 @@ impl SchedulerSupervisor {
         }
         tracing::info!(scheduler_id, "scheduler shutting down");
         self.core.broker.give_up_when_lost();
-        let deadline = clock::monotonic() + LAST_CALLS;
         // The lease is renewed until no tick is in flight.
-        self.ticker.stop(deadline).await;
+        self.ticker.stop(clock::monotonic() + LAST_TICKS).await;
+        // A hook that takes all that time does not keep the scheduler listed.
+        let deadline = clock::monotonic() + LAST_CALLS;
         self.services.stop(deadline).await;
         let left = timeout_at(deadline, self.core.leave()).await;
         self.core.lead_nothing();
@@ -294,7 +304,7 @@ impl SchedulerSupervisor {
             Err(_) => {
                 tracing::warn!(
                     scheduler_id,
-                    "Redis did not answer, the scheduler's list could not be removed"
+                    "the scheduler's list could not be removed in time, it will expire"
                 );
             }
         }

@@ -27,8 +27,6 @@ pub(super) struct TickRun {
     core: Arc<Core>,
     tick: DueTick,
     stop: CancellationToken,
-    /// The hook that comes before the enqueue was called.
-    is_announced: bool,
     end: TickEnd,
 }
 
@@ -39,7 +37,6 @@ impl TickRun {
             core,
             tick,
             stop,
-            is_announced: false,
             end: TickEnd::GivenUp,
         }
     }
@@ -57,10 +54,9 @@ impl TickRun {
     async fn run(mut self, persists: bool) {
         let (end, stored) = self.enqueue(persists).await;
         self.end = end;
-        let (core, tick) = (Arc::clone(&self.core), self.tick.clone());
-        drop(self);
+        // Whoever removes the entry, and then its history, waits until this has ended.
         if let Some(task) = stored {
-            core.record_event(&tick, &task).await;
+            self.core.record_event(&self.tick, &task).await;
         }
     }
 
@@ -70,9 +66,8 @@ impl TickRun {
         let mut passes = core.passes.subscribe();
         let mut prepared = None;
         let mut backoff = Backoff::new();
-        let mut is_told = false;
         loop {
-            let lead = core.lead_of(&self.tick.keyed.key);
+            let lead = core.lead_of(&self.tick.keyed);
             let failure = match lead {
                 Lead::Lost => return (TickEnd::NotLed, None),
                 // A pass that fails because Redis is away will fail again.
@@ -85,29 +80,24 @@ impl TickRun {
             if self.stop.is_cancelled() {
                 return (TickEnd::GivenUp, None);
             }
-            if let Some(error) = &failure
-                && !is_told
-            {
-                is_told = true;
-                self.announce();
-                core.tell_failure(&self.tick, error);
+            if let Some(error) = &failure {
+                self.tell_failure(error);
             }
-            if !persists {
+            if !persists || self.tick.leaving.is_cancelled() {
                 return (TickEnd::GivenUp, None);
             }
             let is_away = failure.as_ref().is_none_or(|error| error.is_transient());
             tokio::select! {
                 () = self.stop.cancelled() => return (TickEnd::GivenUp, None),
+                // Whoever replaces the entry goes on with the tick.
+                () = self.tick.leaving.cancelled() => return (TickEnd::GivenUp, None),
                 () = self.next_tick() => {
-                    if !is_told {
-                        let text = "it is not known in time whether this scheduler leads the entry";
-                        self.announce();
-                        core.tell_failure(&self.tick, &Error::new(ErrorKind::Unavailable, text));
-                    }
+                    let text = "it is not known in time whether this scheduler leads the entry";
+                    self.tell_failure(&Error::new(ErrorKind::Unavailable, text));
                     return (TickEnd::Lost, None);
                 }
-                // Redis may be back.
-                _ = passes.changed(), if is_away => {}
+                // Redis may be back, or refuse the lease no longer.
+                _ = passes.changed(), if is_away || lead == Lead::Unknown => {}
                 () = tokio::time::sleep(backoff.pause()), if lead != Lead::Unknown => {}
             }
         }
@@ -210,10 +200,24 @@ impl TickRun {
     }
 
     fn announce(&mut self) {
-        if !self.is_announced {
-            self.is_announced = true;
+        if !self.tick.told.begin {
+            self.tick.told.begin = true;
             self.core.hooks.before(&self.tick.info);
         }
+    }
+
+    /// Tells of the first failure of the tick.
+    fn tell_failure(&mut self, error: &Error) {
+        if self.tick.told.failure {
+            return;
+        }
+        self.tick.told.failure = true;
+        self.announce();
+        let (core, key) = (&self.core, &self.tick.keyed.key);
+        let is_news = core.told.lock().failed(key.clone(), error);
+        let entry = key.as_str();
+        warn_if!(is_news, entry, %error, "the task of a tick could not be enqueued, trying again until the next tick");
+        core.hooks.after(&self.tick.info, Err(error));
     }
 
     async fn next_tick(&self) {
@@ -249,14 +253,6 @@ fn is_final(error: &Error) -> bool {
 }
 
 impl Core {
-    fn tell_failure(&self, tick: &DueTick, error: &Error) {
-        let key = &tick.keyed.key;
-        let is_news = self.told.lock().failed(key.clone(), error);
-        let entry = key.as_str();
-        warn_if!(is_news, entry, %error, "the task of a tick could not be enqueued, trying again until the next tick");
-        self.hooks.after(&tick.info, Err(error));
-    }
-
     async fn record_event(&self, tick: &DueTick, task: &TaskInfo) {
         let at = self.broker.clock().now();
         let event = wire::encode(&SchedulerEnqueueEvent {

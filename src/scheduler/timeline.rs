@@ -31,12 +31,16 @@ pub(super) struct Timeline {
     jitter: Duration,
     missed: Missed,
     kept: i64,
-    /// Ticks up to this time are missed, not due.
+    /// Ticks that have fired up to this time are missed, not due.
     registered_at: i64,
+    /// Ticks up to this time are not due, whatever the note says.
+    skipped: i64,
     /// The last tick that was enqueued. At first, when the entry was first registered anywhere.
     noted: i64,
     /// The first tick after a time, because it is asked for again and again.
     first_after: Option<(i64, Option<i64>)>,
+    /// The last tick that has fired up to a registration, for the same reason.
+    missed_until: Option<(i64, i64)>,
 }
 
 /// All ticks of a schedule.
@@ -73,8 +77,10 @@ impl Timeline {
             missed: entry.missed,
             kept: if is_shared { KEPT } else { KEPT_ALONE },
             registered_at: now,
+            skipped: i64::MIN,
             noted: now,
             first_after: None,
+            missed_until: None,
         }
     }
 
@@ -84,12 +90,16 @@ impl Timeline {
         if let Some((_, phase)) = &mut self.ticks.every {
             *phase = anchor;
             self.first_after = None;
+            self.missed_until = None;
         }
     }
 
     /// This tick was enqueued, or is used up for another reason.
-    pub(super) fn used(&mut self, tick: i64) {
-        self.noted = tick;
+    pub(super) fn used(&mut self, tick: i64, now: i64) {
+        self.noted = match self.is_void(now) {
+            true => tick,
+            false => self.noted.max(tick),
+        };
     }
 
     /// The note of an entry that has none.
@@ -110,9 +120,18 @@ impl Timeline {
         self.note(other.noted, anchor.unwrap_or(self.registered_at));
     }
 
-    /// Ticks up to the registration count as used.
-    pub(super) fn skip_missed(&mut self) {
-        self.noted = self.noted.max(self.registered_at);
+    /// Later ticks than this count, and no others: the entry takes the place of another one.
+    pub(super) fn begin_after(&mut self, time: i64) {
+        self.registered_at = time;
+        self.skipped = time;
+    }
+
+    /// The current tick, if it is not used up: it is due, or its jitter lasts.
+    pub(super) fn unused(&mut self, now_ms: i64) -> Option<i64> {
+        let now = now_ms.div_euclid(1000);
+        let floor = self.floor(now);
+        let first = self.first_after(floor)?;
+        self.ticks.latest(first, now)
     }
 
     pub(super) fn check(&mut self, now_ms: i64) -> Check {
@@ -175,14 +194,43 @@ impl Timeline {
     fn floor(&mut self, now: i64) -> i64 {
         // The clock was set back: ticks after its time now count.
         self.registered_at = self.registered_at.min(now);
-        let is_void = self.noted > now.saturating_add(LONGEST_AHEAD);
-        if is_void {
-            return self.registered_at;
-        }
-        match self.missed {
-            Missed::Skip => self.noted.max(self.registered_at),
+        self.skipped = self.skipped.min(now);
+        let floor = match self.missed {
+            _ if self.is_void(now) => self.registered_at,
+            Missed::Skip => self.noted.max(self.missed_until()),
             Missed::Once => self.noted,
+        };
+        floor.max(self.skipped)
+    }
+
+    /// Whether the note is from before the clock was set back.
+    fn is_void(&self, now: i64) -> bool {
+        self.noted > now.saturating_add(LONGEST_AHEAD)
+    }
+
+    /// Ticks up to this time have fired before the registration. A tick whose jitter lasted then has not.
+    fn missed_until(&mut self) -> i64 {
+        let registered_at = self.registered_at;
+        if self.jitter.is_zero() {
+            return registered_at;
         }
+        match self.missed_until {
+            Some((of, until)) if of == registered_at => until,
+            _ => {
+                let delayed = self.delayed_at(registered_at);
+                let until = delayed.map_or(registered_at, |tick| tick - 1);
+                self.missed_until = Some((registered_at, until));
+                until
+            }
+        }
+    }
+
+    /// The tick whose jitter lasts at this time.
+    fn delayed_at(&self, time: i64) -> Option<i64> {
+        let jitter = i64::try_from(self.jitter.as_secs()).ok()?;
+        let first = self.ticks.next_after(time.checked_sub(jitter)? - 1)?;
+        let tick = self.ticks.latest(first, time)?;
+        (self.fires_at_ms(tick) > time * 1000).then_some(tick)
     }
 
     fn first_after(&mut self, floor: i64) -> Option<i64> {
@@ -278,7 +326,7 @@ mod tests {
         let next = Some(first + MINUTE);
         assert_eq!(check(&mut timeline, first), (Some(first), next));
         assert_eq!(check(&mut timeline, first + 59), (Some(first), next));
-        timeline.used(first);
+        timeline.used(first, first);
         assert_eq!(check(&mut timeline, first + 1), (None, next));
         assert_eq!(timeline.next(first * 1000 + 1), next);
     }
@@ -350,7 +398,7 @@ mod tests {
         let mut timeline = registered(entry("* * * * *"), start);
         let tomorrow = start + DAY;
         assert_eq!(check(&mut timeline, tomorrow + 5).0, Some(tomorrow));
-        timeline.used(tomorrow);
+        timeline.used(tomorrow, tomorrow + 5);
         // By less than an hour: each tick counts once.
         let half_an_hour_back = tomorrow - HOUR / 2;
         assert_eq!(
@@ -437,7 +485,7 @@ mod tests {
                 (Some(first), Some(second)),
                 "{spec}"
             );
-            timeline.used(first);
+            timeline.used(first, first);
             assert_eq!(check(&mut timeline, first), (None, Some(second)), "{spec}");
             // The note must outlive the time until the tick after the next one.
             let kept = timeline.note_ttl(first).as_secs() as i64;
@@ -472,7 +520,65 @@ mod tests {
         let old = registered(entry("@every 30s"), start);
         let mut new = registered(entry("@every 60s").missed(Missed::Once), start + 100);
         new.continue_from(&old);
-        new.skip_missed();
+        new.begin_after(start + 100);
         assert_eq!(check(&mut new, start + 100), (None, Some(start + 120)));
+        // A note that is read later changes nothing about it.
+        new.note(start, start);
+        assert_eq!(check(&mut new, start + 101), (None, Some(start + 120)));
+    }
+
+    /// A daily entry whose tick at 06:00 fires some time after 06:10, and when it does.
+    fn delayed_beyond_ten_minutes(now: i64) -> (Entry, i64, i64) {
+        let tick = at("2026-03-02T06:00:00Z");
+        let entries = (0..).map(|n| {
+            let jittery = entry("0 6 * * *").jitter(Duration::from_secs(3_600));
+            jittery.name(format!("daily {n}"))
+        });
+        let mut timed = entries.map(|entry| {
+            let fires_at_ms = registered(entry.clone(), now).fires_at_ms(tick);
+            (entry, tick, fires_at_ms)
+        });
+        let is_late = |(_, _, ms): &(Entry, i64, i64)| *ms > (tick + 11 * MINUTE) * 1000;
+        timed.find(is_late).expect("one of them is late")
+    }
+
+    #[test]
+    fn a_tick_whose_jitter_lasts_at_a_restart_is_not_missed() {
+        let restart = at("2026-03-02T06:10:00Z");
+        let (entry, tick, fires_at_ms) = delayed_beyond_ten_minutes(restart);
+        let mut timeline = registered(entry.clone(), restart);
+        timeline.note(tick - DAY, tick - DAY);
+        let check = timeline.check(restart * 1000);
+        assert_eq!((check.due, check.wake_at_ms), (None, Some(fires_at_ms)));
+        assert_eq!(timeline.check(fires_at_ms).due, Some(tick));
+        // After its moment it is.
+        let restart = fires_at_ms / 1000 + 1;
+        let mut timeline = registered(entry.clone(), restart);
+        timeline.note(tick - DAY, tick - DAY);
+        assert_eq!(timeline.check(restart * 1000).due, None);
+        // What was never registered before has missed nothing.
+        let mut timeline = registered(entry, tick + MINUTE);
+        assert_eq!(timeline.check(fires_at_ms).due, None);
+    }
+
+    #[test]
+    fn a_tick_is_unused_while_its_jitter_lasts_and_until_it_is_enqueued() {
+        let now = at("2026-03-02T06:10:00Z");
+        let (entry, tick, fires_at_ms) = delayed_beyond_ten_minutes(now);
+        let mut timeline = registered(entry, tick - HOUR);
+        assert_eq!(timeline.unused((tick - 1) * 1000), None);
+        assert_eq!(timeline.unused(now * 1000), Some(tick));
+        assert_eq!(timeline.unused(fires_at_ms + 1), Some(tick));
+        timeline.used(tick, fires_at_ms / 1000);
+        assert_eq!(timeline.unused(fires_at_ms + 1), None);
+    }
+
+    #[test]
+    fn a_late_end_of_an_earlier_tick_makes_no_later_one_due_again() {
+        let start = at("2026-03-01T12:00:00Z");
+        let mut timeline = registered(entry("* * * * *"), start);
+        timeline.note(start + 2 * MINUTE, start);
+        timeline.used(start + MINUTE, start + 2 * MINUTE);
+        assert_eq!(check(&mut timeline, start + 2 * MINUTE + 1).0, None);
     }
 }

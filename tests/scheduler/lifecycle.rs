@@ -136,3 +136,77 @@ async fn the_documented_permissions_are_enough() {
     let refused = log.lines_with(&["permission"]);
     assert!(refused.is_empty(), "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_leader_behind() {
+    let world = World::new().await;
+    // The list cannot be written.
+    let _: String = world.run(&["SET", "asynq:schedulers", "other"]).await;
+    let refused = scheduler(&world).register(every(1, "tick")).start().await;
+    assert_eq!(refused.err().unwrap().kind(), ErrorKind::Redis);
+    assert_none_leads(&world).await;
+}
+
+/// Asserts that no scheduler is alive.
+async fn assert_none_leads(world: &World) {
+    let members: Vec<String> = world
+        .run(&["ZRANGE", "rasynq:{scheduler}:members", "0", "-1"])
+        .await;
+    assert!(members.is_empty(), "{members:?}");
+    let has_leader: i64 = world
+        .run(&["HEXISTS", "rasynq:{scheduler}:leader", "id"])
+        .await;
+    assert_eq!(has_leader, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hook_that_blocks_its_thread_does_not_keep_the_scheduler_listed() {
+    let world = World::new().await;
+    let (unblock, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = std::sync::Mutex::new(blocked);
+    let scheduler = scheduler(&world)
+        .register(every(1, "tick"))
+        .after_enqueue(move |_, _| {
+            let _ = blocked.lock().unwrap().recv();
+        })
+        .start()
+        .await
+        .unwrap();
+    pending_reach(&world, 1).await;
+    scheduler.shutdown().await;
+    assert_none_leads(&world).await;
+    let keys = world.keys().await;
+    assert!(!keys.iter().any(|key| key.starts_with("asynq:schedulers")));
+    drop(unblock);
+}
+
+#[tokio::test]
+async fn registrations_on_their_way_show_no_scheduler_that_has_left() {
+    let world = World::new().await;
+    let scheduler = std::sync::Arc::new(scheduler(&world).start().await.unwrap());
+    let registering: Vec<_> = (0..8)
+        .map(|n| {
+            let scheduler = std::sync::Arc::clone(&scheduler);
+            tokio::spawn(async move {
+                let mut error = None;
+                while error.is_none() {
+                    let entry = every(3_600, &format!("tick:{n}"));
+                    error = scheduler.register(entry).await.err();
+                }
+                error
+            })
+        })
+        .collect();
+    eventually("some are registered", DEADLINE, || async {
+        scheduler.entries().len() >= 8
+    })
+    .await;
+    scheduler.shutdown().await;
+    for task in registering {
+        let error = task.await.unwrap().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+    }
+    assert_none_leads(&world).await;
+    let keys = world.keys().await;
+    assert!(!keys.iter().any(|key| key.starts_with("asynq:schedulers")));
+}

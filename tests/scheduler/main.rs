@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod changed;
 #[cfg(target_os = "linux")]
 mod clocks;
 mod cluster;

@@ -91,15 +91,52 @@ async fn a_redis_that_restarts_during_a_tick_gets_its_task_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_task_that_redis_refuses_is_tried_again_until_the_next_tick() {
+async fn a_redis_that_was_emptied_gets_the_tick_that_was_due_and_every_keeps_its_phase() {
+    let mut world = World::on(RedisServer::builder().tcp()).await;
+    let (scheduler, told) = start(scheduler(&world).register(every(9, "tick"))).await;
+    pending_reach(&world, 1).await;
+    let phase = |scheduler: &RunningScheduler| {
+        let next = scheduler.entries()[0].next.unwrap();
+        next.timestamp() % 9
+    };
+    let before = phase(&scheduler);
+    // The lease is over when the tick comes.
+    tokio::time::sleep(Duration::from_millis(4_500)).await;
+    world.redis.stop().await;
+    eventually("the failure is told", DEADLINE, || async {
+        results(&told).len() == 2
+    })
+    .await;
+    world
+        .redis
+        .restart_with(&[("appendonly", "no")], true)
+        .await;
+    eventually("the success is told", DEADLINE, || async {
+        results(&told).len() == 3
+    })
+    .await;
+    assert_eq!(
+        results(&told),
+        [Ok(()), Err(ErrorKind::Unavailable), Ok(())]
+    );
+    assert_eq!(phase(&scheduler), before);
+    let world = World::of(world.redis).await;
+    assert_eq!(pending(&world).await.len(), 1);
+    scheduler.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_that_redis_refuses_is_enqueued_as_soon_as_redis_accepts_it_also_after_the_lease() {
     let world = World::new().await;
     let log = Log::capture();
-    let (scheduler, told) = start(scheduler(&world).register(every(4, "tick"))).await;
+    let (scheduler, told) = start(scheduler(&world).register(every(7, "tick"))).await;
+    // The lease is over when the tick comes.
     world.set_out_of_memory(true).await;
     eventually("the refusal is told", DEADLINE, || async {
         !results(&told).is_empty()
     })
     .await;
+    let refused = world.now().await;
     world.set_out_of_memory(false).await;
     let tasks = pending_reach(&world, 1).await;
     eventually("the success is told", DEADLINE, || async {
@@ -107,8 +144,9 @@ async fn a_task_that_redis_refuses_is_tried_again_until_the_next_tick() {
     })
     .await;
     scheduler.shutdown().await;
-    assert_eq!(results(&told)[..2], [Err(ErrorKind::Redis), Ok(())]);
-    assert!(seconds(&tasks).len() <= 2, "{tasks:?}");
+    assert_eq!(results(&told), [Err(ErrorKind::Redis), Ok(())]);
+    let late = seconds(&tasks)[0] - refused;
+    assert!(late <= 4, "{late} s after the refusal");
     let lines = log.lines_with(&["WARN", "trying again until the next tick"]);
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
