@@ -9,8 +9,8 @@
 -- ARGV[2] length of a lease (ms)
 -- ARGV[3] time to live of the keys (s)
 -- ARGV[4…] the keys of its entries, at most 1,000
--- Replies {is_leader, others, fencing…}: 1 if the scheduler is the leader, otherwise 0; the number of other live
--- schedulers; for each entry its fencing number, or 0 if another scheduler leads it.
+-- Replies {is_leader, fencing…}: 1 if the scheduler is the leader, otherwise 0; for each entry its fencing number, or 0
+-- if another scheduler leads it.
 -- use: now, now_ms, is_alive
 local members, leader_key, entries = KEYS[1], KEYS[2], KEYS[3]
 local me, lease_ms = ARGV[1], tonumber(ARGV[2])
@@ -44,7 +44,7 @@ end
 local is_leader = leader == me
 -- Whoever takes an entry in this call has the highest number of all so far.
 local fencing = math.max((tonumber(last) or 0) + 1, now_ms)
-local reply = { is_leader and 1 or 0, call('ZCOUNT', members, '(' .. now_ms, '+inf') - 1 }
+local reply = { is_leader and 1 or 0 }
 local taken = {}
 for i = first_entry, #ARGV do
   local number, holder = string.match(led_by[i - first_entry + 1] or '', '^(%d+):(.*)$')

@@ -1,4 +1,4 @@
--- Gives up entries that a scheduler leads, and ends its lease.
+-- Gives up entries that a scheduler leads and, if asked, ends its lease.
 --
 -- KEYS[1] rasynq:{scheduler}:members: see lead.lua
 -- KEYS[2] rasynq:{scheduler}:leader

@@ -28,7 +28,7 @@ pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
 pub(crate) use redis::{Broker, RedisProcess, Subscription, TrackingOptions};
 pub(crate) use redis_clock::RedisClock;
-pub(crate) use schedule::{Leads, SchedulerKeys, StoredScheduler, Tick, TickNote, TickResult};
+pub(crate) use schedule::{Leads, SchedulerKeys, Tick, TickNote, TickResult};
 pub(crate) use signal::{DelayedSet, GroupSignal, Report, Signal};
 pub(crate) use stored::{ExpiredLeases, LeasesOf, LostTask, QueueCheck, StoredTask, Unleased};
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::Str;
@@ -74,8 +73,6 @@ pub(crate) struct Leads {
     pub(crate) is_leader: bool,
     /// The fencing number of each entry, in the order of the call. `None`: another scheduler leads it.
     pub(crate) fencing: Vec<Option<i64>>,
-    /// The number of other live schedulers.
-    pub(crate) others: u64,
 }
 
 /// The keys under which a scheduler shows its entries.
@@ -93,12 +90,4 @@ impl SchedulerKeys {
             spare_entries: keys::spare_scheduler_entries(scheduler_id),
         }
     }
-}
-
-/// A scheduler that is alive, with its entries as they are stored.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredScheduler {
-    /// `host:pid:uuid`.
-    pub(crate) id: String,
-    pub(crate) entries: Vec<Bytes>,
 }

@@ -54,8 +54,8 @@ impl Connection {
     }
 
     /// The same, but if a single server does not answer now, the link connects in the background, again and again
-    /// until it succeeds. Then nothing is checked, and the error of the first attempt is returned too. Everything
-    /// else fails as in [`open`](Self::open).
+    /// until it succeeds. Then nothing is checked: see [`check`](Link::check). The error of the first attempt is returned
+    /// too. Everything else fails as in [`open`](Self::open).
     ///
     /// Cancel-safe: if the future is dropped, no connection stays open.
     pub(crate) async fn open_or_later(&self) -> Result<(Link, Option<Error>)> {
@@ -129,6 +129,15 @@ impl Link {
         match &*self.servers {
             Servers::One(server) => server.give_up(),
             Servers::Cluster(cluster) => cluster.give_up(),
+        }
+    }
+
+    /// Checks that a single server, which was not there at first, is new enough and ready.
+    pub(crate) async fn check(&self) -> Result<()> {
+        match &*self.servers {
+            Servers::One(server) => server.check().await,
+            // Each node was checked when it was reached.
+            Servers::Cluster(_) => Ok(()),
         }
     }
 

@@ -79,7 +79,8 @@ impl ServerLink {
         Ok(link)
     }
 
-    /// Connects in the background, again and again until it succeeds. Nothing is checked.
+    /// Connects in the background, again and again until it succeeds. Nothing is checked: see [`check`](Self::check).
+    /// The connections have RESP3: a server without `HELLO` refuses them.
     pub(super) fn open_in_background(settings: Settings, address: String) -> Self {
         let outages = Outages::new(address, settings.gives_up.clone());
         let mut opened = Vec::new();
@@ -328,7 +329,7 @@ impl ServerLink {
     }
 
     /// Checks that Redis is new enough and ready.
-    async fn check(&self) -> Result<()> {
+    pub(super) async fn check(&self) -> Result<()> {
         let address = self.outages.address();
         let found = self.version().await.map_err(|error| {
             let what = format!("cannot determine the version of Redis at {address}");

@@ -1,5 +1,7 @@
 //! Reads schedulers, their entries, and what the entries have enqueued.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
@@ -38,9 +40,9 @@ pub struct SchedulerEntryInfo {
     pub payload: Bytes,
     /// The options of the entry, as Go prints them: `Queue("critical")`.
     pub options: Vec<String>,
-    /// When the next task is enqueued. `None`: never.
+    /// When the next tick comes. `None`: never.
     pub next: Option<DateTime<Utc>>,
-    /// When the last task was enqueued. `None`: none was.
+    /// The last tick whose task was enqueued. `None`: none was.
     pub previous: Option<DateTime<Utc>>,
 }
 
@@ -67,17 +69,20 @@ impl Inspector {
     /// It reads, and removes schedulers that are over from the list; the future may be dropped at any time.
     pub async fn schedulers(&self) -> Result<Vec<SchedulerInfo>> {
         let leader = self.broker.scheduler_leader().await?;
-        let schedulers = self.broker.schedulers().await?.into_iter();
-        let mut infos: Vec<SchedulerInfo> = schedulers
-            .map(|scheduler| {
-                let mut parts = scheduler.id.rsplitn(3, ':').skip(1);
+        let ids = self.broker.scheduler_ids().await?;
+        let sizes = self.broker.scheduler_sizes(&ids).await?;
+        let mut infos: Vec<SchedulerInfo> = ids
+            .into_iter()
+            .zip(sizes)
+            .map(|(id, entries)| {
+                let mut parts = id.rsplitn(3, ':').skip(1);
                 let pid = parts.next().and_then(|pid| pid.parse().ok());
                 SchedulerInfo {
                     host: parts.next().unwrap_or_default().to_owned(),
                     pid: pid.unwrap_or_default(),
-                    is_leader: leader.as_deref() == Some(&*scheduler.id),
-                    entries: scheduler.entries.len(),
-                    id: scheduler.id,
+                    is_leader: leader.as_ref() == Some(&id),
+                    entries,
+                    id,
                 }
             })
             .collect();
@@ -87,8 +92,9 @@ impl Inspector {
 
     /// The entries of all schedulers that are alive, in no particular order. asynq: `SchedulerEntries`.
     ///
-    /// Each entry is listed once, by the scheduler that enqueues its tasks. An entry that does not decode is left
-    /// out, with a warning in the log.
+    /// Each entry is listed once, by the scheduler that enqueues its tasks. After a scheduler was killed, the list of the
+    /// one that has taken over counts; asynq's inspector and asynqmon show both for two heartbeat intervals. An entry
+    /// that does not decode is left out, with a warning in the log.
     ///
     /// ```no_run
     /// # async fn example() -> rasynq::Result<()> {
@@ -110,9 +116,12 @@ impl Inspector {
     /// It reads, and removes schedulers that are over from the list; the future may be dropped at any time.
     pub async fn scheduler_entries(&self) -> Result<Vec<SchedulerEntryInfo>> {
         let mut entries = Vec::new();
-        for scheduler in self.broker.schedulers().await? {
-            for raw in scheduler.entries {
+        // The list that was written last comes first. Another scheduler may have led its entries before.
+        let mut seen = HashSet::new();
+        for scheduler in self.broker.scheduler_ids().await? {
+            for raw in self.broker.scheduler_entries(&scheduler).await? {
                 match wire::decode_scheduler_entry(raw) {
+                    Ok(entry) if !seen.insert(entry.id.clone()) => {}
                     Ok(entry) => entries.push(SchedulerEntryInfo {
                         id: entry.id,
                         spec: entry.spec,
@@ -123,7 +132,7 @@ impl Inspector {
                         previous: Timestamp::field_to_moment(entry.prev_enqueue_time),
                     }),
                     Err(error) => tracing::warn!(
-                        scheduler = scheduler.id,
+                        scheduler,
                         %error,
                         "an entry of a scheduler does not decode, it is left out"
                     ),

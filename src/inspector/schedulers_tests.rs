@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use fred::clients::Client as Fred;
-use fred::interfaces::{KeysInterface, ListInterface, SortedSetsInterface};
+use fred::interfaces::{ClientLike, KeysInterface, ListInterface, SortedSetsInterface};
 
 use super::{EnqueueEvent, SchedulerEntryInfo, SchedulerInfo};
 use crate::broker::{SchedulerKeys, Str};
@@ -76,6 +76,56 @@ async fn entries_read_back_and_those_that_do_not_decode_are_left_out() {
     assert_eq!(shown, [expected]);
     let ttl: i64 = raw.ttl(&*scheduler.entries).await.expect("TTL");
     assert!((15..=20).contains(&ttl), "{ttl}");
+}
+
+#[tokio::test]
+async fn an_entry_that_another_scheduler_has_taken_over_is_listed_as_that_one_shows_it() {
+    let (_redis, _raw, inspector) = start().await;
+    let lists = [
+        ("host:7:killed", 10, [("one", 1), ("two", 1)]),
+        ("host:8:took-over", 20, [("one", 2), ("three", 2)]),
+        ("host:9:killed-before", 5, [("three", 0), ("four", 0)]),
+    ];
+    for (id, ttl, entries) in lists {
+        let shown = |(id, next)| {
+            let next_enqueue_time = Some(at(next).into());
+            wire::encode(&SchedulerEntry {
+                next_enqueue_time,
+                ..entry(id, Vec::new())
+            })
+        };
+        let entries = entries.into_iter().map(shown).collect();
+        let (keys, ttl) = (SchedulerKeys::new(id), Duration::from_secs(ttl));
+        let written = inspector.broker.write_scheduler(&keys, entries, ttl);
+        written.await.expect("written");
+    }
+    let shown = inspector.scheduler_entries().await.expect("entries");
+    let mut shown: Vec<_> = shown.into_iter().map(|one| (one.id, one.next)).collect();
+    shown.sort();
+    let expected = [("four", 0), ("one", 2), ("three", 2), ("two", 1)];
+    assert_eq!(
+        shown,
+        expected.map(|(id, next)| (id.to_owned(), Some(at(next))))
+    );
+}
+
+#[tokio::test]
+async fn schedulers_are_counted_without_a_look_at_their_entries() {
+    let (_redis, raw, inspector) = start().await;
+    for n in 0..20 {
+        let entries = vec![wire::encode(&entry("one", Vec::new())); n];
+        let keys = SchedulerKeys::new(&format!("host:{n}:uuid"));
+        let written = inspector.broker.write_scheduler(&keys, entries, TTL);
+        written.await.expect("written");
+    }
+    let shown = inspector.schedulers().await.expect("schedulers");
+    assert!(shown.iter().all(|one| one.entries == one.pid as usize));
+    assert_eq!(shown.len(), 20);
+    let stats: String = raw
+        .info(Some(fred::types::InfoKind::CommandStats))
+        .await
+        .expect("INFO");
+    assert!(!stats.contains("cmdstat_lrange"), "{stats}");
 }
 
 #[tokio::test]
@@ -261,7 +311,8 @@ async fn schedulers_show_their_entries_on_a_cluster() {
     for n in 0..10 {
         let id = format!("host:{n}:uuid");
         broker.lead(&id, &[]).await.expect("a lease");
-        let entries = vec![wire::encode(&entry(&id, Vec::new())); 600];
+        let one = |n: usize| wire::encode(&entry(&format!("{id}/{n}"), Vec::new()));
+        let entries = (0..600).map(one).collect();
         let keys = SchedulerKeys::new(&id);
         let written = broker.write_scheduler(&keys, entries, TTL);
         written.await.expect("written");

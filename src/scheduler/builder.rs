@@ -101,7 +101,7 @@ impl Scheduler {
     /// Adds an entry. If it is not valid, this is an error of [`start`](Self::start). More entries may be registered
     /// with a [`RunningScheduler`]. asynq: `Register`.
     ///
-    /// An entry that is registered twice is two entries.
+    /// An entry that is registered twice is two entries: see [`Entry::name`].
     pub fn register(mut self, entry: Entry) -> Self {
         self.entries.push(entry);
         self
@@ -145,10 +145,13 @@ impl Scheduler {
 
     /// Starts the scheduler and returns once its entries are registered and listed in Redis. asynq: `Start`.
     ///
+    /// If a single server does not answer, the scheduler starts without it, as asynq's does: its ticks fail until Redis
+    /// answers. The version of Redis is then checked when it is reached, and one that is too old is an error in the log. A
+    /// server or a proxy without the command `HELLO` is not reached in this way.
+    ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a wrong setting or entry. The error names the entry.
-    /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if a cluster or a sentinel cannot be reached. If a
-    ///   single server cannot, the scheduler starts as an asynq one does: its ticks fail until Redis answers.
+    /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if a cluster or a sentinel cannot be reached.
     /// - [`ErrorKind::Redis`](crate::ErrorKind::Redis) if Redis refuses the connection or a command.
     /// - [`ErrorKind::UnsupportedRedis`](crate::ErrorKind::UnsupportedRedis) if Redis is too old.
     ///

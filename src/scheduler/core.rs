@@ -1,6 +1,7 @@
 //! What the parts of a scheduler share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -43,9 +44,13 @@ pub(super) struct Core {
     pub(super) passing: tokio::sync::Mutex<()>,
     /// One write of the list at a time.
     pub(super) listing: tokio::sync::Mutex<()>,
-    /// EntryTable that are unregistered, and that Redis must be told of.
+    /// How many changes of the entries have asked to be shown.
+    pub(super) changes: AtomicU64,
+    /// How many of them are shown. One caller at a time shows changes, for all that wait.
+    pub(super) shown: tokio::sync::Mutex<u64>,
+    /// Keys of entries that were unregistered and that Redis has not been told of yet.
     pub(super) given_up: Mutex<Vec<Str>>,
-    /// EntryTable whose ticks fail, so that the log is told once.
+    /// Entries whose ticks fail now, so that each failure is logged once.
     pub(super) told: Mutex<ToldFailures<EntryKey>>,
     /// Permits for calls about single entries.
     pub(super) calls: Semaphore,
@@ -53,7 +58,7 @@ pub(super) struct Core {
     pub(super) look_again: Notify,
     /// The enqueue of a tick has ended.
     pub(super) tick_ended: Notify,
-    /// The list of entries in Redis is not what it should be.
+    /// The list in Redis is outdated.
     pub(super) list_changed: Notify,
 }
 
@@ -110,6 +115,8 @@ impl Core {
             registering: tokio::sync::Mutex::new(()),
             passing: tokio::sync::Mutex::new(()),
             listing: tokio::sync::Mutex::new(()),
+            changes: AtomicU64::new(0),
+            shown: tokio::sync::Mutex::new(0),
             given_up: Mutex::new(Vec::new()),
             told: Mutex::new(ToldFailures::default()),
             calls: Semaphore::new(MAX_IN_FLIGHT),

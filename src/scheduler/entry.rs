@@ -35,9 +35,9 @@ use crate::task::{DEFAULT_QUEUE, IntoTask, Task, TaskOption, option_methods};
 pub struct Entry {
     /// The text of the schedule, as it was given.
     pub(super) spec: String,
-    /// Otherwise what is wrong with the spec.
+    /// The parsed spec, or why it does not parse.
     pub(super) schedule: Result<Schedule, Arc<Error>>,
-    /// Otherwise why the task could not be made.
+    /// The task, or why it could not be made.
     pub(super) task: Result<Task, Arc<Error>>,
     pub(super) options: Vec<TaskOption>,
     pub(super) name: Option<String>,
@@ -56,8 +56,8 @@ pub enum Missed {
     Skip,
     /// The first scheduler that runs again enqueues the task once, however many ticks were missed.
     ///
-    /// A note in Redis says when an entry had its last tick. It is kept until 30 days after the tick after the next
-    /// one. An entry that was never registered before has missed nothing.
+    /// A note in Redis says when an entry had its last tick. It is kept for the time to the second tick from then, and
+    /// 30 days: for `@yearly`, two years and 30 days. An entry that was never registered before has missed nothing.
     Once,
 }
 
@@ -96,7 +96,13 @@ impl Entry {
     }
 
     /// Names the entry. Schedulers tell by the name that their entries are the same one, even if the spec, the task
-    /// or the options have changed, as long as its queue is the same. Default: entries are the same if their specs, locations, tasks and options are.
+    /// or the options have changed, as long as its queue is the same. Default: entries are the same if their specs,
+    /// locations, tasks and options are.
+    ///
+    /// At most 256 bytes, without control characters. Of entries of one scheduler with the same name (or, without
+    /// names, with the same contents) the first is the same as the first in other schedulers, and so on. Give them
+    /// names of their own if one of them may be [unregistered](crate::RunningScheduler::unregister): schedulers that
+    /// start later count without it.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -136,12 +142,8 @@ impl Entry {
     /// Checks all of the entry but its spec, as an enqueue call does.
     pub(super) fn check(&self) -> Result<()> {
         let task = self.task.as_ref().map_err(|error| self.refused(error))?;
-        if self
-            .name
-            .as_ref()
-            .is_some_and(|name| name.trim().is_empty())
-        {
-            return Err(self.refused(&"its name is blank"));
+        if let Some(fault) = self.name.as_deref().and_then(fault_of_name) {
+            return Err(self.refused(&fault));
         }
         if self.jitter > MAX_JITTER {
             let text = format!(
@@ -221,6 +223,26 @@ impl Entry {
 /// The longest [`jitter`](Entry::jitter).
 const MAX_JITTER: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The longest [`name`](Entry::name), in bytes: it is a part of a key in Redis.
+const MAX_NAME: usize = 256;
+
+/// What is wrong with a name.
+fn fault_of_name(name: &str) -> Option<String> {
+    if name.trim().is_empty() {
+        return Some("its name is blank".to_owned());
+    }
+    if name.len() > MAX_NAME {
+        let len = name.len();
+        return Some(format!(
+            "its name has {len} bytes, it must have at most {MAX_NAME}"
+        ));
+    }
+    let control = name.chars().find(|char| char.is_control())?;
+    Some(format!(
+        "its name has the control character {control:?}, which no name may have"
+    ))
+}
+
 /// The last option that sets the queue counts.
 fn queue_of(task: &Task, options: &[TaskOption]) -> String {
     let all = task.options().iter().chain(options).rev();
@@ -277,6 +299,17 @@ mod tests {
             (
                 Entry::new("@daily", task()).name(" "),
                 r#"scheduler entry " ": its name is blank"#,
+            ),
+            (
+                Entry::new("@daily", task()).name("a\u{1}2"),
+                r#"scheduler entry "a\u{1}2": its name has the control character '\u{1}', which no name may have"#,
+            ),
+            (
+                Entry::new("@daily", task()).name("é".repeat(129)),
+                &format!(
+                    "scheduler entry {:?}: its name has 258 bytes, it must have at most 256",
+                    "é".repeat(129)
+                ),
             ),
             (
                 Entry::new("@daily", task()).jitter(Duration::from_secs(86_401)),

@@ -5,6 +5,9 @@ use sha1_smol::Sha1;
 
 use crate::broker::Str;
 
+/// Stands before what is added to a name. Names have no control characters.
+const SEPARATOR: char = '\u{1}';
+
 /// The key of an entry: its name; or, without a name, a digest of all that it consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct EntryKey(Str);
@@ -27,12 +30,12 @@ impl EntryKey {
         if n == 1 {
             return self.clone();
         }
-        Self(format!("{}#{n}", self.0).into())
+        Self(format!("{}{SEPARATOR}{n}", self.0).into())
     }
 
     /// The key of an entry that no other scheduler can have.
     pub(super) fn of_scheduler(&self, scheduler_id: &str) -> Self {
-        Self(format!("{}@{scheduler_id}", self.0).into())
+        Self(format!("{}{SEPARATOR}@{scheduler_id}", self.0).into())
     }
 
     /// The id under which asynqmon and Go's inspector show the entry: a UUID that is the same in every

@@ -209,9 +209,10 @@ mod tests {
     fn table(names: &[&str]) -> EntryTable {
         let mut table = EntryTable::default();
         for name in names {
-            let entry = Entry::new("@every 10s", Task::without_payload("any")).name(*name);
+            let key = key(name);
+            let name = name.split('\u{1}').next().unwrap_or_default();
+            let entry = Entry::new("@every 10s", Task::without_payload("any")).name(name);
             let entry = entry.checked(Tz::UTC).expect("it is valid");
-            let key = entry.key.clone();
             let timeline = Timeline::new(&key, &entry, 0, true);
             let mut state = EntryState::new(KeyedEntry::new(key, entry), timeline);
             state.lead = EntryLead::Own(7);
@@ -235,14 +236,14 @@ mod tests {
 
     #[test]
     fn a_key_that_is_in_use_gets_the_lowest_free_number() {
-        let table = table(&["a", "a#2", "a#4"]);
+        let table = table(&["a", "a\u{1}2", "a\u{1}4"]);
         let free = |name, taken: &[&str]| {
             let taken = taken.iter().map(|name| key(name)).collect();
             table.free_key(&key(name), &taken)
         };
         assert_eq!(free("b", &[]), key("b"));
-        assert_eq!(free("a", &[]), key("a#3"));
-        assert_eq!(free("a", &["a#3"]), key("a#5"));
+        assert_eq!(free("a", &[]), key("a\u{1}3"));
+        assert_eq!(free("a", &["a\u{1}3"]), key("a\u{1}5"));
     }
 
     #[test]

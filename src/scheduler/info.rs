@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntryInfo {
     /// The id under which asynqmon shows the entry. It is the same in all schedulers that have the entry, and after
-    /// each start.
+    /// each start. Without [leader election](crate::Scheduler::leader_election) each start makes another one.
     pub id: String,
     /// The [name](crate::Entry::name), if it has one.
     pub name: Option<String>,
@@ -20,11 +20,13 @@ pub struct EntryInfo {
     pub payload: Bytes,
     /// The options of the entry, without those of its task, as Go prints them: `Queue("low")`.
     pub options: Vec<String>,
-    /// The next tick. `None`: there is none in the next five years.
+    /// The next tick. `None`: there is none in the next five years. While a tick waits for its
+    /// [jitter](crate::Entry::jitter), this is the one after it.
     pub next: Option<DateTime<Utc>>,
-    /// The last tick whose task this or another scheduler has enqueued, as far as this one knows. `None`: there
-    /// was none.
+    /// The last tick whose task this or another scheduler has enqueued, as far as this one knows; also if that was a
+    /// duplicate, so that nothing was stored. `None`: there was none.
     pub previous: Option<DateTime<Utc>>,
-    /// Whether this scheduler enqueues the entry's tasks now. If not, another one does.
+    /// Whether this scheduler was last told that it leads the entry, so that it enqueues the tasks. False until Redis
+    /// has answered. It stays true while Redis is away, although another scheduler may lead the entry by then.
     pub is_led: bool,
 }

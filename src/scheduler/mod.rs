@@ -13,6 +13,7 @@ mod entry_state;
 mod entry_table;
 mod hooks;
 mod info;
+mod late_check;
 mod leadership;
 mod listing;
 pub(crate) mod periodic;
@@ -32,6 +33,7 @@ use core::Core;
 use entry::CheckedEntry;
 pub use entry::{Entry, Missed};
 pub use info::EntryInfo;
+use late_check::LateCheck;
 use leadership::{LEAD_INTERVAL, Leadership};
 use listing::Lister;
 pub use running::RunningScheduler;
@@ -53,6 +55,7 @@ async fn start(
 ) -> Result<RunningScheduler> {
     let (broker, not_connected) = Broker::connect_or_later(connection).await?;
     let core = Arc::new(Core::new(broker, &config));
+    let is_late = not_connected.is_some();
     if let Some(error) = not_connected {
         tracing::warn!(
             scheduler_id = core.id,
@@ -80,6 +83,9 @@ async fn start(
     let mut services = Services::new(failed.clone());
     services.start(Every::new(LEAD_INTERVAL, Leadership(Arc::clone(&core))));
     services.start(Lister(Arc::clone(&core)));
+    if is_late {
+        services.start(LateCheck(Arc::clone(&core)));
+    }
     let ticker = Ticker(Arc::clone(&core));
     let supervisor = SchedulerSupervisor {
         core: Arc::clone(&core),

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::timeout_at;
@@ -62,7 +63,7 @@ impl RunningScheduler {
     ///
     /// It is listed in Redis when this returns, unless Redis is away: then its ticks fail until Redis is back.
     ///
-    /// An entry that is registered twice is two entries.
+    /// An entry that is registered twice is two entries: see [`Entry::name`].
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the entry is not valid,
@@ -80,9 +81,11 @@ impl RunningScheduler {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "an entry has no id"))
     }
 
-    /// Removes the entry with this id. A tick that is due is enqueued first. asynq: `Unregister`.
+    /// Removes the entry with this id. A tick that is due is enqueued first, if Redis answers the first attempt. asynq:
+    /// `Unregister`.
     ///
-    /// If this scheduler leads the entry, its history is deleted, and what is known of its ticks is forgotten.
+    /// If this scheduler leads the entry, its history is deleted, and what is known of its ticks is forgotten. Other
+    /// schedulers that have the entry go on; their `@every` starts a new phase.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if there is no such entry,
@@ -124,11 +127,20 @@ impl RunningScheduler {
     }
 
     /// Learns which of the entries this scheduler leads, and lists them. What fails is left to the background, which
-    /// tells the log.
+    /// logs it. Calls at the same time share one pass.
     pub(super) async fn show_changes(&self) {
-        if self.core.show_change().await.is_err() {
-            self.core.list_changed.notify_one();
+        let core = &self.core;
+        let change = core.changes.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut shown = core.shown.lock().await;
+        if *shown >= change {
+            return;
         }
+        // Whoever has counted his change has made it before.
+        let changes = core.changes.load(Ordering::Acquire);
+        if core.show_change().await.is_err() {
+            core.list_changed.notify_one();
+        }
+        *shown = changes;
     }
 
     /// The entries, in the order in which they were registered.
@@ -312,3 +324,7 @@ impl SchedulerSupervisor {
         tracing::info!(scheduler_id, "scheduler shut down");
     }
 }
+
+#[cfg(test)]
+#[path = "running_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rasynq::{Connection, Entry, ErrorKind, RunningScheduler, Scheduler, Task};
 
-use crate::common::{DEADLINE, Log, RedisServer, World, eventually};
+use crate::common::{DEADLINE, FakeRedis, Log, Proxy, RedisServer, World, bulk, eventually};
 use crate::seen::{assert_each_once, every, pending, pending_reach, scheduler, seconds};
 
 /// What a hook was told: the type of a task, and whether it was enqueued.
@@ -32,6 +32,30 @@ fn results(told: &Told) -> Vec<Result<(), ErrorKind>> {
         .iter()
         .map(|(_, result)| *result)
         .collect()
+}
+
+#[tokio::test]
+async fn a_redis_that_is_too_old_is_told_by_the_log_if_it_is_reached_after_the_start() {
+    let fake = FakeRedis::start(|words| match words[0].to_uppercase().as_str() {
+        "INFO" => bulk("# Server\r\nredis_version:6.0.16\r\n"),
+        "HELLO" => "%1\r\n$5\r\nproto\r\n:3\r\n".to_owned(),
+        "PING" => "+PONG\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    })
+    .await;
+    let proxy = Proxy::start(fake.port()).await;
+    proxy.refuse(true);
+    let log = Log::capture();
+    let connection = Connection::tcp("127.0.0.1", proxy.port());
+    let scheduler = Scheduler::new(&connection).start().await.unwrap();
+    proxy.refuse(false);
+    let words = ["ERROR", "does not suit it", "6.0.16", "6.2"];
+    eventually("the log says it", DEADLINE, || async {
+        !log.lines_with(&words).is_empty()
+    })
+    .await;
+    scheduler.shutdown().await;
+    assert_eq!(log.lines_with(&words).len(), 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rasynq::{
-    ConfigProvider, Entry, ErrorKind, MemoryConfigs, PeriodicTaskManager,
+    ConfigProvider, Connection, Entry, ErrorKind, MemoryConfigs, PeriodicTaskManager,
     RunningPeriodicTaskManager, Scheduler, Task,
 };
 
@@ -124,9 +124,32 @@ async fn entries_follow_the_provider_and_equal_ones_are_two() {
 
     configs.set([entry("@daily", "a")]);
     becomes(&manager, &["@daily a", "@daily own"]).await;
+    assert_eq!(ids_of(&manager), ids[..2], "the last of equal ones goes");
     configs.set([]);
     becomes(&manager, &["@daily own"]).await;
     manager.shutdown().await;
+}
+
+fn ids_of(manager: &RunningPeriodicTaskManager) -> Vec<String> {
+    let entries = manager.entries();
+    entries.into_iter().map(|entry| entry.id).collect()
+}
+
+#[tokio::test]
+async fn entries_of_one_name_have_the_ids_that_they_have_after_a_restart() {
+    let world = World::new().await;
+    let named = |task_type| entry("@daily", task_type).name("n");
+    let plain = || entry("@daily", "a");
+    let jittery = || plain().jitter(Duration::from_secs(1));
+    let configs = MemoryConfigs::new([named("x"), named("y"), jittery(), plain()]);
+    let manager = start(&world, configs.clone()).await;
+    configs.set([named("y"), plain()]);
+    becomes(&manager, &["@daily a", "@daily y"]).await;
+    let after_restart = start(&world, configs).await;
+    assert_eq!(ids_of(&manager), ids_of(&after_restart));
+    for manager in [manager, after_restart] {
+        manager.shutdown().await;
+    }
 }
 
 #[tokio::test]
@@ -233,6 +256,23 @@ async fn a_provider_that_does_not_answer_holds_up_no_shutdown() {
     tokio::time::timeout(Duration::from_secs(5), manager.shutdown())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_start_fails_if_the_provider_does_not_answer_in_time() {
+    let connection = Connection::from_uri("redis://127.0.0.1:1").unwrap();
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    for (interval, limit) in [(50, "30s"), (60_000, "60s")] {
+        let provider = TestProvider::new(Behaviour::Hangs);
+        let manager = PeriodicTaskManager::new(Scheduler::new(&connection), provider)
+            .sync_interval(Duration::from_millis(interval));
+        let error = manager.start().await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let text = format!("the provider of periodic tasks failed: no answer within {limit}");
+        assert_eq!(error.to_string(), text);
+    }
+    assert_eq!(begun.elapsed().as_secs(), 90);
 }
 
 #[tokio::test]

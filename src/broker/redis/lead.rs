@@ -35,7 +35,6 @@ impl Broker {
         let mut leads = Leads {
             is_leader: false,
             fencing: Vec::with_capacity(entry_keys.len()),
-            others: 0,
         };
         for part in parts(entry_keys) {
             let build = || {
@@ -52,11 +51,10 @@ impl Broker {
                 .iter()
                 .map(|value| reply::integer(value, LEAD.name))
                 .collect::<Result<_>>()?;
-            let [is_leader, others, fencing @ ..] = numbers.as_slice() else {
+            let [is_leader, fencing @ ..] = numbers.as_slice() else {
                 return Err(reply::unexpected(LEAD.name, &Value::Array(values)));
             };
             leads.is_leader = *is_leader == 1;
-            leads.others = u64::try_from(*others).unwrap_or_default();
             let fencing = fencing.iter();
             leads
                 .fencing

@@ -27,3 +27,29 @@ impl Broker {
         self.0.max_argument.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Connection;
+    use crate::test_support::{DEADLINE, RedisServer, eventually};
+
+    #[tokio::test]
+    async fn the_limit_of_a_redis_that_is_reached_late_is_asked_for_then() {
+        let server = RedisServer::builder().config(SETTING, "2097152");
+        let mut server = server.start().await;
+        server.stop().await;
+        let connection = Connection::from_uri(&server.uri()).expect("a URI");
+        let (broker, error) = Broker::connect_or_later(&connection).await.expect("later");
+        assert!(error.is_some());
+        let error = broker.check_late().await.expect_err("away");
+        assert!(error.is_transient(), "{error}");
+        server.restart().await;
+        eventually("it is checked", DEADLINE, || async {
+            broker.check_late().await.is_ok()
+        })
+        .await;
+        assert_eq!(broker.max_argument(), 2_097_152);
+        broker.close().await;
+    }
+}

@@ -94,8 +94,8 @@ impl Broker {
     }
 
     /// The same, but if a single server does not answer now, the broker connects in the background, and its calls
-    /// fail with [`ErrorKind::Unavailable`] until it succeeds. The version of that server is not checked. The error
-    /// says why it does not answer.
+    /// fail with [`ErrorKind::Unavailable`] until it succeeds. The error says why it does not answer. The caller then
+    /// calls [`check_late`](Self::check_late).
     pub(crate) async fn connect_or_later(connection: &Connection) -> Result<(Self, Option<Error>)> {
         let clock = RedisClock::new(clock::both());
         let (link, error) = connection.open_or_later().await?;
@@ -104,6 +104,14 @@ impl Broker {
             join(broker.refresh_clock(), broker.ask_for_limit()).await;
         }
         Ok((broker, error))
+    }
+
+    /// Once Redis answers, checks that it is new enough and ready, and asks for its limit.
+    pub(crate) async fn check_late(&self) -> Result<()> {
+        self.check_open("check the version of Redis")?;
+        self.link().check().await?;
+        self.ask_for_limit().await;
+        Ok(())
     }
 
     fn on(link: Link, clock: RedisClock) -> Self {

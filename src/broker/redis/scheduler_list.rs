@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
 use super::script::{RECORD_EVENT, WRITE_SCHEDULER, number, ttl_secs, word};
-use super::{Broker, reply};
-use crate::broker::{SchedulerKeys, StoredScheduler, Str};
+use super::{Broker, reply, typed};
+use crate::broker::{SchedulerKeys, Str};
 use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::keys;
@@ -20,6 +20,7 @@ const MAX_ENTRY_BYTES: usize = 256 << 10;
 const MAX_EVENTS: u64 = 1_000;
 /// How many histories are deleted at once.
 const MAX_HISTORIES: usize = 500;
+const READ_ENTRIES: &str = "read the entries of a scheduler";
 
 impl Broker {
     /// Shows the entries (`SchedulerEntry`) of a scheduler, in place of those shown before, for `ttl`. A reader
@@ -114,36 +115,47 @@ impl Broker {
         Ok(())
     }
 
-    /// The schedulers that are alive, with their entries. Removes those that are over from the list.
-    pub(crate) async fn schedulers(&self) -> Result<Vec<StoredScheduler>> {
+    /// The ids of the schedulers that are alive: first the one whose list expires last. Removes those that are over
+    /// from the list of schedulers.
+    pub(crate) async fn scheduler_ids(&self) -> Result<Vec<String>> {
         const WHAT: &str = "list schedulers";
         let now = self.redis_time_unix_secs().await?;
-        let range = |first: Value, last: Value| [word(keys::SCHEDULERS), first, last];
-        // a score is in whole seconds: in its second a scheduler may still be alive
-        let over = Command::on_key("ZREMRANGEBYSCORE", range(word("-inf"), number(now - 1)));
+        let over = [
+            word(keys::SCHEDULERS),
+            word("-inf"),
+            // a score is in whole seconds: in its second a scheduler may still be alive
+            number(now - 1),
+        ];
+        let over = Command::on_key("ZREMRANGEBYSCORE", over);
         let _: i64 = self.send(over, WHAT).await?;
-        let all = Command::on_key("ZRANGE", range(word("0"), word("-1")));
-        let members: Vec<String> = self.send(all, WHAT).await?;
-        let mut schedulers = Vec::with_capacity(members.len());
-        for key in members {
-            let Some(id) = keys::scheduler_id(&key) else {
-                continue;
-            };
-            let entries = Command::on_key("LRANGE", [key.as_str().into(), word("0"), word("-1")]);
-            let entries = match self.send(entries, WHAT).await {
-                // Other schedulers are listed all the same.
-                Err(error) if error.kind() == ErrorKind::Redis => {
-                    tracing::warn!(scheduler = id, %error, "the entries of a scheduler cannot be read");
-                    Vec::new()
-                }
-                entries => entries?,
-            };
-            schedulers.push(StoredScheduler {
-                id: id.to_owned(),
-                entries,
-            });
-        }
-        Ok(schedulers)
+        let all = [word(keys::SCHEDULERS), word("0"), word("-1"), word("REV")];
+        let members: Vec<String> = self.send(Command::on_key("ZRANGE", all), WHAT).await?;
+        let ids = members.iter().filter_map(|key| keys::scheduler_id(key));
+        Ok(ids.map(str::to_owned).collect())
+    }
+
+    /// How many entries each of these schedulers shows.
+    pub(crate) async fn scheduler_sizes(&self, ids: &[String]) -> Result<Vec<usize>> {
+        let count = |id: &String| Command::on_key("LLEN", [keys::scheduler_entries(id).into()]);
+        let counts = ids.iter().map(count).collect();
+        let counts = self.open_link()?.send_all(counts).await;
+        let counts = ids.iter().zip(counts);
+        let count = |(id, count): (&String, _)| or_nothing(id, typed(count, READ_ENTRIES));
+        counts.map(count).collect()
+    }
+
+    /// The entries that a scheduler shows.
+    pub(crate) async fn scheduler_entries(&self, id: &str) -> Result<Vec<Bytes>> {
+        let all = [
+            keys::scheduler_entries(id).into(),
+            word("0"),
+            // In one call: the list may be exchanged between two.
+            word("-1"),
+        ];
+        let entries = self
+            .send(Command::on_key("LRANGE", all), READ_ENTRIES)
+            .await;
+        or_nothing(id, entries)
     }
 
     /// The id of the scheduler that leads all its entries. `None`: there is none that is alive.
@@ -172,6 +184,17 @@ impl Broker {
         let newest = [history, number(skip), number(last), word("REV")];
         let newest = Command::on_key("ZRANGE", newest);
         self.send(newest, "read a scheduler entry's history").await
+    }
+}
+
+/// Other schedulers are listed all the same if the entries of one cannot be read.
+fn or_nothing<T: Default>(scheduler: &str, read: Result<T>) -> Result<T> {
+    match read {
+        Err(error) if error.kind() == ErrorKind::Redis => {
+            tracing::warn!(scheduler, %error, "the entries of a scheduler cannot be read");
+            Ok(T::default())
+        }
+        read => read,
     }
 }
 

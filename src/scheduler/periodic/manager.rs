@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::provider::{ConfigProvider, GuardedProvider};
 use super::running::RunningPeriodicTaskManager;
-use super::syncer::Syncer;
+use super::syncer::{Syncer, answer_time};
 use crate::background::Signals;
 use crate::error::{Error, Result};
 use crate::scheduler::Scheduler;
@@ -25,14 +25,15 @@ const MAX_SYNC_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// are two. Entries that were registered with the [`Scheduler`] itself are none of the manager's business.
 ///
 /// An entry has *changed* if another one of its name takes its place, or, without names, if the only one of its type
-/// and spec does. A changed entry goes on where it was: `@every` keeps its phase, and a tick that was due is not
+/// and spec does. Entries of the same name take each other's places in order. A changed entry goes on where it was: `@every` keeps its phase, and a tick that was due is not
 /// lost.
 ///
 /// | what is wrong | at the start | later |
 /// |---|---|---|
-/// | the provider fails, or panics | the start fails | logged; the entries stay as they are |
+/// | the provider fails, panics, or does not answer | the start fails | logged; the entries stay as they are |
 /// | an entry that no client could enqueue: a blank type, an invalid option | the start fails | logged; the entries stay as they are |
 /// | a spec that does not parse | logged; the entry is left out | logged; the entry is left out, or stays as it was before |
+/// | Redis refuses an entry, or does not answer | logged; tried again | logged; tried again |
 ///
 /// ```no_run
 /// # async fn example() -> rasynq::Result<()> {
@@ -67,7 +68,7 @@ impl PeriodicTaskManager {
     /// [changed](ConfigProvider::changed). Default, and the meaning of zero: 3 min. At most a day. asynq:
     /// `SyncInterval`.
     ///
-    /// A provider that does not answer for longer than this (and longer than 30 s) counts as failed.
+    /// A provider that does not answer for longer than this (and longer than 30 s) counts as failed, at the start too.
     pub fn sync_interval(mut self, interval: Duration) -> Self {
         self.sync_interval = interval;
         self
@@ -107,11 +108,12 @@ impl PeriodicTaskManager {
         self.start().await?.end_after(until).await
     }
 
-    /// Asks the provider, starts the scheduler, and returns once the entries are registered. asynq: `Start`.
+    /// Asks the provider, starts the scheduler, and returns once the entries are registered. Those that Redis refuses
+    /// are logged and tried again in the background. asynq: `Start`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the provider fails (its error is the source), or for an
-    /// entry or a setting that is not valid. Otherwise those of [`Scheduler::start`].
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if the provider fails (its error is the source) or does not
+    /// answer in time, or for an entry or a setting that is not valid. Otherwise those of [`Scheduler::start`].
     ///
     /// # Cancel safety
     /// If the future is dropped before it completes, the scheduler shuts down.
@@ -125,12 +127,8 @@ impl PeriodicTaskManager {
                 "sync_interval is {interval:?}, it must be at most {MAX_SYNC_INTERVAL:?}"
             )));
         }
-        let wanted = self
-            .provider
-            .configs()
-            .await
-            .map_err(|failure| failure.into_error())?;
-        wanted.iter().try_for_each(|entry| entry.check())?;
+        let asking = self.provider.ask(answer_time(interval)).await;
+        let wanted = asking.map_err(|failure| failure.error)?;
         let zone = self.scheduler.config.location;
         let scheduler = Arc::new(self.scheduler.start().await?);
         let mut syncer = Syncer::new(self.provider, Arc::clone(&scheduler), zone, interval);

@@ -1,6 +1,6 @@
 //! What a sync has to do: the entries that there are against those that there shall be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 
 use chrono_tz::Tz;
@@ -19,46 +19,59 @@ pub(super) struct SyncPlan {
 }
 
 impl SyncPlan {
-    /// Compares the entries as multisets. `zone` is the location of the scheduler.
-    pub(super) fn new(registered: &BTreeMap<String, Entry>, wanted: Vec<Entry>, zone: Tz) -> Self {
-        let mut gone: HashMap<_, Vec<Registered<'_>>> = HashMap::new();
+    /// Compares the entries that are registered, in order of registration, with those that are wanted. `zone` is the
+    /// location of the scheduler.
+    ///
+    /// Entries with the same name, or without names with the same contents, have numbered keys. The first one that is
+    /// wanted takes the place of the first one that is registered, and so on: so each has the key that it would have
+    /// after a restart, and in every other scheduler.
+    pub(super) fn new(registered: &[(String, Entry)], wanted: Vec<Entry>, zone: Tz) -> Self {
+        let mut there: HashMap<_, VecDeque<Registered<'_>>> = HashMap::new();
         for one in registered {
-            gone.entry(identity(one.1, zone)).or_default().push(one);
+            there.entry(group(&one.1, zone)).or_default().push_back(one);
         }
+        let mut plan = Self::default();
         let (mut new, mut unreadable) = (Vec::new(), Vec::new());
         for entry in wanted {
-            let is_there = gone.get_mut(&identity(&entry, zone)).and_then(Vec::pop);
-            if entry.schedule.is_err() {
-                unreadable.push(entry);
-            } else if is_there.is_none() {
-                new.push(entry);
+            let group = there.get_mut(&group(&entry, zone));
+            match group.and_then(VecDeque::pop_front) {
+                None if entry.schedule.is_err() => unreadable.push(entry),
+                None => new.push(entry),
+                // What an unreadable spec takes the place of stays.
+                Some(_) if entry.schedule.is_err() => plan.unreadable.push(entry),
+                Some((id, old)) if identity(old, zone) != identity(&entry, zone) => {
+                    plan.replaced.push((id.clone(), entry));
+                }
+                Some(_) => {}
             }
         }
-        let gone = gone.into_values().flatten().collect();
-        let by_name = paired(gone, new, |entry| entry.name.clone());
-        let by_spec = paired(by_name.gone, by_name.new, |entry| {
+        let gone = there.into_values().flatten().collect();
+        let by_spec = paired(gone, new, |entry| {
             Some((type_of(entry)?, entry.spec.clone()))
         });
-        // What an unreadable spec takes the place of stays.
-        let wrong_by_name = paired(by_spec.gone, unreadable, |entry| entry.name.clone());
-        let wrong_by_type = paired(wrong_by_name.gone, wrong_by_name.new, type_of);
-        let id_of = |one: Registered<'_>| one.0.clone();
-        let changed = by_name.pairs.into_iter().chain(by_spec.pairs);
-        let wrong = wrong_by_name.pairs.into_iter().chain(wrong_by_type.pairs);
-        Self {
-            replaced: changed.map(|(old, new)| (id_of(old), new)).collect(),
-            removed: wrong_by_type.gone.into_iter().map(id_of).collect(),
-            added: by_spec.new,
-            unreadable: wrong
-                .map(|(_, wrong)| wrong)
-                .chain(wrong_by_type.new)
-                .collect(),
-        }
+        let wrong = paired(by_spec.gone, unreadable, type_of);
+        let changed = by_spec.pairs.into_iter();
+        plan.replaced
+            .extend(changed.map(|(old, new)| (old.0.clone(), new)));
+        plan.removed = wrong.gone.into_iter().map(|one| one.0.clone()).collect();
+        plan.added = by_spec.new;
+        plan.unreadable
+            .extend(wrong.pairs.into_iter().map(|(_, wrong)| wrong));
+        plan.unreadable.extend(wrong.new);
+        plan
     }
 }
 
 /// An entry that is registered, with its id.
-type Registered<'r> = (&'r String, &'r Entry);
+type Registered<'r> = &'r (String, Entry);
+
+/// Entries of one group have the same key, but for their numbers.
+fn group(entry: &Entry, zone: Tz) -> (bool, String) {
+    match &entry.name {
+        Some(name) => (true, name.clone()),
+        None => (false, entry.contents(zone)),
+    }
+}
 
 /// What makes two entries equal: all that they say.
 fn identity(entry: &Entry, zone: Tz) -> impl Eq + Hash + use<> {
@@ -95,7 +108,7 @@ fn paired<'r, K: Ord>(
 ) -> Paired<'r> {
     let mut candidates: BTreeMap<Option<K>, (Vec<Registered<'r>>, Vec<Entry>)> = BTreeMap::new();
     for one in gone {
-        candidates.entry(key(one.1)).or_default().0.push(one);
+        candidates.entry(key(&one.1)).or_default().0.push(one);
     }
     for entry in new {
         candidates.entry(key(&entry)).or_default().1.push(entry);

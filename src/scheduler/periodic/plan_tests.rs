@@ -1,6 +1,5 @@
 //! Plans of syncs.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -21,7 +20,7 @@ fn plan(
     new: impl IntoIterator<Item = Entry>,
 ) -> (Vec<String>, Vec<String>, Vec<String>, usize, usize) {
     let number = |(n, entry): (usize, Entry)| (n.to_string(), entry);
-    let registered: BTreeMap<_, _> = old.into_iter().enumerate().map(number).collect();
+    let registered: Vec<_> = old.into_iter().enumerate().map(number).collect();
     let plan = SyncPlan::new(&registered, new.into_iter().collect(), Tz::UTC);
     let sorted = |mut ids: Vec<String>| {
         ids.sort();
@@ -29,7 +28,7 @@ fn plan(
     };
     let replaced = sorted(plan.replaced.into_iter().map(|(id, _)| id).collect());
     let removed = sorted(plan.removed);
-    let mut kept: Vec<String> = registered.into_keys().collect();
+    let mut kept: Vec<String> = registered.into_iter().map(|(id, _)| id).collect();
     kept.retain(|id| !replaced.contains(id) && !removed.contains(id));
     let (added, unreadable) = (plan.added.len(), plan.unreadable.len());
     (kept, replaced, removed, added, unreadable)
@@ -40,19 +39,41 @@ fn strings(ids: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn equal_entries_are_kept_each_for_itself() {
-    let two = || [entry("@daily", "a"), entry("@daily", "a")];
+fn equal_entries_are_kept_each_for_itself_and_the_last_one_goes_first() {
+    let copies = |n| vec![entry("@daily", "a"); n];
     assert_eq!(
-        plan(two(), two()),
+        plan(copies(2), copies(2)),
         (strings(&["0", "1"]), vec![], vec![], 0, 0)
     );
-    let (kept, replaced, removed, added, _) = plan(two(), [entry("@daily", "a")]);
     assert_eq!(
-        (kept.len(), replaced.len(), removed.len(), added),
-        (1, 0, 1, 0)
+        plan(copies(3), copies(1)),
+        (strings(&["0"]), vec![], strings(&["1", "2"]), 0, 0)
     );
-    let (kept, _, removed, added, _) = plan([entry("@daily", "a")], two());
-    assert_eq!((kept.len(), removed.len(), added), (1, 0, 1));
+    assert_eq!(
+        plan(copies(1), copies(2)),
+        (strings(&["0"]), vec![], vec![], 1, 0)
+    );
+}
+
+#[test]
+fn of_entries_with_the_same_name_each_has_the_place_that_it_has_after_a_restart() {
+    let x = || entry("@daily", "x").name("n");
+    let y = || entry("@daily", "y").name("n");
+    assert_eq!(
+        plan([x(), y()], [y()]),
+        (vec![], strings(&["0"]), strings(&["1"]), 0, 0)
+    );
+    assert_eq!(
+        plan([x()], [y(), x()]),
+        (vec![], strings(&["0"]), vec![], 1, 0)
+    );
+    // Equal ones that differ in what is no part of their key.
+    let plain = || entry("@daily", "x");
+    let jittery = || plain().jitter(Duration::from_secs(1));
+    assert_eq!(
+        plan([jittery(), plain()], [plain()]),
+        (vec![], strings(&["0"]), strings(&["1"]), 0, 0)
+    );
 }
 
 #[test]

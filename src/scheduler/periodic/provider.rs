@@ -3,6 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::error::Error;
 use crate::guard::{CaughtPanic, Foreign, caught};
@@ -35,8 +38,9 @@ pub trait ConfigProvider: Send + Sync + 'static {
     /// All entries that there shall be now. Two equal ones are two entries.
     ///
     /// The manager calls this at its start and at each sync. An error at the start ends the start; later it is
-    /// logged, and the entries stay as they are. A panic counts as an error. The future is dropped when the
-    /// manager shuts down.
+    /// logged, and the entries stay as they are. A panic counts as an error, and so does no answer within the
+    /// [sync interval](super::PeriodicTaskManager::sync_interval) and 30 s: then the future is dropped. It is also
+    /// dropped when the manager shuts down.
     fn configs(&self) -> impl Future<Output = anyhow::Result<Vec<Entry>>> + Send;
 
     /// Waits until [`configs`](Self::configs) would answer something else than last time. Then the manager asks at
@@ -70,11 +74,12 @@ impl<P: ConfigProvider> AnyProvider for P {
 /// A provider of the caller. All its code runs behind the guard.
 pub(super) struct GuardedProvider(Foreign<Box<dyn AnyProvider>>);
 
-/// Why a provider did not tell its entries.
+/// Why there are no entries from a provider.
 pub(super) struct ProviderFailure {
+    /// For the log.
     pub(super) text: String,
-    /// `None`: it panicked.
-    source: Option<Foreign<anyhow::Error>>,
+    /// The error of a start.
+    pub(super) error: Error,
 }
 
 impl GuardedProvider {
@@ -82,12 +87,20 @@ impl GuardedProvider {
         Self(Foreign::new(Box::new(provider)))
     }
 
-    /// The entries that there shall be.
-    pub(super) async fn configs(&self) -> Result<Vec<Entry>, ProviderFailure> {
-        let answer = guarded_call(|| self.0.configs()).await;
-        answer
+    /// The entries that there shall be. All are valid but for their specs. The provider has this long to answer.
+    pub(super) async fn ask(&self, limit: Duration) -> Result<Vec<Entry>, ProviderFailure> {
+        let answer = timeout(limit, guarded_call(|| self.0.configs())).await;
+        let entries = answer
+            .map_err(|_| ProviderFailure::new(format!("no answer within {limit:?}"), None))?
             .map_err(ProviderFailure::panicked)?
-            .map_err(ProviderFailure::of)
+            .map_err(ProviderFailure::of)?;
+        match entries.iter().try_for_each(Entry::check) {
+            Ok(()) => Ok(entries),
+            Err(error) => Err(ProviderFailure {
+                text: error.to_string(),
+                error,
+            }),
+        }
     }
 
     /// Waits for a change. A panic counts as none.
@@ -104,34 +117,25 @@ impl GuardedProvider {
 }
 
 impl ProviderFailure {
+    fn new(text: String, source: Option<Foreign<anyhow::Error>>) -> Self {
+        let error = Error::invalid(format!("the provider of periodic tasks failed: {text}"));
+        let error = match source {
+            Some(source) => error.with_source(source.into_inner()),
+            None => error,
+        };
+        Self { text, error }
+    }
+
     fn of(error: anyhow::Error) -> Self {
         let error = Foreign::new(error);
         match caught(|| format!("{:#}", *error)) {
-            Ok(text) => Self {
-                text,
-                source: Some(error),
-            },
+            Ok(text) => Self::new(text, Some(error)),
             Err(panic) => Self::panicked(panic),
         }
     }
 
     fn panicked(panic: CaughtPanic) -> Self {
-        Self {
-            text: panic.to_string(),
-            source: None,
-        }
-    }
-
-    /// The error of a start.
-    pub(super) fn into_error(self) -> Error {
-        let error = Error::invalid(format!(
-            "the provider of periodic tasks failed: {}",
-            self.text
-        ));
-        match self.source {
-            Some(source) => error.with_source(source.into_inner()),
-            None => error,
-        }
+        Self::new(panic.to_string(), None)
     }
 }
 

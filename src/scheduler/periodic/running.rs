@@ -84,3 +84,42 @@ impl RunningPeriodicTaskManager {
         self.scheduler.result()
     }
 }
+
+impl Drop for RunningPeriodicTaskManager {
+    fn drop(&mut self) {
+        // The syncer may hold the scheduler a little longer.
+        self.scheduler.request_shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono_tz::Tz;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::connection::Connection;
+    use crate::scheduler::Scheduler;
+    use crate::scheduler::periodic::MemoryConfigs;
+    use crate::scheduler::periodic::provider::GuardedProvider;
+    use crate::test_support::RedisServer;
+
+    #[tokio::test]
+    async fn a_dropped_manager_shuts_down_although_its_syncer_still_holds_the_scheduler() {
+        let redis = RedisServer::start().await;
+        let connection = Connection::from_uri(&redis.uri()).expect("a URI");
+        let scheduler = Scheduler::new(&connection).start().await.expect("started");
+        let scheduler = Arc::new(scheduler);
+        let provider = GuardedProvider::new(MemoryConfigs::new([]));
+        let interval = Duration::from_secs(60);
+        let syncer = Syncer::new(provider, Arc::clone(&scheduler), Tz::UTC, interval);
+        drop(RunningPeriodicTaskManager::new(
+            Arc::clone(&scheduler),
+            syncer,
+        ));
+        let ended = timeout(Duration::from_secs(5), scheduler.wait()).await;
+        ended.expect("it has ended");
+    }
+}

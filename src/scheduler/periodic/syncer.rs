@@ -1,11 +1,11 @@
 //! Makes the entries of a running scheduler those that the provider tells.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::SyncPlan;
@@ -20,6 +20,11 @@ use crate::scheduler::{Entry, RunningScheduler};
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 /// The shortest time that a provider has for its answer.
 const MIN_ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// How long a provider has for its answer.
+pub(super) fn answer_time(sync_interval: Duration) -> Duration {
+    sync_interval.max(MIN_ANSWER_TIME)
+}
 
 /// How many steps of one kind a sync has made.
 #[derive(Default)]
@@ -36,8 +41,9 @@ pub(super) struct Syncer {
     interval: Duration,
     /// When the provider is asked again, at the latest.
     ask_at: Instant,
-    /// What is registered, by the ids that the scheduler gave.
-    registered: BTreeMap<String, Entry>,
+    /// What is registered, with the ids that the scheduler gave. Entries with the same key but for its number are in the
+    /// order of their numbers.
+    registered: Vec<(String, Entry)>,
     /// What the last sync could not make true, because of Redis. It is tried again.
     unfinished: Option<Vec<Entry>>,
     backoff: Backoff,
@@ -62,7 +68,7 @@ impl Syncer {
             zone,
             interval,
             ask_at: clock::monotonic() + interval,
-            registered: BTreeMap::new(),
+            registered: Vec::new(),
             unfinished: None,
             backoff: Backoff::new(),
             failure: None,
@@ -91,15 +97,7 @@ impl Syncer {
 
     /// Asks the provider. `None`: it has failed, and the entries stay as they are.
     async fn ask(&mut self) -> Option<Vec<Entry>> {
-        let limit = self.interval.max(MIN_ANSWER_TIME);
-        let answer = match timeout(limit, self.provider.configs()).await {
-            Ok(Ok(entries)) => match entries.iter().try_for_each(Entry::check) {
-                Ok(()) => Ok(entries),
-                Err(error) => Err(error.to_string()),
-            },
-            Ok(Err(failure)) => Err(failure.text),
-            Err(_) => Err(format!("no answer within {limit:?}")),
-        };
+        let answer = self.provider.ask(answer_time(self.interval)).await;
         self.ask_at = clock::monotonic() + self.interval;
         match answer {
             Ok(entries) => {
@@ -108,7 +106,8 @@ impl Syncer {
                 }
                 Some(entries)
             }
-            Err(error) => {
+            Err(failure) => {
+                let error = failure.text;
                 let is_news = self.failure.as_ref() != Some(&error);
                 warn_if!(
                     is_news,
@@ -152,8 +151,16 @@ impl Syncer {
         for (old, entry) in pairs {
             let replacing = self.scheduler.replace(&old, entry.clone()).await;
             if let Some(id) = self.outcome(&entry, replacing, &mut steps) {
-                self.registered.remove(&old);
-                self.registered.insert(id, entry);
+                if id == old {
+                    self.registered
+                        .iter_mut()
+                        .filter(|one| one.0 == id)
+                        .for_each(|one| one.1 = entry.clone());
+                } else {
+                    // Its key has the highest number of its group.
+                    self.registered.retain(|one| one.0 != old);
+                    self.registered.push((id, entry));
+                }
             }
         }
         steps
@@ -161,13 +168,15 @@ impl Syncer {
 
     async fn remove(&mut self, ids: Vec<String>) -> Steps {
         let mut steps = Steps::default();
-        for id in ids {
+        // The highest numbers go first: if one of them fails, those before it stay too.
+        for id in ids.into_iter().rev() {
             let removing = self.scheduler.remove(&id).await;
-            let Some(entry) = self.registered.remove(&id) else {
+            let Some(at) = self.registered.iter().position(|one| one.0 == id) else {
                 continue;
             };
+            let entry = self.registered.remove(at).1;
             if self.outcome(&entry, removing, &mut steps).is_none() {
-                self.registered.insert(id, entry);
+                self.registered.insert(at, (id, entry));
             }
         }
         steps
@@ -180,7 +189,7 @@ impl Syncer {
         for entry in entries {
             let adding = match &mut ids {
                 Some(ids) => Ok(ids.next()),
-                // None of them is registered. Each for itself, those are for which Redis has no fault.
+                // None is registered. One by one, those are that Redis accepts.
                 None => self
                     .scheduler
                     .add(vec![entry.clone()])
@@ -188,7 +197,7 @@ impl Syncer {
                     .map(|mut ids| ids.pop()),
             };
             if let Some(id) = self.outcome(&entry, adding, &mut steps).flatten() {
-                self.registered.insert(id, entry);
+                self.registered.push((id, entry));
             }
         }
         steps

@@ -92,27 +92,14 @@ impl YamlFile {
 impl ConfigProvider for YamlFile {
     async fn configs(&self) -> anyhow::Result<Vec<Entry>> {
         let path = Arc::clone(&self.path);
-        let name = path.display().to_string();
-        let (stamp, content) = spawn_blocking(move || {
+        let (stamp, entries) = spawn_blocking(move || {
             // First the stamp: what changes during the read makes another one.
             let stamp = FileStamp::of(&path);
-            (stamp, read(&path))
+            (stamp, entries_in(&path))
         })
         .await?;
         *self.seen.lock() = stamp;
-        let content = content.with_context(|| format!("cannot read {name}"))?;
-        let text = match str::from_utf8(&content) {
-            Ok(text) => text,
-            Err(error) => {
-                let before = &content[..error.valid_up_to()];
-                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-                bail!("{name}:{line}: this line is not UTF-8");
-            }
-        };
-        configs::entries_of(&name, text).map_err(|fault| match fault.at {
-            Some(at) => anyhow::anyhow!("{name}:{at}: {}", fault.text),
-            None => anyhow::anyhow!("{name}: {}", fault.text),
-        })
+        entries
     }
 
     async fn changed(&self) {
@@ -165,6 +152,24 @@ impl FileStamp {
             modified: metadata.modified().ok(),
         }
     }
+}
+
+/// Reads and parses the file.
+fn entries_in(path: &Path) -> anyhow::Result<Vec<Entry>> {
+    let name = path.display().to_string();
+    let content = read(path).with_context(|| format!("cannot read {name}"))?;
+    let text = match str::from_utf8(&content) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = &content[..error.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            bail!("{name}:{line}: this line is not UTF-8");
+        }
+    };
+    configs::entries_of(&name, text).map_err(|fault| match fault.at {
+        Some(at) => anyhow::anyhow!("{name}:{at}: {}", fault.text),
+        None => anyhow::anyhow!("{name}: {}", fault.text),
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
