@@ -24,7 +24,7 @@ async fn a_process_that_schedules() {
     second.unwrap();
 }
 
-/// A process, and the ids of its two schedulers.
+/// A process with two schedulers.
 struct Schedulers {
     process: Child,
     pid: u32,
