@@ -125,7 +125,7 @@ impl Entry {
     option_methods!(options);
 
     /// Says in errors about the entry where it is written: a file, a line and a column.
-    #[cfg(feature = "yaml")]
+    #[cfg(any(feature = "yaml", test))]
     pub(super) fn written_at(mut self, place: String) -> Self {
         self.place = Some(place);
         self
