@@ -159,25 +159,45 @@ async fn assert_none_leads(world: &World) {
     assert_eq!(has_leader, 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn a_hook_that_blocks_its_thread_does_not_keep_the_scheduler_listed() {
     let world = World::new().await;
     let (unblock, blocked) = std::sync::mpsc::channel::<()>();
     let blocked = std::sync::Mutex::new(blocked);
-    let scheduler = scheduler(&world)
+    let builder = scheduler(&world)
         .register(every(1, "tick"))
         .after_enqueue(move |_, _| {
             let _ = blocked.lock().unwrap().recv();
-        })
-        .start()
-        .await
+        });
+    // The scheduler has a runtime of its own, so that the hook does not block the test.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
         .unwrap();
-    pending_reach(&world, 1).await;
-    scheduler.shutdown().await;
+    let start = async move { builder.start().await.unwrap() };
+    let scheduler = runtime.spawn(start).await.unwrap();
+    // tokio does not hand timers and I/O over while one thread is blocked and the others sleep. Work wakes them.
+    let works = async {
+        loop {
+            runtime.spawn(async {}).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let ends = async {
+        pending_reach(&world, 1).await;
+        scheduler.shutdown().await;
+    };
+    tokio::select! {
+        () = ends => {}
+        () = works => {}
+        () = tokio::time::sleep(DEADLINE) => panic!("the scheduler does not end"),
+    }
+    drop(unblock);
+    runtime.shutdown_background();
     assert_none_leads(&world).await;
     let keys = world.keys().await;
     assert!(!keys.iter().any(|key| key.starts_with("asynq:schedulers")));
-    drop(unblock);
 }
 
 #[tokio::test]
