@@ -283,7 +283,7 @@ impl Supervisor {
         if !self.leases.stop(deadline).await {
             tracing::warn!(
                 server_id,
-                "Redis did not answer, the server's entry could not be removed"
+                "the server's entry could not be removed in time, it will expire"
             );
         }
         self.broker.close().await;

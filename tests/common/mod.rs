@@ -15,6 +15,7 @@ mod blocking;
 mod log;
 pub mod logged;
 mod messages;
+mod permissions;
 mod scripted;
 #[path = "../support/mod.rs"]
 pub mod support;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use blocking::BlockingHandler;
 pub use log::Log;
 pub use messages::{ServerInfo, TaskMessage, WorkerInfo};
+pub use permissions::documented_rules;
 pub use scripted::Scripted;
 pub use support::{DEADLINE, FakeRedis, Proxy, RedisServer, bulk, eventually, poll_until};
 pub use world::{World, key, queue_key, task_key};

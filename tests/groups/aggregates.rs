@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use rasynq::{Server, Task, TaskKind};
+use rasynq::{Client, Connection, Server, Task, TaskKind};
 use serde::{Deserialize, Serialize};
 
-use crate::common::{HOUR, Log, Scripted, World, eventually, key, logged};
+use crate::common::{
+    HOUR, Log, RedisServer, Scripted, World, documented_rules, eventually, key, logged,
+};
 use crate::support::{LONG, add, join, member, only_aggregating};
 
 #[tokio::test]
@@ -191,4 +193,28 @@ async fn two_servers_share_the_groups_and_each_task_is_in_one_aggregate() {
     for server in servers {
         server.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn the_documented_permissions_are_enough_for_groups() {
+    let rules = format!("on >password {}", documented_rules());
+    let redis = RedisServer::builder().user_with_rules("rasynq", &rules);
+    let world = World::on(redis).await;
+    world.pause("default").await;
+    let log = Log::capture();
+    let uri = world.redis.uri_with("rasynq:password@");
+    let connection = Connection::from_uri(&uri).unwrap();
+    let server = joins_notes(World::server_on(&connection)).group_max_size(3);
+    let server = server.start(Scripted::new()).await.unwrap();
+    let client = Client::connect(&connection).await.unwrap();
+    let text = "a".to_owned();
+    let note = client.enqueue(Note { text }).group("notes");
+    note.unique(Duration::from_secs(60)).await.unwrap();
+    add(&client, "notes", ["other", "another"]).await;
+    world.has_pending(1).await;
+    assert_eq!(world.scores("archived").await.len(), 2);
+    assert!(world.sets().await.is_empty());
+    server.shutdown().await;
+    let refused = log.lines_with(&["permission"]);
+    assert!(refused.is_empty(), "{refused:?}");
 }

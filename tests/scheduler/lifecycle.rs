@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rasynq::{Connection, ErrorKind, Inspector, Scheduler};
 
-use crate::common::{DEADLINE, Log, RedisServer, World, eventually};
+use crate::common::{DEADLINE, Log, RedisServer, World, documented_rules, eventually};
 use crate::seen::{assert_each_once, every, pending, pending_reach, scheduler};
 
 #[tokio::test]
@@ -94,18 +94,10 @@ async fn schedulers_can_be_started_and_stopped_again_and_again() {
     assert!(listed.is_empty(), "{listed:?}");
 }
 
-/// The rules of the user in `docs/operations.md`, without its name and password.
-fn documented_rules() -> String {
-    let page = include_str!("../../docs/operations.md");
-    let (_, rules) = page.split_once("ACL SETUSER rasynq on >password ").unwrap();
-    let (rules, _) = rules.split_once("```").unwrap();
-    rules.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[tokio::test]
 async fn the_documented_permissions_are_enough() {
-    let rules = documented_rules();
-    let redis = RedisServer::builder().user_with_rules("rasynq", &format!("on >password {rules}"));
+    let rules = format!("on >password {}", documented_rules());
+    let redis = RedisServer::builder().user_with_rules("rasynq", &rules);
     let world = World::on(redis).await;
     let log = Log::capture();
     let uri = world.redis.uri_with("rasynq:password@");

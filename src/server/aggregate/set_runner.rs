@@ -262,7 +262,7 @@ impl AggregationFailure {
                     queue,
                     group,
                     tasks,
-                    "the aggregate of a group came too late, its tasks will be aggregated again"
+                    "the aggregate of a group came too late, nothing was stored: its set is gone"
                 );
             }
         }
