@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The exit code of a process that the watchdog ends.
 const EXIT_OVERDUE: i32 = 70;
+/// The same signal counts once within this time: a program that forwards signals may forward one that the whole process
+/// group has received.
+const REPEATED: Duration = Duration::from_millis(500);
 /// How long the end of the program's runtime may wait for handlers.
 const LAST_HANDLERS: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,8 @@ struct Watch {
 struct WatchState {
     has_thread: bool,
     served: Vec<Arc<Served>>,
+    /// The last signal that has begun a shutdown, and when it came.
+    begun: Option<(ReceivedSignal, Instant)>,
     /// The runs whose handlers hold up the end of a runtime, and until when they may.
     last_runs: Vec<(TaskTracker, Instant)>,
 }
@@ -128,9 +133,13 @@ impl Watch {
     }
 
     fn received(&self, signal: ReceivedSignal) {
-        let state = self.state.lock();
+        let now = clock::monotonic();
+        let mut state = self.state.lock();
         if signal == ReceivedSignal::Suspend {
             state.served.iter().for_each(|served| served.stop.cancel());
+            return;
+        }
+        if state.is_repeated(signal, now) {
             return;
         }
         let is_first = |served: &&Arc<Served>| !served.shutdown.is_cancelled();
@@ -149,8 +158,8 @@ impl Watch {
             }
             std::process::exit(signal.exit_code());
         }
+        state.begun = Some((signal, now));
         drop(state);
-        let now = clock::monotonic();
         for served in first {
             served.overdue_at.get_or_init(|| now + served.limit);
             served.shutdown.cancel();
@@ -176,6 +185,14 @@ impl Watch {
 }
 
 impl WatchState {
+    /// Whether the signal is the one that has just begun the shutdown, once more.
+    fn is_repeated(&self, signal: ReceivedSignal, now: Instant) -> bool {
+        let begun = self.begun.is_some_and(|(begun_by, at)| {
+            begun_by == signal && now.saturating_duration_since(at) < REPEATED
+        });
+        begun && !self.served.is_empty()
+    }
+
     fn next_deadline(&self) -> Option<Instant> {
         let last_runs = self.last_runs.iter().map(|(_, until)| *until);
         self.overdue_at().chain(last_runs).min()
@@ -301,5 +318,32 @@ impl Listeners {
             std::future::pending::<()>().await;
         }
         ReceivedSignal::Interrupt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_signal_within_half_a_second_is_one_signal_while_a_server_shuts_down() {
+        let now = clock::monotonic();
+        let served = Arc::new(Served {
+            stop: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
+            limit: Duration::from_secs(1),
+            overdue_at: OnceLock::new(),
+        });
+        let mut state = WatchState {
+            served: vec![served],
+            begun: Some((ReceivedSignal::Terminate, now)),
+            ..WatchState::default()
+        };
+        let later = |ms| now + Duration::from_millis(ms);
+        assert!(state.is_repeated(ReceivedSignal::Terminate, later(1)));
+        assert!(!state.is_repeated(ReceivedSignal::Interrupt, later(1)));
+        assert!(!state.is_repeated(ReceivedSignal::Terminate, later(500)));
+        state.served.clear();
+        assert!(!state.is_repeated(ReceivedSignal::Terminate, later(1)));
     }
 }

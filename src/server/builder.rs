@@ -386,7 +386,8 @@ impl Server {
     /// them as long as the process lives. It ends the process by [`std::process::exit`], after a line in
     /// the log,
     ///
-    /// - at a second SIGTERM or SIGINT during a shutdown, and at one that comes after `serve` has returned:
+    /// - at a second SIGTERM or SIGINT during a shutdown (the same signal within 0.5 s counts once), and at one that
+    ///   comes after `serve` has returned:
     ///   exit code 143 for SIGTERM, 130 for SIGINT;
     /// - if a shutdown takes longer than the [shutdown timeout](Self::shutdown_timeout) and 10 s, because
     ///   handlers block the runtime: exit code 70;
