@@ -8,13 +8,14 @@
 -- ARGV[1] id of the scheduler
 -- ARGV[2] length of a lease (ms)
 -- ARGV[3] time to live of the keys (s)
--- ARGV[4…] the keys of its entries, at most 1,000
+-- ARGV[4] fencing numbers up to this one are too low: the note of an entry has it
+-- ARGV[5…] the keys of its entries, at most 1,000
 -- Replies {is_leader, fencing…}: 1 if the scheduler is the leader, otherwise 0; for each entry its fencing number, or 0
 -- if another scheduler leads it.
 -- use: now, now_ms, is_alive
 local members, leader_key, entries = KEYS[1], KEYS[2], KEYS[3]
-local me, lease_ms = ARGV[1], tonumber(ARGV[2])
-local first_entry = 4
+local me, lease_ms, too_low = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+local first_entry = 5
 -- How many members or entries are looked at for upkeep.
 local STEP = 100
 local call = redis.call
@@ -43,14 +44,14 @@ if not leader or not is_alive(members, leader) then
 end
 local is_leader = leader == me
 -- Whoever takes an entry in this call has the highest number of all so far.
-local fencing = math.max((tonumber(last) or 0) + 1, now_ms)
+local fencing = math.max((tonumber(last) or 0) + 1, now_ms, too_low + 1)
 local reply = { is_leader and 1 or 0 }
 local taken = {}
 for i = first_entry, #ARGV do
   local number, holder = string.match(led_by[i - first_entry + 1] or '', '^(%d+):(.*)$')
-  if holder == me then
+  if holder == me and tonumber(number) > too_low then
     reply[#reply + 1] = tonumber(number)
-  elseif is_leader or not holder or not is_alive(members, holder) then
+  elseif holder == me or is_leader or not holder or not is_alive(members, holder) then
     taken[#taken + 1] = ARGV[i]
     taken[#taken + 1] = string.format('%d:', fencing) .. me
     reply[#reply + 1] = fencing

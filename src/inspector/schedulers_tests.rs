@@ -134,7 +134,7 @@ async fn schedulers_are_listed_until_their_score_has_passed_or_they_are_cleared(
     let broker = &inspector.broker;
     let (leader, follower) = ("my:host:7:aaa", "host:8:bbb");
     for id in [leader, follower] {
-        broker.lead(id, &[]).await.expect("a lease");
+        broker.lead(id, &[], 0).await.expect("a lease");
     }
     let keys = [leader, follower].map(SchedulerKeys::new);
     let entries = vec![wire::encode(&entry("one", Vec::new())); 3];
@@ -310,7 +310,7 @@ async fn schedulers_show_their_entries_on_a_cluster() {
     let broker = &inspector.broker;
     for n in 0..10 {
         let id = format!("host:{n}:uuid");
-        broker.lead(&id, &[]).await.expect("a lease");
+        broker.lead(&id, &[], 0).await.expect("a lease");
         let one = |n: usize| wire::encode(&entry(&format!("{id}/{n}"), Vec::new()));
         let entries = (0..600).map(one).collect();
         let keys = SchedulerKeys::new(&id);

@@ -85,7 +85,8 @@ impl Scheduler {
     }
 
     /// A function that is called when the task of a tick was enqueued, with its info, or could not be enqueued, with
-    /// the error. asynq: `PostEnqueueFunc`, `EnqueueErrorHandler`.
+    /// the error. asynq: `PostEnqueueFunc`, `EnqueueErrorHandler`. If another scheduler has enqueued the tick, it is not
+    /// called.
     ///
     /// A tick that fails because Redis is away, or refuses the task, is tried again until the next tick of the entry.
     /// It calls the function once with the first error, and once more when it succeeds. A duplicate of a unique task

@@ -14,6 +14,7 @@ use super::entry_key::EntryKey;
 use super::entry_state::{EntryLead, KeyedEntry};
 use super::entry_table::EntryTable;
 use super::hooks::SchedulerHooks;
+use super::trouble::Trouble;
 use crate::background::ToldFailures;
 use crate::broker::{Broker, SchedulerKeys, Str};
 use crate::clock::{self, Uuids};
@@ -52,6 +53,8 @@ pub(super) struct Core {
     pub(super) given_up: Mutex<Vec<Str>>,
     /// Entries whose ticks fail now, so that each failure is logged once.
     pub(super) told: Mutex<ToldFailures<EntryKey>>,
+    /// Ticks that were late or lost, for the log.
+    pub(super) trouble: Mutex<Trouble>,
     /// Permits for calls about single entries.
     pub(super) calls: Semaphore,
     /// A tick may be due earlier than the ticker believes.
@@ -67,6 +70,8 @@ pub(super) struct LeadState {
     pub(super) is_leader: bool,
     /// Until when the lease of this scheduler lasts at least.
     pub(super) valid_until: Instant,
+    /// A note has refused a fencing number because it has this one.
+    pub(super) too_low: i64,
     /// It gives up everything, and must not show itself again.
     pub(super) has_left: bool,
 }
@@ -109,6 +114,7 @@ impl Core {
             leads: Mutex::new(LeadState {
                 is_leader: false,
                 valid_until: clock::monotonic(),
+                too_low: 0,
                 has_left: false,
             }),
             passes: watch::Sender::new(LeadPass::default()),
@@ -119,6 +125,7 @@ impl Core {
             shown: tokio::sync::Mutex::new(0),
             given_up: Mutex::new(Vec::new()),
             told: Mutex::new(ToldFailures::default()),
+            trouble: Mutex::new(Trouble::default()),
             calls: Semaphore::new(MAX_IN_FLIGHT),
             look_again: Notify::new(),
             tick_ended: Notify::new(),

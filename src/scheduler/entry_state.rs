@@ -51,14 +51,16 @@ pub(super) struct EntryState {
     pub(super) lead: EntryLead,
     /// Whether the note in Redis was read since the registration.
     pub(super) has_note: bool,
+    /// Whether the note could not be read when it was last tried.
+    pub(super) is_unreadable: bool,
     /// The tick whose task is being enqueued.
     pub(super) enqueuing: Option<i64>,
     /// What the hooks know of the last tick that was taken.
     pub(super) told: Option<(i64, Told)>,
     /// Fires when the entry is about to be replaced or removed: the ticker takes none of its ticks any more.
     pub(super) leaving: CancellationToken,
-    /// How many ticks in a row were lost.
-    pub(super) lost: u64,
+    /// The first of the ticks in a row that were lost.
+    pub(super) lost_since: Option<i64>,
 }
 
 /// What the hooks know of a tick.
@@ -82,7 +84,7 @@ pub(super) struct DueTick {
     pub(super) until_ms: Option<i64>,
     /// How long the note and the history are kept.
     pub(super) kept: Duration,
-    /// How many ticks before it were lost in a row.
+    /// How many ticks before it were lost in a row, or 1,000 if there were more.
     pub(super) lost: u64,
     pub(super) told: Told,
     /// Fires when the entry is about to be replaced or removed.
@@ -99,10 +101,11 @@ impl EntryState {
             previous: None,
             lead: EntryLead::NotAsked,
             has_note: false,
+            is_unreadable: false,
             enqueuing: None,
             told: None,
             leaving: CancellationToken::new(),
-            lost: 0,
+            lost_since: None,
         }
     }
 
@@ -141,7 +144,9 @@ impl EntryState {
             fires_at_ms: self.timeline.fires_at_ms(at),
             until_ms: check.wake_at_ms,
             kept: self.timeline.note_ttl(at),
-            lost: self.lost,
+            lost: self
+                .lost_since
+                .map_or(0, |first| self.timeline.count(first, at)),
             told: told.map(|(_, told)| told).unwrap_or_default(),
             leaving: self.leaving.clone(),
             info: self.info(now_ms),

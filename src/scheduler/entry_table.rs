@@ -112,6 +112,8 @@ impl EntryTable {
     /// Which of these fencing numbers, in the order of [`keys`](Self::keys) some time ago, are of entries that this
     /// scheduler did not lead before.
     ///
+    /// Those whose notes could not be read before come last.
+    ///
     /// `was_sure`: its lease has not expired in between. Otherwise another scheduler may have led an entry that has
     /// another number now.
     pub(super) fn gained(
@@ -129,10 +131,12 @@ impl EntryTable {
             let is_same = registered.lead == EntryLead::Own(number);
             let was_led = is_same || was_sure && registered.is_led();
             if !was_led || !registered.has_note {
-                gained.push(Arc::clone(&registered.keyed));
+                gained.push((registered.is_unreadable, Arc::clone(&registered.keyed)));
             }
         }
-        gained
+        // Those of a silent node hold up no others.
+        gained.sort_by_key(|(is_unreadable, _)| *is_unreadable);
+        gained.into_iter().map(|(_, keyed)| keyed).collect()
     }
 
     /// Sets who leads an entry. Returns whether that changes the list of this scheduler.
@@ -173,11 +177,19 @@ impl EntryTable {
             TickEnd::Enqueued | TickEnd::UsedUp => {
                 registered.timeline.used(tick.at, now_ms.div_euclid(1000));
                 registered.previous = Some(tick.at);
-                registered.lost = 0;
+                registered.lost_since = None;
             }
-            TickEnd::Noted(note) => registered.note(&note),
-            TickEnd::NotLed => registered.lead = EntryLead::Other,
-            TickEnd::Lost => registered.lost += 1,
+            TickEnd::Noted(note) => {
+                registered.note(&note);
+                registered.lost_since = None;
+            }
+            TickEnd::NotLed => {
+                registered.lead = EntryLead::Other;
+                registered.lost_since = None;
+            }
+            TickEnd::Lost => {
+                registered.lost_since.get_or_insert(tick.at);
+            }
             TickEnd::GivenUp => {}
         }
         let check = registered.timeline.check(now_ms);
@@ -274,17 +286,18 @@ mod tests {
     fn lost_ticks_are_counted_until_one_is_enqueued() {
         let mut table = table(&["a"]);
         let mut lost = Vec::new();
-        for now_ms in [10_000, 20_000, 30_000, 40_000] {
+        for now_ms in [10_000, 20_000, 50_000, 60_000] {
             let tick = table.take_due_of(&key("a"), now_ms).expect("it is due");
             lost.push(tick.lost);
-            let end = if now_ms == 30_000 {
+            let end = if now_ms == 50_000 {
                 TickEnd::Enqueued
             } else {
                 TickEnd::Lost
             };
             table.ended(&tick, end, now_ms);
         }
-        assert_eq!(lost, [0, 1, 2, 0]);
+        // Those at 30 s and 40 s came while the one at 20 s was tried.
+        assert_eq!(lost, [0, 1, 4, 0]);
     }
 
     #[test]
@@ -319,6 +332,10 @@ mod tests {
         }
         assert_eq!(gained(&mut table, true), ["gained"]);
         assert_eq!(gained(&mut table, false), ["new number", "gained"]);
+        // Those of a silent node come last.
+        let state = table.get_mut(&key("new number")).expect("it is there");
+        state.is_unreadable = true;
+        assert_eq!(gained(&mut table, false), ["gained", "new number"]);
     }
 
     #[test]

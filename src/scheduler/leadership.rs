@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::timeout_at;
 
 use super::core::{Core, LeadPass};
 use super::entry_key::EntryKey;
@@ -20,6 +22,10 @@ use crate::error::{Error, Result, warn_if};
 /// How often the lease, of 3 s, is renewed.
 pub(super) const LEAD_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a pass reads notes: the lease must be renewed in time, however many there are, and if a node of a cluster is
+/// silent. Those that were not read are read in the next pass.
+const READ_LIMIT: Duration = Duration::from_secs(1);
+
 pub(super) struct Leadership(pub(super) Arc<Core>);
 
 impl Periodic for Leadership {
@@ -27,6 +33,7 @@ impl Periodic for Leadership {
     type Done = ();
 
     async fn pass(&mut self) -> Result<()> {
+        self.0.report_trouble();
         self.0.renew_leads().await
     }
 }
@@ -75,31 +82,40 @@ impl Core {
             self.broker.give_up_entries(&self.id, &given_up).await?;
             self.given_up.lock().retain(|key| !given_up.contains(key));
         }
-        self.broker.lead(&self.id, keys).await
+        let too_low = self.leads.lock().too_low;
+        self.broker.lead(&self.id, keys, too_low).await
     }
 
     /// Notes which entries this scheduler leads. Before it enqueues a tick of an entry that another one may have led,
     /// it reads the note of the entry.
     async fn take_leads(&self, keys: &[Str], leads: &Leads, was_sure: bool) {
         let gained = self.entries.lock().gained(keys, &leads.fencing, was_sure);
-        let notes = gained.into_iter().map(|keyed| self.read_note(keyed));
-        let notes = join_all(notes).await;
-        let mut not_read = HashSet::new();
-        let mut noted = Vec::with_capacity(notes.len());
-        for (keyed, note) in notes {
+        let mut not_read: HashSet<EntryKey> =
+            gained.iter().map(|keyed| keyed.key.clone()).collect();
+        let reads = gained.into_iter().map(|keyed| self.read_note(keyed));
+        let mut reads: FuturesUnordered<_> = reads.collect();
+        let deadline = clock::monotonic() + READ_LIMIT;
+        while let Ok(Some((keyed, note))) = timeout_at(deadline, reads.next()).await {
             match note {
-                Ok(note) => noted.push((keyed, note)),
+                Ok(note) => {
+                    let mut entries = self.entries.lock();
+                    if let Some(registered) = entries.state_of(&keyed) {
+                        registered.note(&note);
+                        registered.is_unreadable = false;
+                        not_read.remove(&keyed.key);
+                    }
+                }
                 Err(error) => {
                     let is_news = self.told.lock().failed(keyed.key.clone(), &error);
                     warn_if!(is_news, entry = keyed.key.as_str(), %error, "could not read the note of an entry, trying again");
-                    not_read.insert(keyed.key.clone());
                 }
             }
         }
+        drop(reads);
         let mut entries = self.entries.lock();
-        for (keyed, note) in noted {
-            if let Some(registered) = entries.state_of(&keyed) {
-                registered.note(&note);
+        for key in &not_read {
+            if let Some(registered) = entries.get_mut(key) {
+                registered.is_unreadable = true;
             }
         }
         let mut has_changed = false;
@@ -140,6 +156,25 @@ impl Core {
         };
         let note = self.note(&keyed, kept, first_note.as_ref()).await;
         (keyed, note)
+    }
+
+    /// Tells the log of ticks that were late or lost: one line for all of them.
+    fn report_trouble(&self) {
+        let report = self.trouble.lock().report(clock::monotonic());
+        let Some(counts) = report else { return };
+        let scheduler_id = self.id.as_str();
+        if counts.lost > 0 {
+            let lost = counts.lost;
+            tracing::warn!(
+                scheduler_id,
+                lost,
+                "ticks were lost, their tasks could not be enqueued"
+            );
+        }
+        if counts.late > 0 {
+            let (late, longest_ms) = (counts.late, counts.longest_ms);
+            tracing::warn!(scheduler_id, late, longest_ms, "ticks were late");
+        }
     }
 
     fn announce(&self, was_leader: bool, is_leader: bool) {

@@ -23,6 +23,7 @@ mod running;
 mod tick_run;
 mod ticker;
 mod timeline;
+mod trouble;
 
 use std::sync::Arc;
 

@@ -185,7 +185,7 @@ impl Core {
     }
 
     /// Removes from Redis what is there of an entry that is no longer registered, if this scheduler leads it. Other
-    /// schedulers that still have the entry begin anew.
+    /// schedulers that still have the entry go on with its ticks from now on.
     async fn forget(&self, removed: &KeyedEntry, is_held: bool) {
         let KeyedEntry { id, key, .. } = removed;
         self.told.lock().succeeded(key);

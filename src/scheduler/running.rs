@@ -85,7 +85,7 @@ impl RunningScheduler {
     /// `Unregister`.
     ///
     /// If this scheduler leads the entry, its history is deleted, and what is known of its ticks is forgotten. Other
-    /// schedulers that have the entry go on; their `@every` starts a new phase.
+    /// schedulers that have the entry go on with its later ticks.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if there is no such entry,

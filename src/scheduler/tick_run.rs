@@ -151,11 +151,13 @@ impl TickRun {
                     // same id if the entry sets it.
                     return Ok(self.stored(info));
                 }
-                let end = match last >= self.tick.at {
-                    true => TickEnd::Noted(note),
-                    false => TickEnd::NotLed,
-                };
-                Ok((end, None))
+                if last >= self.tick.at {
+                    return Ok((TickEnd::Noted(note), None));
+                }
+                // If this scheduler leads the entry nevertheless, it needs a higher number.
+                let mut leads = core.leads.lock();
+                leads.too_low = leads.too_low.max(note.fencing);
+                Ok((TickEnd::NotLed, None))
             }
             Ok(TickResult::TooEarly(_)) => {
                 // Redis' clock was set back. This scheduler learns of it within half a minute.
@@ -172,19 +174,15 @@ impl TickRun {
         core.told.lock().succeeded(&tick.keyed.key);
         let late_ms = core.now_ms() - tick.fires_at_ms;
         let (entry, task_id) = (tick.keyed.key.as_str(), &task.id);
-        if tick.lost > 0 {
-            let lost = tick.lost;
-            tracing::warn!(
-                entry,
-                lost,
-                "ticks of an entry were lost, their tasks could not be enqueued"
-            );
+        {
+            let mut trouble = core.trouble.lock();
+            trouble.lost(tick.lost);
+            if late_ms > LATE_MS {
+                trouble.late(late_ms);
+            }
         }
-        if late_ms > LATE_MS {
-            tracing::warn!(entry, task_id, late_ms, "a tick was late");
-        } else {
-            tracing::debug!(entry, task_id, late_ms, "a tick was enqueued");
-        }
+        let lost = tick.lost;
+        tracing::debug!(entry, task_id, late_ms, lost, "a tick was enqueued");
         core.hooks.after(&tick.info, Ok(task));
         (TickEnd::Enqueued, Some(task.clone()))
     }
@@ -192,6 +190,7 @@ impl TickRun {
     fn used_up(&self, error: &Error) -> (TickEnd, Option<TaskInfo>) {
         let key = &self.tick.keyed.key;
         let entry = key.as_str();
+        self.core.trouble.lock().lost(self.tick.lost);
         let is_expected = matches!(error.kind(), ErrorKind::DuplicateTask);
         let is_news = !is_expected && self.core.told.lock().failed(key.clone(), error);
         warn_if!(is_news, entry, %error, "the task of a tick was not accepted, the tick is over");

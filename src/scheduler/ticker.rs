@@ -23,7 +23,8 @@ impl Service for Ticker {
         // In a tokio task each, so that a hook that blocks its thread holds up no other tick.
         let mut runs = JoinSet::new();
         let work = async {
-            loop {
+            // A tick that was given up at the stop is not taken again.
+            while !stop.is_cancelled() {
                 let now_ms = self.0.now_ms();
                 let (due, wake_at_ms) = self.0.entries.lock().take_due(now_ms);
                 for tick in due {

@@ -22,6 +22,8 @@ const KEPT: i64 = 30 * 24 * 60 * 60;
 const KEPT_ALONE: i64 = 60 * 60;
 /// How many ticks in a row are computed one from the other. More are searched for.
 const WALKED: usize = 100;
+/// How many lost ticks are counted.
+const COUNTED: usize = 1_000;
 
 /// Times are in Unix seconds, or in Unix milliseconds where the name says so.
 #[derive(Clone, Debug)]
@@ -159,6 +161,15 @@ impl Timeline {
                 .next_after(current)
                 .map(|next| self.fires_at_ms(next)),
         }
+    }
+
+    /// How many ticks there are from this one on and before another one, up to [`COUNTED`].
+    pub(super) fn count(&self, first: i64, before: i64) -> u64 {
+        let ticks = std::iter::successors(Some(first), |tick| self.ticks.next_after(*tick));
+        ticks
+            .take(COUNTED)
+            .take_while(|tick| *tick < before)
+            .count() as u64
     }
 
     /// The next tick in the future.

@@ -196,8 +196,7 @@ async fn ticks_that_are_lost_in_an_outage_are_told_one_by_one_and_logged_once() 
     proxy.refuse(false);
     let so_far = pending(&world).await.len();
     let tasks = pending_reach(&world, so_far + 2).await;
-    log.line_with(&["WARN", "ticks of an entry were lost"])
-        .await;
+    log.line_with(&["WARN", "ticks were lost"]).await;
     scheduler.shutdown().await;
     assert_each_once(&tasks);
     assert!(before >= 1);
@@ -272,4 +271,22 @@ async fn a_lost_reply_stores_no_task_twice() {
         "{:?}",
         results(&told)
     );
+}
+
+#[tokio::test]
+async fn a_note_with_a_higher_number_than_redis_remembers_does_not_silence_an_entry() {
+    let world = World::new().await;
+    let entry = every(1, "tick").name("named");
+    let (scheduler, _) = start(scheduler(&world).register(entry)).await;
+    pending_reach(&world, 1).await;
+    // As after the clock was set back while the last number was lost.
+    let now = world.now().await;
+    let note = format!("{now}:99999999999999:{now}:some-id");
+    let _: String = world
+        .run(&["SET", "rasynq:{default}:tick:named", &note])
+        .await;
+    let so_far = pending(&world).await.len();
+    pending_reach(&world, so_far + 2).await;
+    scheduler.shutdown().await;
+    assert_each_once(&pending(&world).await);
 }

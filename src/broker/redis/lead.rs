@@ -21,8 +21,16 @@ impl Broker {
     ///
     /// The leader leads all its entries. Another scheduler leads those of its entries that no live scheduler
     /// leads. An entry that changes hands gets a higher fencing number.
-    pub(crate) async fn lead(&self, scheduler_id: &str, entry_keys: &[Str]) -> Result<Leads> {
-        self.lead_for(SCHEDULER_LEASE, scheduler_id, entry_keys)
+    ///
+    /// All its fencing numbers are higher than `too_low`. The notes of entries live longer than what is known of the
+    /// last number, so after the clock was set back a note may have a higher one.
+    pub(crate) async fn lead(
+        &self,
+        scheduler_id: &str,
+        entry_keys: &[Str],
+        too_low: i64,
+    ) -> Result<Leads> {
+        self.lead_for(SCHEDULER_LEASE, scheduler_id, entry_keys, too_low)
             .await
     }
 
@@ -31,6 +39,7 @@ impl Broker {
         lease: Duration,
         scheduler_id: &str,
         entry_keys: &[Str],
+        too_low: i64,
     ) -> Result<Leads> {
         let mut leads = Leads {
             is_leader: false,
@@ -38,10 +47,11 @@ impl Broker {
         };
         for part in parts(entry_keys) {
             let build = || {
-                let mut args: Vec<Value> = Vec::with_capacity(3 + part.len());
+                let mut args: Vec<Value> = Vec::with_capacity(4 + part.len());
                 args.push(scheduler_id.into());
                 args.push(number(lease.as_millis() as u64));
                 args.push(number(KEPT.as_secs()));
+                args.push(too_low.into());
                 args.extend(part.iter().cloned().map(Value::from));
                 (leader_keys(), args)
             };

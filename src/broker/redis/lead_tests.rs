@@ -176,7 +176,10 @@ async fn each_entry_has_one_live_scheduler_whoever_comes_dies_and_goes() {
                 }
                 _ => {
                     let entry_keys = entry_names(&have[me]);
-                    let reply = broker.lead_for(LONG, &id, &entry_keys).await.expect("told");
+                    let reply = broker
+                        .lead_for(LONG, &id, &entry_keys, 0)
+                        .await
+                        .expect("told");
                     model.check(me, &have[me], &reply);
                 }
             }
@@ -194,7 +197,10 @@ async fn each_entry_has_one_live_scheduler_whoever_comes_dies_and_goes() {
             for me in &alive {
                 let entry_keys = entry_names(&have[*me]);
                 let id = format!("s{me}");
-                let reply = broker.lead_for(LONG, &id, &entry_keys).await.expect("told");
+                let reply = broker
+                    .lead_for(LONG, &id, &entry_keys, 0)
+                    .await
+                    .expect("told");
                 model.check(*me, &have[*me], &reply);
                 let leads = have[*me].iter().zip(&reply.fencing);
                 for (key, _) in leads.filter(|(_, fencing)| round == 1 && fencing.is_some()) {
@@ -215,10 +221,10 @@ async fn a_scheduler_whose_lease_is_over_loses_its_entries() {
     let (_redis, _raw, broker) = start().await;
     let entry_keys = names(&["a", "b"]);
     let lease = Duration::from_millis(400);
-    let first = broker.lead_for(lease, "first", &entry_keys).await;
+    let first = broker.lead_for(lease, "first", &entry_keys, 0).await;
     let first = first.expect("told");
     assert!(first.is_leader && first.fencing.iter().all(Option::is_some));
-    let second = || broker.lead_for(lease, "second", &entry_keys);
+    let second = || broker.lead_for(lease, "second", &entry_keys, 0);
     let told = second().await.expect("told");
     assert!(!told.is_leader);
     assert_eq!(told.fencing, [None, None]);
@@ -229,7 +235,7 @@ async fn a_scheduler_whose_lease_is_over_loses_its_entries() {
     let told = second().await.expect("told");
     assert!(told.fencing > first.fencing, "{told:?}");
     // The first one wakes up.
-    let told = broker.lead_for(lease, "first", &entry_keys).await;
+    let told = broker.lead_for(lease, "first", &entry_keys, 0).await;
     let told = told.expect("told");
     assert_eq!((told.is_leader, told.fencing), (false, vec![None, None]));
 }
@@ -242,7 +248,12 @@ async fn thousands_of_entries_are_led_and_those_of_the_dead_are_dropped_in_steps
         .collect();
     let lead = |id: &'static str, entry_keys: Vec<Str>| {
         let broker = broker.clone();
-        async move { broker.lead_for(LONG, id, &entry_keys).await.expect("told") }
+        async move {
+            broker
+                .lead_for(LONG, id, &entry_keys, 0)
+                .await
+                .expect("told")
+        }
     };
     let first = lead("first", entry_keys.clone()).await;
     assert!(first.is_leader && first.fencing.len() == 2_500);
@@ -287,7 +298,7 @@ async fn a_key_of_a_wrong_type_is_an_error_and_changes_nothing() {
     ] {
         let _: () = raw.set(key, "x", None, None, false).await.expect("SET");
         for entry_keys in [&own[..], &[]] {
-            let error = broker.lead("me", entry_keys).await.expect_err("refused");
+            let error = broker.lead("me", entry_keys, 0).await.expect_err("refused");
             assert_eq!(error.kind(), ErrorKind::Redis);
             assert!(error.to_string().contains("WRONGTYPE"), "{error}");
         }
@@ -305,14 +316,14 @@ async fn schedulers_of_a_cluster_agree_on_a_leader() {
     let connection = Connection::cluster(cluster.addresses());
     let (one, two) = (connect(&connection).await, connect(&connection).await);
     let entry_keys = names(&["a", "b"]);
-    let first = one.lead("one", &entry_keys).await.expect("told");
+    let first = one.lead("one", &entry_keys, 0).await.expect("told");
     assert!(first.is_leader && first.fencing.iter().all(Option::is_some));
-    let second = two.lead("two", &entry_keys).await.expect("told");
+    let second = two.lead("two", &entry_keys, 0).await.expect("told");
     assert_eq!(second.fencing, [None, None]);
     let leader = two.scheduler_leader().await.expect("told");
     assert_eq!(leader.as_deref(), Some("one"));
     assert_eq!(one.leave("one", &entry_keys).await.expect("left"), 1);
-    let second = two.lead("two", &entry_keys).await.expect("told");
+    let second = two.lead("two", &entry_keys, 0).await.expect("told");
     assert!(second.is_leader && second.fencing > first.fencing);
 }
 
@@ -325,7 +336,7 @@ async fn leases_end_and_numbers_rise_after_the_clock_of_redis_was_set_back() {
     let lease = Duration::from_millis(400);
     let lead = |id: &'static str| {
         let (broker, own) = (broker.clone(), own.clone());
-        async move { broker.lead_for(lease, id, &own).await.expect("told") }
+        async move { broker.lead_for(lease, id, &own, 0).await.expect("told") }
     };
     let first = lead("first").await;
     redis.set_clock(-7_200);
@@ -336,4 +347,28 @@ async fn leases_end_and_numbers_rise_after_the_clock_of_redis_was_set_back() {
     let second = lead("second").await;
     assert!(second.fencing > first.fencing, "{first:?} {second:?}");
     assert_eq!(lead("first").await.fencing, [None]);
+}
+
+#[tokio::test]
+async fn numbers_are_higher_than_one_that_is_too_low() {
+    let (_redis, _raw, broker) = start().await;
+    let entry_keys = names(&["a", "b"]);
+    let first = broker.lead("me", &entry_keys, 0).await.expect("told");
+    let number = first.fencing[0].expect("it leads");
+    let higher = broker
+        .lead("me", &entry_keys, number + 7)
+        .await
+        .expect("told");
+    assert_eq!(higher.fencing, [Some(number + 8); 2]);
+    let again = broker
+        .lead("me", &entry_keys, number + 7)
+        .await
+        .expect("told");
+    assert_eq!(again.fencing, higher.fencing);
+    // Another scheduler keeps its entries, and gets higher ones for others.
+    let other = broker
+        .lead("other", &names(&["a", "c"]), number + 7)
+        .await
+        .expect("told");
+    assert_eq!(other.fencing, [None, Some(number + 9)]);
 }

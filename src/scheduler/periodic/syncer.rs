@@ -124,6 +124,10 @@ impl Syncer {
     pub(super) async fn sync(&mut self, wanted: Vec<Entry>) {
         let plan = SyncPlan::new(&self.registered, wanted.clone(), self.zone);
         self.tell_unreadable(&plan.unreadable);
+        let registered = self.registered.iter().map(|(_, entry)| entry);
+        let all = wanted.iter().chain(registered);
+        let known: HashSet<String> = all.map(|entry| entry.contents(self.zone)).collect();
+        self.refused.retain(|contents| known.contains(contents));
         let changed = self.replace(plan.replaced).await;
         // Before the others are added: one of them may have the name of a removed one.
         let removed = self.remove(plan.removed).await;
