@@ -37,7 +37,7 @@ async fn the_history_of_an_entry_is_deleted_when_the_entry_is_unregistered() {
 
 // row 13
 #[tokio::test]
-async fn a_history_expires_after_its_scheduler_has_died() {
+async fn a_history_has_a_time_to_live_of_a_month() {
     let world = World::new().await;
     let (scheduler, _, history) = with_history(&world).await;
     let ttl: i64 = world.run(&["TTL", &history]).await;

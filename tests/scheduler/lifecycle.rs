@@ -60,8 +60,7 @@ async fn a_dropped_scheduler_warns_and_ends() {
 async fn a_redis_that_refuses_the_login_is_an_error_of_the_start() {
     let world = World::new().await;
     let uri = world.redis.uri_with("nobody:wrong@");
-    let connection = Connection::from_uri(&uri);
-    let Ok(connection) = connection else { return };
+    let connection = Connection::from_uri(&uri).unwrap();
     let refused = Scheduler::new(&connection).start().await;
     assert_eq!(refused.err().unwrap().kind(), ErrorKind::Redis);
 }

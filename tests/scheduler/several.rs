@@ -59,7 +59,7 @@ async fn three_schedulers_enqueue_each_tick_once_and_list_each_entry_once() {
 }
 
 #[tokio::test]
-async fn when_the_leader_shuts_down_another_scheduler_goes_on_without_a_gap() {
+async fn when_the_leader_shuts_down_another_scheduler_takes_over_within_3_seconds() {
     let world = World::new().await;
     let first = start(&world, every(1, "tick")).await;
     let second = start(&world, every(1, "tick")).await;
