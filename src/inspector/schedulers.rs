@@ -117,11 +117,12 @@ impl Inspector {
     pub async fn scheduler_entries(&self) -> Result<Vec<SchedulerEntryInfo>> {
         let mut entries = Vec::new();
         // The list that was written last comes first. Another scheduler may have led its entries before.
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<String> = HashSet::new();
         for scheduler in self.broker.scheduler_ids().await? {
+            let first = entries.len();
             for raw in self.broker.scheduler_entries(&scheduler).await? {
                 match wire::decode_scheduler_entry(raw) {
-                    Ok(entry) if !seen.insert(entry.id.clone()) => {}
+                    Ok(entry) if seen.contains(&entry.id) => {}
                     Ok(entry) => entries.push(SchedulerEntryInfo {
                         id: entry.id,
                         spec: entry.spec,
@@ -138,6 +139,10 @@ impl Inspector {
                     ),
                 }
             }
+            let listed: &[SchedulerEntryInfo] = &entries[first..];
+            // One list may repeat an id, and entries that other programs write may have none.
+            let ids = listed.iter().map(|entry| entry.id.clone());
+            seen.extend(ids.filter(|id| !id.is_empty()));
         }
         Ok(entries)
     }
