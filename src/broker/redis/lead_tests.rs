@@ -354,21 +354,16 @@ async fn numbers_are_higher_than_one_that_is_too_low() {
     let (_redis, _raw, broker) = start().await;
     let entry_keys = names(&["a", "b"]);
     let first = broker.lead("me", &entry_keys, 0).await.expect("told");
-    let number = first.fencing[0].expect("it leads");
-    let higher = broker
-        .lead("me", &entry_keys, number + 7)
-        .await
-        .expect("told");
-    assert_eq!(higher.fencing, [Some(number + 8); 2]);
-    let again = broker
-        .lead("me", &entry_keys, number + 7)
-        .await
-        .expect("told");
+    // An hour later than the clock, which numbers follow otherwise.
+    let too_low = first.fencing[0].expect("it leads") + 3_600_000;
+    let higher = broker.lead("me", &entry_keys, too_low).await.expect("told");
+    assert_eq!(higher.fencing, [Some(too_low + 1); 2]);
+    let again = broker.lead("me", &entry_keys, too_low).await.expect("told");
     assert_eq!(again.fencing, higher.fencing);
     // Another scheduler keeps its entries, and gets higher ones for others.
     let other = broker
-        .lead("other", &names(&["a", "c"]), number + 7)
+        .lead("other", &names(&["a", "c"]), too_low)
         .await
         .expect("told");
-    assert_eq!(other.fencing, [None, Some(number + 9)]);
+    assert_eq!(other.fencing, [None, Some(too_low + 2)]);
 }
