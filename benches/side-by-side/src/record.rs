@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::setup::Side;
+use crate::setup::{BOTH, Side};
 use crate::stats::{median, percentile, range};
 
 /// The values of one measurement, by name.
@@ -55,6 +55,11 @@ impl Case {
         Self::new(scenario, name, "rate", "tasks/s")
     }
 
+    /// A case that compares the medians of delays.
+    pub(crate) fn delay(scenario: &'static str, name: impl Into<String>) -> Self {
+        Self::new(scenario, name, "p50", "ms")
+    }
+
     /// Sets the value on the x axis of a plot.
     pub(crate) fn at(mut self, x: f64) -> Self {
         self.x = Some(x);
@@ -88,6 +93,26 @@ impl Case {
             self.rounds.push(by_side);
         }
         Ok(self)
+    }
+
+    /// Measures delays (ms) of both implementations: their percentiles in each round, and over all rounds.
+    pub(crate) fn measure_delays(
+        self,
+        rounds: usize,
+        mut delays: impl FnMut(Side) -> Result<Vec<f64>>,
+    ) -> Result<Self> {
+        let mut samples = BTreeMap::<Side, Vec<f64>>::new();
+        let mut case = self.measure(rounds, &BOTH, |side| {
+            let delays = delays(side)?;
+            samples.entry(side).or_default().extend(&delays);
+            Ok(Metrics::from([
+                ("p50", median(&delays)),
+                ("p99", percentile(&delays, 0.99)),
+                ("max", range(&delays).1),
+            ]))
+        })?;
+        case.samples = samples;
+        Ok(case)
     }
 
     /// The sides that took part.

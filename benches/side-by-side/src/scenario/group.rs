@@ -1,6 +1,5 @@
 //! How late groups are aggregated: from the moment in which a group is due until the function is called.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
@@ -8,10 +7,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::peer::{Peer, ReceivedEvent, wait_for};
-use crate::record::{Case, Metrics};
+use crate::record::Case;
 use crate::resp::Connection;
-use crate::setup::{BOTH, Setup, Side, Testbed};
-use crate::stats::{median, percentile, range};
+use crate::setup::{Setup, Side, Testbed};
 
 /// The size at which a group is due, where the size is measured.
 const SIZE: u64 = 10;
@@ -39,20 +37,11 @@ pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
     ];
     let mut cases = Vec::new();
     for (name, measure, [go, rust], note) in kinds {
-        let mut samples = BTreeMap::<Side, Vec<f64>>::new();
-        let case = Case::new("group", name, "p50", "ms").note(note);
-        let mut case = case.measure(setup.rounds, &BOTH, |side| {
+        let case = Case::delay("group", name).note(note);
+        cases.push(case.measure_delays(setup.rounds, |side| {
             let count = setup.tasks(if side == Side::Go { go } else { rust });
-            let lateness = measure(&setup.testbed()?, side, count)?;
-            samples.entry(side).or_default().extend(&lateness);
-            Ok(Metrics::from([
-                ("p50", median(&lateness)),
-                ("p99", percentile(&lateness, 0.99)),
-                ("max", range(&lateness).1),
-            ]))
-        })?;
-        case.samples = samples;
-        cases.push(case);
+            measure(&setup.testbed()?, side, count)
+        })?);
     }
     Ok(cases)
 }

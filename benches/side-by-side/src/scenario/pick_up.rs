@@ -7,9 +7,8 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::peer::{Peer, wait_for};
-use crate::record::{Case, Metrics};
-use crate::setup::{BOTH, Setup, Side};
-use crate::stats::{median, percentile, range};
+use crate::record::Case;
+use crate::setup::{Setup, Side};
 
 /// The time between the start of the servers and the first task.
 const SETTLE: Duration = Duration::from_millis(2500);
@@ -20,23 +19,14 @@ const QUIET: Duration = Duration::from_millis(60);
 pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for servers in [1_u32, 10, 50] {
-        let mut samples = std::collections::BTreeMap::<Side, Vec<f64>>::new();
-        let case = Case::new("pick-up", format!("servers={servers}"), "p50", "ms")
+        let case = Case::delay("pick-up", format!("servers={servers}"))
             .at(servers.into())
             .note("from sending the enqueue request to the Go peer until this program reads the `start` event; percentiles over all rounds");
-        let mut case = case.measure(setup.rounds, &BOTH, |side| {
+        cases.push(case.measure_delays(setup.rounds, |side| {
             // fewer for Go, because each waits for a poll
             let count = setup.tasks(if side == Side::Go { 8 } else { 60 });
-            let waits = waits(setup, side, servers, count)?;
-            samples.entry(side).or_default().extend(&waits);
-            Ok(Metrics::from([
-                ("p50", median(&waits)),
-                ("p99", percentile(&waits, 0.99)),
-                ("max", range(&waits).1),
-            ]))
-        })?;
-        case.samples = samples;
-        cases.push(case);
+            waits(setup, side, servers, count)
+        })?);
     }
     Ok(cases)
 }

@@ -1,15 +1,13 @@
 //! How late the tasks of a scheduler are: from the second of a tick until its task is pending.
 
-use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::peer::Peer;
-use crate::record::{Case, Metrics};
-use crate::setup::{BOTH, Setup, Side};
-use crate::stats::{median, percentile, range};
+use crate::record::Case;
+use crate::setup::{Setup, Side};
 
 /// A scheduler fires this many entries in each second.
 const ENTRIES: [u64; 2] = [1, 100];
@@ -18,21 +16,10 @@ const ENTRIES: [u64; 2] = [1, 100];
 pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for entries in ENTRIES {
-        let mut samples = BTreeMap::<Side, Vec<f64>>::new();
-        let case = Case::new("tick", format!("entries={entries}"), "p50", "ms")
+        let case = Case::delay("tick", format!("entries={entries}"))
             .at(entries as f64)
             .note("from the begin of the second until this program, which waits in BRPOP, has the id of the task; percentiles over all rounds");
-        let mut case = case.measure(setup.rounds, &BOTH, |side| {
-            let lateness = lateness(setup, side, entries)?;
-            samples.entry(side).or_default().extend(&lateness);
-            Ok(Metrics::from([
-                ("p50", median(&lateness)),
-                ("p99", percentile(&lateness, 0.99)),
-                ("max", range(&lateness).1),
-            ]))
-        })?;
-        case.samples = samples;
-        cases.push(case);
+        cases.push(case.measure_delays(setup.rounds, |side| lateness(setup, side, entries))?);
     }
     Ok(cases)
 }
