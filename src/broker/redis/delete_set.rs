@@ -3,7 +3,7 @@
 use fred::types::{Key, Value};
 
 use super::aggregation_set::{BYTES_AT_ONCE, MEMBERS_AT_ONCE};
-use super::return_set::{MOST_STEPS, SETS_AT_ONCE};
+use super::due_sets::{DueSets, MOST_STEPS};
 use super::script::{DELETE_MEMBERS, number};
 use super::{Broker, reply};
 use crate::broker::Str;
@@ -17,26 +17,12 @@ impl Broker {
     /// # Errors
     /// The first error. If Redis has refused something, the other sets were tried after that.
     pub(crate) async fn delete_aggregated_sets(&self, queue: &QueueKeys) -> Result<()> {
-        let mut result = Ok(());
-        // Sets that stay in the list.
-        let mut kept = 0;
-        let mut steps = MOST_STEPS;
-        loop {
-            let listed = self.due_sets(queue, queue.aggregated(), kept).await?;
-            for set in &listed {
-                match self.delete_part(queue, set, &mut steps).await {
-                    Ok(is_kept) => kept += usize::from(is_kept),
-                    Err(error) if error.is_transient() => return Err(error),
-                    Err(error) => {
-                        kept += 1;
-                        result = result.and(Err(error));
-                    }
-                }
-            }
-            if listed.len() < SETS_AT_ONCE || steps == 0 {
-                return result;
-            }
+        let mut due = DueSets::new(queue, queue.aggregated());
+        while let Some(set) = due.next(self).await? {
+            let deleted = self.delete_part(queue, &set, &mut due.steps).await;
+            due.settled(deleted)?;
         }
+        due.result
     }
 
     /// Deletes the tasks of the caller's own set. If that would take very long, it leaves some to a recoverer.

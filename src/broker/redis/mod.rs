@@ -6,6 +6,7 @@ mod aggregation_set;
 mod call_names;
 mod changes;
 mod delete_set;
+mod due_sets;
 mod enqueue;
 mod fetch;
 mod forward;

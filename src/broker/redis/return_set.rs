@@ -3,6 +3,7 @@
 use fred::types::{Key, Value};
 
 use super::aggregation_set::MEMBERS_AT_ONCE;
+use super::due_sets::DueSets;
 use super::groups::again_after;
 use super::script::{RETURN_SET, number, word};
 use super::{Broker, reply};
@@ -10,12 +11,6 @@ use crate::broker::{AggregationSet, ReclaimedSets};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::QueueKeys;
-
-/// How many sets of a queue one call lists.
-pub(super) const SETS_AT_ONCE: usize = 100;
-/// A pass over the sets of a queue ends after this many calls, so that it does not delay other queues for long. The next
-/// pass goes on with the same set.
-pub(super) const MOST_STEPS: u32 = 500;
 
 /// What one call has done with a set.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,26 +57,12 @@ impl Broker {
     }
 
     async fn reclaim_all(&self, queue: &QueueKeys, reclaimed: &mut ReclaimedSets) -> Result<()> {
-        let mut result = Ok(());
-        // Sets that stay in the list.
-        let mut kept = 0;
-        let mut steps = MOST_STEPS;
-        loop {
-            let listed = self.due_sets(queue, queue.aggregation_sets(), kept).await?;
-            for set in &listed {
-                match self.reclaim(queue, set, &mut steps, reclaimed).await {
-                    Ok(is_kept) => kept += usize::from(is_kept),
-                    Err(error) if error.is_transient() => return Err(error),
-                    Err(error) => {
-                        kept += 1;
-                        result = result.and(Err(error));
-                    }
-                }
-            }
-            if listed.len() < SETS_AT_ONCE || steps == 0 {
-                return result;
-            }
+        let mut due = DueSets::new(queue, queue.aggregation_sets());
+        while let Some(set) = due.next(self).await? {
+            let settled = self.reclaim(queue, &set, &mut due.steps, reclaimed).await;
+            due.settled(settled)?;
         }
+        due.result
     }
 
     /// Returns whether the set stays in the list.
@@ -120,26 +101,6 @@ impl Broker {
             }
         }
         Ok(true)
-    }
-
-    /// The members of a list of sets whose time is over, after the first `skipped`.
-    pub(super) async fn due_sets(
-        &self,
-        queue: &QueueKeys,
-        list: &str,
-        skipped: usize,
-    ) -> Result<Vec<String>> {
-        let args = [
-            list.into(),
-            word("-inf"),
-            number(self.clock().now().timestamp()),
-            word("LIMIT"),
-            number(skipped as u64),
-            number(SETS_AT_ONCE as u64),
-        ];
-        let what = format!("list aggregation sets of queue {:?}", queue.queue());
-        self.send(Command::on_key("ZRANGEBYSCORE", args), &what)
-            .await
     }
 
     /// One call: puts up to 1,000 tasks back. `if_due`: only after the deadline of the set.
