@@ -3,6 +3,7 @@
 //! One thread of the process listens to them, on a tokio runtime of its own. So a signal counts even if
 //! handlers block all threads of the program's runtime, and the process ends even if that runtime cannot.
 
+use std::future::Future;
 use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 use std::time::Duration;
 
@@ -78,6 +79,18 @@ impl Signals {
     /// Waits for SIGTERM or SIGINT, also for one that came before this call.
     pub(crate) async fn shutdown(&self) {
         self.0.shutdown.cancelled().await;
+    }
+
+    /// What `start` returns, unless SIGTERM or SIGINT comes first: then its future is dropped.
+    pub(crate) async fn started<T>(
+        &self,
+        start: impl Future<Output = Result<T>>,
+    ) -> Result<Option<T>> {
+        tokio::select! {
+            biased;
+            started = start => started.map(Some),
+            () = self.shutdown() => Ok(None),
+        }
     }
 
     /// Waits for SIGTERM or SIGINT; calls `stop` after a SIGTSTP.

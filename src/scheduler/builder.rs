@@ -124,12 +124,10 @@ impl Scheduler {
     pub async fn run(self) -> Result<()> {
         // Listen before anything runs, so that an early signal counts.
         let signals = Signals::listen(LONGEST_SHUTDOWN)?;
-        let running = tokio::select! {
-            biased;
-            running = self.start() => running?,
-            () = signals.shutdown() => return Ok(()),
-        };
-        running.end_after(signals.shutdown()).await
+        match signals.started(self.start()).await? {
+            Some(running) => running.end_after(signals.shutdown()).await,
+            None => Ok(()),
+        }
     }
 
     /// Starts the scheduler, runs it until `until` completes, and shuts it down. It does not listen for signals of

@@ -408,10 +408,9 @@ impl Server {
         let config = config.checked()?;
         // Listen before anything runs, so that an early signal counts.
         let signals = Signals::listen(longest_shutdown(config.shutdown_timeout))?;
-        let running = tokio::select! {
-            biased;
-            running = start_on(&connection, config, handler) => running?,
-            () = signals.shutdown() => return Ok(()),
+        let start = start_on(&connection, config, handler);
+        let Some(running) = signals.started(start).await? else {
+            return Ok(());
         };
         tokio::select! {
             () = signals.wait(|| running.stop()) => {}

@@ -88,12 +88,10 @@ impl PeriodicTaskManager {
     pub async fn run(self) -> Result<()> {
         // Listen before anything runs, so that an early signal counts.
         let signals = Signals::listen(LONGEST_SHUTDOWN)?;
-        let running = tokio::select! {
-            biased;
-            running = self.start() => running?,
-            () = signals.shutdown() => return Ok(()),
-        };
-        running.end_after(signals.shutdown()).await
+        match signals.started(self.start()).await? {
+            Some(running) => running.end_after(signals.shutdown()).await,
+            None => Ok(()),
+        }
     }
 
     /// Starts the manager and its scheduler, runs them until `until` completes, and shuts them down. It does not
