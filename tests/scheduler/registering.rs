@@ -1,6 +1,6 @@
 //! Registering and unregistering entries of a running scheduler.
 
-use rasynq::{Entry, ErrorKind, Task};
+use rasynq::{Entry, ErrorKind, RunningScheduler, Task};
 
 use crate::common::{DEADLINE, World, eventually};
 use crate::seen::{every, pending, pending_reach, scheduler};
@@ -97,20 +97,18 @@ async fn a_wrong_setting_is_refused() {
     );
 }
 
+/// Two schedulers with an entry `@every 1s`, of which two ticks were enqueued.
+async fn leader_and_follower(world: &World) -> [RunningScheduler; 2] {
+    let start = || scheduler(world).register(every(1, "tick")).start();
+    let both = [start().await.unwrap(), start().await.unwrap()];
+    pending_reach(world, 2).await;
+    both
+}
+
 #[tokio::test]
 async fn a_follower_that_unregisters_an_entry_leaves_the_leader_alone() {
     let world = World::new().await;
-    let leader = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
-    let follower = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
-    pending_reach(&world, 2).await;
+    let [leader, follower] = leader_and_follower(&world).await;
     let id = leader.entries()[0].id.clone();
     follower.unregister(&id).await.unwrap();
     let so_far = pending(&world).await.len();
@@ -124,17 +122,7 @@ async fn a_follower_that_unregisters_an_entry_leaves_the_leader_alone() {
 #[tokio::test]
 async fn an_entry_that_the_leader_unregisters_goes_on_in_the_other_scheduler() {
     let world = World::new().await;
-    let leader = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
-    let follower = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
-    pending_reach(&world, 2).await;
+    let [leader, follower] = leader_and_follower(&world).await;
     let id = leader.entries()[0].id.clone();
     leader.unregister(&id).await.unwrap();
     let so_far = pending(&world).await.len();
