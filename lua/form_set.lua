@@ -20,7 +20,7 @@
 --                                         time of Redis (unix ms)
 --   {"empty"}                             the group has no tasks, and its name is dropped from the names of groups; or
 --                                         the aggregate of the set is stored
--- use: now, now_ms
+-- use: now, now_ms, move_oldest
 local group, set, sets, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local max_size, largest = tonumber(ARGV[2]), tonumber(ARGV[5])
 -- The most tasks that one call moves.
@@ -31,15 +31,6 @@ local size, taken = call('ZCARD', group), call('ZCARD', set)
 call('SCARD', groups)
 local deadline = call('ZSCORE', sets, set)
 
-local function move_oldest(count)
-  local members, scored = call('ZRANGE', group, 0, count - 1, 'WITHSCORES'), {}
-  for i = 1, #members, 2 do scored[i], scored[i + 1] = members[i + 1], members[i] end
-  if #members == 0 then return end
-  call('ZADD', set, unpack(scored))
-  call('ZREMRANGEBYRANK', group, 0, count - 1)
-  taken = taken + #members / 2
-end
-
 -- Only the tasks of a group that has more than the largest set are moved in several calls, a thousand with each but the
 -- last. So a smaller set of whole thousands is not complete.
 local function is_part() return taken < largest and taken % MOST_MOVED == 0 end
@@ -49,7 +40,7 @@ if deadline then
   -- would be put back, or its tasks are being put back already.
   if tonumber(deadline) <= now_secs then return { 'set', deadline, taken, 0 } end
   -- A whole group of so many tasks looks like a part of a larger one. Then those that have joined since are taken too.
-  if is_part() then move_oldest(math.min(MOST_MOVED, largest - taken)) end
+  if is_part() then taken = taken + move_oldest(group, set, math.min(MOST_MOVED, largest - taken)) end
 elseif taken > 0 then
   -- This call comes late: the aggregate of the set is stored, and its tasks are being deleted.
   return { 'empty' }
@@ -72,7 +63,7 @@ else
     call('RENAME', group, set)
     taken = size
   else
-    move_oldest(math.min(MOST_MOVED, largest))
+    taken = move_oldest(group, set, math.min(MOST_MOVED, largest))
   end
 end
 local is_empty = call('EXISTS', group) == 0

@@ -12,7 +12,7 @@
 --   {"returned", tasks, left}  how many tasks are in their group again, and how many the set still has
 --   {"early"}                  the deadline of the set is not over
 --   {"gone"}                   the set is not listed
--- use: now
+-- use: now, move_oldest
 local set, sets, group, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
 local deadline = call('ZSCORE', sets, set)
@@ -33,11 +33,8 @@ elseif group_size == 0 then
 else
   -- A set that is put back in several steps must not be aggregated meanwhile, whatever becomes of Redis' clock.
   if returned < size then call('ZADD', sets, 0, set) end
-  local members, scored = call('ZRANGE', set, 0, returned - 1, 'WITHSCORES'), {}
-  for i = 1, #members, 2 do scored[i], scored[i + 1] = members[i + 1], members[i] end
-  call('ZADD', group, unpack(scored))
   call('SADD', groups, ARGV[1])
-  call('ZREMRANGEBYRANK', set, 0, returned - 1)
+  move_oldest(set, group, returned)
   if returned == size then call('ZREM', sets, set) end
 end
 return { 'returned', returned, size - returned }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::Str;
 use crate::wire::{DecodeError, QueueKeys, TaskMessage};
 
-/// How many tasks wait in a group, and since when.
+/// How many tasks wait in a group, and since when. All is 0 for a group that is listed, although it has no tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupAge {
     pub(crate) size: u64,
@@ -16,15 +16,6 @@ pub(crate) struct GroupAge {
     pub(crate) oldest: i64,
     /// When the newest task joined (unix s).
     pub(crate) newest: i64,
-}
-
-impl GroupAge {
-    /// A group that is listed, although it has no tasks.
-    pub(crate) const EMPTY: Self = Self {
-        size: 0,
-        oldest: 0,
-        newest: 0,
-    };
 }
 
 /// The largest aggregation set (tasks): its tasks are in memory all at once.

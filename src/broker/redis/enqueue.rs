@@ -26,11 +26,11 @@ const MAX_CHUNK: usize = 100;
 /// The most bytes of messages in one script call, unless a single message is larger.
 const MAX_CHUNK_BYTES: usize = 96 << 10;
 /// How many times a call is sent at most, if each reply is lost.
-const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 /// The longest time that storing a task may take, whatever the command timeout.
 const MAX_ENQUEUE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The pause before a call is sent again is this, times the number of attempts so far.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// How long a mark is kept: an attempt that arrives even later has an effect again.
 const MARK_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -166,22 +166,10 @@ impl Broker {
     async fn send_attempt(&self, attempt: &EnqueueAttempt<'_>) -> Result<Vec<Result<Stored>>> {
         let chunk = attempt.chunk;
         let queue = chunk[0].1.keys.queue();
-        let hash_slots_differ = self.hash_slots_differ();
         let script = attempt.script();
-        let call = script.call_with(self, attempt.traffic, || {
-            attempt.arguments(!hash_slots_differ, self.clock().now())
-        });
-        let reply = match hash_slots_differ {
-            true => Box::pin(self.registering(queue, call)).await,
-            false => call.await,
-        };
-        let replies = match reply {
-            Err(error) if !hash_slots_differ && self.note_crossslot(&error) => {
-                // Redis has not run the script.
-                return Box::pin(self.send_attempt(attempt)).await;
-            }
-            replies => replies?,
-        };
+        let build = |with_queues| attempt.arguments(with_queues, self.clock().now());
+        let call = self.call_storing(script, queue, attempt.traffic, build);
+        let replies = call.await?;
         if replies.as_i64() == Some(chunk.len() as i64) {
             return Ok(chunk.iter().map(|_| Ok(Stored::Now)).collect());
         }

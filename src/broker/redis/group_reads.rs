@@ -57,10 +57,7 @@ impl TrackingConnection {
             let reply = GROUP_AGES
                 .call_on(&self.client, keys.collect(), Vec::new())
                 .await?;
-            let found = ages(reply, listed.len())?;
-            let found = found
-                .into_iter()
-                .map(|age| Some(age.unwrap_or(GroupAge::EMPTY)));
+            let found = ages(reply, listed.len())?.into_iter().map(Some);
             all.extend(listed.into_iter().map(|(name, _)| name).zip(found));
         }
         Ok(all)

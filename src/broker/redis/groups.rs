@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
+use super::enqueue::{ATTEMPTS, PAUSE};
 use super::script::{FORM_SET, GROUP_AGES, number, word};
 use super::{Broker, reply};
 use crate::broker::{AggregationSet, FormLimits, Formed, GroupAge, Str};
@@ -18,10 +19,6 @@ const AGGREGATION_TIMEOUT: Duration = Duration::from_secs(120);
 const NAMES_AT_ONCE: &str = "1000";
 /// How many sizes one round trip reads.
 const SIZES_AT_ONCE: usize = 500;
-/// How many times a call is sent at most, if each reply is lost.
-const ATTEMPTS: u32 = 3;
-/// The pause before a call is sent again is this, times the number of attempts so far.
-const PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause is [`PAUSE`] times this.
 const MOST_PAUSES: u32 = 40;
 
@@ -49,12 +46,12 @@ impl Broker {
         Ok(sizes)
     }
 
-    /// The ages of at most 500 groups. `None`: the group has no tasks.
+    /// What at most 500 groups have.
     pub(crate) async fn group_ages(
         &self,
         queue: &QueueKeys,
         groups: &[Str],
-    ) -> Result<Vec<Option<GroupAge>>> {
+    ) -> Result<Vec<GroupAge>> {
         let keys = || groups.iter().map(|group| Key::from(queue.group(group)));
         let build = || (keys().collect(), Vec::new());
         ages(GROUP_AGES.call(self, build).await?, groups.len())
@@ -204,12 +201,9 @@ pub(super) async fn again_after(error: Error, lost: &mut u32) -> Result<()> {
 }
 
 /// The reply of [`GROUP_AGES`] for this many groups.
-pub(super) fn ages(reply: Value, groups: usize) -> Result<Vec<Option<GroupAge>>> {
+pub(super) fn ages(reply: Value, groups: usize) -> Result<Vec<GroupAge>> {
     let mut values = reply::array(reply, GROUP_AGES.name)?.into_iter();
-    let ages = (0..groups).map(|_| {
-        let age = age(&mut values, GROUP_AGES.name)?;
-        Ok((age.size > 0).then_some(age))
-    });
+    let ages = (0..groups).map(|_| age(&mut values, GROUP_AGES.name));
     ages.collect()
 }
 
@@ -224,10 +218,9 @@ fn age(values: &mut impl Iterator<Item = Value>, script: &str) -> Result<GroupAg
     })
 }
 
-/// A score as text. asynq's are whole.
+/// A score; 0 if it is no number.
 fn score(value: Value, script: &str) -> Result<i64> {
-    let score = reply::text(value, script)?.parse::<f64>();
-    Ok(score.map_or(0, |score| score as i64))
+    reply::score_text(value, script).map(Option::unwrap_or_default)
 }
 
 fn millis(duration: Duration) -> Value {

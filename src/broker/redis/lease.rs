@@ -84,12 +84,8 @@ impl Broker {
         let mut values = reply::array(reply, CHECK_QUEUE.name)?.into_iter();
         let mut next = || values.next().unwrap_or(Value::Null);
         let (active, leases) = (next(), next());
-        let times = [(); 3].map(|()| {
-            // asynq's scores are whole.
-            let score = reply::text(next(), CHECK_QUEUE.name)?.parse::<f64>();
-            Ok(score.ok().map(|at| at as i64))
-        });
-        let [expiry, deadline, deletion] = times;
+        let [expiry, deadline, deletion] =
+            [(); 3].map(|()| reply::score_text(next(), CHECK_QUEUE.name));
         Ok(QueueCheck {
             active: reply::integer(&active, CHECK_QUEUE.name)?,
             leases: reply::integer(&leases, CHECK_QUEUE.name)?,

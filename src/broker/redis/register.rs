@@ -8,13 +8,14 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use fred::types::{Key, Value};
 use futures_util::future::{Either, select};
 use tokio::time::timeout;
 
 use super::Broker;
-use super::script::word;
+use super::script::{Script, word};
 use crate::clock;
-use crate::connection::Command;
+use crate::connection::{Command, Traffic};
 use crate::error::Result;
 use crate::wire::keys;
 
@@ -24,12 +25,36 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Broker {
+    /// Runs a script that stores tasks in a queue, and registers the queue. `build` makes its keys and arguments; it is
+    /// told whether `asynq:queues` may be among the keys, so that the script registers the queue.
+    pub(super) async fn call_storing(
+        &self,
+        script: &Script,
+        queue: &str,
+        traffic: Traffic,
+        build: impl Fn(bool) -> (Vec<Key>, Vec<Value>),
+    ) -> Result<Value> {
+        loop {
+            let hash_slots_differ = self.hash_slots_differ();
+            let call = script.call_with(self, traffic, || build(!hash_slots_differ));
+            let reply = match hash_slots_differ {
+                true => Box::pin(self.registering(queue, call)).await,
+                false => call.await,
+            };
+            match reply {
+                // Redis has not run the script.
+                Err(error) if !hash_slots_differ && self.note_crossslot(&error) => {}
+                reply => return reply,
+            }
+        }
+    }
+
     /// Makes a call that stores tasks in a queue, and registers the queue if it is time to do so. A queue that
     /// is not known is registered first, so that no task is stored in a queue that nobody can see.
     ///
     /// # Errors
     /// If Redis refuses to register the queue. If it does not answer, the call is made all the same.
-    pub(super) async fn registering<T>(
+    async fn registering<T>(
         &self,
         queue: &str,
         call: impl Future<Output = Result<T>>,

@@ -102,6 +102,12 @@ pub(super) fn score(reply: Vec<Value>) -> Option<i64> {
     }
 }
 
+/// A score, or a time in seconds, as text. asynq's scores are whole. `None`: the text is no number.
+pub(super) fn score_text(value: Value, script: &str) -> Result<Option<i64>> {
+    let score = text(value, script)?.parse::<f64>();
+    Ok(score.ok().map(|score| score as i64))
+}
+
 /// The error for a reply that does not fit its script.
 pub(super) fn unexpected(script: &str, value: &Value) -> Error {
     Error::new(

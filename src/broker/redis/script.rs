@@ -167,7 +167,7 @@ scripts! {
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
     EXPIRED_LEASES = "expired_leases" (2 keys) uses ["now", "field"];
     EXTEND = "extend" (1 keys) uses ["now", "field", "owned", "for_each_task"];
-    FORM_SET = "form_set" (4 keys) uses ["now", "now_ms"];
+    FORM_SET = "form_set" (4 keys) uses ["now", "now_ms", "move_oldest"];
     FORWARD = "forward" (3 keys) uses ["now", "nanos", "field"];
     GROUP_AGES = "group_ages" (500 keys) uses [];
     HEARTBEAT = "heartbeat" (2 keys) uses ["now"];
@@ -184,7 +184,7 @@ scripts! {
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
-    RETURN_SET = "return_set" (4 keys) uses ["now"];
+    RETURN_SET = "return_set" (4 keys) uses ["now", "move_oldest"];
     STORE_AGGREGATE = "store_aggregate" (6 keys) uses ["now", "nanos", "due", "field", "enqueue"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
     UNLEASED = "unleased" (3 keys) uses [];

@@ -6,6 +6,7 @@ use super::enqueue::{is_same_task, push_with_options, result_of};
 use super::script::{STORE_AGGREGATE, number};
 use super::{Broker, reply};
 use crate::broker::{AggregationSet, NewTask, StoredAggregate};
+use crate::connection::Traffic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::keys;
 
@@ -55,19 +56,9 @@ impl Broker {
         let queue = set.keys.queue();
         debug_assert_eq!(aggregate.keys.queue(), queue);
         let name = STORE_AGGREGATE.name;
-        let hash_slots_differ = self.hash_slots_differ();
-        let call = STORE_AGGREGATE.call(self, || arguments(set, aggregate, !hash_slots_differ));
-        let reply = match hash_slots_differ {
-            true => Box::pin(self.registering(queue, call)).await,
-            false => call.await,
-        };
-        let reply = match reply {
-            Err(error) if !hash_slots_differ && self.note_crossslot(&error) => {
-                // Redis has not run the script.
-                return Box::pin(self.try_store_aggregate(set, aggregate)).await;
-            }
-            reply => reply?,
-        };
+        let build = |with_queues| arguments(set, aggregate, with_queues);
+        let call = self.call_storing(&STORE_AGGREGATE, queue, Traffic::default(), build);
+        let reply = call.await?;
         let mut values = reply::array(reply, name)?.into_iter();
         let mut next = || values.next().unwrap_or(Value::Null);
         let what = reply::text(next(), name)?;
@@ -79,13 +70,10 @@ impl Broker {
                 }
                 _ => StoredAggregate::SetIsGone,
             }),
-            "refused" => match self.noted(result_of(next(), aggregate)) {
-                Ok(_) => Err(Error::new(
-                    ErrorKind::Internal,
-                    "store_aggregate: no reason",
-                )),
-                Err(refusal) => Err(refusal),
-            },
+            "refused" => {
+                let no_reason = Error::new(ErrorKind::Internal, "store_aggregate: no reason");
+                self.noted(result_of(next(), aggregate)).and(Err(no_reason))
+            }
             _ => Err(Error::new(
                 ErrorKind::Internal,
                 format!(

@@ -234,7 +234,6 @@ async fn poll(broker: &Broker, queue: ServedQueue, turns: &Turns) -> Polled {
         let mut all = Vec::with_capacity(names.len());
         for names in names.chunks(MOST_READ) {
             let ages = turns.take(broker.group_ages(&queue.keys, names)).await?;
-            let ages = ages.into_iter().map(|age| age.unwrap_or(GroupAge::EMPTY));
             all.extend(names.iter().cloned().zip(ages));
         }
         Ok(all)

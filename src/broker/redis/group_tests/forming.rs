@@ -5,10 +5,9 @@ use std::time::Duration;
 use fred::interfaces::{ClientLike, KeysInterface, SetsInterface};
 
 use super::{AT_ONCE, Groups, NEVER, SECOND};
-use crate::broker::{FormLimits, Formed, StoredAggregate};
-use crate::connection::Connection;
+use crate::broker::{FormLimits, Formed, GroupAge, StoredAggregate};
 use crate::error::ErrorKind;
-use crate::test_support::{DEADLINE, Proxy, RedisServer, eventually};
+use crate::test_support::{DEADLINE, eventually};
 
 #[tokio::test]
 async fn a_group_below_all_limits_is_not_due_and_stays() {
@@ -34,7 +33,12 @@ async fn a_group_below_all_limits_is_not_due_and_stays() {
     assert_eq!(groups.group().await, ["old", "new"]);
     let names = ["g".into(), "none".into()];
     let ages = groups.broker.group_ages(&groups.keys, &names);
-    assert_eq!(ages.await.expect("Redis answers"), [Some(age), None]);
+    let none = GroupAge {
+        size: 0,
+        oldest: 0,
+        newest: 0,
+    };
+    assert_eq!(ages.await.expect("Redis answers"), [age, none]);
 }
 
 #[tokio::test]
@@ -75,9 +79,7 @@ async fn each_limit_makes_a_group_due() {
             groups.join(id, ago).await;
         }
         let before = groups.now();
-        let Formed::Set(mut set) = groups.form("set", limits).await else {
-            panic!("{limits:?}: it is due");
-        };
+        let mut set = groups.formed("set", limits).await;
         assert_eq!(set.size as usize, taken.len());
         let timeout = set.deadline.timestamp() - before;
         assert!((120..=122).contains(&timeout), "{timeout}");
@@ -111,9 +113,7 @@ async fn a_group_above_the_max_size_gives_exactly_that_many_its_oldest_in_steps(
         max_size: Some(2_500),
         ..NEVER
     };
-    let Formed::Set(set) = groups.form("set", limits).await else {
-        panic!("it is due");
-    };
+    let set = groups.formed("set", limits).await;
     assert_eq!(set.size, 2_500);
     let taken = groups.members(&set.key).await;
     assert_eq!(
@@ -129,9 +129,7 @@ async fn a_group_is_taken_whole_in_one_step_however_large() {
     let groups = Groups::new().await;
     groups.join_many(5_000).await;
     let _: () = groups.run(&["CONFIG", "RESETSTAT"]).await;
-    let Formed::Set(set) = groups.form("set", AT_ONCE).await else {
-        panic!("it is due");
-    };
+    let set = groups.formed("set", AT_ONCE).await;
     assert_eq!(set.size, 5_000);
     let stats: String = groups.run(&["INFO", "commandstats"]).await;
     for once in [
@@ -155,13 +153,9 @@ async fn a_set_whose_reply_was_lost_is_found_by_its_id() {
         max_delay: Some(Duration::ZERO),
         ..NEVER
     };
-    let Formed::Set(first) = groups.form("set", whole).await else {
-        panic!("it is due");
-    };
+    let first = groups.formed("set", whole).await;
     groups.join("b", 30).await;
-    let Formed::Set(second) = groups.form("set", whole).await else {
-        panic!("it was formed");
-    };
+    let second = groups.formed("set", whole).await;
     assert_eq!((second.deadline, second.size), (first.deadline, 1));
     assert_eq!(groups.group().await, ["b"]);
 }
@@ -176,15 +170,11 @@ async fn a_set_never_has_more_than_a_hundred_thousand_tasks() {
         grace_period: SECOND,
         ..NEVER
     };
-    let Formed::Set(set) = groups.form("set", whole).await else {
-        panic!("it is due");
-    };
+    let set = groups.formed("set", whole).await;
     assert_eq!(set.size, 100_000);
     let oldest: f64 = groups.run(&["ZSCORE", &group, "100001"]).await;
     assert_eq!((oldest, groups.group().await.len()), (100_001.0, 500));
-    let Formed::Set(rest) = groups.form("rest", whole).await else {
-        panic!("it is due");
-    };
+    let rest = groups.formed("rest", whole).await;
     assert_eq!(rest.size, 500);
 }
 
@@ -192,14 +182,10 @@ async fn a_set_never_has_more_than_a_hundred_thousand_tasks() {
 async fn an_attempt_that_arrives_after_the_deadline_of_its_set_takes_no_tasks() {
     let groups = Groups::new().await;
     groups.join_many(1_000).await;
-    let Formed::Set(set) = groups.form("set", AT_ONCE).await else {
-        panic!("it is due");
-    };
+    let set = groups.formed("set", AT_ONCE).await;
     groups.expire(&set.key).await;
     groups.join("later", 30).await;
-    let Formed::Set(late) = groups.form("set", AT_ONCE).await else {
-        panic!("it was formed");
-    };
+    let late = groups.formed("set", AT_ONCE).await;
     assert_eq!(late.size, 1_000);
     assert_eq!(groups.group().await, ["later"]);
 }
@@ -210,11 +196,7 @@ async fn an_attempt_that_arrives_while_its_large_set_is_being_deleted_takes_no_t
     groups.join_many(1_500).await;
     let set = groups.set().await;
     // The tasks of the set are still to be deleted.
-    let stored = groups
-        .broker
-        .try_store_aggregate(&set, &groups.aggregate("digest"))
-        .await;
-    assert_eq!(stored.expect("Redis answers"), StoredAggregate::Stored);
+    groups.store_without_deletion(&set).await;
     groups.join("later", 30).await;
     let before = groups.dump().await;
     assert!(matches!(groups.form("set", AT_ONCE).await, Formed::Empty));
@@ -282,10 +264,7 @@ async fn with_full_memory_no_set_is_formed_or_returned_and_nothing_changes() {
 
 #[tokio::test]
 async fn a_set_that_was_formed_although_no_attempt_got_a_reply_is_put_back_at_once() {
-    let redis = RedisServer::builder().tcp().start().await;
-    let proxy = Proxy::start(redis.port()).await;
-    let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
-    let groups = Groups::on(redis, &connection).await;
+    let (groups, proxy) = Groups::behind_proxy().await;
     groups.join("a", 30).await;
     let lose = async {
         for lost in 1..=3 {

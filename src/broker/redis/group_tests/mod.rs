@@ -19,7 +19,7 @@ use crate::broker::{
     AggregationSet, ArchiveLimits, FormLimits, Formed, NewTask, ReclaimedSets, StoredAggregate,
 };
 use crate::connection::Connection;
-use crate::test_support::RedisServer;
+use crate::test_support::{Proxy, RedisServer};
 use crate::wire::{self, Placement, QueueKeys, TaskMessage};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -53,6 +53,14 @@ impl Groups {
         let redis = RedisServer::start().await;
         let connection = Connection::from_uri(&redis.uri()).expect("a URI");
         Self::on(redis, &connection).await
+    }
+
+    /// With a proxy in front of Redis, for the broker's commands.
+    async fn behind_proxy() -> (Self, Proxy) {
+        let redis = RedisServer::builder().tcp().start().await;
+        let proxy = Proxy::start(redis.port()).await;
+        let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
+        (Self::on(redis, &connection).await, proxy)
     }
 
     /// The broker is connected in this way; the tests themselves directly.
@@ -101,10 +109,7 @@ impl Groups {
 
     async fn add(&self, id: &str, ago: i64) {
         let score = (self.now() - ago) as f64;
-        let added = self
-            .raw
-            .zadd(self.keys.group("g"), None, None, false, false, (score, id));
-        let _: () = added.await.expect("ZADD");
+        self.put(&self.keys.group("g"), score, id).await;
         let _: () = self.raw.sadd(self.keys.groups(), "g").await.expect("SADD");
     }
 
@@ -146,11 +151,17 @@ impl Groups {
         formed.expect("Redis answers")
     }
 
+    /// A set of tasks of the group, which is due or has such a set.
+    async fn formed(&self, set_id: &str, limits: FormLimits) -> AggregationSet {
+        match self.form(set_id, limits).await {
+            Formed::Set(set) => set,
+            other => panic!("{set_id}, {limits:?}: {other:?}"),
+        }
+    }
+
     /// A set of all tasks of the group, read.
     async fn set(&self) -> AggregationSet {
-        let Formed::Set(mut set) = self.form("set", AT_ONCE).await else {
-            panic!("it is due");
-        };
+        let mut set = self.formed("set", AT_ONCE).await;
         self.broker.read_set(&mut set).await.expect("Redis answers");
         set
     }
@@ -198,11 +209,20 @@ impl Groups {
     }
 
     async fn wrong_type(&self, key: &str) {
-        let _: () = self
-            .raw
-            .set(key, "text", None, None, false)
-            .await
-            .expect("SET");
+        self.write(key, "text").await;
+    }
+
+    /// A key with a text, as a lock with its holder.
+    async fn write(&self, key: &str, text: &str) {
+        let written = self.raw.set(key, text, None, None, false);
+        let _: () = written.await.expect("SET");
+    }
+
+    /// A member of a sorted set.
+    async fn put(&self, key: &str, score: f64, member: &str) {
+        let member = (score, member);
+        let added = self.raw.zadd(key, None, None, false, false, member);
+        let _: () = added.await.expect("ZADD");
     }
 
     /// The deadline of a set becomes one that is over.
@@ -211,9 +231,7 @@ impl Groups {
     }
 
     async fn expire_in(&self, sets: &str, set: &str) {
-        let at = (self.now() - 1) as f64;
-        let expired = self.raw.zadd(sets, None, None, false, false, (at, set));
-        let _: () = expired.await.expect("ZADD");
+        self.put(sets, (self.now() - 1) as f64, set).await;
     }
 
     /// Runs a Redis command.
@@ -257,5 +275,12 @@ impl Groups {
     async fn store_aggregate(&self, set: &AggregationSet, id: &str) -> StoredAggregate {
         let stored = self.broker.store_aggregate(set, &self.aggregate(id)).await;
         stored.expect("Redis answers")
+    }
+
+    /// Stores the aggregate `digest` of a large set whose server ends before it has deleted the tasks of the set.
+    async fn store_without_deletion(&self, set: &AggregationSet) {
+        let digest = self.aggregate("digest");
+        let stored = self.broker.try_store_aggregate(set, &digest).await;
+        assert_eq!(stored.expect("Redis answers"), StoredAggregate::Stored);
     }
 }

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use fred::interfaces::{HashesInterface, KeysInterface};
+use fred::interfaces::HashesInterface;
 
-use super::{AT_ONCE, Groups, LIMITS, SECOND};
-use crate::broker::{ArchivedMember, Formed, StoredAggregate};
-use crate::connection::Connection;
-use crate::test_support::{Proxy, RedisServer};
+use super::{AT_ONCE, Groups, LIMITS};
+use crate::broker::{ArchivedMember, StoredAggregate};
 use crate::wire::TaskMessage;
 
 #[tokio::test]
@@ -19,13 +17,9 @@ async fn a_member_that_is_archived_leaves_its_set() {
         .await;
     groups.add("broken", 20).await;
     groups.join("whole", 10).await;
-    let Formed::Set(mut set) = groups.form("set", AT_ONCE).await else {
-        panic!("it is due");
-    };
+    let mut set = groups.formed("set", AT_ONCE).await;
     // As an attempt whose reply is lost sees it.
-    let Formed::Set(mut same) = groups.form("set", AT_ONCE).await else {
-        panic!("it was formed");
-    };
+    let mut same = groups.formed("set", AT_ONCE).await;
     for set in [&mut set, &mut same] {
         let members = groups.broker.read_set(set).await.expect("Redis answers");
         assert!(members[0].message.is_err() && members[1].message.is_ok());
@@ -99,9 +93,7 @@ async fn large_messages_are_read_in_parts_and_in_order() {
             .join_with(&n.to_string(), 50 - n as i64, &message)
             .await;
     }
-    let Formed::Set(mut set) = groups.form("set", AT_ONCE).await else {
-        panic!("it is due");
-    };
+    let mut set = groups.formed("set", AT_ONCE).await;
     let members = groups
         .broker
         .read_set(&mut set)
@@ -130,11 +122,7 @@ async fn an_archived_member_keeps_its_lock_and_may_get_another_message() {
         ..TaskMessage::default()
     };
     groups.join_with("a", 30, &message).await;
-    let _: () = groups
-        .raw
-        .set(&lock, "a", None, None, false)
-        .await
-        .expect("SET");
+    groups.write(&lock, "a").await;
     groups.join("b", 30).await;
     let mut set = groups.set().await;
     let failed = [ArchivedMember {
@@ -188,14 +176,9 @@ async fn a_task_that_is_deleted_and_enqueued_again_after_the_read_is_not_archive
 
 #[tokio::test]
 async fn after_a_lost_reply_the_read_goes_on_where_it_was() {
-    let redis = RedisServer::builder().tcp().start().await;
-    let proxy = Proxy::start(redis.port()).await;
-    let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
-    let groups = Groups::on(redis, &connection).await;
+    let (groups, proxy) = Groups::behind_proxy().await;
     groups.join_many(2_500).await;
-    let Formed::Set(mut set) = groups.form("set", AT_ONCE).await else {
-        panic!("it is due");
-    };
+    let mut set = groups.formed("set", AT_ONCE).await;
     let _: () = groups.run(&["CONFIG", "RESETSTAT"]).await;
     // The call that reads a thousand tasks after the first thousand.
     proxy.lose_reply_to("1000\r\n$4\r\n1000");

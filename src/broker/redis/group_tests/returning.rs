@@ -3,10 +3,8 @@
 use fred::interfaces::SortedSetsInterface;
 
 use super::super::return_set::ReturnStep;
-use super::{Groups, SECOND};
+use super::Groups;
 use crate::broker::{ReclaimedSets, StoredAggregate};
-use crate::connection::Connection;
-use crate::test_support::{Proxy, RedisServer};
 
 #[tokio::test]
 async fn tasks_of_a_set_that_is_returned_are_in_their_group_with_their_ages() {
@@ -51,11 +49,7 @@ async fn a_recoverer_finishes_the_deletion_of_a_large_set_whose_server_has_crash
     groups.join_many(1_500).await;
     let set = groups.set().await;
     // The server ends behind the script that stores the aggregate.
-    let stored = groups
-        .broker
-        .try_store_aggregate(&set, &groups.aggregate("digest"))
-        .await;
-    assert_eq!(stored.expect("Redis answers"), StoredAggregate::Stored);
+    groups.store_without_deletion(&set).await;
     assert!(!groups.exists(groups.keys.aggregation_sets()).await);
     let delete = || groups.broker.delete_aggregated_sets(&groups.keys);
     delete().await.expect("Redis answers");
@@ -119,10 +113,7 @@ async fn a_set_that_cannot_be_reclaimed_does_not_stop_the_others() {
     for key in ["no set", &refused, &empty, &set.key] {
         groups.expire(key).await;
     }
-    let added = groups
-        .raw
-        .zadd(&refused, None, None, false, false, (1.0, "b"));
-    let _: () = added.await.expect("ZADD");
+    groups.put(&refused, 1.0, "b").await;
     groups.wrong_type(&groups.keys.group("refused")).await;
     let (reclaimed, result) = groups.broker.reclaim_sets(&groups.keys).await;
     assert_eq!(reclaimed, ReclaimedSets { sets: 2, tasks: 1 });
@@ -142,10 +133,7 @@ async fn more_sets_than_one_call_lists_are_reclaimed() {
     let groups = Groups::new().await;
     for n in 0..250 {
         let key = groups.keys.aggregation_set("g", &n.to_string());
-        let added = groups
-            .raw
-            .zadd(&key, None, None, false, false, (1.0, n.to_string()));
-        let _: () = added.await.expect("ZADD");
+        groups.put(&key, 1.0, &n.to_string()).await;
         groups.expire(&key).await;
     }
     assert_eq!(
@@ -196,18 +184,11 @@ async fn a_large_set_that_cannot_be_deleted_does_not_stop_the_others() {
     groups.wrong_type(&broken).await;
     groups.join_many(1_500).await;
     let set = groups.set().await;
-    let stored = groups
-        .broker
-        .try_store_aggregate(&set, &groups.aggregate("digest"))
-        .await;
-    assert_eq!(stored.expect("Redis answers"), StoredAggregate::Stored);
+    groups.store_without_deletion(&set).await;
     // The broken one comes first.
     let aggregated = groups.keys.aggregated();
     for (at, key) in [(1.0, &broken), (2.0, &set.key)] {
-        let added = groups
-            .raw
-            .zadd(aggregated, None, None, false, false, (at, key.as_str()));
-        let _: () = added.await.expect("ZADD");
+        groups.put(aggregated, at, key).await;
     }
     let deleted = groups.broker.delete_aggregated_sets(&groups.keys).await;
     let error = deleted.expect_err("a wrong type").to_string();
@@ -218,10 +199,7 @@ async fn a_large_set_that_cannot_be_deleted_does_not_stop_the_others() {
 
 #[tokio::test]
 async fn tasks_are_put_back_even_if_a_reply_is_lost() {
-    let redis = RedisServer::builder().tcp().start().await;
-    let proxy = Proxy::start(redis.port()).await;
-    let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
-    let groups = Groups::on(redis, &connection).await;
+    let (groups, proxy) = Groups::behind_proxy().await;
     groups.join_many(2_500).await;
     let set = groups.set().await;
     groups.join("later", 30).await;

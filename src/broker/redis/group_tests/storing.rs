@@ -1,17 +1,15 @@
 //! Storing aggregates.
 
 use bytes::Bytes;
-use fred::interfaces::{
-    ClientLike, HashesInterface, KeysInterface, ListInterface, SetsInterface, SortedSetsInterface,
-};
+use fred::interfaces::{ClientLike, HashesInterface, KeysInterface, ListInterface, SetsInterface};
 use fred::types::Expiration;
 
-use super::{AT_ONCE, Groups, HOUR, SECOND};
+use super::{AT_ONCE, Groups, HOUR};
 use crate::broker::redis::Broker;
 use crate::broker::{Formed, NewTask, ReclaimedSets, StoredAggregate};
 use crate::connection::Connection;
 use crate::error::ErrorKind;
-use crate::test_support::{DEADLINE, Proxy, RedisCluster, RedisServer, eventually};
+use crate::test_support::{DEADLINE, RedisCluster, RedisServer, eventually};
 use crate::wire::keys::QUEUES;
 use crate::wire::{self, DueTime, Placement, TaskMessage, TaskState};
 
@@ -102,11 +100,7 @@ async fn the_locks_of_aggregated_tasks_are_free_unless_somebody_else_has_them() 
             ..TaskMessage::default()
         };
         groups.join_with(id, 30, &message).await;
-        let _: () = groups
-            .raw
-            .set(&lock, holder, None, None, false)
-            .await
-            .expect("SET");
+        groups.write(&lock, holder).await;
     }
     let set = groups.set().await;
     assert_eq!(
@@ -171,11 +165,7 @@ async fn a_refused_aggregate_changes_nothing_and_its_set_is_reclaimed_later() {
     let set = groups.set().await;
     groups.store("taken", Bytes::new()).await;
     let lock = groups.keys.unique("digest", None);
-    let _: () = groups
-        .raw
-        .set(&lock, "holder", None, None, false)
-        .await
-        .expect("SET");
+    groups.write(&lock, "holder").await;
     let known = groups.raw.sadd(QUEUES, "default");
     let _: () = known.await.expect("SADD");
     let before = groups.dump().await;
@@ -225,10 +215,7 @@ async fn a_repeated_attempt_stores_nothing_and_recognises_its_aggregate() {
 
 #[tokio::test]
 async fn an_aggregate_whose_reply_is_lost_is_stored_once_even_if_it_has_run_meanwhile() {
-    let redis = RedisServer::builder().tcp().start().await;
-    let proxy = Proxy::start(redis.port()).await;
-    let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
-    let groups = Groups::on(redis, &connection).await;
+    let (groups, proxy) = Groups::behind_proxy().await;
     groups.join("a", 30).await;
     let set = groups.set().await;
     proxy.lose_reply_to("digest");
@@ -245,10 +232,7 @@ async fn an_aggregate_whose_reply_is_lost_is_stored_once_even_if_it_has_run_mean
     assert_eq!(pending, ["digest"]);
 
     groups.join("b", 30).await;
-    let mut set = match groups.form("set 2", AT_ONCE).await {
-        Formed::Set(set) => set,
-        _ => panic!("it is due"),
-    };
+    let mut set = groups.formed("set 2", AT_ONCE).await;
     groups
         .broker
         .read_set(&mut set)
@@ -275,10 +259,7 @@ async fn an_aggregate_whose_reply_is_lost_is_stored_once_even_if_it_has_run_mean
 
 #[tokio::test]
 async fn an_attempt_that_arrives_after_its_set_was_returned_stores_nothing() {
-    let redis = RedisServer::builder().tcp().start().await;
-    let proxy = Proxy::start(redis.port()).await;
-    let connection = Connection::tcp("127.0.0.1", proxy.port()).command_timeout(SECOND);
-    let groups = Groups::on(redis, &connection).await;
+    let (groups, proxy) = Groups::behind_proxy().await;
     groups.join("a", 30).await;
     let set = groups.set().await;
     proxy.hold_request("digest");
@@ -300,10 +281,7 @@ async fn a_set_that_has_other_tasks_than_were_read_has_no_aggregate() {
     groups.join("a", 30).await;
     let set = groups.set().await;
     groups.join("b", 30).await;
-    let added = groups
-        .raw
-        .zadd(&set.key, None, None, false, false, (1.0, "b"));
-    let _: () = added.await.expect("ZADD");
+    groups.put(&set.key, 1.0, "b").await;
     let before = groups.dump().await;
     let refused = groups
         .broker
