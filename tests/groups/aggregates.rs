@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::common::{
     HOUR, Log, RedisServer, Scripted, World, documented_rules, eventually, key, logged,
 };
-use crate::support::{LONG, add, join, member, only_aggregating};
+use crate::support::{LONG, add, add_all, join, member, only_aggregating};
 
 #[tokio::test]
 async fn the_aggregator_gets_the_tasks_in_the_order_in_which_they_were_added_with_their_headers() {
@@ -175,9 +175,7 @@ async fn two_servers_share_the_groups_and_each_task_is_in_one_aggregate() {
     };
     let servers = [server().await, server().await];
     let tasks = (0..3_000).map(|n| member(&format!("g{}", n % 100), &n.to_string()));
-    for stored in client.enqueue_batch(tasks).await {
-        stored.unwrap();
-    }
+    add_all(&client, tasks).await;
     eventually("all groups are aggregated", LONG, || async {
         world.group_names().await.is_empty() && world.sets().await.is_empty()
     })

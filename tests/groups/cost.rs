@@ -5,7 +5,7 @@ use std::time::Duration;
 use rasynq::{GroupLimits, Task};
 
 use crate::common::{HOUR, Log, RedisServer, Scripted, World, eventually, key, logged};
-use crate::support::{LONG, add, join, member, only_aggregating};
+use crate::support::{LONG, add, add_all, join, member, only_aggregating};
 
 /// The commands that read groups.
 const READS: [&str; 6] = [
@@ -20,9 +20,7 @@ const READS: [&str; 6] = [
 async fn many_groups(world: &World, groups: usize) {
     let client = world.client().await;
     let tasks = (0..groups).map(|n| member(&format!("group:{n}"), &format!("first{n}")));
-    for stored in client.enqueue_batch(tasks).await {
-        stored.unwrap();
-    }
+    add_all(&client, tasks).await;
 }
 
 #[tokio::test]
@@ -136,9 +134,7 @@ async fn many_groups_that_change_at_once_are_all_noticed() {
     })
     .await;
     let tasks = (0..GROUPS).map(|n| member(&format!("group:{n}"), &format!("second{n}")));
-    for stored in world.client().await.enqueue_batch(tasks).await {
-        stored.unwrap();
-    }
+    add_all(&world.client().await, tasks).await;
     world.has_pending(GROUPS).await;
     server.shutdown().await;
 }

@@ -6,7 +6,7 @@ use rasynq::{GroupLimits, RunningServer, Server, Task};
 
 use crate::common::support::RedisCluster;
 use crate::common::{HOUR, Log, RedisServer, Scripted, World, eventually, logged};
-use crate::support::{LONG, add, join, member, only_aggregating};
+use crate::support::{LONG, add, add_all, join, member, only_aggregating};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -110,9 +110,7 @@ async fn a_queue_and_a_group_have_limits_of_their_own() {
                 .queue(queue)
                 .group(group)
         });
-        for stored in client.enqueue_batch(tasks).await {
-            stored.unwrap();
-        }
+        add_all(&client, tasks).await;
     }
     let sizes = async |queue| {
         let mut sizes: Vec<_> = world

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
 use crate::common::{Log, Scripted, World, eventually, key};
-use crate::support::{LONG, add, join, only_aggregating};
+use crate::support::{LONG, add, add_all, join, only_aggregating};
 
 #[tokio::test]
 async fn a_shutdown_waits_for_an_aggregation() {
@@ -32,10 +32,7 @@ async fn a_shutdown_waits_for_an_aggregation() {
     let server = server.start(Scripted::new()).await.unwrap();
     let client = world.client().await;
     add(&client, "g", [1, 2]).await;
-    eventually("the set is formed", LONG, || async {
-        world.sets().await.len() == 1
-    })
-    .await;
+    world.has_set().await;
     let shutdown = server.shutdown();
     let releases = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -62,10 +59,7 @@ async fn a_shutdown_puts_the_tasks_of_an_aggregation_back_that_takes_too_long() 
     let server = server.shutdown_timeout(Duration::from_millis(300));
     let server = server.start(Scripted::new()).await.unwrap();
     add(&world.client().await, "g", [1, 2, 3]).await;
-    eventually("the set is formed", LONG, || async {
-        world.sets().await.len() == 1
-    })
-    .await;
+    world.has_set().await;
     let before = world.group("g").await;
     server.shutdown().await;
     assert!(world.sets().await.is_empty());
@@ -83,10 +77,7 @@ async fn a_server_that_is_dropped_puts_the_tasks_of_its_aggregations_back() {
     );
     let server = server.start(Scripted::new()).await.unwrap();
     add(&world.client().await, "g", [1, 2]).await;
-    eventually("the set is formed", LONG, || async {
-        world.sets().await.len() == 1
-    })
-    .await;
+    world.has_set().await;
     drop(server);
     log.line_with(&["shut down", "server_id"]).await;
     world.group_has("g", 2).await;
@@ -116,10 +107,7 @@ async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
     let start = async move { server.start(Scripted::new()).await.unwrap() };
     let server = runtime.spawn(start).await.unwrap();
     add(&world.client().await, "g", [1, 2]).await;
-    eventually("the set is formed", LONG, || async {
-        world.sets().await.len() == 1
-    })
-    .await;
+    world.has_set().await;
     // tokio does not hand timers and I/O over while one thread is blocked and the others sleep. Work wakes them.
     let works = async {
         loop {
@@ -203,9 +191,7 @@ async fn servers_that_are_killed_lose_no_task_and_aggregate_none_twice() {
                 .group(format!("g{}", n % 17))
                 .task_id(id)
         });
-        for stored in client.enqueue_batch(tasks).await {
-            stored.unwrap();
-        }
+        add_all(&client, tasks).await;
         added += 100;
         tokio::time::sleep(Duration::from_millis(10)).await;
         if added % 1_000 == 0 {

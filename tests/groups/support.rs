@@ -43,6 +43,13 @@ pub async fn add(client: &Client, group: &str, ids: impl IntoIterator<Item = imp
     }
 }
 
+/// Adds tasks all at once.
+pub async fn add_all(client: &Client, tasks: impl IntoIterator<Item = Task>) {
+    for stored in client.enqueue_batch(tasks).await {
+        stored.unwrap();
+    }
+}
+
 impl World {
     /// Pauses a queue.
     pub async fn pause(&self, queue: &str) {
@@ -64,6 +71,14 @@ impl World {
     /// The keys of the aggregation sets of the queue `default`, with their deadlines.
     pub async fn sets(&self) -> BTreeMap<String, f64> {
         self.scores("aggregation_sets").await
+    }
+
+    /// Waits until the queue `default` has one aggregation set.
+    #[track_caller]
+    pub fn has_set(&self) -> impl Future<Output = ()> + '_ {
+        eventually("the set is formed", LONG, move || async move {
+            self.sets().await.len() == 1
+        })
     }
 
     /// The payloads of the aggregates of a queue that are pending, the oldest first.
