@@ -8,7 +8,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -92,6 +92,16 @@ pub(crate) fn caught_future<F: Future>(
 ) -> impl Future<Output = Result<F::Output, CaughtPanic>> {
     let polled = AssertUnwindSafe(future).catch_unwind();
     polled.map(|polled| polled.map_err(CaughtPanic::of))
+}
+
+/// Polls a future of the caller until it is ready. It is dropped behind the guard, too.
+pub(crate) fn caught_polls<F: Future + ?Sized>(
+    future: &mut Foreign<Pin<Box<F>>>,
+) -> impl Future<Output = Result<F::Output, CaughtPanic>> + Unpin {
+    poll_fn(move |cx| match caught(|| future.as_mut().poll(cx)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
 }
 
 /// Writes a line to the log. The subscriber is code of the caller: if it panics, the line is lost.

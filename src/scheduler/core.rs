@@ -37,8 +37,8 @@ pub(super) struct Core {
     pub(super) uuids: Uuids,
     pub(super) entries: Mutex<EntryTable>,
     pub(super) leads: Mutex<LeadState>,
-    /// The last pass of the leadership: wakes ticks that wait for it.
-    pub(super) passes: watch::Sender<LeadPass>,
+    /// Why the last pass of the leadership has failed. A pass wakes the ticks that wait for it.
+    pub(super) passes: watch::Sender<Option<Arc<Error>>>,
     /// One registration at a time, so that keys stay unique.
     pub(super) registering: tokio::sync::Mutex<()>,
     /// One pass of the leadership at a time.
@@ -76,13 +76,6 @@ pub(super) struct LeadState {
     pub(super) has_left: bool,
 }
 
-/// How the last pass of the leadership has ended.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LeadPass {
-    /// Why it has failed.
-    pub(super) error: Option<Arc<Error>>,
-}
-
 /// Whether this scheduler may enqueue ticks of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lead {
@@ -117,7 +110,7 @@ impl Core {
                 too_low: 0,
                 has_left: false,
             }),
-            passes: watch::Sender::new(LeadPass::default()),
+            passes: watch::Sender::new(None),
             registering: tokio::sync::Mutex::new(()),
             passing: tokio::sync::Mutex::new(()),
             listing: tokio::sync::Mutex::new(()),
@@ -131,6 +124,12 @@ impl Core {
             tick_ended: Notify::new(),
             list_changed: Notify::new(),
         }
+    }
+
+    /// How long it is until this time (Unix ms).
+    pub(super) fn time_until(&self, at_ms: i64) -> Duration {
+        let wait_ms = at_ms.saturating_sub(self.now_ms()).max(0);
+        Duration::from_millis(wait_ms.unsigned_abs())
     }
 
     pub(super) fn now_ms(&self) -> i64 {

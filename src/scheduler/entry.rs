@@ -11,7 +11,7 @@ use super::printed_options::printed_options;
 use crate::clock::{self, Uuids};
 use crate::cron::Schedule;
 use crate::error::{Error, ErrorKind, Result};
-use crate::task::{DEFAULT_QUEUE, IntoTask, Task, TaskOption, option_methods};
+use crate::task::{IntoTask, Task, TaskOption, option_methods};
 
 /// A task that a [`Scheduler`](crate::Scheduler) enqueues again and again: a schedule, a task, and the options of
 /// the enqueue call. Each moment of the schedule is a *tick*.
@@ -141,6 +141,11 @@ impl Entry {
 
     /// Checks all of the entry but its spec, as an enqueue call does.
     pub(super) fn check(&self) -> Result<()> {
+        self.checked_queue().map(drop)
+    }
+
+    /// Checks the same, and returns the queue of the tasks.
+    fn checked_queue(&self) -> Result<String> {
         let task = self.task.as_ref().map_err(|error| self.refused(error))?;
         if let Some(fault) = self.name.as_deref().and_then(fault_of_name) {
             return Err(self.refused(&fault));
@@ -154,7 +159,9 @@ impl Entry {
         }
         let options = self.options.clone();
         let composed = task.clone().compose(options, clock::now(), &Uuids::new());
-        composed.map(|_| ()).map_err(|error| self.refused(&error))
+        composed
+            .map(|composed| composed.message.queue)
+            .map_err(|error| self.refused(&error))
     }
 
     /// Checks the entry, and computes its key. `zone` is the location of the scheduler.
@@ -163,14 +170,17 @@ impl Entry {
             Ok(schedule) => schedule.clone(),
             Err(error) => return Err(self.refused(error)),
         };
-        self.check()?;
-        let contents = self.contents(zone);
+        let queue = self.checked_queue()?;
+        let key = match &self.name {
+            Some(name) => EntryKey::new(name),
+            None => EntryKey::new(&self.contents(zone)),
+        };
         let Ok(task) = self.task else {
             return Err(Error::new(ErrorKind::Internal, "a task that was checked"));
         };
         Ok(CheckedEntry {
-            key: EntryKey::new(self.name.as_deref().unwrap_or(&contents)),
-            queue: queue_of(&task, &self.options),
+            key,
+            queue,
             printed_options: printed_options(&self.options),
             name: self.name,
             schedule,
@@ -241,16 +251,6 @@ fn fault_of_name(name: &str) -> Option<String> {
     Some(format!(
         "its name has the control character {control:?}, which no name may have"
     ))
-}
-
-/// The last option that sets the queue counts.
-fn queue_of(task: &Task, options: &[TaskOption]) -> String {
-    let all = task.options().iter().chain(options).rev();
-    let mut queues = all.filter_map(|option| match option {
-        TaskOption::Queue(name) => Some(name.clone()),
-        _ => None,
-    });
-    queues.next().unwrap_or_else(|| DEFAULT_QUEUE.to_owned())
 }
 
 /// An entry that is valid.

@@ -53,8 +53,8 @@ pub(super) struct EntryState {
     pub(super) has_note: bool,
     /// Whether the note could not be read when it was last tried.
     pub(super) is_unreadable: bool,
-    /// The tick whose task is being enqueued.
-    pub(super) enqueuing: Option<i64>,
+    /// Whether the task of a tick is being enqueued.
+    pub(super) is_enqueuing: bool,
     /// What the hooks know of the last tick that was taken.
     pub(super) told: Option<(i64, Told)>,
     /// Fires when the entry is about to be replaced or removed: the ticker takes none of its ticks any more.
@@ -102,7 +102,7 @@ impl EntryState {
             lead: EntryLead::NotAsked,
             has_note: false,
             is_unreadable: false,
-            enqueuing: None,
+            is_enqueuing: false,
             told: None,
             leaving: CancellationToken::new(),
             lost_since: None,
@@ -129,14 +129,14 @@ impl EntryState {
 
     /// The same, also if the entry is leaving.
     pub(super) fn take_last_due(&mut self, now_ms: i64) -> (Option<DueTick>, Option<i64>) {
-        if self.lead == EntryLead::Other || self.enqueuing.is_some() {
+        if self.lead == EntryLead::Other || self.is_enqueuing {
             return (None, None);
         }
         let check = self.timeline.check(now_ms);
         let Some(at) = check.due else {
             return (None, check.wake_at_ms);
         };
-        self.enqueuing = Some(at);
+        self.is_enqueuing = true;
         let told = self.told.filter(|(tick, _)| *tick == at);
         let due = DueTick {
             keyed: Arc::clone(&self.keyed),

@@ -13,7 +13,6 @@ use crate::broker::{Str, TickNote};
 pub(super) struct EntryTable {
     registered: BTreeMap<u64, EntryState>,
     numbers: HashMap<EntryKey, u64>,
-    last_number: u64,
     /// When the ticker looks again (Unix ms). `None`: it waits for a change.
     armed_ms: Option<i64>,
 }
@@ -44,10 +43,10 @@ impl EntryTable {
     }
 
     pub(super) fn insert(&mut self, registered: EntryState) {
-        self.last_number += 1;
-        let key = registered.keyed.key.clone();
-        self.numbers.insert(key, self.last_number);
-        self.registered.insert(self.last_number, registered);
+        let last = self.registered.last_key_value();
+        let number = last.map_or(1, |(last, _)| last + 1);
+        self.numbers.insert(registered.keyed.key.clone(), number);
+        self.registered.insert(number, registered);
     }
 
     /// Puts an entry in the place of another one, and returns that one.
@@ -75,7 +74,7 @@ impl EntryTable {
     /// Whether a task of the entry is being enqueued.
     pub(super) fn is_enqueuing(&mut self, key: &EntryKey) -> bool {
         let registered = self.get_mut(key);
-        registered.is_some_and(|registered| registered.enqueuing.is_some())
+        registered.is_some_and(|registered| registered.is_enqueuing)
     }
 
     /// The key of the entry with this id.
@@ -171,7 +170,7 @@ impl EntryTable {
         let Some(registered) = self.state_of(&tick.keyed) else {
             return false;
         };
-        registered.enqueuing = None;
+        registered.is_enqueuing = false;
         registered.told = Some((tick.at, tick.told));
         match end {
             TickEnd::Enqueued | TickEnd::UsedUp => {

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout_at;
 
-use super::core::{Core, LeadPass};
+use super::core::Core;
 use super::entry_key::EntryKey;
 use super::entry_state::{EntryLead, KeyedEntry};
 use crate::background::Periodic;
@@ -49,29 +49,25 @@ impl Core {
         let asked = clock::monotonic();
         let keys = self.entries.lock().keys();
         let result = self.broker.while_refreshing_clock(self.lead(&keys)).await;
-        let result = match result {
-            Ok(leads) => {
-                let (was_sure, was_leader) = {
-                    let mut state = self.leads.lock();
-                    let was_sure = clock::monotonic() < state.valid_until;
-                    state.valid_until = asked + SCHEDULER_LEASE;
-                    let was_leader = std::mem::replace(&mut state.is_leader, leads.is_leader);
-                    (was_sure, was_leader)
-                };
-                // The log may ask who leads, so it is told without the lock.
-                self.announce(was_leader, leads.is_leader);
-                self.take_leads(&keys, &leads, was_sure).await;
-                Ok(())
-            }
-            Err(error) => Err(error),
-        };
+        if let Ok(leads) = &result {
+            let (was_sure, was_leader) = {
+                let mut state = self.leads.lock();
+                let was_sure = clock::monotonic() < state.valid_until;
+                state.valid_until = asked + SCHEDULER_LEASE;
+                let was_leader = std::mem::replace(&mut state.is_leader, leads.is_leader);
+                (was_sure, was_leader)
+            };
+            // The log may ask who leads, so it is told without the lock.
+            self.announce(was_leader, leads.is_leader);
+            self.take_leads(&keys, leads, was_sure).await;
+        }
         let error = result.as_ref().err().map(|error| {
             let copy = Error::new(error.kind(), error.to_string());
             Arc::new(copy.caused_by_outage(error.is_outage()))
         });
-        self.passes.send_replace(LeadPass { error });
+        self.passes.send_replace(error);
         self.look_again.notify_one();
-        result
+        result.map(drop)
     }
 
     async fn lead(&self, keys: &[Str]) -> Result<Leads> {

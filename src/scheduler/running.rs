@@ -73,9 +73,7 @@ impl RunningScheduler {
     /// # Cancel safety
     /// If the future is dropped, the entry may be registered or not.
     pub async fn register(&self, entry: Entry) -> Result<String> {
-        let entry = entry.checked(self.core.location)?;
-        self.check_open()?;
-        let mut ids = self.core.register(vec![entry]).await?;
+        let mut ids = self.add(vec![entry]).await?;
         self.show_changes().await;
         ids.pop()
             .ok_or_else(|| Error::new(ErrorKind::Internal, "an entry has no id"))
@@ -94,13 +92,12 @@ impl RunningScheduler {
     /// # Cancel safety
     /// If the future is dropped, the entry may be removed or not.
     pub async fn unregister(&self, id: &str) -> Result<()> {
-        self.check_open()?;
-        self.core.unregister(id).await?;
+        self.remove(id).await?;
         self.show_changes().await;
         Ok(())
     }
 
-    /// Registers entries for the periodic task manager, and returns their ids in order. If this fails, none of them is
+    /// Registers entries, and returns their ids in order. If this fails, none of them is
     /// registered. The list in Redis is left to [`show_changes`](Self::show_changes).
     pub(super) async fn add(&self, entries: Vec<Entry>) -> Result<Vec<String>> {
         let zone = self.core.location;
@@ -110,7 +107,7 @@ impl RunningScheduler {
         self.core.register(checked).await
     }
 
-    /// Unregisters an entry for the periodic task manager. If this fails, the entry stays. The list in Redis is left to
+    /// Unregisters an entry. If this fails, the entry stays. The list in Redis is left to
     /// [`show_changes`](Self::show_changes).
     pub(super) async fn remove(&self, id: &str) -> Result<()> {
         self.check_open()?;

@@ -11,6 +11,7 @@ use super::entry_state::DueTick;
 use super::entry_table::TickEnd;
 use crate::background::Backoff;
 use crate::broker::{NewTask, Tick, TickResult};
+use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_if, warn_unless_outage};
 use crate::prepare::prepare;
 use crate::task::TaskInfo;
@@ -71,7 +72,7 @@ impl TickRun {
             let failure = match lead {
                 Lead::Lost => return (TickEnd::NotLed, None),
                 // A pass that fails because Redis is away will fail again.
-                Lead::Unknown => passes.borrow_and_update().error.clone(),
+                Lead::Unknown => passes.borrow_and_update().clone(),
                 Lead::Held(fencing) => match self.attempt(fencing, &mut prepared).await {
                     Ok(end) => return end,
                     Err(error) => Some(Arc::new(error)),
@@ -220,13 +221,8 @@ impl TickRun {
     }
 
     async fn next_tick(&self) {
-        match self.tick.until_ms {
-            Some(at) => {
-                let wait = at.saturating_sub(self.core.now_ms()).max(0);
-                tokio::time::sleep(Duration::from_millis(wait.unsigned_abs())).await;
-            }
-            None => std::future::pending().await,
-        }
+        let wait = self.tick.until_ms.map(|at| self.core.time_until(at));
+        clock::sleep_until(wait.map(|wait| clock::monotonic() + wait)).await;
     }
 }
 

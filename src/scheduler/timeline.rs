@@ -130,36 +130,26 @@ impl Timeline {
 
     /// The current tick, if it is not used up: it is due, or its jitter lasts.
     pub(super) fn unused(&mut self, now_ms: i64) -> Option<i64> {
-        let now = now_ms.div_euclid(1000);
-        let floor = self.floor(now);
-        let first = self.first_after(floor)?;
-        self.ticks.latest(first, now)
+        self.ahead(now_ms)?.1
     }
 
     pub(super) fn check(&mut self, now_ms: i64) -> Check {
-        let now = now_ms.div_euclid(1000);
-        let floor = self.floor(now);
-        let first = self.first_after(floor);
-        let Some(current) = first.and_then(|first| self.ticks.latest(first, now)) else {
-            let wake_at_ms = first.map(|first| self.fires_at_ms(first));
-            return Check {
-                due: None,
-                wake_at_ms,
-            };
+        let Some((first, current)) = self.ahead(now_ms) else {
+            return Check::default();
         };
-        let fires_at_ms = self.fires_at_ms(current);
+        // Without a current tick, the first one is in the future.
+        let tick = current.unwrap_or(first);
+        let fires_at_ms = self.fires_at_ms(tick);
         if now_ms < fires_at_ms {
             return Check {
                 due: None,
                 wake_at_ms: Some(fires_at_ms),
             };
         }
+        let next = self.ticks.next_after(tick);
         Check {
-            due: Some(current),
-            wake_at_ms: self
-                .ticks
-                .next_after(current)
-                .map(|next| self.fires_at_ms(next)),
+            due: Some(tick),
+            wake_at_ms: next.map(|next| self.fires_at_ms(next)),
         }
     }
 
@@ -174,13 +164,18 @@ impl Timeline {
 
     /// The next tick in the future.
     pub(super) fn next(&mut self, now_ms: i64) -> Option<i64> {
+        match self.ahead(now_ms)? {
+            (_, Some(current)) => self.ticks.next_after(current),
+            (first, None) => Some(first),
+        }
+    }
+
+    /// The first tick that is not used up, and the current tick if it is not.
+    fn ahead(&mut self, now_ms: i64) -> Option<(i64, Option<i64>)> {
         let now = now_ms.div_euclid(1000);
         let floor = self.floor(now);
         let first = self.first_after(floor)?;
-        match self.ticks.latest(first, now) {
-            Some(current) => self.ticks.next_after(current),
-            None => Some(first),
-        }
+        Some((first, self.ticks.latest(first, now)))
     }
 
     /// When the tick is enqueued: the tick, and the jitter, which is at most half the time to the next tick.

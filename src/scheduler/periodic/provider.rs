@@ -2,13 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::error::Error;
-use crate::guard::{CaughtPanic, Foreign, caught};
+use crate::guard::{CaughtPanic, Foreign, caught, caught_polls};
 use crate::scheduler::Entry;
 
 /// Tells a [`PeriodicTaskManager`](super::PeriodicTaskManager) which entries there shall be. asynq:
@@ -143,28 +142,6 @@ impl ProviderFailure {
 async fn guarded_call<'p, T>(
     call: impl FnOnce() -> ProviderFuture<'p, T>,
 ) -> Result<T, CaughtPanic> {
-    GuardedCall(Some(caught(call)?)).await
-}
-
-/// A future of the provider. It is polled and dropped behind the guard.
-struct GuardedCall<'p, T>(Option<ProviderFuture<'p, T>>);
-
-impl<T> Future for GuardedCall<'_, T> {
-    type Output = Result<T, CaughtPanic>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(future) = &mut self.0 else {
-            return Poll::Pending;
-        };
-        match caught(|| future.as_mut().poll(cx)) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    }
-}
-
-impl<T> Drop for GuardedCall<'_, T> {
-    fn drop(&mut self) {
-        drop(Foreign::new(self.0.take()));
-    }
+    let mut future = Foreign::new(caught(call)?);
+    caught_polls(&mut future).await
 }

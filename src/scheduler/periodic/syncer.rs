@@ -1,5 +1,6 @@
 //! Makes the entries of a running scheduler those that the provider tells.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,10 +125,7 @@ impl Syncer {
     pub(super) async fn sync(&mut self, wanted: Vec<Entry>) {
         let plan = SyncPlan::new(&self.registered, wanted.clone(), self.zone);
         self.tell_unreadable(&plan.unreadable);
-        let registered = self.registered.iter().map(|(_, entry)| entry);
-        let all = wanted.iter().chain(registered);
-        let known: HashSet<String> = all.map(|entry| entry.contents(self.zone)).collect();
-        self.refused.retain(|contents| known.contains(contents));
+        self.forget_refusals(&wanted);
         let changed = self.replace(plan.replaced).await;
         // Before the others are added: one of them may have the name of a removed one.
         let removed = self.remove(plan.removed).await;
@@ -150,16 +148,26 @@ impl Syncer {
         }
     }
 
+    /// Forgets the refusals of entries that are neither wanted nor registered.
+    fn forget_refusals(&mut self, wanted: &[Entry]) {
+        let registered = self.registered.iter().map(|(_, entry)| entry);
+        let (all, zone) = (wanted.iter().chain(registered), self.zone);
+        // As a rule nothing is refused, and no entry is looked at.
+        let known = LazyCell::new(|| -> HashSet<String> {
+            all.map(|entry| entry.contents(zone)).collect()
+        });
+        self.refused.retain(|contents| known.contains(contents));
+    }
+
     async fn replace(&mut self, pairs: Vec<(String, Entry)>) -> Steps {
         let mut steps = Steps::default();
         for (old, entry) in pairs {
             let replacing = self.scheduler.replace(&old, entry.clone()).await;
             if let Some(id) = self.outcome(&entry, replacing, &mut steps) {
                 if id == old {
-                    self.registered
-                        .iter_mut()
-                        .filter(|one| one.0 == id)
-                        .for_each(|one| one.1 = entry.clone());
+                    if let Some(one) = self.registered.iter_mut().find(|one| one.0 == id) {
+                        one.1 = entry;
+                    }
                 } else {
                     // Its key has the highest number of its group.
                     self.registered.retain(|one| one.0 != old);

@@ -4,9 +4,7 @@
 //! the tasks are put back into their group: at once by a shutdown, otherwise by a recoverer after the deadline of the
 //! set.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
@@ -21,7 +19,7 @@ use crate::broker::{
 };
 use crate::clock::{self, Uuids};
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::{Foreign, GuardedSpan, caught};
+use crate::guard::{Foreign, GuardedSpan, caught, caught_polls};
 use crate::handler::Failure;
 use crate::prepare::prepare;
 use crate::task::{Task, TaskOption};
@@ -204,10 +202,7 @@ async fn call_until(
     span: &GuardedSpan,
     until: Instant,
 ) -> Result<Task, AggregationFailure> {
-    let polled = poll_fn(|cx| match caught(|| call.as_mut().poll(cx)) {
-        Ok(polled) => polled.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    });
+    let polled = caught_polls(&mut call);
     match timeout_at(until, span.around(polled)).await {
         Ok(Ok(Ok(task))) => Ok(task),
         Ok(Ok(Err(error))) => {

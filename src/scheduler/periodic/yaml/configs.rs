@@ -55,8 +55,8 @@ struct Draft {
     options: Vec<TaskOption>,
     is_cronexpr: bool,
     name: Option<String>,
-    jitter: Option<Duration>,
-    missed: Option<Missed>,
+    jitter: Duration,
+    missed: Missed,
 }
 
 fn entry(file: &str, node: &YamlNode) -> Result<Entry, YamlFault> {
@@ -75,15 +75,10 @@ fn entry(file: &str, node: &YamlNode) -> Result<Entry, YamlFault> {
         true => Entry::cronexpr(spec, task),
         false => Entry::new(spec, task),
     };
-    let mut entry = draft.options.into_iter().fold(entry, Entry::option);
+    let entry = draft.options.into_iter().fold(entry, Entry::option);
+    let mut entry = entry.jitter(draft.jitter).missed(draft.missed);
     if let Some(name) = draft.name {
         entry = entry.name(name);
-    }
-    if let Some(jitter) = draft.jitter {
-        entry = entry.jitter(jitter);
-    }
-    if let Some(missed) = draft.missed {
-        entry = entry.missed(missed);
     }
     Ok(entry.written_at(format!("{file}:{spec_at}")))
 }
@@ -96,13 +91,13 @@ impl Draft {
             "payload" => self.payload = pair.payload()?,
             "headers" => self.options.extend(pair.headers()?),
             "name" => self.name = Some(pair.filled_text()?),
-            "jitter" => self.jitter = Some(pair.duration()?),
+            "jitter" => self.jitter = pair.duration()?,
             "dialect" => {
                 self.is_cronexpr = pair.one_of([("standard", false), ("cronexpr", true)])?;
             }
             "missed" => {
                 let policies = [("skip", Missed::Skip), ("once", Missed::Once)];
-                self.missed = Some(pair.one_of(policies)?);
+                self.missed = pair.one_of(policies)?;
             }
             _ => self.options.push(pair.option()?),
         }
