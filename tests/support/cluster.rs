@@ -100,14 +100,17 @@ impl RedisCluster {
         redis_keyslot(queue.as_bytes())
     }
 
-    /// Waits until each node reports that the cluster is complete, with all nodes known.
+    /// Waits until each node reports that the cluster is complete, with all nodes known and all slots served.
     pub async fn is_complete(&self) {
-        let known = format!("cluster_known_nodes:{}", self.nodes.len());
+        let known = format!("cluster_known_nodes:{}\r\n", self.nodes.len());
+        // A node that needs no full coverage says `ok` before it knows the slots of the others.
+        let served = format!("cluster_slots_ok:{SLOTS}\r\n");
         for node in 0..self.nodes.len() {
             eventually("the cluster is complete", DEADLINE, || async {
                 let info = self.ask(node, vec!["INFO".to_owned()]).await;
                 let info = info.as_string().unwrap_or_default();
-                info.contains("cluster_state:ok") && info.contains(&known)
+                let complete = ["cluster_state:ok\r\n", &known, &served];
+                complete.iter().all(|line| info.contains(line))
             })
             .await;
         }
