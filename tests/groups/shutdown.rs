@@ -4,20 +4,33 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rasynq::{Connection, Task};
+use rasynq::{Connection, Server, Task};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
 use crate::common::{Log, Scripted, World, eventually, key};
-use crate::support::{LONG, add, add_all, join, only_aggregating};
+use crate::support::{Called, LONG, add, add_all, join, only_aggregating};
+
+/// A server whose aggregator never ends.
+async fn never_ending(world: &World, called: &Called) -> Server {
+    let called = called.clone();
+    let aggregator = move |_: String, _: Vec<Task>| {
+        called.tell();
+        std::future::pending::<anyhow::Result<Task>>()
+    };
+    let server = only_aggregating(world).await;
+    server.group_max_size(2).aggregate(aggregator)
+}
 
 #[tokio::test]
 async fn a_shutdown_waits_for_an_aggregation() {
     let world = World::new().await;
     let gate = Arc::new(Semaphore::new(0));
+    let called = Called::default();
     let waits = {
-        let gate = Arc::clone(&gate);
+        let (gate, called) = (Arc::clone(&gate), called.clone());
         move |group: String, tasks: Vec<Task>| {
+            called.tell();
             let gate = Arc::clone(&gate);
             async move {
                 gate.acquire().await?.forget();
@@ -32,7 +45,7 @@ async fn a_shutdown_waits_for_an_aggregation() {
     let server = server.start(Scripted::new()).await.unwrap();
     let client = world.client().await;
     add(&client, "g", [1, 2]).await;
-    world.has_set().await;
+    called.wait().await;
     let shutdown = server.shutdown();
     let releases = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -53,13 +66,12 @@ async fn a_shutdown_waits_for_an_aggregation() {
 #[tokio::test]
 async fn a_shutdown_puts_the_tasks_of_an_aggregation_back_that_takes_too_long() {
     let world = World::new().await;
-    let server = only_aggregating(&world).await.group_max_size(2).aggregate(
-        async |_: String, _: Vec<Task>| -> anyhow::Result<Task> { std::future::pending().await },
-    );
+    let called = Called::default();
+    let server = never_ending(&world, &called).await;
     let server = server.shutdown_timeout(Duration::from_millis(300));
     let server = server.start(Scripted::new()).await.unwrap();
     add(&world.client().await, "g", [1, 2, 3]).await;
-    world.has_set().await;
+    called.wait().await;
     let before = world.group("g").await;
     server.shutdown().await;
     assert!(world.sets().await.is_empty());
@@ -72,12 +84,11 @@ async fn a_shutdown_puts_the_tasks_of_an_aggregation_back_that_takes_too_long() 
 async fn a_server_that_is_dropped_puts_the_tasks_of_its_aggregations_back() {
     let world = World::new().await;
     let log = Log::capture();
-    let server = only_aggregating(&world).await.group_max_size(2).aggregate(
-        async |_: String, _: Vec<Task>| -> anyhow::Result<Task> { std::future::pending().await },
-    );
+    let called = Called::default();
+    let server = never_ending(&world, &called).await;
     let server = server.start(Scripted::new()).await.unwrap();
     add(&world.client().await, "g", [1, 2]).await;
-    world.has_set().await;
+    called.wait().await;
     drop(server);
     log.line_with(&["shut down", "server_id"]).await;
     world.group_has("g", 2).await;
@@ -89,7 +100,10 @@ async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
     let world = World::new().await;
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);
+    let called = Called::default();
+    let tells = called.clone();
     let blocks = move |group: String, tasks: Vec<Task>| {
+        tells.tell();
         let _ = released.lock().unwrap().recv();
         join(group, tasks)
     };
@@ -107,7 +121,7 @@ async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
     let start = async move { server.start(Scripted::new()).await.unwrap() };
     let server = runtime.spawn(start).await.unwrap();
     add(&world.client().await, "g", [1, 2]).await;
-    world.has_set().await;
+    called.wait().await;
     // tokio does not hand timers and I/O over while one thread is blocked and the others sleep. Work wakes them.
     let works = async {
         loop {
@@ -120,11 +134,13 @@ async fn an_aggregator_that_blocks_its_thread_does_not_hold_up_a_shutdown() {
         () = works => {}
         () = tokio::time::sleep(LONG) => panic!("the server does not end"),
     }
+    let (sets, pending) = (world.sets().await, world.pending().await);
+    // From here on the job may end as it likes.
     drop(release);
     runtime.shutdown_background();
     // Its tasks are reclaimed after the deadline of the set.
-    assert_eq!(world.sets().await.len(), 1);
-    assert_eq!(world.pending().await, [""; 0]);
+    assert_eq!(sets.len(), 1);
+    assert_eq!(pending, [""; 0]);
 }
 
 /// The environment variable with the address of Redis for [`a_process_that_aggregates`].

@@ -1,9 +1,11 @@
 //! What these tests share: tasks in groups, and an aggregator that joins them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rasynq::{Client, Server, Task};
+use tokio::sync::Notify;
 
 use crate::common::{World, eventually, key, queue_key};
 
@@ -19,6 +21,23 @@ pub async fn join(group: String, tasks: Vec<Task>) -> anyhow::Result<Task> {
     let payloads: Vec<_> = payloads.collect();
     let id = format!("{group}:{}", payloads[0]);
     Ok(Task::new("joined", payloads.join(" ")).task_id(id))
+}
+
+/// Tells a test that an aggregator was called. A shutdown before that puts a set back without a call.
+#[derive(Clone, Default)]
+pub struct Called(Arc<Notify>);
+
+impl Called {
+    /// For the aggregator.
+    pub fn tell(&self) {
+        self.0.notify_one();
+    }
+
+    /// For the test.
+    pub async fn wait(&self) {
+        let told = tokio::time::timeout(LONG, self.0.notified()).await;
+        told.expect("the aggregator is called");
+    }
 }
 
 /// A server that aggregates with [`join`], never by a grace period. It runs no task: this pauses its only queue.
@@ -71,14 +90,6 @@ impl World {
     /// The keys of the aggregation sets of the queue `default`, with their deadlines.
     pub async fn sets(&self) -> BTreeMap<String, f64> {
         self.scores("aggregation_sets").await
-    }
-
-    /// Waits until the queue `default` has one aggregation set.
-    #[track_caller]
-    pub fn has_set(&self) -> impl Future<Output = ()> + '_ {
-        eventually("the set is formed", LONG, move || async move {
-            self.sets().await.len() == 1
-        })
     }
 
     /// The payloads of the aggregates of a queue that are pending, the oldest first.
