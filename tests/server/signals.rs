@@ -3,7 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use rasynq::{Connection, Task, TaskContext, blocking};
+use bytes::Bytes;
+use rasynq::{Client, Connection, Task, TaskContext, blocking};
 use tokio::process::{Child, Command};
 
 use crate::common::{DEADLINE, HOUR, Scripted, ServerInfo, World, eventually};
@@ -26,7 +27,7 @@ enum Kind {
     OneThreadBlocked,
     /// Its async handler blocks the only thread of the runtime.
     AllThreadsBlocked,
-    /// It goes on after `serve`.
+    /// It goes on after `serve`, and enqueues a task then.
     GoesOn,
 }
 
@@ -85,6 +86,12 @@ fn a_process_that_serves() {
         }
         .unwrap();
         if kind == Kind::GoesOn {
+            let connection = Connection::from_uri(&uri).unwrap();
+            let client = Client::connect(&connection).await.unwrap();
+            client
+                .enqueue(Task::new("any", "").task_id("after"))
+                .await
+                .unwrap();
             tokio::time::sleep(FOREVER).await;
         }
     });
@@ -103,7 +110,7 @@ async fn serve(world: &World, kind: Kind) -> Child {
         .spawn()
         .unwrap();
     eventually("the server has its entry in Redis", DEADLINE, || async {
-        servers(world).await == 1
+        server_info(world).await.is_some()
     })
     .await;
     child
@@ -111,6 +118,13 @@ async fn serve(world: &World, kind: Kind) -> Child {
 
 async fn servers(world: &World) -> i64 {
     world.run(&["ZCARD", "asynq:servers"]).await
+}
+
+/// What the only server has written. It is listed before that.
+async fn server_info(world: &World) -> Option<ServerInfo> {
+    let keys: Vec<String> = world.run(&["ZRANGE", "asynq:servers", "0", "-1"]).await;
+    let bytes: Option<Bytes> = world.run(&["GET", keys.first()?]).await;
+    Some(<ServerInfo as prost::Message>::decode(bytes?).unwrap())
 }
 
 async fn signal(child: &Child, name: &str) {
@@ -205,20 +219,17 @@ async fn a_signal_after_the_end_of_serve_ends_the_process() {
     client.close().await;
     world.task_is("done", "completed").await;
     signal(&child, "TERM").await;
-    eventually("the server has ended", DEADLINE, || async {
-        servers(&world).await == 0 && world.connected_clients().await == 1
-    })
-    .await;
+    world.task_is("after", "pending").await;
+    assert_eq!(servers(&world).await, 0);
     signal(&child, "TERM").await;
     ends_with(child, 143).await;
 }
 
 async fn status_is_stopped(world: &World) {
     eventually("the status of the server is stopped", DEADLINE, || async {
-        let keys: Vec<String> = world.run(&["ZRANGE", "asynq:servers", "0", "-1"]).await;
-        let bytes = world.bytes(&["GET", &keys[0]]).await;
-        let info = <ServerInfo as prost::Message>::decode(bytes.as_slice()).unwrap();
-        info.status == "stopped"
+        server_info(world)
+            .await
+            .is_some_and(|info| info.status == "stopped")
     })
     .await;
 }
