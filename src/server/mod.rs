@@ -154,6 +154,7 @@ impl Parts {
                     owners: OwnerTokens::new(listing.name()),
                     listing: Arc::clone(&listing),
                     lost,
+                    stop: stopper.stop_token(),
                 },
                 sizing: Sizing::new(config.concurrency, config.prefetch),
                 task_check_interval: config.task_check_interval,

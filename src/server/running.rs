@@ -100,7 +100,10 @@ impl RunningServer {
         self.stopper.clone()
     }
 
-    /// Stops fetching tasks. Running handlers go on. asynq: `Stop`.
+    /// Stops fetching tasks. Running handlers go on, and prefetched tasks still run. asynq: `Stop`.
+    ///
+    /// No task that is enqueued after this runs on this server. A fetch may be in flight; the tasks that it brings are
+    /// requeued, as next in line.
     pub fn stop(&self) {
         self.stopper.stop();
     }

@@ -26,7 +26,6 @@ async fn a_stopped_server_fetches_no_more_and_finishes_its_runs() {
     handler.has_begun(1).await;
     server.stop();
     server.stop();
-    // a fetch in flight can only return tasks that were enqueued before the stop
     enqueue(&world, [2], "ok").await;
     handler.release(1);
     world.task_is("1", "").await;
@@ -35,6 +34,24 @@ async fn a_stopped_server_fetches_no_more_and_finishes_its_runs() {
     server.shutdown().await;
     assert_eq!(world.state("2").await, "pending");
     assert_eq!(handler.begun(), ["1"]);
+}
+
+#[tokio::test]
+async fn a_stopped_server_requeues_the_tasks_of_a_fetch_in_flight() {
+    let (world, proxy, connection) = World::behind_proxy().await;
+    let handler = Scripted::new();
+    let server = World::server_on(&connection).start(handler.clone());
+    let server = server.await.unwrap();
+    proxy.delay_replies(Duration::from_secs(1));
+    enqueue(&world, [1, 2, 3], "ok").await;
+    world.task_is("3", "active").await;
+    server.stop();
+    world.task_is("3", "pending").await;
+    assert_eq!(world.list("pending").await, ["3", "2", "1"]);
+    assert_eq!(world.message("1").await.retried, 0);
+    server.shutdown().await;
+    assert_eq!(handler.begun(), [""; 0]);
+    world.assert_consistent().await;
 }
 
 #[tokio::test]

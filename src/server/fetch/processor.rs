@@ -94,11 +94,11 @@ impl Service for Processor {
                 permits = acquire(&slots, slots_needed.unwrap_or(1)), if slots_needed.is_some() => {
                     let permits = self.add_free_slots(permits, &slots, load).await;
                     let asked = AskedSlots::new(permits, &requested);
-                    let (now, expected, stop) = (clock::monotonic(), expected.take(), &stop);
+                    let (now, expected) = (clock::monotonic(), expected.take());
                     started_at.push(now);
                     let sweeper = &self.sweeper;
                     sweeps.push(Box::pin(async move {
-                        sweeper.sweep(asked, expected, stop).await;
+                        sweeper.sweep(asked, expected).await;
                         now
                     }));
                 }
@@ -112,7 +112,7 @@ impl Service for Processor {
             }
         }
         drop(expected);
-        // The sweeps in flight start their runs. In a shutdown, the executor requeues prefetched tasks.
+        // The sweeps in flight requeue their tasks.
         while sweeps.next().await.is_some() {}
         acknowledgements.fetching_has_ended();
     }

@@ -64,6 +64,8 @@ pub(in crate::server) struct Sweeper {
     pub(in crate::server) listing: Arc<Listing>,
     /// To the [`Restorer`](super::Restorer): fetches whose reply was lost, or arrived too late.
     pub(in crate::server) lost: mpsc::UnboundedSender<LostFetch>,
+    /// Fires when no more tasks are to be fetched.
+    pub(in crate::server) stop: CancellationToken,
 }
 
 impl Sweeper {
@@ -73,20 +75,18 @@ impl Sweeper {
         &'p self,
         slots: AskedSlots<'p>,
         expected: Option<ExpectedSweep<'p>>,
-        stop: &CancellationToken,
     ) {
         // The server may have been stopped before this future was polled for the first time.
-        if stop.is_cancelled() {
+        if self.stop.is_cancelled() {
             return;
         }
         let open = self.gates.to_ask(self.queues.is_strict());
         if let [only] = open[..] {
             self.fetch(only, slots, expected).await;
         } else if self.queues.is_strict() {
-            self.sweep_in_strict_order(&open, slots, expected, stop)
-                .await;
+            self.sweep_in_strict_order(&open, slots, expected).await;
         } else {
-            self.sweep_by_weight(open, slots, expected, stop).await;
+            self.sweep_by_weight(open, slots, expected).await;
         }
     }
 
@@ -97,7 +97,6 @@ impl Sweeper {
         open: &[usize],
         mut slots: AskedSlots<'p>,
         mut expected: Option<ExpectedSweep<'p>>,
-        stop: &CancellationToken,
     ) {
         // As a rule the first queue fills the sweep.
         let few = match open.len() > WORTH_A_PEEK {
@@ -110,15 +109,15 @@ impl Sweeper {
                 // Another sweep has drained it.
                 continue;
             }
-            if slots.count() == 0 || !self.gates.takes_a_fetch(queue) || stop.is_cancelled() {
+            if slots.count() == 0 || !self.gates.takes_a_fetch(queue) || self.stop.is_cancelled() {
                 return;
             }
             slots = self.fetch(queue, slots, expected.take()).await.left;
         }
         let (mut others, mut size) = (others, FIRST_PEEK_WINDOW);
-        while !others.is_empty() && slots.count() > 0 && !stop.is_cancelled() {
+        while !others.is_empty() && slots.count() > 0 && !self.stop.is_cancelled() {
             let (window, rest) = others.split_at(size.min(others.len()));
-            match self.fetch_in_order(window, slots, stop).await {
+            match self.fetch_in_order(window, slots).await {
                 Some(left) => slots = left,
                 None => return,
             }
@@ -132,7 +131,6 @@ impl Sweeper {
         &'p self,
         queues: &[usize],
         mut slots: AskedSlots<'p>,
-        stop: &CancellationToken,
     ) -> Option<AskedSlots<'p>> {
         let mut fetches = FuturesUnordered::new();
         let mut is_complete = true;
@@ -146,7 +144,7 @@ impl Sweeper {
                     slots.merge(left);
                 }
             }
-            if slots.count() == 0 || !self.gates.takes_a_fetch(queue) || stop.is_cancelled() {
+            if slots.count() == 0 || !self.gates.takes_a_fetch(queue) || self.stop.is_cancelled() {
                 is_complete = false;
                 break;
             }
@@ -176,7 +174,6 @@ impl Sweeper {
         mut open: Vec<usize>,
         mut slots: AskedSlots<'p>,
         mut expected: Option<ExpectedSweep<'p>>,
-        stop: &CancellationToken,
     ) {
         let mut steps = FuturesUnordered::new();
         let (mut misses, mut has_peeked, mut is_peeking) = (0, false, false);
@@ -187,7 +184,7 @@ impl Sweeper {
                 let queues = std::mem::take(&mut open);
                 let peek = self.without_empty(queues).map(Step::Peeked);
                 steps.push(peek.right_future());
-            } else if slots.count() > 0 && !stop.is_cancelled() {
+            } else if slots.count() > 0 && !self.stop.is_cancelled() {
                 // Another sweep may have drained some of these queues.
                 self.gates.retain_to_ask(&mut open);
                 let draw = |n| clock::draw(0..n);
@@ -394,7 +391,8 @@ impl<'p> Fetch<'p> {
         }
     }
 
-    /// Starts the runs of the tasks that the fetch has brought.
+    /// Starts the runs of the tasks that the fetch has brought. After the stop it requeues them instead: some of them
+    /// may have been enqueued later than the stop.
     fn start_runs(&self, tasks: Vec<RawTask>, slots: &mut AskedSlots<'p>) {
         if tasks.is_empty() {
             return;
@@ -403,6 +401,7 @@ impl<'p> Fetch<'p> {
             broker,
             held,
             executor,
+            stop,
             ..
         } = self.sweeper;
         if clock::monotonic().saturating_duration_since(self.sent_at) >= LEASE {
@@ -431,8 +430,12 @@ impl<'p> Fetch<'p> {
                 permit,
             });
         }
+        let is_stopped = stop.is_cancelled();
         for run in held.hold(broker, fetched) {
-            executor.execute(run);
+            match is_stopped {
+                true => executor.requeue(&run),
+                false => executor.execute(run),
+            }
         }
     }
 

@@ -174,15 +174,20 @@ impl Executor {
         });
     }
 
+    /// Requeues the task of a run that is not to start.
+    pub(in crate::server) fn requeue(&self, run: &Arc<HeldRun>) {
+        run.context.end(RunEnded::Canceled);
+        run.set_finished();
+        drop(self.settle(run, Outcome::Requeued));
+    }
+
     /// Requeues the tasks of all runs that are not settled, although their handlers go on.
     pub(in crate::server) fn give_up_runs(&self) {
         for run in self.held.all() {
             if run.is_settled() {
                 continue;
             }
-            run.context.end(RunEnded::Canceled);
-            run.set_finished();
-            drop(self.settle(&run, Outcome::Requeued));
+            self.requeue(&run);
             told(|| {
                 tracing::warn!(
                     task_id = &*run.id,
