@@ -46,6 +46,8 @@ struct Groups {
     raw: Fred,
     broker: Broker,
     keys: QueueKeys,
+    /// When the test has begun (unix s).
+    began: i64,
 }
 
 impl Groups {
@@ -69,6 +71,7 @@ impl Groups {
         Self {
             raw: redis.client().await,
             keys: broker.keys("default"),
+            began: broker.clock().now().timestamp(),
             broker,
             _redis: redis,
         }
@@ -78,7 +81,7 @@ impl Groups {
         self.broker.clock().now().timestamp()
     }
 
-    /// Adds a task to the group `g`, as if it had joined so long ago (s).
+    /// Adds a task to the group `g`, as if it had joined so long before the test has begun (s).
     async fn join(&self, id: &str, ago: i64) {
         self.join_with(id, ago, &TaskMessage::default()).await;
     }
@@ -108,7 +111,7 @@ impl Groups {
     }
 
     async fn add(&self, id: &str, ago: i64) {
-        let score = (self.now() - ago) as f64;
+        let score = (self.began - ago) as f64;
         self.put(&self.keys.group("g"), score, id).await;
         let _: () = self.raw.sadd(self.keys.groups(), "g").await.expect("SADD");
     }
