@@ -26,7 +26,7 @@ async fn start(connection: &Connection, queues: [&str; 2], handler: &Scripted) -
     server.start(handler.clone()).await.unwrap()
 }
 
-async fn add(client: &Client, queue: &str, group: &str, ids: [&str; 2]) {
+async fn add<const N: usize>(client: &Client, queue: &str, group: &str, ids: [&str; N]) {
     for id in ids {
         client
             .enqueue(member(group, id).queue(queue))
@@ -46,10 +46,7 @@ async fn groups_on_healthy_nodes_do_not_notice_a_frozen_node() {
     add(&client, &frozen, "first", ["1", "2"]).await;
     add(&client, &healthy, "first", ["1", "2"]).await;
     handler.has_begun(2).await;
-    client
-        .enqueue(member("waits", "3").queue(&frozen))
-        .await
-        .unwrap();
+    add(&client, &frozen, "waits", ["3"]).await;
     cluster.nodes()[1].pause();
     for n in 0..20 {
         let [a, b] = [format!("{n}.a"), format!("{n}.b")];
@@ -57,10 +54,7 @@ async fn groups_on_healthy_nodes_do_not_notice_a_frozen_node() {
     }
     handler.has_begun(22).await;
     cluster.nodes()[1].resume();
-    client
-        .enqueue(member("waits", "4").queue(&frozen))
-        .await
-        .unwrap();
+    add(&client, &frozen, "waits", ["4"]).await;
     handler.has_begun(23).await;
     server.shutdown().await;
 }
@@ -113,16 +107,10 @@ async fn groups_in_a_slot_that_moves_are_aggregated() {
     let handler = Scripted::new();
     let server = start(&connection, [&moves, &stays], &handler).await;
     add(&client, &moves, "first", ["1", "2"]).await;
-    client
-        .enqueue(member("waits", "3").queue(&moves))
-        .await
-        .unwrap();
+    add(&client, &moves, "waits", ["3"]).await;
     handler.has_begun(1).await;
     cluster.move_slot(RedisCluster::slot_of(&moves), 0, 2).await;
-    client
-        .enqueue(member("waits", "4").queue(&moves))
-        .await
-        .unwrap();
+    add(&client, &moves, "waits", ["4"]).await;
     handler.has_begun(2).await;
     add(&client, &moves, "last", ["5", "6"]).await;
     handler.has_begun(3).await;

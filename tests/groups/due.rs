@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use rasynq::{GroupLimits, RunningServer, Server, Task};
+use rasynq::{GroupLimits, Server, Task};
 
 use crate::common::support::RedisCluster;
 use crate::common::{HOUR, Log, RedisServer, Scripted, World, eventually, logged};
-use crate::support::{LONG, add, add_all, join, member, only_aggregating};
+use crate::support::{LONG, add, add_all, join, member, only_aggregating, start};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
-}
-
-async fn start(server: Server) -> RunningServer {
-    server.start(Scripted::new()).await.unwrap()
 }
 
 #[tokio::test]

@@ -4,24 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rasynq::{RunningServer, Server, Task};
+use rasynq::{RunningServer, Task};
 use tokio::sync::Semaphore;
 
-use crate::common::{HOUR, Log, Scripted, World, eventually, key};
-use crate::support::{LONG, add, join, member, only_aggregating};
-
-async fn start(server: Server) -> RunningServer {
-    server.start(Scripted::new()).await.unwrap()
-}
+use crate::common::{HOUR, Log, World, eventually, key};
+use crate::support::{LONG, add, join, member, only_aggregating, start};
 
 /// Makes the deadlines of all sets pass, and starts a server that reclaims them and aggregates nothing.
 async fn reclaim(world: &World) -> RunningServer {
-    let stale: Vec<String> = world.sets().await.into_keys().collect();
-    for set in &stale {
-        let _: i64 = world
-            .run(&["ZADD", &key("aggregation_sets"), "1", set])
-            .await;
-    }
+    let stale = world.end_sets().await;
     let server = start(world.server()).await;
     eventually("the sets are reclaimed", LONG, || async {
         let sets = world.sets().await;

@@ -2,14 +2,8 @@
 
 use std::time::Duration;
 
-use rasynq::{RunningServer, Server};
-
-use crate::common::{Scripted, World};
-use crate::support::{add, only_aggregating};
-
-async fn start(server: Server) -> RunningServer {
-    server.start(Scripted::new()).await.unwrap()
-}
+use crate::common::World;
+use crate::support::{add, only_aggregating, start};
 
 /// The median, in milliseconds.
 fn median(mut late_ms: Vec<i64>) -> i64 {

@@ -224,12 +224,7 @@ async fn servers_that_are_killed_lose_no_task_and_aggregate_none_twice() {
     child.wait().await.unwrap();
     // The sets of the killed processes are reclaimed after their deadlines.
     assert!(is_held().await);
-    let stranded = world.sets().await;
-    for set in stranded.keys() {
-        let _: i64 = world
-            .run(&["ZADD", &key("aggregation_sets"), "1", set])
-            .await;
-    }
+    world.end_sets().await;
     let _child = serve(&world.redis.uri(), None);
     eventually("all is aggregated", LONG, || async {
         world.group_names().await.is_empty() && world.sets().await.is_empty()

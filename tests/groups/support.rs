@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rasynq::{Client, Server, Task};
+use rasynq::{Client, RunningServer, Server, Task};
 use tokio::sync::Notify;
 
-use crate::common::{World, eventually, key, queue_key};
+use crate::common::{Scripted, World, eventually, key, queue_key};
 
 /// A deadline for effects that come after seconds.
 pub const LONG: Duration = Duration::from_secs(20);
@@ -45,6 +45,11 @@ pub async fn only_aggregating(world: &World) -> Server {
     world.pause("default").await;
     let hour = Duration::from_secs(3600);
     world.server().aggregate(join).group_grace_period(hour)
+}
+
+/// Starts a server whose handler nobody looks at.
+pub async fn start(server: Server) -> RunningServer {
+    server.start(Scripted::new()).await.unwrap()
 }
 
 /// A task of a group in the queue `default`. Its payload is its id.
@@ -90,6 +95,17 @@ impl World {
     /// The keys of the aggregation sets of the queue `default`, with their deadlines.
     pub async fn sets(&self) -> BTreeMap<String, f64> {
         self.scores("aggregation_sets").await
+    }
+
+    /// Makes the deadlines of all these sets pass. Returns their keys.
+    pub async fn end_sets(&self) -> Vec<String> {
+        let sets: Vec<String> = self.sets().await.into_keys().collect();
+        for set in &sets {
+            let _: i64 = self
+                .run(&["ZADD", &key("aggregation_sets"), "1", set])
+                .await;
+        }
+        sets
     }
 
     /// The payloads of the aggregates of a queue that are pending, the oldest first.
