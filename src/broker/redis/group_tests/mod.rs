@@ -131,7 +131,7 @@ impl Groups {
                     .hset(self.keys.task(id), fields)
                     .await
                     .expect("HSET");
-                let score = (self.now() - 3600) as f64;
+                let score = (self.began - 3600) as f64;
                 let _: () = pipeline
                     .zadd(
                         self.keys.group("g"),
