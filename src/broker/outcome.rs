@@ -39,7 +39,7 @@ pub(crate) enum Outcome {
         counted: bool,
         limits: ArchiveLimits,
     },
-    /// The task returns to *pending*, uncounted and next in line, because the server shuts down.
+    /// The task returns to *pending*, uncounted and next in line, because the server stops fetching or shuts down.
     Requeued,
 }
 

@@ -310,8 +310,8 @@ impl Supervisor {
             () = abort.cancelled() => {}
             () = tokio::time::sleep(self.shutdown_timeout) => abort.cancel(),
         }
-        // The tasks of the sweeps in flight become runs, which are aborted as well. A fetch without a reply
-        // by the deadline is lost, and its tasks are restored.
+        // The sweeps in flight requeue their tasks. A fetch without a reply by the deadline is lost, and its tasks
+        // are restored.
         self.processor.stop(clock::monotonic() + LAST_SWEEPS).await;
         if timeout(LAST_RUNS, self.executor.runs.wait()).await.is_err() {
             self.executor.give_up_runs();

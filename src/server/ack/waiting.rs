@@ -164,8 +164,8 @@ impl<R: WaitingRun> WaitingLists<R> {
     /// Requeued tasks wait until no more of them can come, so that they return to *pending* in their old
     /// order:
     ///
-    /// - If all of them are of unstarted runs: until fetching has ended, and the acknowledgement of every
-    ///   unstarted run waits.
+    /// - If none of them is of a run that had started: until fetching has ended, and every prefetched run has
+    ///   started, or its acknowledgement waits.
     /// - If one of them is of a run that had started: until no more acknowledgements will be added.
     pub(super) fn take_due(&mut self, now: Instant) -> Due<R> {
         let unstarted_are_complete = self.fetching_has_ended && self.unstarted_runs == 0;

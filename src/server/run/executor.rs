@@ -230,7 +230,7 @@ impl Executor {
     async fn call_handler(&self, run: &HeldRun, span: &GuardedSpan) -> Finish {
         let context = &run.context;
         if self.abort.is_cancelled() {
-            // The task was fetched while the shutdown began. The handler is not called.
+            // The shutdown has begun after the fetch. The handler is not called.
             context.end(RunEnded::Canceled);
             return Finish::Aborted;
         }
