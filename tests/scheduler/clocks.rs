@@ -1,16 +1,12 @@
 //! Redis' clock decides, not that of this machine.
 
 use crate::common::{DEADLINE, RedisServer, World, eventually};
-use crate::seen::{assert_each_once, every, pending, pending_reach, scheduler};
+use crate::seen::{assert_each_once, every, pending, pending_reach, start};
 
 #[tokio::test]
 async fn ticks_come_in_their_seconds_by_the_clock_of_redis() {
     let world = World::on(RedisServer::builder().clock_shift(2 * 86_400)).await;
-    let scheduler = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
+    let scheduler = start(&world, every(1, "tick")).await;
     let tasks = pending_reach(&world, 4).await;
     let next = scheduler.entries()[0].next.unwrap().timestamp();
     let now = world.now().await;
@@ -26,11 +22,7 @@ async fn ticks_come_in_their_seconds_by_the_clock_of_redis() {
 #[tokio::test]
 async fn a_clock_of_redis_that_is_set_back_by_hours_does_not_silence_the_entries() {
     let mut world = World::on(RedisServer::builder().clock_shift(0)).await;
-    let scheduler = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
+    let scheduler = start(&world, every(1, "tick")).await;
     let before = pending_reach(&world, 3).await;
     world.redis.set_clock(-6 * 3600);
     eventually("ticks come by the new time", DEADLINE, || async {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rasynq::{Connection, ErrorKind, Inspector, Scheduler};
 
 use crate::common::{DEADLINE, Log, RedisServer, World, documented_rules, eventually};
-use crate::seen::{assert_each_once, every, pending, pending_reach, scheduler};
+use crate::seen::{assert_each_once, every, pending, pending_reach, scheduler, start};
 
 #[tokio::test]
 async fn run_until_ends_with_its_future_and_leaves_nothing_behind() {
@@ -23,11 +23,7 @@ async fn run_until_ends_with_its_future_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_scheduler_that_has_ended_answers_no_more() {
     let world = World::new().await;
-    let scheduler = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
+    let scheduler = start(&world, every(1, "tick")).await;
     scheduler.ping().await.unwrap();
     scheduler.shutdown().await;
     scheduler.shutdown().await;
@@ -43,13 +39,7 @@ async fn a_scheduler_that_has_ended_answers_no_more() {
 async fn a_dropped_scheduler_warns_and_ends() {
     let world = World::new().await;
     let log = Log::capture();
-    drop(
-        scheduler(&world)
-            .register(every(1, "tick"))
-            .start()
-            .await
-            .unwrap(),
-    );
+    drop(start(&world, every(1, "tick")).await);
     log.line_with(&["WARN", "a running scheduler was dropped, shutting it down"])
         .await;
     log.line_with(&["INFO", "scheduler shut down"]).await;

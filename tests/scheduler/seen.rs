@@ -1,13 +1,18 @@
 //! What the tests look at: the tasks that ticks have stored.
 
 use prost::Message as _;
-use rasynq::{Entry, Scheduler, Task};
+use rasynq::{Entry, RunningScheduler, Scheduler, Task};
 
 use crate::common::{DEADLINE, TaskMessage, World, eventually, queue_key};
 
 /// A scheduler on this Redis.
 pub(crate) fn scheduler(world: &World) -> Scheduler {
     Scheduler::new(&world.connection())
+}
+
+/// Starts a scheduler on this Redis with this entry.
+pub(crate) async fn start(world: &World, entry: Entry) -> RunningScheduler {
+    scheduler(world).register(entry).start().await.unwrap()
 }
 
 /// An entry that ticks every so many seconds.

@@ -6,12 +6,8 @@ use rasynq::{Entry, RunningScheduler, Task, Tz};
 
 use crate::common::{DEADLINE, World, eventually};
 use crate::seen::{
-    LONGEST_GAP, assert_each_once, every, longest_gap, pending, pending_reach, scheduler,
+    LONGEST_GAP, assert_each_once, every, longest_gap, pending, pending_reach, scheduler, start,
 };
-
-async fn start(world: &World, entry: Entry) -> RunningScheduler {
-    scheduler(world).register(entry).start().await.unwrap()
-}
 
 /// The types of the pending tasks, each with their number.
 async fn types(world: &World) -> Vec<(String, usize)> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rasynq::{Entry, Task};
 
 use crate::common::{DEADLINE, World, eventually, poll_until};
-use crate::seen::{every, pending_reach, scheduler};
+use crate::seen::{every, pending_reach, scheduler, start};
 
 #[tokio::test]
 async fn entries_are_listed_at_once_with_what_is_known_of_them() {
@@ -13,7 +13,7 @@ async fn entries_are_listed_at_once_with_what_is_known_of_them() {
     let entry = Entry::new("0 6 * * 1-5", Task::new("report", "{}").max_retry(3))
         .queue("low")
         .unique(Duration::from_secs(90));
-    let scheduler = scheduler(&world).register(entry).start().await.unwrap();
+    let scheduler = start(&world, entry).await;
     let inspector = world.inspector().await;
     let all = inspector.scheduler_entries().await.unwrap();
     let [listed] = all.as_slice() else {
@@ -66,11 +66,7 @@ async fn the_list_follows_the_ticks_at_each_heartbeat() {
 #[tokio::test]
 async fn each_enqueue_is_in_the_history_of_its_entry() {
     let world = World::new().await;
-    let scheduler = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
+    let scheduler = start(&world, every(1, "tick")).await;
     let id = scheduler.entries()[0].id.clone();
     let tasks = pending_reach(&world, 3).await;
     let inspector = world.inspector().await;

@@ -6,16 +6,12 @@ use std::time::Duration;
 use rasynq::{Entry, ErrorKind, Missed, Task};
 
 use crate::common::{DEADLINE, HOUR, World, eventually, key};
-use crate::seen::{every, pending, pending_reach, scheduler, seconds};
+use crate::seen::{every, pending, pending_reach, scheduler, seconds, start};
 
 #[tokio::test]
 async fn a_task_is_pending_in_the_first_50_ms_of_its_second_and_never_before_it() {
     let world = World::new().await;
-    let scheduler = scheduler(&world)
-        .register(every(1, "tick"))
-        .start()
-        .await
-        .unwrap();
+    let scheduler = start(&world, every(1, "tick")).await;
     let tasks = pending_reach(&world, 6).await;
     scheduler.shutdown().await;
     let seconds = seconds(&tasks);
@@ -74,7 +70,7 @@ async fn the_options_of_the_task_and_of_the_entry_apply() {
         .timeout(Duration::from_secs(7))
         .retention(HOUR)
         .header("k", "v");
-    let scheduler = scheduler(&world).register(entry).start().await.unwrap();
+    let scheduler = start(&world, entry).await;
     let tasks = pending_reach(&world, 1).await;
     scheduler.shutdown().await;
     let message = world.message(&tasks[0].id).await;
@@ -181,11 +177,7 @@ async fn every_keeps_its_phase_over_a_restart() {
     let world = World::new().await;
     let mut all = Vec::new();
     for n in 1..=3 {
-        let scheduler = scheduler(&world)
-            .register(every(3, "tick"))
-            .start()
-            .await
-            .unwrap();
+        let scheduler = start(&world, every(3, "tick")).await;
         all = pending_reach(&world, n).await;
         scheduler.shutdown().await;
         // The next start is not in the phase of the ticks.
@@ -199,7 +191,7 @@ async fn every_keeps_its_phase_over_a_restart() {
 async fn jitter_moves_a_tick_within_its_bound() {
     let world = World::new().await;
     let entry = every(2, "tick").jitter(Duration::from_secs(60));
-    let scheduler = scheduler(&world).register(entry).start().await.unwrap();
+    let scheduler = start(&world, entry).await;
     let tasks = pending_reach(&world, 4).await;
     scheduler.shutdown().await;
     let anchor = tasks[0].since_ms / 1000 % 2;
