@@ -95,11 +95,7 @@ async fn entries_follow_the_provider_and_equal_ones_are_two() {
     let manager = PeriodicTaskManager::new(scheduler, configs.clone());
     let manager = manager.start().await.unwrap();
     assert_eq!(listed(&manager), ["@daily a", "@daily a", "@daily own"]);
-    let ids: Vec<String> = manager
-        .entries()
-        .into_iter()
-        .map(|entry| entry.id)
-        .collect();
+    let ids = ids_of(&manager);
 
     configs.insert(entry("@hourly", "b").name("b"));
     becomes(
@@ -115,11 +111,7 @@ async fn entries_follow_the_provider_and_equal_ones_are_two() {
     .await;
     assert!(configs.remove("b") && !configs.remove("b"));
     becomes(&manager, &["@daily a", "@daily a", "@daily own"]).await;
-    let still: Vec<String> = manager
-        .entries()
-        .into_iter()
-        .map(|entry| entry.id)
-        .collect();
+    let still = ids_of(&manager);
     assert_eq!(still, ids, "an entry that has not changed was left alone");
 
     configs.set([entry("@daily", "a")]);

@@ -9,6 +9,7 @@ use rasynq::{PeriodicTaskManager, RunningPeriodicTaskManager, Scheduler, YamlFil
 use tempfile::TempDir;
 
 use crate::common::{DEADLINE, Log, World, eventually};
+use crate::seen::{pending, seconds};
 
 struct Tasks {
     world: World,
@@ -137,13 +138,8 @@ async fn an_entry_that_changes_keeps_its_phase_and_loses_no_tick() {
     }
     tasks.has_payload("form 20").await;
     manager.shutdown().await;
-    let mut seconds = Vec::new();
-    for id in tasks.world.list("pending").await.iter().rev() {
-        let since = tasks.world.hash(id).await["pending_since"].to_vec();
-        let nanos: u64 = String::from_utf8(since).unwrap().parse().unwrap();
-        seconds.push(nanos / 1_000_000_000);
-    }
-    let gaps: Vec<u64> = seconds.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let seconds = seconds(&pending(&tasks.world).await);
+    let gaps: Vec<i64> = seconds.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(
         gaps.len() >= 6 && gaps.iter().all(|gap| *gap == 2),
         "{seconds:?}"
