@@ -111,9 +111,7 @@ pub(crate) struct RegisterForm {
 impl RegisterForm {
     /// Registers the entry.
     pub(crate) async fn run(self, planner: &Planner) -> Result<Value, Failure> {
-        let Planner::Scheduler(scheduler) = planner else {
-            return Err(not_a_scheduler(&self.name));
-        };
+        let scheduler = planner.scheduler(&self.name)?;
         let entry = entry(self.spec, &self.task, self.opts)?;
         Ok(json!({"entry": scheduler.register(entry).await?}))
     }
@@ -132,16 +130,10 @@ pub(crate) struct UnregisterForm {
 impl UnregisterForm {
     /// Unregisters the entry.
     pub(crate) async fn run(self, planner: &Planner) -> Result<Value, Failure> {
-        let Planner::Scheduler(scheduler) = planner else {
-            return Err(not_a_scheduler(&self.name));
-        };
+        let scheduler = planner.scheduler(&self.name)?;
         scheduler.unregister(&self.entry).await?;
         Ok(Value::Null)
     }
-}
-
-fn not_a_scheduler(name: &str) -> Failure {
-    Failure::invalid(format!("{name:?} is a periodic task manager"))
 }
 
 /// An entry. Go's headers are a part of the task, so those of the call do not count as its options.
@@ -164,6 +156,16 @@ pub(crate) enum Planner {
 }
 
 impl Planner {
+    /// The scheduler. The entries of a periodic task manager are not for requests. `name` is for the error.
+    fn scheduler(&self, name: &str) -> Result<&RunningScheduler, Failure> {
+        match self {
+            Self::Scheduler(scheduler) => Ok(scheduler),
+            Self::Manager(_) => Err(Failure::invalid(format!(
+                "{name:?} is a periodic task manager"
+            ))),
+        }
+    }
+
     pub(crate) async fn shutdown(&self) {
         match self {
             Self::Scheduler(scheduler) => scheduler.shutdown().await,
