@@ -31,7 +31,7 @@ impl Service for Ticker {
                     let core = Arc::clone(&self.0);
                     runs.spawn(TickRun::new(core, tick, stop.clone()).until_next_tick());
                 }
-                self.sleep(now_ms, wake_at_ms, &mut runs).await;
+                self.sleep(wake_at_ms, &mut runs).await;
             }
         };
         stop.run_until_cancelled(work).await;
@@ -42,9 +42,8 @@ impl Service for Ticker {
 }
 
 impl Ticker {
-    async fn sleep(&self, now_ms: i64, wake_at_ms: Option<i64>, runs: &mut JoinSet<()>) {
-        let until_wake = wake_at_ms.map(|at| at.saturating_sub(now_ms).max(0).unsigned_abs());
-        let sleep = until_wake.map_or(LONGEST_SLEEP, Duration::from_millis);
+    async fn sleep(&self, wake_at_ms: Option<i64>, runs: &mut JoinSet<()>) {
+        let sleep = wake_at_ms.map_or(LONGEST_SLEEP, |at| self.0.time_until(at));
         let wake = clock::monotonic() + sleep.min(LONGEST_SLEEP);
         loop {
             tokio::select! {
