@@ -103,7 +103,7 @@ impl RunningServer {
     /// Stops fetching tasks. Running handlers go on, and prefetched tasks still run. asynq: `Stop`.
     ///
     /// No task that is enqueued after this runs on this server. A fetch may be in flight; the tasks that it brings are
-    /// requeued, as next in line.
+    /// requeued, as next in line, as soon as no prefetched task waits any more.
     pub fn stop(&self) {
         self.stopper.stop();
     }
