@@ -23,22 +23,6 @@ pub(super) struct ValueSet {
 }
 
 impl StandardField {
-    /// All values.
-    pub(super) fn any(&self) -> ValueSet {
-        ValueSet {
-            values: (self.0.min..=self.0.max).collect(),
-            has_star: true,
-        }
-    }
-
-    /// Only the least value.
-    pub(super) fn first(&self) -> ValueSet {
-        ValueSet {
-            values: BitSet::from_iter([self.0.min]),
-            has_star: false,
-        }
-    }
-
     /// Reads a field. Empty elements of its list count for nothing, so a lone comma is an empty set.
     pub(super) fn parse(&self, text: &str) -> Result<ValueSet, String> {
         let mut field = ValueSet::default();

@@ -71,40 +71,20 @@ fn parse_descriptor(text: &str) -> Result<Standard, String> {
     if let Some(duration) = text.strip_prefix("@every ") {
         return parse_every(duration);
     }
-    let hourly = StandardSpec {
-        minute: MINUTE.first(),
-        hour: HOUR.any(),
-        day_of_month: DAY_OF_MONTH.any(),
-        month: MONTH.any(),
-        day_of_week: DAY_OF_WEEK.any(),
-    };
-    let daily = StandardSpec {
-        hour: HOUR.first(),
-        ..hourly.clone()
-    };
-    let monthly = StandardSpec {
-        day_of_month: DAY_OF_MONTH.first(),
-        ..daily.clone()
-    };
-    Ok(Standard::Fields(match text {
-        "@hourly" => hourly,
-        "@daily" | "@midnight" => daily,
-        "@weekly" => StandardSpec {
-            day_of_week: DAY_OF_WEEK.first(),
-            ..daily
-        },
-        "@monthly" => monthly,
-        "@yearly" | "@annually" => StandardSpec {
-            month: MONTH.first(),
-            ..monthly
-        },
+    let fields = match text {
+        "@yearly" | "@annually" => "0 0 1 1 *",
+        "@monthly" => "0 0 1 * *",
+        "@weekly" => "0 0 * * 0",
+        "@daily" | "@midnight" => "0 0 * * *",
+        "@hourly" => "0 * * * *",
         _ => {
             return Err(format!(
                 "descriptor {text:?} is none of @yearly, @annually, @monthly, @weekly, @daily, @midnight, \
                  @hourly and @every with a duration"
             ));
         }
-    }))
+    };
+    parse_fields(fields).map(Standard::Fields)
 }
 
 fn parse_every(text: &str) -> Result<Standard, String> {
