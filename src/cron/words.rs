@@ -1,7 +1,6 @@
 //! The plain words for what the fields of a spec say, in every dialect.
 
-use std::ops::RangeInclusive;
-
+use super::field_kind::FieldKind;
 use super::names::{MONTHS, WEEKDAYS};
 
 /// What the fields of a spec select. Numbers are in ascending order; `None` is all of them.
@@ -277,6 +276,6 @@ fn ordinal(n: u16) -> String {
 }
 
 /// The numbers of a field, or `None` if it selects all of its range.
-pub(super) fn restricted(numbers: Vec<u16>, all: RangeInclusive<u16>) -> Option<Vec<u16>> {
-    (!all.eq(numbers.iter().copied())).then_some(numbers)
+pub(super) fn restricted(numbers: Vec<u16>, kind: &FieldKind) -> Option<Vec<u16>> {
+    (!(kind.min..=kind.max).eq(numbers.iter().copied())).then_some(numbers)
 }

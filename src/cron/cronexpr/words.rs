@@ -2,8 +2,7 @@
 
 use super::CronexprSpec;
 use super::days::{DaysOfMonth, DaysOfWeek};
-use super::numbers::Numbers;
-use crate::cron::field_kind::{FieldKind, HOUR, MINUTE, MONTH, SECOND, YEAR};
+use crate::cron::field_kind::{HOUR, MINUTE, MONTH, SECOND, YEAR};
 use crate::cron::names::WEEKDAYS;
 use crate::cron::words::{Days, SpecFields, restricted};
 
@@ -12,19 +11,15 @@ const NTH: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 impl CronexprSpec {
     pub(in crate::cron) fn fields(&self) -> SpecFields {
         SpecFields {
-            seconds: numbers(&self.seconds, &SECOND),
-            minutes: numbers(&self.minutes, &MINUTE),
-            hours: numbers(&self.hours, &HOUR),
+            seconds: restricted(self.seconds.to_vec(), &SECOND),
+            minutes: restricted(self.minutes.to_vec(), &MINUTE),
+            hours: restricted(self.hours.to_vec(), &HOUR),
             days_of_month: (!self.days_of_month.is_any).then(|| days_of_month(&self.days_of_month)),
-            months: numbers(&self.months, &MONTH),
+            months: restricted(self.months.to_vec(), &MONTH),
             days_of_week: (!self.days_of_week.is_any).then(|| days_of_week(&self.days_of_week)),
-            years: numbers(&self.years, &YEAR),
+            years: restricted(self.years.to_vec(), &YEAR),
         }
     }
-}
-
-fn numbers(numbers: &Numbers, kind: &FieldKind) -> Option<Vec<u16>> {
-    restricted(numbers.to_vec(), kind.min..=kind.max)
 }
 
 fn days_of_month(field: &DaysOfMonth) -> Days {

@@ -6,6 +6,7 @@ mod search;
 
 use field::ValueSet;
 
+use super::field_kind::{HOUR, MINUTE, MONTH};
 use super::local_time::LocalTime;
 use super::words::{Days, SpecFields, restricted};
 pub(super) use parse::{Standard, parse};
@@ -31,10 +32,10 @@ impl StandardSpec {
         };
         SpecFields {
             seconds: Some(vec![0]),
-            minutes: restricted(self.minute.values.numbers(), 0..=59),
-            hours: restricted(self.hour.values.numbers(), 0..=23),
+            minutes: restricted(self.minute.values.numbers(), &MINUTE),
+            hours: restricted(self.hour.values.numbers(), &HOUR),
             days_of_month: days(self.day_of_month),
-            months: restricted(self.month.values.numbers(), 1..=12),
+            months: restricted(self.month.values.numbers(), &MONTH),
             days_of_week: days(self.day_of_week),
             years: None,
         }
