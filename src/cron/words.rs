@@ -82,13 +82,13 @@ impl SpecFields {
     /// How often in a day: "Every 5 minutes from 09:00 to 17:55", "At minute 5 of every hour".
     fn frequency(&self) -> String {
         let units = [
-            ("second", &self.seconds, 59),
-            ("minute", &self.minutes, 59),
-            ("hour", &self.hours, 23),
+            ("second", self.seconds.as_deref(), 59),
+            ("minute", self.minutes.as_deref(), 59),
+            ("hour", self.hours.as_deref(), 23),
         ];
         // What is at 0 of a smaller unit is counted in the larger one.
         let first = (units.iter())
-            .position(|(_, numbers, _)| numbers.as_deref() != Some(&[0]))
+            .position(|(_, numbers, _)| *numbers != Some(&[0]))
             .unwrap_or(2)
             .min(2);
         let (unit, numbers, max) = units[first];
@@ -124,14 +124,14 @@ impl SpecFields {
 
     /// From the first to the last time of a day.
     fn span(&self) -> String {
-        let ends = |numbers: &Option<Vec<u16>>, max| match numbers.as_deref() {
+        let ends = |numbers: Option<&[u16]>, max| match numbers {
             Some([first, .., last]) => (*first, *last),
             Some([only]) => (*only, *only),
             _ => (0, max),
         };
-        let (first_second, last_second) = ends(&self.seconds, 59);
-        let (first_minute, last_minute) = ends(&self.minutes, 59);
-        let (first_hour, last_hour) = ends(&self.hours, 23);
+        let (first_second, last_second) = ends(self.seconds.as_deref(), 59);
+        let (first_minute, last_minute) = ends(self.minutes.as_deref(), 59);
+        let (first_hour, last_hour) = ends(self.hours.as_deref(), 23);
         format!(
             " from {} to {}",
             self.time(first_hour, first_minute, first_second),
@@ -145,7 +145,7 @@ impl SpecFields {
         if let Some(of_month) = &self.days_of_month {
             let mut parts = of_month.others.clone();
             if !of_month.numbers.is_empty() {
-                parts.insert(0, numbered("day", &Some(of_month.numbers.clone())));
+                parts.insert(0, numbered("day", Some(&of_month.numbers)));
             }
             days.push(format!(" on {} of the month", and(&parts)));
         }
@@ -191,7 +191,7 @@ fn number(number: u16) -> String {
 }
 
 /// `n` if the numbers from 0 to `max` are selected in steps of `n`, over and over.
-fn interval(numbers: &Option<Vec<u16>>, max: u16) -> Option<u16> {
+fn interval(numbers: Option<&[u16]>, max: u16) -> Option<u16> {
     let Some(numbers) = numbers else {
         return Some(1);
     };
@@ -202,8 +202,8 @@ fn interval(numbers: &Option<Vec<u16>>, max: u16) -> Option<u16> {
 }
 
 /// "minute 5", "minutes 5 and 7 to 9", "every 7th minute from 0 to 56".
-fn numbered(unit: &str, numbers: &Option<Vec<u16>>) -> String {
-    match numbers.as_deref() {
+fn numbered(unit: &str, numbers: Option<&[u16]>) -> String {
+    match numbers {
         None => format!("every {unit}"),
         Some([one]) => format!("{unit} {one}"),
         Some(many) => match progression(many) {
@@ -234,10 +234,8 @@ fn progression(numbers: &[u16]) -> Option<u16> {
     (numbers.len() >= LONG_LIST && step > 1 && is_even).then_some(step)
 }
 
-fn is_run(numbers: &Option<Vec<u16>>) -> bool {
-    numbers
-        .as_deref()
-        .is_none_or(|numbers| numbers.windows(2).all(|pair| pair[1] - pair[0] == 1))
+fn is_run(numbers: Option<&[u16]>) -> bool {
+    numbers.is_none_or(|numbers| numbers.windows(2).all(|pair| pair[1] - pair[0] == 1))
 }
 
 /// The numbers by their names; neighbours as "a to b".
