@@ -28,8 +28,7 @@ impl Numbers {
     }
 
     pub(super) fn at_or_after(&self, number: i64) -> Option<i64> {
-        let i = self.0.partition_point(|&n| i64::from(n) < number);
-        self.0.get(i).map(|&n| n.into())
+        self.from(number).next()
     }
 
     /// All of them that are not below a number.
