@@ -29,7 +29,7 @@ pub(super) enum Item {
 }
 
 impl CronexprField {
-    /// The items of a list. Empty ones count for nothing.
+    /// The items of a list, at least one. Empty ones count for nothing.
     pub(super) fn items<'t>(&self, text: &'t str) -> Result<Vec<&'t str>, String> {
         let items: Vec<&str> = text.split(',').filter(|item| !item.is_empty()).collect();
         match items.is_empty() {
@@ -48,7 +48,7 @@ impl CronexprField {
                 Item::Numbers(some) => numbers.extend(some),
             }
         }
-        Numbers::new(numbers).ok_or_else(|| format!("{} {text:?} has no value", self.0.name))
+        Ok(Numbers::new(numbers))
     }
 
     pub(super) fn parse_item(&self, item: &str) -> Result<Item, String> {

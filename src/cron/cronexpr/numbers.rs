@@ -5,10 +5,11 @@
 pub(super) struct Numbers(Vec<u16>);
 
 impl Numbers {
-    pub(super) fn new(mut numbers: Vec<u16>) -> Option<Self> {
+    /// `numbers`: at least one, in any order.
+    pub(super) fn new(mut numbers: Vec<u16>) -> Self {
         numbers.sort_unstable();
         numbers.dedup();
-        (!numbers.is_empty()).then_some(Self(numbers))
+        Self(numbers)
     }
 
     pub(super) fn one(number: u16) -> Self {
