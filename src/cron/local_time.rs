@@ -92,8 +92,7 @@ impl LocalTime {
 
     /// From Sunday = 0 to Saturday = 6.
     pub(super) fn weekday(self) -> i64 {
-        // the Unix epoch was a Thursday
-        (self.local.div_euclid(DAY) + 4).rem_euclid(7)
+        weekday_of(self.local.div_euclid(DAY))
     }
 
     pub(super) fn hour(self) -> i64 {
@@ -152,12 +151,18 @@ const ERA_DAYS: i64 = 146_097;
 const EPOCH_DAYS: i64 = 719_468;
 
 /// The days from the Unix epoch to a date. The month and the day may be out of range.
-const fn days_of(year: i64, month: i64, day: i64) -> i64 {
+pub(super) const fn days_of(year: i64, month: i64, day: i64) -> i64 {
     // counted from March, so that the leap day is the last of its year
     let months = year * 12 + (month - 1) - 2;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12));
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - EPOCH_DAYS
+}
+
+/// The weekday of a number of days since the Unix epoch, from Sunday = 0 to Saturday = 6.
+pub(super) fn weekday_of(days: i64) -> i64 {
+    // the Unix epoch was a Thursday
+    (days + 4).rem_euclid(7)
 }
 
 /// Year, month and day of a number of days since the Unix epoch.

@@ -1,8 +1,7 @@
 //! Which days of a month the two day fields select together.
 
-use chrono::{Datelike, NaiveDate};
-
 use crate::cron::bits::BitSet;
+use crate::cron::local_time::{days_of, weekday_of};
 
 /// The field for days of the month.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,16 +35,9 @@ pub(super) fn days_of_a_month(
     year: i64,
     month: i64,
 ) -> BitSet {
-    let first = i32::try_from(year)
-        .ok()
-        .zip(u32::try_from(month).ok())
-        .and_then(|(year, month)| NaiveDate::from_ymd_opt(year, month, 1));
-    let Some(first) = first else {
-        return BitSet::default();
-    };
-    let length = u16::from(first.num_days_in_month());
-    let weekday_before = first.weekday().num_days_from_sunday() as u16 + 6;
-    let weekday_of = |day: u16| (weekday_before + day) % 7;
+    let before_the_first = days_of(year, month, 0);
+    let length = (days_of(year, month + 1, 0) - before_the_first) as u16;
+    let weekday = |day: u16| weekday_of(before_the_first + i64::from(day));
     let all = 1..=length;
     if of_month.is_any && of_week.is_any {
         return all.collect();
@@ -57,13 +49,13 @@ pub(super) fn days_of_a_month(
                 .filter(|&day| of_month.days.contains(day.into())),
         );
         for day in (all.clone()).filter(|&day| of_month.nearest_weekdays.contains(day.into())) {
-            selected.insert(nearest_weekday(day, weekday_of(day), length));
+            selected.insert(nearest_weekday(day, weekday(day), length));
         }
         if of_month.last_day {
             selected.insert(length);
         }
         if of_month.last_weekday {
-            selected.insert(nearest_weekday(length, weekday_of(length), length));
+            selected.insert(nearest_weekday(length, weekday(length), length));
         }
     }
     if !of_week.is_any {
@@ -73,7 +65,7 @@ pub(super) fn days_of_a_month(
             if day + 7 > length {
                 weekdays = weekdays.union(of_week.last);
             }
-            if weekdays.contains(weekday_of(day).into()) {
+            if weekdays.contains(weekday(day)) {
                 selected.insert(day);
             }
         }
@@ -82,7 +74,7 @@ pub(super) fn days_of_a_month(
 }
 
 /// Saturday goes to Friday and Sunday to Monday, but not into another month.
-fn nearest_weekday(day: u16, weekday: u16, length: u16) -> u16 {
+fn nearest_weekday(day: u16, weekday: i64, length: u16) -> u16 {
     match weekday {
         0 if day == length => day - 2,
         0 => day + 1,
