@@ -95,11 +95,7 @@ impl Schedule {
             Standard::Fields(fields) => Rule::Standard(fields),
             Standard::Every(interval) => Rule::Every(interval),
         };
-        Ok(Self(Arc::new(ParsedSpec {
-            text: spec.to_owned(),
-            zone,
-            rule,
-        })))
+        Ok(Self::parsed(spec, zone, rule))
     }
 
     /// Reads a spec as the Go module `github.com/gorhill/cronexpr` does: five fields `minute hour day-of-month month
@@ -141,11 +137,12 @@ impl Schedule {
     /// day of the week (it fires on Sundays) or as a month, `*,61`, an eighth field, text beside a descriptor.
     pub fn cronexpr(spec: &str) -> Result<Self> {
         let parsed = cronexpr::parse(spec).map_err(|fault| invalid_spec(spec, &fault))?;
-        Ok(Self(Arc::new(ParsedSpec {
-            text: spec.to_owned(),
-            zone: None,
-            rule: Rule::Cronexpr(parsed),
-        })))
+        Ok(Self::parsed(spec, None, Rule::Cronexpr(parsed)))
+    }
+
+    fn parsed(text: &str, zone: Option<Tz>, rule: Rule) -> Self {
+        let text = text.to_owned();
+        Self(Arc::new(ParsedSpec { text, zone, rule }))
     }
 
     /// The text as given.
