@@ -2,7 +2,6 @@
 //! `compat/cmd/fixtures` writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use chrono::DateTime;
 use chrono_tz::{IANA_TZDB_VERSION, Tz};
@@ -82,12 +81,7 @@ impl Run {
 }
 
 fn fixture() -> Fixture {
-    let path = format!(
-        "{}/compat/fixtures/cron_cronexpr.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let text = fs::read_to_string(&path).expect("the fixture is there");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    firings::fixture("cron_cronexpr.json")
 }
 
 #[test]

@@ -1,6 +1,8 @@
-//! The firings of a schedule as the fixtures have them.
+//! The fixtures, and the firings of a schedule as they have them.
 
 use std::fs;
+
+use serde::de::DeserializeOwned;
 
 /// How many firings of a schedule a fixture has.
 pub(crate) const COUNT: usize = 20;
@@ -21,15 +23,25 @@ pub(crate) fn decode(start_millis: i64, deltas: &str) -> Vec<i64> {
     firings
 }
 
+/// A file of `compat/fixtures`.
+pub(crate) fn fixture<T: DeserializeOwned>(name: &str) -> T {
+    let text = read(&format!("compat/fixtures/{name}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 /// The numbers on the page are those of the fixtures.
 pub(crate) fn assert_page_says(sentence: &str) {
-    let path = format!("{}/docs/scheduling.md", env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(path).expect("the page is there");
+    let page = read("docs/scheduling.md");
     let page: Vec<&str> = page.split_whitespace().collect();
     assert!(
         page.join(" ").contains(sentence),
         "docs/scheduling.md does not say: {sentence}"
     );
+}
+
+fn read(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// `14979` as `14,979`.

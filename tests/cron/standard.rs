@@ -2,7 +2,6 @@
 //! `compat/cmd/fixtures` writes.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::{IANA_TZDB_VERSION, TZ_VARIANTS, Tz};
@@ -10,7 +9,7 @@ use serde::Deserialize;
 
 use rasynq::Schedule;
 
-use crate::firings::{COUNT, assert_page_says, decode, in_thousands};
+use crate::firings::{self, COUNT, assert_page_says, decode, in_thousands};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,12 +79,7 @@ impl Run {
 }
 
 fn fixture() -> Fixture {
-    let path = format!(
-        "{}/compat/fixtures/cron_standard.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let text = fs::read_to_string(&path).expect("the fixture is there");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    firings::fixture("cron_standard.json")
 }
 
 fn firings(spec: &str, run: &Run, count: usize) -> Vec<i64> {
