@@ -58,9 +58,22 @@ const ZONES: [Tz; 4] = [
     Tz::Asia__Kathmandu,
 ];
 
+/// A spec, its description, and its firings: the hour, and the days.
+type Case = (&'static str, &'static str, u32, fn(NaiveDate) -> bool);
+
+fn assert_fire_as_described(parse: fn(&str) -> rasynq::Result<Schedule>, cases: &[Case]) {
+    for &(spec, words, hour, is_meant) in cases {
+        let schedule = parse(spec).expect("valid");
+        assert_eq!(schedule.describe(), words);
+        for zone in ZONES {
+            let expected = days(zone, hour, is_meant);
+            assert_eq!(firings(&schedule, zone), expected, "{spec} in {zone}");
+        }
+    }
+}
+
 #[test]
 fn yearly_leap_day_and_month_end_specs_of_the_standard_dialect_fire_when_their_description_says() {
-    type Case = (&'static str, &'static str, u32, fn(NaiveDate) -> bool);
     let cases: [Case; 8] = [
         (
             "@yearly",
@@ -109,19 +122,11 @@ fn yearly_leap_day_and_month_end_specs_of_the_standard_dialect_fire_when_their_d
             |day| day.day() >= 28,
         ),
     ];
-    for (spec, words, hour, is_meant) in cases {
-        let schedule = Schedule::standard(spec).expect("valid");
-        assert_eq!(schedule.describe(), words);
-        for zone in ZONES {
-            let expected = days(zone, hour, is_meant);
-            assert_eq!(firings(&schedule, zone), expected, "{spec} in {zone}");
-        }
-    }
+    assert_fire_as_described(Schedule::standard, &cases);
 }
 
 #[test]
 fn yearly_leap_day_and_month_end_specs_of_cronexpr_fire_when_their_description_says() {
-    type Case = (&'static str, &'static str, u32, fn(NaiveDate) -> bool);
     let cases: [Case; 8] = [
         (
             "@yearly",
@@ -178,12 +183,5 @@ fn yearly_leap_day_and_month_end_specs_of_cronexpr_fire_when_their_description_s
             },
         ),
     ];
-    for (spec, words, hour, is_meant) in cases {
-        let schedule = Schedule::cronexpr(spec).expect("valid");
-        assert_eq!(schedule.describe(), words);
-        for zone in ZONES {
-            let expected = days(zone, hour, is_meant);
-            assert_eq!(firings(&schedule, zone), expected, "{spec} in {zone}");
-        }
-    }
+    assert_fire_as_described(Schedule::cronexpr, &cases);
 }
