@@ -64,10 +64,7 @@ impl Ticking {
     }
 
     fn task(&self, task: Task) -> NewTask {
-        let now = self.broker.clock().now();
-        let (task, _) =
-            prepare(&self.broker, task, Vec::new(), now, &Uuids::new()).expect("a valid task");
-        task
+        prepared(&self.broker, task)
     }
 
     /// The whole second this long ago.
@@ -140,6 +137,12 @@ impl Ticking {
         let words: Vec<String> = words.collect();
         self.raw.custom(command, words).await.expect("a reply")
     }
+}
+
+fn prepared(broker: &Broker, task: Task) -> NewTask {
+    let now = broker.clock().now();
+    let prepared = prepare(broker, task, Vec::new(), now, &Uuids::new());
+    prepared.expect("a valid task").0
 }
 
 fn tick(at: DateTime<Utc>, fencing: i64) -> Tick<'static> {
@@ -530,14 +533,7 @@ async fn on_a_cluster_the_note_is_on_the_node_of_its_queue() {
         let noted = noted.expect("a note");
         let now = broker.clock().now();
         let at = DateTime::from_timestamp(now.timestamp() + 1, 0).expect("a time");
-        let (task, _) = prepare(
-            &broker,
-            Task::new("any", "").queue(&queue),
-            Vec::new(),
-            now,
-            &Uuids::new(),
-        )
-        .expect("a valid task");
+        let task = prepared(&broker, Task::new("any", "").queue(&queue));
         let mut early = 0;
         loop {
             match broker.enqueue_tick(task.clone(), tick(at, 5)).await {
@@ -547,14 +543,7 @@ async fn on_a_cluster_the_note_is_on_the_node_of_its_queue() {
             early += 1;
             assert!(early < 5);
         }
-        let (other, _) = prepare(
-            &broker,
-            Task::new("any", "").queue(&queue),
-            Vec::new(),
-            now,
-            &Uuids::new(),
-        )
-        .expect("a valid task");
+        let other = prepared(&broker, Task::new("any", "").queue(&queue));
         let refused = broker.enqueue_tick(other, tick(at, 6)).await.expect("told");
         let expected = TickNote {
             last: at,
