@@ -110,7 +110,9 @@ pub use handler::{
     MAX_ERROR_TEXT, Panic, RetryAfter, Revoke, RunService, SkipRetry, TestRun, UndecodablePayload,
     blocking, find_error, is_panic,
 };
-pub use inspector::{EnqueueEvent, GroupInfo, Inspector, SchedulerEntryInfo, SchedulerInfo};
+pub use inspector::{
+    BulkProgress, BulkResult, EnqueueEvent, GroupInfo, Inspector, SchedulerEntryInfo, SchedulerInfo,
+};
 pub use mux::Mux;
 #[cfg(feature = "macros")]
 pub use rasynq_macros::{TaskKind, debug_handler};

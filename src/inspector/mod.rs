@@ -2,9 +2,15 @@
 //!
 //! This module uses Redis only through the broker, and never runs a task.
 
+mod bulk;
+mod copy;
 mod groups;
+mod payload;
+mod reschedule;
 mod schedulers;
+mod verbs;
 
+pub use bulk::{BulkProgress, BulkResult};
 use chrono::DateTime;
 pub use groups::GroupInfo;
 pub use schedulers::{EnqueueEvent, SchedulerEntryInfo, SchedulerInfo};
