@@ -1,0 +1,71 @@
+//! `rasynq dash`, `rasynq metrics`, `rasynq watch`, `rasynq completions`, `rasynq man`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap_complete::Shell;
+
+use super::go_duration;
+
+const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// `dash`
+#[derive(Debug, Args)]
+pub(crate) struct DashArguments {
+    /// How often the figures are read. At least 100ms.
+    #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = interval)]
+    pub(crate) refresh: Duration,
+}
+
+/// `metrics`
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArguments {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:9876", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// Only these queues, with commas between. Default: all.
+    #[arg(long, value_delimiter = ',', value_name = "QUEUE,…")]
+    pub(crate) queues: Vec<String>,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    /// The queues. Default: all.
+    #[arg(value_name = "QUEUE")]
+    pub(crate) queues: Vec<String>,
+    /// The time between two looks. At least 100ms.
+    #[arg(short, long, default_value = "2s", value_name = "DURATION", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// How many looks. Default: without an end.
+    #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell.
+    pub(crate) shell: Shell,
+}
+
+/// `man`
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// The verb whose page is printed: task ls. Default: the page of rasynq.
+    #[arg(value_name = "VERB")]
+    pub(crate) verb: Vec<String>,
+    /// Writes the pages of all verbs into this folder instead.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "verb")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How often something is read.
+fn interval(text: &str) -> Result<Duration, String> {
+    match go_duration(text)? {
+        short if short < LEAST_INTERVAL => Err(format!("must be at least {LEAST_INTERVAL:?}")),
+        duration => Ok(duration),
+    }
+}

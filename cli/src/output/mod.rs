@@ -1,0 +1,120 @@
+//! What the command prints: tables or JSON on standard output, everything else on standard error.
+
+mod json;
+mod progress;
+mod table;
+mod text;
+
+use std::io::{self, IsTerminal, Write};
+
+pub(crate) use json::*;
+pub(crate) use progress::Progress;
+use serde::Serialize;
+pub(crate) use table::Table;
+pub(crate) use text::*;
+
+use crate::failure::{Failure, FailureKind};
+
+/// How the verbs print.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    is_json: bool,
+    has_colours: bool,
+    /// Whether somebody can be asked, and sees what moves.
+    is_interactive: bool,
+}
+
+impl Output {
+    /// Colours only on a terminal, and not if `NO_COLOR` is set.
+    pub(crate) fn of_process(is_json: bool) -> Self {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self {
+            is_json,
+            has_colours: !is_json && io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb,
+            is_interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+        }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    pub(crate) fn has_colours(&self) -> bool {
+        self.has_colours
+    }
+
+    /// Prints text and a line feed on standard output.
+    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let written = out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.write_all(b"\n"))
+            .and_then(|()| out.flush());
+        written.map_err(Failure::io)
+    }
+
+    /// Prints one JSON document on standard output.
+    pub(crate) fn print_json(&self, document: &impl Serialize) -> Result<(), Failure> {
+        self.print(&json_text(document))
+    }
+
+    /// Prints a line on standard error, for people.
+    pub(crate) fn note(&self, text: &str) {
+        // Nobody is left to be told if the stream is closed.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Prints why something failed on standard error.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if failure.is_told || failure.kind == FailureKind::ClosedOutput {
+            return;
+        }
+        match self.is_json {
+            true => self.note(&json_text(&FailureView::of(failure))),
+            false => self.note(&format!("rasynq: {}", printable_lines(&failure.message))),
+        }
+    }
+
+    /// A heading, bold on a terminal.
+    pub(crate) fn heading(&self, text: &str) -> String {
+        match self.has_colours {
+            true => format!("\x1b[1m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    /// Asks whether to go on, if somebody can be asked. Without a terminal the answer is yes, as in asynq.
+    pub(crate) fn confirm(&self, question: &str) -> Result<(), Failure> {
+        if !self.is_interactive {
+            return Ok(());
+        }
+        let mut err = io::stderr();
+        let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+        asked.map_err(Failure::io)?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map_err(Failure::io)?;
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Failure::new(
+                FailureKind::NotConfirmed,
+                "nothing was changed",
+            )),
+        }
+    }
+}
+
+/// Prints the log of the library on standard error: what `RUST_LOG` names, for a service warnings if it is not set.
+pub(crate) fn start_log(is_service: bool) {
+    use tracing_subscriber::EnvFilter;
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),
+        _ if is_service => EnvFilter::new("warn"),
+        _ => return,
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
