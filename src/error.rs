@@ -63,6 +63,8 @@ pub enum ErrorKind {
     TaskIdConflict,
     /// There is no queue of this name. asynq: `ErrQueueNotFound`.
     QueueNotFound,
+    /// The queue has tasks, so it is deleted only by force. asynq: `ErrQueueNotEmpty`.
+    QueueNotEmpty,
     /// The queue has no task with this id, or no longer has this task. asynq: `ErrTaskNotFound`.
     TaskNotFound,
     /// The operation is not possible in this state: for example, the queue is already paused, or the

@@ -111,7 +111,8 @@ pub use handler::{
     blocking, find_error, is_panic,
 };
 pub use inspector::{
-    BulkProgress, BulkResult, EnqueueEvent, GroupInfo, Inspector, SchedulerEntryInfo, SchedulerInfo,
+    BulkProgress, BulkResult, Cancellation, Damage, DamageKind, DeleteQueue, EnqueueEvent,
+    Examination, GroupInfo, Inspector, Repair, SchedulerEntryInfo, SchedulerInfo,
 };
 pub use mux::Mux;
 #[cfg(feature = "macros")]

@@ -3,7 +3,11 @@
 //! This module uses Redis only through the broker, and never runs a task.
 
 mod bulk;
+mod cancel;
 mod copy;
+mod damage;
+mod delete_queue;
+mod examine;
 mod groups;
 mod payload;
 mod reschedule;
@@ -11,7 +15,11 @@ mod schedulers;
 mod verbs;
 
 pub use bulk::{BulkProgress, BulkResult};
+pub use cancel::Cancellation;
 use chrono::DateTime;
+pub use damage::{Damage, DamageKind, Repair};
+pub use delete_queue::DeleteQueue;
+pub use examine::Examination;
 pub use groups::GroupInfo;
 pub use schedulers::{EnqueueEvent, SchedulerEntryInfo, SchedulerInfo};
 
@@ -144,20 +152,6 @@ impl Inspector {
                 format!("queue {queue:?} is not paused"),
             )),
         }
-    }
-
-    /// Asks the server that runs this task to cancel the run. asynq: `CancelProcessing`.
-    ///
-    /// The request goes by pub/sub to all servers that are connected now. Success does not mean that
-    /// a server has received it, or that the task is running.
-    ///
-    /// # Errors
-    /// The errors of [`queues`](Self::queues).
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the request may or may not have been sent.
-    pub async fn cancel_processing(&self, id: &str) -> Result<()> {
-        self.broker.publish_cancellation(id).await
     }
 
     fn queue_keys(&self, queue: &str) -> Result<QueueKeys> {

@@ -51,6 +51,7 @@ impl From<rasynq::Error> for Failure {
             ErrorKind::TaskIdConflict => "id_conflict",
             ErrorKind::Invalid => "invalid",
             ErrorKind::QueueNotFound => "queue_not_found",
+            ErrorKind::QueueNotEmpty => "queue_not_empty",
             ErrorKind::TaskNotFound => "task_not_found",
             ErrorKind::WrongState => "wrong_state",
             ErrorKind::Unavailable | ErrorKind::Redis | ErrorKind::UnsupportedRedis => "redis",

@@ -87,7 +87,10 @@ pub(crate) async fn inspect(
         )),
         "pause_queue" => done(connected().await?.pause_queue(&form.queue).await),
         "unpause_queue" => done(connected().await?.unpause_queue(&form.queue).await),
-        "cancel_processing" => done(connected().await?.cancel_processing(&form.task).await),
+        "cancel_processing" => {
+            let sent = connected().await?.cancel_processing(&form.task).await;
+            done(sent.map(drop))
+        }
         "groups" => groups(connected().await?, &form).await,
         "scheduler_entries" => scheduler_entries(connected().await?).await,
         "enqueue_events" => enqueue_events(connected().await?, &form).await,

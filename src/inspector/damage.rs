@@ -1,0 +1,132 @@
+//! What can be wrong with the data of a queue, and what a repair did.
+
+use std::fmt;
+
+/// Something in Redis that contradicts itself. [`Inspector::examine`](crate::Inspector::examine) finds it.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Damage {
+    /// What is wrong.
+    pub kind: DamageKind,
+    /// The queue. `None`: the key belongs to no queue, but to a server or a scheduler.
+    pub queue: Option<String>,
+    /// The key in Redis that is wrong, or that has the wrong entry.
+    pub key: String,
+    /// The entry of the key: the id of a task, the name of a group, or the key of a server. `None`: the whole key
+    /// is wrong.
+    pub member: Option<String>,
+    /// What was found there, for people.
+    pub detail: String,
+}
+
+impl Damage {
+    /// The id of the task, if the damage is about a task.
+    pub fn task_id(&self) -> Option<&str> {
+        use DamageKind as Kind;
+        match self.kind {
+            Kind::IdWithoutTask
+            | Kind::TaskWithoutPlace
+            | Kind::WrongState
+            | Kind::ActiveWithoutLease
+            | Kind::LeaseWithoutActive
+            | Kind::LeakedLock
+            | Kind::Undecodable => self.member.as_deref(),
+            Kind::EmptyGroup | Kind::UnlistedGroup | Kind::StaleKey => None,
+        }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.key)?;
+        if let Some(member) = &self.member {
+            write!(f, ": {member:?}")?;
+        }
+        write!(f, ": {}", self.detail)
+    }
+}
+
+/// What is wrong, in [`Damage::kind`].
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DamageKind {
+    /// A list or a set has the id of a task that does not exist. The repair removes the id.
+    IdWithoutTask,
+    /// No list and no set has the id of a task that exists, so it never runs. The repair puts it where its state
+    /// says; see [`Inspector::repair`](crate::Inspector::repair).
+    TaskWithoutPlace,
+    /// The list or set that has the task is not that of its state. The repair writes the state of the place; if
+    /// the place of its state has the task too, it removes the id from the other one.
+    WrongState,
+    /// The task is active and has no lease, so nobody runs it and nobody recovers it. The repair returns it to
+    /// pending, uncounted. Servers of rasynq do this by themselves.
+    ActiveWithoutLease,
+    /// There is a lease for a task that is not in the list of active tasks. The repair puts the task back into the
+    /// list if its state is active; otherwise it removes the lease.
+    LeaseWithoutActive,
+    /// `asynq:{q}:groups` has a group without tasks. The repair removes its name.
+    EmptyGroup,
+    /// `asynq:{q}:groups` does not have a group with tasks, so they are never aggregated. The repair adds its name.
+    UnlistedGroup,
+    /// A unique lock whose holder does not exist or is completed. The repair deletes the lock.
+    LeakedLock,
+    /// A key that nobody needs any more: the rest of a queue whose deletion was interrupted, a counter or a history
+    /// without a time to live, an entry of a server that is over. The repair deletes it, or gives it a time to live.
+    StaleKey,
+    /// The message of a task does not decode. It is only reported. A server archives the task when it fetches it.
+    Undecodable,
+}
+
+impl DamageKind {
+    /// All kinds.
+    pub const ALL: &[Self] = &[
+        Self::IdWithoutTask,
+        Self::TaskWithoutPlace,
+        Self::WrongState,
+        Self::ActiveWithoutLease,
+        Self::LeaseWithoutActive,
+        Self::EmptyGroup,
+        Self::UnlistedGroup,
+        Self::LeakedLock,
+        Self::StaleKey,
+        Self::Undecodable,
+    ];
+
+    /// The name in snake case: `id_without_task`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IdWithoutTask => "id_without_task",
+            Self::TaskWithoutPlace => "task_without_place",
+            Self::WrongState => "wrong_state",
+            Self::ActiveWithoutLease => "active_without_lease",
+            Self::LeaseWithoutActive => "lease_without_active",
+            Self::EmptyGroup => "empty_group",
+            Self::UnlistedGroup => "unlisted_group",
+            Self::LeakedLock => "leaked_lock",
+            Self::StaleKey => "stale_key",
+            Self::Undecodable => "undecodable",
+        }
+    }
+
+    /// Whether [`Inspector::repair`](crate::Inspector::repair) can repair it. `false` only for
+    /// [`Undecodable`](Self::Undecodable).
+    pub fn is_repairable(self) -> bool {
+        self != Self::Undecodable
+    }
+}
+
+impl fmt::Display for DamageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What [`Inspector::repair`](crate::Inspector::repair) did.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Repair {
+    /// The damage is repaired.
+    Repaired,
+    /// The damage is gone: somebody else has repaired it, or the data has changed. Nothing was written.
+    Gone,
+}
