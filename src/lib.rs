@@ -94,6 +94,7 @@ mod task;
 mod test_support;
 mod wire;
 
+pub use broker::{DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE};
 pub use client::{Client, Enqueue};
 #[cfg(feature = "tls")]
 pub use connection::TlsOptions;
@@ -129,11 +130,11 @@ pub use scheduler::{
     DEFAULT_SCHEDULER_HEARTBEAT_INTERVAL, Entry, EntryInfo, Missed, RunningScheduler, Scheduler,
 };
 pub use server::{
-    CancelPolicy, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE, DEFAULT_CANCEL_GRACE,
-    DEFAULT_DELAYED_TASK_CHECK_INTERVAL, DEFAULT_GROUP_CONCURRENCY, DEFAULT_GROUP_GRACE_PERIOD,
-    DEFAULT_HEALTH_CHECK_INTERVAL, DEFAULT_JANITOR_BATCH_SIZE, DEFAULT_JANITOR_INTERVAL,
-    DEFAULT_MAX_LOST_RUNS, DEFAULT_SHUTDOWN_TIMEOUT, DEFAULT_TASK_CHECK_INTERVAL, GroupAggregator,
-    GroupLimits, LostLease, RunningServer, Server, ServerStopper, UnknownType,
+    CancelPolicy, DEFAULT_CANCEL_GRACE, DEFAULT_DELAYED_TASK_CHECK_INTERVAL,
+    DEFAULT_GROUP_CONCURRENCY, DEFAULT_GROUP_GRACE_PERIOD, DEFAULT_HEALTH_CHECK_INTERVAL,
+    DEFAULT_JANITOR_BATCH_SIZE, DEFAULT_JANITOR_INTERVAL, DEFAULT_MAX_LOST_RUNS,
+    DEFAULT_SHUTDOWN_TIMEOUT, DEFAULT_TASK_CHECK_INTERVAL, GroupAggregator, GroupLimits, LostLease,
+    RunningServer, Server, ServerStopper, UnknownType,
 };
 pub use task::{
     DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT, Decode, Encode, IntoTask, Json,

@@ -5,6 +5,7 @@
 //! [`Broker`] in `redis/`. A verb that changes tasks calls a script of `lua/`. A verb for many tasks
 //! gives each task a result of its own.
 
+mod change;
 mod enqueue;
 mod entry;
 mod fetch;
@@ -16,6 +17,7 @@ mod schedule;
 mod signal;
 mod stored;
 
+pub(crate) use change::{NewPayload, PayloadChanged, TaskChange, TaskChanged, TasksToChange};
 pub(crate) use enqueue::NewTask;
 pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
 pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, RawTask};
@@ -26,6 +28,7 @@ pub(crate) use group::{
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
+pub use outcome::{DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE};
 pub(crate) use redis::{Broker, RedisProcess, Subscription, TrackingOptions};
 pub(crate) use redis_clock::RedisClock;
 pub(crate) use schedule::{Leads, SchedulerKeys, Tick, TickNote, TickResult};

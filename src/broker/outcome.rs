@@ -43,11 +43,25 @@ pub(crate) enum Outcome {
     Requeued,
 }
 
+/// How many tasks the archive of a queue keeps at most.
+pub const DEFAULT_ARCHIVE_MAX_SIZE: u64 = 10_000;
+/// How long the archive of a queue keeps a task.
+pub const DEFAULT_ARCHIVE_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
 /// The limits of a queue's archive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ArchiveLimits {
     pub(crate) max_size: u64,
     pub(crate) max_age_secs: u64,
+}
+
+impl Default for ArchiveLimits {
+    fn default() -> Self {
+        Self {
+            max_size: DEFAULT_ARCHIVE_MAX_SIZE,
+            max_age_secs: DEFAULT_ARCHIVE_MAX_AGE.as_secs(),
+        }
+    }
 }
 
 /// What shows to Redis that the caller may still decide on a task.

@@ -1,31 +1,44 @@
 //! Runs, archives and deletes one task.
 
 use super::Inspector;
+use crate::broker::{ArchiveLimits, TaskChange, TaskChanged};
 use crate::error::{Error, ErrorKind, Result};
+use crate::wire::TaskState;
 
 impl Inspector {
     /// Makes a task pending: a server runs it as soon as it has a free slot. asynq: `RunTask`.
     ///
-    /// Scheduled, retry, archived, completed and aggregating tasks can be run. An idle server is woken at once.
+    /// Scheduled, retry, archived, completed and aggregating tasks can be run. A task of a group runs alone, also if it
+    /// fails and is retried. An idle server is woken at once.
     ///
     /// # Errors
+    /// - [`ErrorKind::Invalid`] if the name of the queue is blank.
     /// - [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`].
     /// - [`ErrorKind::WrongState`] if the task is pending or active, or is being aggregated.
-    /// - The errors of [`queues`](Self::queues). After [`ErrorKind::Unavailable`] the task may or may not be pending.
+    /// - The errors of [`queues`](Self::queues). After [`ErrorKind::Unavailable`] the task may or may not be pending: the
+    ///   call is not repeated, because the task may have run and failed meanwhile.
     ///
     /// # Cancel safety
     /// If the future is dropped, the task may or may not be pending.
+    ///
+    /// ```no_run
+    /// # async fn example(inspector: rasynq::Inspector) -> rasynq::Result<()> {
+    /// inspector.run_task("default", "b8d0b6c8-3b7c-4f0e-9a57-6a4f3c0a6a55").await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn run_task(&self, queue: &str, id: &str) -> Result<()> {
-        Err(not_built(queue, id))
+        self.change_task(queue, id, TaskChange::Run, "run").await
     }
 
     /// Archives a task: it does not run again, and is kept for inspection. asynq: `ArchiveTask`.
     ///
     /// Pending, scheduled, retry, completed and aggregating tasks can be archived. The archive is then trimmed to
     /// [`DEFAULT_ARCHIVE_MAX_SIZE`](crate::DEFAULT_ARCHIVE_MAX_SIZE) tasks and
-    /// [`DEFAULT_ARCHIVE_MAX_AGE`](crate::DEFAULT_ARCHIVE_MAX_AGE).
+    /// [`DEFAULT_ARCHIVE_MAX_AGE`](crate::DEFAULT_ARCHIVE_MAX_AGE): the oldest are deleted, at most 2,000 of them at once.
+    /// A unique lock stays until its TTL is over.
     ///
     /// # Errors
+    /// - [`ErrorKind::Invalid`] if the name of the queue is blank.
     /// - [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`].
     /// - [`ErrorKind::WrongState`] if the task is archived or active, or is being aggregated.
     /// - The errors of [`queues`](Self::queues). After [`ErrorKind::Unavailable`] the task may or may not be archived.
@@ -33,14 +46,17 @@ impl Inspector {
     /// # Cancel safety
     /// If the future is dropped, the task may or may not be archived.
     pub async fn archive_task(&self, queue: &str, id: &str) -> Result<()> {
-        Err(not_built(queue, id))
+        let change = TaskChange::Archive(ArchiveLimits::default());
+        self.change_task(queue, id, change, "archive").await
     }
 
     /// Deletes a task, and releases its unique lock if the task holds it. asynq: `DeleteTask`.
     ///
-    /// Tasks of every state but active can be deleted.
+    /// Tasks of every state but active can be deleted. Cancel the run of an active one:
+    /// [`cancel_processing`](Self::cancel_processing).
     ///
     /// # Errors
+    /// - [`ErrorKind::Invalid`] if the name of the queue is blank.
     /// - [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`].
     /// - [`ErrorKind::WrongState`] if the task is active or is being aggregated.
     /// - The errors of [`queues`](Self::queues). After [`ErrorKind::Unavailable`] the task may or may not be deleted.
@@ -48,11 +64,48 @@ impl Inspector {
     /// # Cancel safety
     /// If the future is dropped, the task may or may not be deleted.
     pub async fn delete_task(&self, queue: &str, id: &str) -> Result<()> {
-        Err(not_built(queue, id))
+        self.change_task(queue, id, TaskChange::Delete, "delete")
+            .await
     }
-}
 
-pub(super) fn not_built(queue: &str, id: &str) -> Error {
-    let text = format!("task {id:?} in queue {queue:?}: not built yet");
-    Error::new(ErrorKind::Internal, text)
+    /// `verb` names the change, for errors.
+    pub(super) async fn change_task(
+        &self,
+        queue: &str,
+        id: &str,
+        change: TaskChange,
+        verb: &str,
+    ) -> Result<()> {
+        let keys = self.queue_keys(queue)?;
+        let (kind, why) = match self.broker.change_task(&keys, id, change).await? {
+            TaskChanged::Yes => return Ok(()),
+            TaskChanged::Missing => return Err(self.missing(queue, id).await),
+            TaskChanged::Other(state) => (ErrorKind::WrongState, format!("it is {state}")),
+            TaskChanged::Misplaced(state) if *state == *TaskState::Aggregating.as_str() => {
+                (ErrorKind::WrongState, "it is being aggregated".to_owned())
+            }
+            TaskChanged::Misplaced(state) => {
+                let why = format!("its hash says {state}, but it is not there");
+                (ErrorKind::WrongState, why)
+            }
+            TaskChanged::Moved | TaskChanged::Postponed => {
+                let why = "its place among the pending tasks changes too fast".to_owned();
+                (ErrorKind::Unavailable, why)
+            }
+        };
+        let text = format!("cannot {verb} task {id:?} in queue {queue:?}: {why}");
+        Err(Error::new(kind, text).with_task_id(id))
+    }
+
+    /// The error for a task that is not there.
+    pub(super) async fn missing(&self, queue: &str, id: &str) -> Error {
+        match self.broker.queue_exists(queue).await {
+            Err(error) => error,
+            Ok(false) => Error::new(ErrorKind::QueueNotFound, format!("no queue {queue:?}")),
+            Ok(true) => {
+                let text = format!("no task {id:?} in queue {queue:?}");
+                Error::new(ErrorKind::TaskNotFound, text).with_task_id(id)
+            }
+        }
+    }
 }

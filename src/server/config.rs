@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::aggregate::GroupSettings;
-use crate::broker::ArchiveLimits;
+use crate::broker::{ArchiveLimits, DEFAULT_ARCHIVE_MAX_AGE, DEFAULT_ARCHIVE_MAX_SIZE};
 use crate::error::{Error, Result};
 use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
@@ -27,10 +27,6 @@ pub const DEFAULT_JANITOR_INTERVAL: Duration = Duration::from_secs(8);
 pub const DEFAULT_JANITOR_BATCH_SIZE: usize = 100;
 /// How long a cancelled handler may take to answer.
 pub const DEFAULT_CANCEL_GRACE: Duration = Duration::from_secs(1);
-/// How many tasks the archive of a queue keeps at most.
-pub const DEFAULT_ARCHIVE_MAX_SIZE: u64 = 10_000;
-/// How long the archive of a queue keeps a task.
-pub const DEFAULT_ARCHIVE_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How many runs of a task may be lost in a row.
 pub const DEFAULT_MAX_LOST_RUNS: u32 = 5;
 /// The highest concurrency of one server.

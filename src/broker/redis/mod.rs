@@ -4,6 +4,7 @@
 mod acknowledge;
 mod aggregation_set;
 mod call_names;
+mod change;
 mod changes;
 mod delete_set;
 mod due_sets;
@@ -29,6 +30,7 @@ mod result;
 mod return_set;
 mod scheduler_list;
 mod script;
+mod set_payload;
 mod store_aggregate;
 mod subscribe;
 mod tick;

@@ -155,6 +155,7 @@ macro_rules! scripts {
 scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed", "trim_archive"];
     ARCHIVE_MEMBERS = "archive_members" (2 keys) uses ["now", "field", "trim_archive"];
+    CHANGE_TASKS = "change_tasks" (6 keys) uses ["now", "nanos", "field", "message_lock", "take_pending", "trim_archive"];
     CHECK_QUEUE = "check_queue" (3 keys) uses [];
     COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DELETE_MEMBERS = "delete_members" (2 keys) uses ["field"];
@@ -185,6 +186,7 @@ scripts! {
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];
     RETURN_SET = "return_set" (4 keys) uses ["now", "move_oldest"];
+    SET_PAYLOAD = "set_payload" (2 keys) uses ["field"];
     STORE_AGGREGATE = "store_aggregate" (6 keys) uses ["now", "nanos", "due", "field", "enqueue"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
     UNLEASED = "unleased" (3 keys) uses [];

@@ -1,0 +1,54 @@
+-- take_pending(pending, tasks, shift): removes tasks from the list of pending tasks. A task is a table with `id` and
+-- `place`, which is where the caller has read it: how many tasks were to be fetched before it. It is now `shift` further
+-- from the end, or less far if that is negative, as tasks have been fetched meanwhile. `place` is '' if it is not known.
+-- Sets the field `missing` of the tasks that it has not found to 3. Returns the shift as it is now.
+--
+-- LREM walks over about 35,000 tasks in a millisecond, so a long list is not searched for each task. The tasks are looked up
+-- at their places, overwritten with an empty text, which is no id, and removed by one LREM from the nearer end. Where this
+-- is too far from both ends, the newest pending task takes the place of a removed one: no task is run later for that.
+local MOST_WALKED = 100000
+-- How far from its place a task is searched for, and how often in a call.
+local NEARBY, MOST_SEARCHES = 500, 4
+
+local function take_pending(pending, tasks, shift)
+  local call = redis.call
+  local length = call('LLEN', pending)
+  -- It changes nothing. After a first write Redis refuses no LSET, even if memory is full.
+  call('LTRIM', pending, 0, -1)
+  local places, searches = {}, 0
+  for _, task in ipairs(tasks) do
+    local place = tonumber(task.place)
+    task.missing = 3
+    if not place then
+      -- All its occurrences, should it be there twice.
+      if length <= MOST_WALKED and call('LREM', pending, 0, task.id) > 0 then task.missing = nil end
+    elseif place + shift >= 0 and call('LINDEX', pending, -(place + shift) - 1) == task.id then
+      places[#places + 1], task.missing = place + shift, nil
+    elseif searches < MOST_SEARCHES then
+      searches = searches + 1
+      local nearest = math.max(place + shift - NEARBY, 0)
+      local found = call('LRANGE', pending, -(place + shift + NEARBY) - 1, -nearest - 1)
+      for k, id in ipairs(found) do
+        if id == task.id then
+          local now_at = nearest + #found - k
+          places[#places + 1], task.missing, shift = now_at, nil, now_at - place
+          break
+        end
+      end
+    end
+  end
+  if #places == 0 then return shift end
+  table.sort(places)
+  local walk_from_end, walk_from_start = places[#places] + 1, length - places[1]
+  if math.min(walk_from_end, walk_from_start) <= MOST_WALKED then
+    for _, place in ipairs(places) do call('LSET', pending, -place - 1, '') end
+    call('LREM', pending, walk_from_end < walk_from_start and -#places or #places, '')
+  else
+    for k = #places, 1, -1 do
+      local newest = call('LPOP', pending)
+      length = length - 1
+      if places[k] ~= length then call('LSET', pending, -places[k] - 1, newest) end
+    end
+  end
+  return shift
+end

@@ -1,0 +1,166 @@
+//! Running, archiving, deleting and rescheduling tasks that are not active.
+
+use bytes::Bytes;
+use fred::types::{Key, Value};
+
+use super::script::{CHANGE_TASKS, number, word};
+use super::{Broker, reply};
+use crate::broker::{TaskChange, TaskChanged, TasksToChange};
+use crate::connection::Command;
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::QueueKeys;
+
+/// The messages that one call reads have no more bytes, but a call may always read one.
+const BYTES_AT_ONCE: u64 = 1 << 20;
+/// How many ids of the pending list one call reads.
+const IDS_AT_ONCE: u64 = 5_000;
+/// How often a pending task is searched for in a list that changes meanwhile.
+const MOST_SEARCHES: u32 = 5;
+
+impl Broker {
+    /// Changes tasks in one step. The results are in the order of the tasks; with them comes the new shift.
+    ///
+    /// It is not repeated if its reply is lost: meanwhile a task may have come back into its state.
+    pub(crate) async fn change_tasks(
+        &self,
+        queue: &QueueKeys,
+        change: TaskChange,
+        tasks: &TasksToChange<'_>,
+    ) -> Result<(i64, Vec<TaskChanged>)> {
+        let mut states = String::from(",");
+        for state in tasks.states {
+            states.push_str(state.as_str());
+            states.push(',');
+        }
+        let (what, limit, secs) = match change {
+            TaskChange::Run => ("run", 0, 0),
+            TaskChange::Archive(limits) => {
+                let age = i64::try_from(limits.max_age_secs).unwrap_or(i64::MAX);
+                ("archive", limits.max_size, age)
+            }
+            TaskChange::Delete => ("delete", 0, 0),
+            TaskChange::Reschedule(at) => ("reschedule", 0, at),
+        };
+        let build = || {
+            let keys = [
+                queue.pending(),
+                queue.scheduled(),
+                queue.retry(),
+                queue.archived(),
+                queue.completed(),
+                queue.groups(),
+            ];
+            let mut args: Vec<Value> = Vec::with_capacity(9 + 2 * tasks.tasks.len());
+            args.push(queue.task_prefix().into());
+            args.push(queue.group_prefix().into());
+            args.push(word(what));
+            args.push(states.as_str().into());
+            args.push(tasks.group.unwrap_or_default().into());
+            args.push(number(limit));
+            args.push(number(secs));
+            args.push(number(tasks.shift));
+            args.push(number(BYTES_AT_ONCE));
+            for (id, place) in tasks.tasks {
+                args.push(id.clone().into());
+                args.push(place.map_or_else(|| word(""), number));
+            }
+            (keys.map(Key::from).into(), args)
+        };
+        let name = CHANGE_TASKS.name;
+        let replies = reply::array(CHANGE_TASKS.call(self, build).await?, name)?;
+        if replies.len() != tasks.tasks.len() + 1 {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("{name}: {} replies", replies.len()),
+            ));
+        }
+        let mut replies = replies.into_iter();
+        let shift = reply::integer(&replies.next().unwrap_or(Value::Null), name)?;
+        let changed = replies.map(changed).collect::<Result<_>>()?;
+        Ok((shift, changed))
+    }
+
+    /// Changes one task, in whatever state it is.
+    pub(crate) async fn change_task(
+        &self,
+        queue: &QueueKeys,
+        id: &str,
+        change: TaskChange,
+    ) -> Result<TaskChanged> {
+        let mut searches = 0;
+        let mut task = [(Bytes::copy_from_slice(id.as_bytes()), None)];
+        loop {
+            let tasks = TasksToChange {
+                states: change.states(),
+                group: None,
+                tasks: &task,
+                shift: 0,
+            };
+            let (_, changed) = self.change_tasks(queue, change, &tasks).await?;
+            let changed = changed.into_iter().next().unwrap_or(TaskChanged::Missing);
+            if changed != TaskChanged::Moved || searches == MOST_SEARCHES {
+                return Ok(changed);
+            }
+            searches += 1;
+            let mut place = None;
+            self.read_places(queue, |found, at| {
+                if found == id.as_bytes() {
+                    place = Some(at);
+                }
+                place.is_none()
+            })
+            .await?;
+            task[0].1 = place;
+        }
+    }
+
+    /// Reads the list of pending tasks, the newest first, in steps. Gives each id and its place to `see`, which returns
+    /// whether to go on.
+    ///
+    /// Tasks that are added meanwhile are left out. Others may be seen twice.
+    pub(crate) async fn read_places(
+        &self,
+        queue: &QueueKeys,
+        mut see: impl FnMut(&[u8], u64) -> bool,
+    ) -> Result<()> {
+        let what = "read the pending tasks";
+        let (mut from, mut end) = (0, u64::MAX);
+        while from < end {
+            let last = from + IDS_AT_ONCE - 1;
+            let range = [queue.pending().into(), number(from), number(last)];
+            let length = Command::on_key("LLEN", [queue.pending().into()]);
+            let read = Command::on_key("LRANGE", range);
+            let replies: Vec<Value> = self.send_all(vec![length, read], what).await?;
+            let mut replies = replies.into_iter();
+            let length = reply::integer(&replies.next().unwrap_or(Value::Null), what)?;
+            let length = length.unsigned_abs();
+            let ids = reply::array(replies.next().unwrap_or(Value::Null), what)?;
+            let read = ids.len() as u64;
+            for (index, id) in (from..).zip(ids) {
+                let id = reply::bytes(id, what)?;
+                if !see(&id, length.saturating_sub(index + 1)) {
+                    return Ok(());
+                }
+            }
+            end = length;
+            from += read.max(1);
+        }
+        Ok(())
+    }
+}
+
+fn changed(reply: Value) -> Result<TaskChanged> {
+    match reply {
+        Value::Integer(1) => Ok(TaskChanged::Yes),
+        Value::Integer(0) => Ok(TaskChanged::Missing),
+        Value::Integer(2) => Ok(TaskChanged::Postponed),
+        Value::Integer(3) => Ok(TaskChanged::Moved),
+        state => {
+            let state = reply::text(state, CHANGE_TASKS.name)?;
+            Ok(match state.strip_prefix('-') {
+                Some(state) => TaskChanged::Misplaced(state.into()),
+                None => TaskChanged::Other(state),
+            })
+        }
+    }
+}
