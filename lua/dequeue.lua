@@ -9,6 +9,8 @@
 -- ARGV[3] length of a lease (s)
 -- ARGV[4] owner token of this call
 -- ARGV[5] budget: how many bytes the messages in the reply have at most
+-- ARGV[6] "1": the reply has also the time since when each task was pending (unix ns), after its message or length;
+--         it is "" if it is not known
 -- Touches the tasks' hashes. Drops an id from pending if its message is gone or if it is already active.
 -- Replies one of
 --   {"paused"}                            the queue is paused
@@ -16,4 +18,5 @@
 --   {"more", dropped, id, msg, id, msg, …}  the same; the budget ended the fetch, so more may be pending
 --   {"more", dropped, id, length}           one task whose message is larger than the budget, and its length
 -- use: field, dequeue
-return dequeue(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+return dequeue(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5],
+  ARGV[6])

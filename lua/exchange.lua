@@ -18,19 +18,20 @@
 -- ARGV[3] length of a lease (s)
 -- ARGV[4] owner token of this call
 -- ARGV[5] budget: how many bytes the fetched messages in the reply have at most
--- ARGV[6] when the day's counter expires (unix s)
--- ARGV[7] the range of active in which the done tasks are expected: ARGV[3] of done.lua
--- ARGV[8…] the done tasks: ARGV[4…] of done.lua
+-- ARGV[6] whether the reply has the times since when tasks were pending: ARGV[6] of dequeue.lua
+-- ARGV[7] when the day's counter expires (unix s)
+-- ARGV[8] the range of active in which the done tasks are expected: ARGV[3] of done.lua
+-- ARGV[9…] the done tasks: ARGV[4…] of done.lua
 -- Touches the hashes of the fetched and of the done tasks. Releases the unique locks of the done tasks.
 -- Replies {reply of dequeue.lua, reply of done.lua}. Each of the two may be this instead:
 --   {"refused", error}  Redis refused the fetch, or the acknowledgements
 -- use: field, owned, remove_active, count, done, dequeue
 local active, lease, prefix = KEYS[2], KEYS[3], ARGV[1]
-local first_task = 8
+local first_task = 9
 
 local function acknowledge()
-  local replies, n = done(active, lease, prefix, ARGV[7], first_task)
-  count(KEYS[5], KEYS[6], n, ARGV[6])
+  local replies, n = done(active, lease, prefix, ARGV[8], first_task)
+  count(KEYS[5], KEYS[6], n, ARGV[7])
   return replies
 end
 
@@ -41,5 +42,7 @@ local function reply_of(ok, result)
   return err and { 'refused', err } or result
 end
 
-local fetched = reply_of(pcall(dequeue, KEYS[1], active, lease, KEYS[4], prefix, ARGV[2], ARGV[3], ARGV[4], ARGV[5]))
+local fetched = reply_of(
+  pcall(dequeue, KEYS[1], active, lease, KEYS[4], prefix, ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+)
 return { fetched, reply_of(pcall(acknowledge)) }

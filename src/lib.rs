@@ -61,6 +61,8 @@
 //!
 //! - `macros` (on by default): `#[derive(TaskKind)]`, which names a payload's task type and its options,
 //!   and `#[debug_handler]`, which names what is wrong with a function that is not a handler.
+//! - `metrics` (off by default): servers, clients and connections measure what they do, through the facade
+//!   of the crate [`metrics`](https://docs.rs/metrics). The page `docs/metrics.md` lists the series.
 //! - `tls` (off by default): TLS to Redis by rustls with ring, for `rediss://` URIs and
 //!   `Connection::tls`.
 //! - `yaml` (off by default): `YamlFile`, the provider of periodic tasks that reads and watches a file.
@@ -81,6 +83,7 @@ mod error;
 mod guard;
 mod handler;
 mod inspector;
+mod metrics;
 mod mux;
 mod pattern;
 mod prepare;
@@ -115,6 +118,8 @@ pub use inspector::{
     BulkProgress, BulkResult, Cancellation, Damage, DamageKind, DeleteQueue, EnqueueEvent,
     Examination, GroupInfo, Inspector, Repair, SchedulerEntryInfo, SchedulerInfo,
 };
+#[cfg(feature = "metrics")]
+pub use metrics::METRIC_BUCKETS;
 pub use mux::Mux;
 #[cfg(feature = "macros")]
 pub use rasynq_macros::{TaskKind, debug_handler};
@@ -165,6 +170,10 @@ mod pages {
     #[cfg(feature = "yaml")]
     #[doc = include_str!("../docs/scheduling.md")]
     mod scheduling {}
+    // its code needs the feature
+    #[cfg(feature = "metrics")]
+    #[doc = include_str!("../docs/metrics.md")]
+    mod metrics {}
     // its code needs the feature
     #[cfg(feature = "tls")]
     #[doc = include_str!("../docs/operations.md")]

@@ -1,8 +1,9 @@
--- dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner, budget): moves up to `want` of the
--- oldest pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Their messages have at
+-- dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner, budget, with_since): moves up to `want` of
+-- the oldest pending tasks to active, with leases of `lease_secs` and the owner token `owner`. Their messages have at
 -- most `budget` bytes together. A larger message is alone in its fetch, and the reply has its length instead. Drops
--- an id from pending if its message is gone or if it is already active. Returns the reply of dequeue.lua, or the
--- error if Redis refuses the push to active.
+-- an id from pending if its message is gone or if it is already active. If `with_since` is '1', the reply has also the
+-- time since when each task was pending. Returns the reply of dequeue.lua, or the error if Redis refuses the push to
+-- active.
 
 -- A member that turns the set of leases into a tree for the next `n` leases; nil if none is needed.
 --
@@ -31,26 +32,26 @@ local function add_leases(lease, expires_at, leases, n)
   return added
 end
 
--- Drops the ids that are active already, and repeated ids, from `ids`, `keys` and `msgs`. Returns how many
+-- Drops the ids that are active already, and repeated ids, from `ids`, `keys`, `msgs` and `since`. Returns how many
 -- are left. Only `ids` is cut to that length.
-local function drop_active(active, ids, keys, msgs)
+local function drop_active(active, ids, keys, msgs, since)
   local seen, n, kept = {}, #ids, 0
   for i = 1, n do
     local id = ids[i]
     if not seen[id] and not redis.call('LPOS', active, id) then
       kept = kept + 1
-      seen[id], ids[kept], keys[kept], msgs[kept] = true, id, keys[i], msgs[i]
+      seen[id], ids[kept], keys[kept], msgs[kept], since[kept] = true, id, keys[i], msgs[i], since[i]
     end
   end
   for i = kept + 1, n do ids[i] = nil end
   return kept
 end
 
-local function dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner, budget)
+local function dequeue(pending, active, lease, paused, prefix, want, lease_secs, owner, budget, with_since)
   local call, try = redis.call, redis.pcall
   if call('EXISTS', paused) == 1 then return { 'paused' } end
 
-  want, budget = tonumber(want), tonumber(budget)
+  want, budget, with_since = tonumber(want), tonumber(budget), with_since == '1'
   local dropped, reply, n = 0, { 'ok', 0 }, 2
   -- Integers are passed as text. Redis would print a number as a float, which costs as much as a small
   -- command.
@@ -62,14 +63,22 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
     -- Read the time only if there is something to lease.
     expires_at = expires_at or format('%d', call('TIME')[1] + lease_secs)
     claim = owner .. '@' .. expires_at
-    local ids, keys, msgs, leases, taken = {}, {}, {}, {}, 0
+    local ids, keys, msgs, since, leases, taken = {}, {}, {}, {}, {}, 0
     -- How many of the ids this round takes or drops.
     local read = 0
     for i = #pending_ids, 1, -1 do
       local id, key = pending_ids[i], prefix .. pending_ids[i]
       -- field() is inlined for the case without an error, to save a function call per task.
-      local msg = try('HGET', key, 'msg')
-      if msg and msg.err then msg = field(key, 'msg') end
+      local msg, pending_since
+      if with_since then
+        -- One command costs less than two.
+        local both = try('HMGET', key, 'msg', 'pending_since')
+        msg, pending_since = both[1], both[2]
+        if both.err then msg = field(key, 'msg') end
+      else
+        msg = try('HGET', key, 'msg')
+        if msg and msg.err then msg = field(key, 'msg') end
+      end
       if msg then
         local size = #msg
         if size > budget then
@@ -80,7 +89,7 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
         end
         budget = budget - size
         taken = taken + 1
-        ids[taken], keys[taken], msgs[taken] = id, key, msg
+        ids[taken], keys[taken], msgs[taken], since[taken] = id, key, msg, pending_since or ''
         leases[2 * taken - 1], leases[2 * taken] = expires_at, id
       end
       read = read + 1
@@ -90,7 +99,7 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
     -- If an id had a lease before, its task is active, or pending has the id twice, or the lease was left behind. A
     -- task must run only once.
     if taken > 0 and add_leases(lease, expires_at, leases, taken) < taken then
-      taken = drop_active(active, ids, keys, msgs)
+      taken = drop_active(active, ids, keys, msgs, since)
       for k = 1, taken do call('ZADD', lease, expires_at, ids[k]) end
     end
     if taken > 0 then
@@ -106,6 +115,10 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
       call('HDEL', keys[i], 'pending_since')
       reply[n + 1], reply[n + 2] = ids[i], msgs[i]
       n = n + 2
+      if with_since then
+        n = n + 1
+        reply[n] = since[i]
+      end
     end
     dropped = dropped + read - taken
     want = want - taken

@@ -1,6 +1,7 @@
 //! Replies to a fetch.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::Str;
 
@@ -18,7 +19,7 @@ pub(crate) enum Fetched {
     Paused,
     /// Tasks, the oldest first.
     Tasks {
-        tasks: Vec<RawTask>,
+        tasks: Vec<PendingTask>,
         /// A task whose message is larger than the budget, so that the reply has only its length. If there is
         /// one, it is the only task of the fetch.
         large: Option<LargeTask>,
@@ -30,12 +31,22 @@ pub(crate) enum Fetched {
     },
 }
 
+/// A task that a fetch has moved from *pending* to *active*.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingTask {
+    pub(crate) task: RawTask,
+    /// Since when it was pending, if that was asked for and is known.
+    pub(crate) since: Option<DateTime<Utc>>,
+}
+
 /// A task whose message has not been read yet.
 #[derive(Clone, Debug)]
 pub(crate) struct LargeTask {
     pub(crate) id: Str,
     /// How many bytes the message has.
     pub(crate) length: usize,
+    /// As in [`PendingTask`].
+    pub(crate) since: Option<DateTime<Utc>>,
 }
 
 /// How much one fetch may bring.
@@ -47,4 +58,6 @@ pub(crate) struct FetchLimits {
     pub(crate) bytes: usize,
     /// How many bytes are expected.
     pub(crate) expected_bytes: usize,
+    /// Whether it brings the time since when each task was pending.
+    pub(crate) with_since: bool,
 }

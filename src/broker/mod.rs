@@ -20,7 +20,7 @@ mod stored;
 pub(crate) use change::{NewPayload, PayloadChanged, TaskChange, TaskChanged, TasksToChange};
 pub(crate) use enqueue::NewTask;
 pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
-pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, RawTask};
+pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, PendingTask, RawTask};
 pub(crate) use group::{
     AggregationSet, ArchivedMember, FormLimits, Formed, GroupAge, LARGEST_SET, ReclaimedSets,
     SetMember, StoredAggregate,

@@ -14,6 +14,7 @@ use crate::broker::Broker;
 use crate::clock::Uuids;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics;
 use crate::prepare::prepare;
 use crate::task::{IntoTask, Task, TaskInfo, TaskOption, option_methods};
 
@@ -50,6 +51,7 @@ impl Client {
     /// # Cancel safety
     /// If the future is dropped, the connections that it has opened are closed.
     pub async fn connect(connection: &Connection) -> Result<Self> {
+        metrics::describe();
         let broker = Broker::connect(connection).await?;
         Ok(Self {
             calls: CallLines::new(broker.clone()),
@@ -128,10 +130,10 @@ impl Client {
             .into_iter()
             .map(|info| {
                 let info = info?;
-                match stored.next() {
-                    Some(result) => result.map(|()| info),
-                    None => Err(Error::new(ErrorKind::Internal, "enqueue: no result")),
-                }
+                let missing = || Err(Error::new(ErrorKind::Internal, "enqueue: no result"));
+                let result = stored.next().unwrap_or_else(missing);
+                metrics::enqueued(&info.queue, &info.task_type, &result);
+                result.map(|()| info)
             })
             .collect()
     }
@@ -165,7 +167,9 @@ impl Client {
     async fn enqueue_one(&self, task: Task, options: Vec<TaskOption>) -> Result<TaskInfo> {
         let now = self.broker.clock().now();
         let (task, info) = prepare(&self.broker, task, options, now, &self.uuids)?;
-        self.calls.store(task).await.map(|()| info)
+        let result = self.calls.store(task).await;
+        metrics::enqueued(&info.queue, &info.task_type, &result);
+        result.map(|()| info)
     }
 }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::in_flight::InFlight;
 use crate::clock;
+use crate::metrics::{connection_lost, connection_opened, connection_restored};
 
 /// An outage that ended sooner is told in milliseconds.
 const SHORT_OUTAGE_SECS: u64 = 2;
@@ -95,6 +96,7 @@ pub(super) enum RenewalCause {
 
 impl Outages {
     pub(super) fn new(address: String, gives_up: CancellationToken) -> Arc<Self> {
+        connection_opened(&address);
         Arc::new(Self {
             address,
             state: Mutex::default(),
@@ -166,6 +168,7 @@ impl Outages {
 
     fn lost(&self, number: u64, cause: &str, is_certain: bool) {
         let mut state = self.state.lock();
+        let begins = state.since.is_none();
         if state.lost.is_empty() {
             state.since = Some(clock::monotonic());
             state.is_told = false;
@@ -175,12 +178,20 @@ impl Outages {
         if is_certain {
             state.tell(&self.address);
         }
+        drop(state);
+        if begins {
+            connection_lost(&self.address);
+        }
     }
 
     fn opened(&self, number: u64) {
         let mut state = self.state.lock();
         state.lost.remove(&number);
-        state.end_unless_lost(&self.address);
+        let has_ended = state.end_unless_lost(&self.address);
+        drop(state);
+        if has_ended {
+            connection_restored(&self.address);
+        }
     }
 
     /// A connection is closed for good.
@@ -204,15 +215,16 @@ impl OutageState {
         }
     }
 
-    /// A connection was opened. The outage ends if none is lost any more.
-    fn end_unless_lost(&mut self, address: &str) {
+    /// A connection was opened. The outage ends if none is lost any more. Returns whether it has ended.
+    fn end_unless_lost(&mut self, address: &str) -> bool {
         let Some(since) = self.since.take_if(|_| self.lost.is_empty()) else {
-            return;
+            return false;
         };
         self.tell(address);
         self.is_told = false;
         let after = Lasted(clock::monotonic().saturating_duration_since(since));
         tracing::info!("reconnected to {address} after {after}");
+        true
     }
 }
 

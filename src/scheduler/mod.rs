@@ -47,6 +47,7 @@ use crate::background::{Every, ServiceHandle, Services};
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::error::Result;
+use crate::metrics;
 
 /// Starts a scheduler.
 async fn start(
@@ -54,6 +55,7 @@ async fn start(
     config: SchedulerConfig,
     entries: Vec<CheckedEntry>,
 ) -> Result<RunningScheduler> {
+    metrics::describe();
     let (broker, not_connected) = Broker::connect_or_later(connection).await?;
     let core = Arc::new(Core::new(broker, &config));
     let is_late = not_connected.is_some();

@@ -13,6 +13,7 @@ use crate::background::Backoff;
 use crate::broker::{NewTask, Tick, TickResult};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_if, warn_unless_outage};
+use crate::metrics::enqueued;
 use crate::prepare::prepare;
 use crate::task::TaskInfo;
 use crate::wire::{self, SchedulerEnqueueEvent, Timestamp};
@@ -143,6 +144,9 @@ impl TickRun {
                 other => break other,
             }
         };
+        if result.is_err() {
+            enqueued(&info.queue, &info.task_type, &result);
+        }
         match result {
             Ok(TickResult::Enqueued) => Ok(self.stored(info)),
             Ok(TickResult::AlreadyEnqueued(note)) => {
@@ -172,6 +176,7 @@ impl TickRun {
 
     fn stored(&self, task: &TaskInfo) -> (TickEnd, Option<TaskInfo>) {
         let (core, tick) = (&self.core, &self.tick);
+        enqueued(&task.queue, &task.task_type, &Ok(()));
         core.told.lock().succeeded(&tick.keyed.key);
         let late_ms = core.now_ms() - tick.fires_at_ms;
         let (entry, task_id) = (tick.keyed.key.as_str(), &task.id);

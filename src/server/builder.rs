@@ -13,6 +13,7 @@ use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::handler::IntoHandler;
+use crate::metrics;
 use crate::retry_delay::RetryDelay;
 use crate::run::TaskContext;
 use crate::task::{Decode, Task, TaskKind};
@@ -469,6 +470,7 @@ async fn start_on<M>(
     handler: impl IntoHandler<M>,
 ) -> Result<RunningServer> {
     let handler = handler.into_service()?;
+    metrics::describe();
     let broker = Broker::connect(connection).await?;
     start(config, handler, broker).await
 }

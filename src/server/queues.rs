@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::broker::Broker;
 use crate::error::{Error, Result};
+use crate::metrics::QueueMeter;
 use crate::task::DEFAULT_QUEUE;
 use crate::wire::{QueueKeys, keys};
 
@@ -13,9 +14,15 @@ pub(super) struct ServedQueue {
     pub(super) keys: QueueKeys,
     /// Its position among the queues of this server.
     pub(super) index: usize,
+    pub(super) meter: QueueMeter,
 }
 
 impl ServedQueue {
+    pub(super) fn new(keys: QueueKeys, index: usize) -> Self {
+        let meter = QueueMeter::new(keys.queue());
+        Self { keys, index, meter }
+    }
+
     pub(super) fn name(&self) -> &str {
         self.keys.queue()
     }
@@ -72,7 +79,7 @@ impl Queues {
         let weighted = by_weight.into_iter().enumerate();
         let weighted = weighted.map(|(index, (name, weight))| {
             let keys = keys_of(name);
-            (ServedQueue { keys, index }, weight / divisor)
+            (ServedQueue::new(keys, index), weight / divisor)
         });
         Self {
             weighted: weighted.collect(),

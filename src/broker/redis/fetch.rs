@@ -7,7 +7,9 @@ use fred::types::{Key, Value};
 use super::acknowledge::{day_counters_expiry, processed_keys, push_done, range};
 use super::script::{DEQUEUE, EXCHANGE, MESSAGE_PART, RESTORE, number};
 use super::{Broker, reply};
-use crate::broker::{Acknowledgement, ActiveRange, FetchLimits, Fetched, LEASE, LargeTask, Str};
+use crate::broker::{
+    Acknowledgement, ActiveRange, FetchLimits, Fetched, LEASE, LargeTask, PendingTask, RawTask, Str,
+};
 use crate::connection::{Command, Traffic, map_error_reply};
 use crate::error::Result;
 use crate::wire::QueueKeys;
@@ -25,7 +27,7 @@ impl Broker {
     ) -> Result<Fetched> {
         let build = || fetch_arguments(queue, limits, owner);
         let reply = DEQUEUE.call_with(self, traffic(limits), build).await?;
-        self.noted(fetched(reply, DEQUEUE.name))
+        self.noted(fetched(reply, limits, DEQUEUE.name))
     }
 
     /// A [`dequeue`](Self::dequeue) that carries acknowledgements of done tasks of the same queue. Each
@@ -50,7 +52,7 @@ impl Broker {
         let reply = EXCHANGE.call_with(self, traffic(limits), build).await?;
         let mut parts = reply::array(reply, EXCHANGE.name)?.into_iter();
         let mut part = || parts.next().unwrap_or(Value::Null);
-        let fetched = self.noted(fetched(part(), EXCHANGE.name));
+        let fetched = self.noted(fetched(part(), limits, EXCHANGE.name));
         let acknowledged = unless_refused(part(), EXCHANGE.name)
             .and_then(|flags| reply::flags(flags, done.len(), EXCHANGE.name));
         Ok((fetched, self.noted(acknowledged)))
@@ -129,6 +131,7 @@ fn fetch_arguments(queue: &QueueKeys, limits: FetchLimits, owner: &Str) -> (Vec<
         number(LEASE.as_secs()),
         owner.clone().into(),
         number(limits.bytes as u64),
+        number(u64::from(limits.with_since)),
     ];
     (keys, args)
 }
@@ -142,21 +145,30 @@ fn traffic(limits: FetchLimits) -> Traffic {
 }
 
 /// The reply of `lua/lib/dequeue.lua`.
-fn fetched(reply: Value, script: &'static str) -> Result<Fetched> {
+fn fetched(reply: Value, limits: FetchLimits, script: &'static str) -> Result<Fetched> {
     let mut values = reply::array(unless_refused(reply, script)?, script)?.into_iter();
     let word = reply::text(values.next().unwrap_or(Value::Null), script)?;
     if &*word == "paused" {
         return Ok(Fetched::Paused);
     }
     let dropped = reply::integer(&values.next().unwrap_or(Value::Null), script)?;
-    let (tasks, large) = match values.as_slice() {
-        [id, Value::Integer(length)] => {
-            let id = reply::text(id.clone(), script)?;
-            let length = *length as usize;
-            (Vec::new(), Some(LargeTask { id, length }))
+    let mut tasks = Vec::new();
+    let mut large = None;
+    while let (Some(id), Some(message)) = (values.next(), values.next()) {
+        let id = reply::text(id, script)?;
+        let since = match limits.with_since {
+            true => reply::unix_nanos(values.next().unwrap_or(Value::Null), script)?,
+            false => None,
+        };
+        if let Value::Integer(length) = message {
+            let length = length as usize;
+            large = Some(LargeTask { id, length, since });
+        } else {
+            let message = reply::bytes(message, script)?;
+            let task = RawTask { id, message };
+            tasks.push(PendingTask { task, since });
         }
-        _ => (reply::tasks(values, script)?, None),
-    };
+    }
     Ok(Fetched::Tasks {
         tasks,
         large,

@@ -1,6 +1,7 @@
 //! Replies of scripts as typed results. A reply of another shape is an error of kind `Internal`.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use fred::types::Value;
 
 use crate::broker::{LostTask, RawTask, Str};
@@ -106,6 +107,12 @@ pub(super) fn score(reply: Vec<Value>) -> Option<i64> {
 pub(super) fn score_text(value: Value, script: &str) -> Result<Option<i64>> {
     let score = text(value, script)?.parse::<f64>();
     Ok(score.ok().map(|score| score as i64))
+}
+
+/// A time in nanoseconds, as text. `None`: the text is no such time.
+pub(super) fn unix_nanos(value: Value, script: &str) -> Result<Option<DateTime<Utc>>> {
+    let nanos = text(value, script)?.parse().ok();
+    Ok(nanos.map(DateTime::from_timestamp_nanos))
 }
 
 /// The error for a reply that does not fit its script.

@@ -164,6 +164,8 @@ impl Batch<'_> {
     fn confirm(mut self, written: &[bool]) {
         let runs = std::mem::take(&mut self.taken.runs);
         self.taken.acknowledgements.clear();
+        let rejected = written.iter().filter(|written| !**written).count();
+        self.taken.queue.meter.acknowledged(runs.len(), rejected);
         for (run, _) in runs.iter().zip(written).filter(|(_, written)| !**written) {
             told(|| {
                 tracing::warn!(
@@ -179,6 +181,7 @@ impl Batch<'_> {
 
     /// The call has failed. It will be repeated.
     pub(super) fn fail(mut self, error: &Error) {
+        self.taken.queue.meter.acknowledgement_failed();
         let is_news = self.all.waiting.lock().is_news(&self.taken, error);
         told(|| {
             warn_if!(

@@ -366,7 +366,7 @@ mod tests {
 
     fn run(index: usize, number: u64) -> FakeRun {
         let keys = QueueKeys::new(&format!("q{index}"));
-        let queue = ServedQueue { keys, index };
+        let queue = ServedQueue::new(keys, index);
         FakeRun { number, queue }
     }
 

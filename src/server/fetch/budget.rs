@@ -5,7 +5,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::broker::{FetchLimits, RawTask};
+use crate::broker::{FetchLimits, PendingTask};
+use crate::metrics;
 
 /// The first budget. So small a reply does not delay others on the same connection for long.
 const FIRST: usize = 96 << 10;
@@ -52,6 +53,7 @@ impl FetchBudget {
             tasks,
             bytes,
             expected_bytes: self.expected.load(Ordering::Relaxed).min(bytes),
+            with_since: metrics::ON,
         }
     }
 
@@ -61,11 +63,12 @@ impl FetchBudget {
     }
 
     /// A fetch has brought these tasks. `was_full`: the budget ended it.
-    pub(super) fn was_answered(&self, tasks: &[RawTask], was_full: bool) {
+    pub(super) fn was_answered(&self, tasks: &[PendingTask], was_full: bool) {
         if was_full {
             self.was_full();
         } else {
-            self.was_enough(tasks.iter().map(|task| task.message.len()).sum());
+            let brought = tasks.iter().map(|pending| pending.task.message.len());
+            self.was_enough(brought.sum());
         }
     }
 

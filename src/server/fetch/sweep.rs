@@ -14,7 +14,7 @@ use super::gate::Gates;
 use super::loading::Loading;
 use super::lost_fetches::LostFetch;
 use super::owner_tokens::OwnerTokens;
-use crate::broker::{Broker, FetchLimits, Fetched, LEASE, LargeTask, RawTask, Str};
+use crate::broker::{Broker, FetchLimits, Fetched, LEASE, LargeTask, PendingTask, RawTask, Str};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, warn_if};
 use crate::guard::told;
@@ -344,6 +344,8 @@ impl<'p> Fetch<'p> {
                         )
                     });
                 }
+                let brought = tasks.len() + usize::from(large.is_some());
+                self.queue.meter.fetched(brought);
                 self.has_plenty = may_have_more || tasks.len() == slots.count();
                 self.budget().was_answered(&tasks, may_have_more);
                 if let Some(large) = large {
@@ -373,8 +375,9 @@ impl<'p> Fetch<'p> {
         };
         if let Some(message) = loading.load(&task, &mut self.sent_at).await {
             self.may_be_lost = false;
-            let id = task.id;
-            self.start_runs(vec![RawTask { id, message }], &mut slots);
+            let LargeTask { id, since, .. } = task;
+            let task = RawTask { id, message };
+            self.start_runs(vec![PendingTask { task, since }], &mut slots);
         }
         self.ended(slots, false)
     }
@@ -393,7 +396,7 @@ impl<'p> Fetch<'p> {
 
     /// Starts the runs of the tasks that the fetch has brought. After the stop it requeues them instead: some of them
     /// may have been enqueued later than the stop.
-    fn start_runs(&self, tasks: Vec<RawTask>, slots: &mut AskedSlots<'p>) {
+    fn start_runs(&self, tasks: Vec<PendingTask>, slots: &mut AskedSlots<'p>) {
         if tasks.is_empty() {
             return;
         }
@@ -416,16 +419,17 @@ impl<'p> Fetch<'p> {
             return;
         }
         let mut fetched = Vec::with_capacity(tasks.len());
-        for RawTask { id, message } in tasks {
+        for PendingTask { task, since } in tasks {
             // A fetch never brings more tasks than it has slots.
             let Some(permit) = slots.take_one() else {
                 break;
             };
             fetched.push(FetchedTask {
                 queue: self.queue.clone(),
-                id,
+                id: task.id,
                 owner: self.owner.clone(),
-                raw: message,
+                raw: task.message,
+                pending_since: since,
                 sent_at: self.sent_at,
                 permit,
             });
@@ -441,6 +445,7 @@ impl<'p> Fetch<'p> {
 
     fn failed(mut self, error: &Error, slots: AskedSlots<'p>) -> Asked<'p> {
         let Sweeper { gates, .. } = self.sweeper;
+        self.queue.meter.fetch_failed();
         let is_news = gates.is_news(self.queue.index, error);
         told(|| warn_if!(is_news, queue = self.queue.name(), %error, "could not fetch tasks"));
         // A fetch that Redis has refused has moved nothing.

@@ -15,6 +15,7 @@ use super::held::{HeldRun, HeldRuns, Started};
 use crate::broker::{Acknowledgement, Outcome, RedisClock};
 use crate::guard::{CaughtPanic, Foreign, GuardedSpan, caught, caught_future, told};
 use crate::handler::{Answer, Failure, HandlerService, Panic, RunAnswer};
+use crate::metrics::EndedRun;
 use crate::run::{Released, Run, RunEnded};
 use crate::server::ack::{Acknowledgements, UnstartedRun};
 use crate::server::announce::{Attempt, announce, announce_lost_lease};
@@ -60,7 +61,7 @@ struct ReleaseUnsettled<'e> {
 
 impl Drop for ReleaseUnsettled<'_> {
     fn drop(&mut self) {
-        self.executor.release(self.run);
+        let _ = self.executor.release(self.run);
     }
 }
 
@@ -68,7 +69,7 @@ impl Executor {
     /// Starts to execute a run. A task whose message does not decode is archived instead.
     pub(in crate::server) fn execute(self: &Arc<Self>, run: Arc<HeldRun>) {
         if let Some(error) = &run.undecodable {
-            drop(self.settle(&run, self.policy.undecodable()));
+            drop(self.settle(&run, self.policy.undecodable(), None));
             told(|| {
                 tracing::error!(
                     task_id = &*run.id,
@@ -121,7 +122,9 @@ impl Executor {
         run.set_finished();
         if run.context.ended() == Some(RunEnded::LeaseExpired) {
             self.hooks.lease_lost(run, &span);
-            self.release(run);
+            if self.release(run) {
+                measure(run, None, None);
+            }
             announce_lost_lease(run);
             return;
         }
@@ -133,7 +136,8 @@ impl Executor {
             Some(answer) => span.in_scope(|| self.decide(run, answer)),
             None => Outcome::Requeued,
         };
-        let slot = self.settle(run, outcome.clone());
+        let failure = answer.as_ref().and_then(|answer| answer.as_ref().err());
+        let slot = self.settle(run, outcome.clone(), failure);
         drop(unstarted);
         // The permits are freed last. This wakes the processor, and its next fetch finds the acknowledgement.
         drop(slot);
@@ -160,9 +164,9 @@ impl Executor {
         let _ = caught(|| {
             let answer = Err(Failure::from(Panic::from(panic)));
             let outcome = self.policy.decide(&run.message, &answer, self.clock.now());
-            drop(self.settle(run, outcome));
+            drop(self.settle(run, outcome, answer.as_ref().err()));
         });
-        self.release(run);
+        let _ = self.release(run);
         told(|| {
             tracing::error!(
                 task_id = &*run.id,
@@ -178,7 +182,7 @@ impl Executor {
     pub(in crate::server) fn requeue(&self, run: &Arc<HeldRun>) {
         run.context.end(RunEnded::Canceled);
         run.set_finished();
-        drop(self.settle(run, Outcome::Requeued));
+        drop(self.settle(run, Outcome::Requeued, None));
     }
 
     /// Requeues the tasks of all runs that are not settled, although their handlers go on.
@@ -242,6 +246,8 @@ impl Executor {
             return ended_by(RunEnded::LeaseExpired);
         }
         let Started { at, deadline, .. } = run.start(&self.clock);
+        let task_type = &run.message.r#type;
+        let _in_progress = run.queue.meter.run_started(&run.meter, task_type, at);
         let left = time_left(deadline, at);
         if left.is_zero() {
             // COMPAT: asynq v0.26.0 does not call the handler either
@@ -292,9 +298,10 @@ impl Executor {
 
     /// Lets the acknowledgement wait for its call. If the run is settled already, nothing happens. Dropping
     /// the returned value frees the slot.
-    fn settle(&self, run: &Arc<HeldRun>, outcome: Outcome) -> Released {
+    fn settle(&self, run: &Arc<HeldRun>, outcome: Outcome, failure: Option<&Failure>) -> Released {
         let slot = run.slot.release();
         if run.settle() {
+            measure(run, Some(&outcome), failure);
             let acknowledgement = Acknowledgement {
                 claim: run.claim(),
                 outcome,
@@ -305,13 +312,30 @@ impl Executor {
         slot
     }
 
-    /// Ends a run without an acknowledgement. If the run is settled already, nothing happens.
-    fn release(&self, run: &Arc<HeldRun>) {
-        if run.settle() {
+    /// Ends a run without an acknowledgement. If the run is settled already, nothing happens, and it returns false.
+    fn release(&self, run: &Arc<HeldRun>) -> bool {
+        let settles = run.settle();
+        if settles {
             drop(run.slot.release());
             self.held.release([run]);
         }
+        settles
     }
+}
+
+/// Measures a run whose outcome is decided, or that has lost its lease.
+fn measure(run: &HeldRun, outcome: Option<&Outcome>, failure: Option<&Failure>) {
+    let is_unknown = run.undecodable.is_some() || failure.is_some_and(Failure::is_unknown_type);
+    let ended = EndedRun {
+        task_type: &run.message.r#type,
+        outcome,
+        has_error: failure.is_some(),
+        has_handler: !is_unknown,
+        started: run
+            .started()
+            .map(|started| (started.at, started.duration())),
+    };
+    run.queue.meter.run_ended(&run.meter, ended);
 }
 
 /// The finish of a run that the server has ended.

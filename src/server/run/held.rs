@@ -16,6 +16,7 @@ use super::deadline;
 use super::polls::Polls;
 use crate::broker::{ActiveRange, Broker, Claim, LEASE, RedisClock, Str};
 use crate::clock;
+use crate::metrics::RunMeter;
 use crate::run::{ResultSink, RunSeed, Slot, TaskContext};
 use crate::server::fetch::Gates;
 use crate::server::queues::ServedQueue;
@@ -30,6 +31,8 @@ pub(in crate::server) struct FetchedTask {
     pub(in crate::server) id: Str,
     pub(in crate::server) owner: Str,
     pub(in crate::server) raw: Bytes,
+    /// Since when it was pending, by Redis' clock, if that is known.
+    pub(in crate::server) pending_since: Option<DateTime<Utc>>,
     /// When the fetch was sent.
     pub(in crate::server) sent_at: Instant,
     pub(in crate::server) permit: OwnedSemaphorePermit,
@@ -51,6 +54,7 @@ pub(in crate::server) struct HeldRun {
     started: OnceLock<Started>,
     /// Shows whether the handler has been in one poll for long.
     pub(super) polls: Polls,
+    pub(super) meter: RunMeter,
     /// The handler's view of the run. The server ends the run through it.
     pub(in crate::server) context: TaskContext,
     pub(super) slot: Arc<Slot>,
@@ -146,6 +150,7 @@ impl HeldRun {
             undecodable,
             started: OnceLock::new(),
             polls: Polls::default(),
+            meter: RunMeter::new(task.pending_since),
             context,
             slot,
             lease: Lease::granted(task.sent_at),
