@@ -115,8 +115,10 @@ pub use handler::{
     blocking, find_error, is_panic,
 };
 pub use inspector::{
-    BulkProgress, BulkResult, Cancellation, Damage, DamageKind, DeleteQueue, EnqueueEvent,
-    Examination, GroupInfo, Inspector, Repair, SchedulerEntryInfo, SchedulerInfo,
+    BulkProgress, BulkResult, Cancellation, ClusterNode, DailyStats, Damage, DamageKind,
+    DeleteQueue, EnqueueEvent, Examination, GroupInfo, Inspector, QueueInfo, Repair,
+    SchedulerEntryInfo, SchedulerInfo, ServerInfo, TaskDetails, TaskFilter, TaskSelection,
+    TaskStream, UniqueLock, WorkerInfo,
 };
 #[cfg(feature = "metrics")]
 pub use metrics::METRIC_BUCKETS;

@@ -54,7 +54,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "client",
         &["broker", "connection", "metrics", "prepare", "task"],
     ),
-    ("inspector", &["broker", "connection", "task", "wire"]),
+    (
+        "inspector",
+        &["broker", "connection", "guard", "run", "task", "wire"],
+    ),
     (
         "scheduler",
         &[
@@ -218,6 +221,8 @@ const WITHOUT_IO: &[&str] = &[
     "broker/redis/group_watch",
     "broker/redis/queue_watch",
     "cron",
+    "inspector/filter",
+    "inspector/json_path",
     "server/ack/waiting",
     "server/aggregate/due",
     "server/aggregate/limits",

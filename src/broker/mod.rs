@@ -10,6 +10,7 @@ mod enqueue;
 mod entry;
 mod fetch;
 mod group;
+mod listed;
 mod outcome;
 mod redis;
 mod redis_clock;
@@ -25,6 +26,9 @@ pub(crate) use group::{
     AggregationSet, ArchivedMember, FormLimits, Formed, GroupAge, LARGEST_SET, ReclaimedSets,
     SetMember, StoredAggregate,
 };
+pub(crate) use listed::{
+    ListedId, ListedTask, QueueSizes, StoredDetails, StoredLock, StoredNode, TaskPart, TaskPlace,
+};
 #[cfg(test)]
 pub(crate) use outcome::tests::acknowledgement;
 pub(crate) use outcome::{Acknowledgement, ActiveRange, ArchiveLimits, Authority, Claim, Outcome};
@@ -33,7 +37,7 @@ pub(crate) use redis::{Broker, RedisProcess, Subscription, TrackingOptions};
 pub(crate) use redis_clock::RedisClock;
 pub(crate) use schedule::{Leads, SchedulerKeys, Tick, TickNote, TickResult};
 pub(crate) use signal::{DelayedSet, GroupSignal, Report, Signal};
-pub(crate) use stored::{ExpiredLeases, LeasesOf, LostTask, QueueCheck, StoredTask, Unleased};
+pub(crate) use stored::{ExpiredLeases, LeasesOf, LostTask, QueueCheck, Unleased};
 
 /// A string whose clones share its bytes.
 pub(crate) type Str = bytes_utils::Str;

@@ -1,22 +1,6 @@
-//! What Redis replies when tasks are read, and not fetched.
-
-use bytes::Bytes;
+//! What Redis replies when recoverers read tasks.
 
 use super::{RawTask, Str};
-use crate::wire::TaskState;
-
-/// A task as it is stored in Redis.
-#[derive(Debug)]
-pub(crate) struct StoredTask {
-    pub(crate) message: Bytes,
-    pub(crate) state: TaskState,
-    pub(crate) result: Option<Bytes>,
-    /// The time at which a task in *scheduled* or *retry* is due, or at which the lease of an active task
-    /// expires (unix s). It is not read for other states.
-    pub(crate) score: Option<i64>,
-    /// An active task whose lease has expired. A task without a lease is not orphaned: its data is damaged.
-    pub(crate) orphaned: bool,
-}
 
 /// A task whose run seems to be lost.
 #[derive(Debug)]

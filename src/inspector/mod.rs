@@ -3,31 +3,50 @@
 //! This module uses Redis only through the broker, and never runs a task.
 
 mod bulk;
+mod bulk_progress;
 mod cancel;
+mod cluster;
 mod copy;
 mod damage;
 mod delete_queue;
+mod details;
 mod examine;
+mod filter;
 mod groups;
+mod ids;
+mod json_path;
+mod listing;
+mod packed_id;
 mod payload;
+mod queue;
+mod reader;
 mod reschedule;
 mod schedulers;
+mod selection;
+mod servers;
+mod stream;
 mod verbs;
 
-pub use bulk::{BulkProgress, BulkResult};
+pub use bulk::BulkResult;
+pub use bulk_progress::BulkProgress;
 pub use cancel::Cancellation;
-use chrono::DateTime;
+pub use cluster::ClusterNode;
 pub use damage::{Damage, DamageKind, Repair};
 pub use delete_queue::DeleteQueue;
+pub use details::{TaskDetails, UniqueLock};
 pub use examine::Examination;
+pub use filter::TaskFilter;
 pub use groups::GroupInfo;
+pub use queue::{DailyStats, QueueInfo};
 pub use schedulers::{EnqueueEvent, SchedulerEntryInfo, SchedulerInfo};
+pub use selection::TaskSelection;
+pub use servers::{ServerInfo, WorkerInfo};
+pub use stream::TaskStream;
 
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
-use crate::task::TaskInfo;
-use crate::wire::{self, QueueKeys, TaskState, keys};
+use crate::wire::{QueueKeys, keys};
 
 /// Reads queues, tasks and schedulers, pauses queues, cancels runs. asynq: `Inspector`.
 ///
@@ -66,48 +85,6 @@ impl Inspector {
         let mut queues = self.broker.queues().await?;
         queues.sort();
         Ok(queues)
-    }
-
-    /// One task: its message, its state, and its result or progress. asynq: `GetTaskInfo`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::QueueNotFound`], [`ErrorKind::TaskNotFound`], [`ErrorKind::Undecodable`] if the
-    /// stored message does not decode, and the errors of [`queues`](Self::queues).
-    ///
-    /// # Cancel safety
-    /// It only reads; the future may be dropped at any time.
-    pub async fn task_info(&self, queue: &str, id: &str) -> Result<TaskInfo> {
-        let keys = self.broker.keys(queue);
-        let Some(stored) = self.broker.task(&keys, id).await? else {
-            if !self.broker.queue_exists(queue).await? {
-                return Err(Error::new(
-                    ErrorKind::QueueNotFound,
-                    format!("no queue {queue:?}"),
-                ));
-            }
-            return Err(Error::new(
-                ErrorKind::TaskNotFound,
-                format!("no task {id:?} in queue {queue:?}"),
-            )
-            .with_task_id(id));
-        };
-        let message = wire::decode_task(stored.message).map_err(|error| {
-            Error::new(
-                ErrorKind::Undecodable,
-                format!("message of task {id:?} in queue {queue:?}"),
-            )
-            .with_source(error)
-        })?;
-        let next = match stored.state {
-            TaskState::Pending => Some(self.broker.clock().now()),
-            TaskState::Scheduled | TaskState::Retry => stored
-                .score
-                .and_then(|secs| DateTime::from_timestamp(secs, 0)),
-            _ => None,
-        };
-        let mut info = TaskInfo::new(message, stored.state, next, stored.result);
-        info.is_orphaned = stored.orphaned;
-        Ok(info)
     }
 
     /// Pauses a queue: servers no longer fetch its pending tasks. Active tasks continue. asynq:
@@ -173,4 +150,8 @@ impl Inspector {
     pub async fn close(&self) {
         self.broker.close().await;
     }
+}
+
+fn queue_not_found(queue: &str) -> Error {
+    Error::new(ErrorKind::QueueNotFound, format!("no queue {queue:?}"))
 }

@@ -50,6 +50,9 @@ pub struct TaskInfo {
     /// The last result or progress that the handler wrote, also while the task runs. Empty if it wrote
     /// none.
     pub result: Bytes,
+    /// Whether the stored message does not decode. Then the id, the queue, the state, the result and what follows from
+    /// the place of the task are known, and everything else is empty.
+    pub is_undecodable: bool,
 }
 
 impl TaskInfo {
@@ -78,6 +81,27 @@ impl TaskInfo {
             retention: seconds(message.retention),
             completed_at: time(message.completed_at),
             result: result.unwrap_or_default(),
+            is_undecodable: false,
+        }
+    }
+
+    /// A task whose message does not decode.
+    pub(crate) fn undecodable(
+        queue: &str,
+        id: String,
+        state: TaskState,
+        next_process_at: Option<DateTime<Utc>>,
+        result: Option<Bytes>,
+    ) -> Self {
+        let queue = queue.to_owned();
+        let message = TaskMessage {
+            id,
+            queue,
+            ..TaskMessage::default()
+        };
+        Self {
+            is_undecodable: true,
+            ..Self::new(message, state, next_process_at, result)
         }
     }
 }

@@ -277,6 +277,12 @@ pub(crate) fn server_id(server_key: &str) -> Option<&str> {
     Some(name.rsplit_once(':')?.1)
 }
 
+/// The id of the server with this hash of [`workers`]. `None`: it is not such a hash.
+pub(crate) fn server_of_workers(workers_key: &str) -> Option<&str> {
+    let name = workers_key.strip_prefix(WORKERS)?.strip_suffix('}')?;
+    Some(name.rsplit_once(':')?.1)
+}
+
 /// The Pub/Sub channel on which an owner listens as long as it is connected. Nothing is published on it.
 pub(crate) fn alive_channel(owner: &str) -> String {
     format!("rasynq:alive:{owner}")

@@ -27,13 +27,11 @@ pub(crate) fn decode_task(raw: Bytes) -> Result<TaskMessage, DecodeError> {
 }
 
 /// Decodes the value of a server's key. asynq: `DecodeServerInfo`.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the inspector"))]
 pub(crate) fn decode_server_info(raw: Bytes) -> Result<ServerInfo, DecodeError> {
     decode("ServerInfo", raw)
 }
 
 /// Decodes one value of a workers hash. asynq: `DecodeWorkerInfo`.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the inspector"))]
 pub(crate) fn decode_worker_info(raw: Bytes) -> Result<WorkerInfo, DecodeError> {
     decode("WorkerInfo", raw)
 }

@@ -33,7 +33,8 @@ pub(crate) use go_json::to_json;
 pub(crate) use keys::QueueKeys;
 pub(crate) use messages::{
     DecodeError, SchedulerEnqueueEvent, SchedulerEntry, ServerInfo, TaskMessage, Timestamp,
-    WorkerInfo, decode_scheduler_enqueue_event, decode_scheduler_entry, decode_task, encode,
+    WorkerInfo, decode_scheduler_enqueue_event, decode_scheduler_entry, decode_server_info,
+    decode_task, decode_worker_info, encode,
 };
 pub(crate) use options::PrintedOption;
 pub(crate) use placement::{DueTime, Placement};

@@ -179,7 +179,10 @@ scripts! {
     LIST_OWNER = "list_owner" (1 keys) uses ["now"];
     MESSAGE_PART = "message_part" (2 keys) uses ["field", "owned"];
     NOTE_ENTRY = "note_entry" (1 keys) uses ["now", "read_note"];
+    QUEUE_INFO = "queue_info" (13 keys) uses ["now", "field", "count_groups"];
+    QUEUE_MEMORY = "queue_memory" (7 keys) uses ["count_groups"];
     READ_SET = "read_set" (1 keys) uses ["field"];
+    READ_TASKS = "read_tasks" (1 keys) uses ["now"];
     RECORD_EVENT = "record_event" (1 keys) uses [];
     RELIST_GROUPS = "relist_groups" (501 keys) uses [];
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
@@ -189,6 +192,7 @@ scripts! {
     SET_PAYLOAD = "set_payload" (2 keys) uses ["field"];
     STORE_AGGREGATE = "store_aggregate" (6 keys) uses ["now", "nanos", "due", "field", "enqueue"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
+    TASK_DETAILS = "task_details" (6 keys) uses ["now"];
     UNLEASED = "unleased" (3 keys) uses [];
     WRITE_RESULT = "write_result" (2 keys) uses ["field", "owned"];
     WRITE_SCHEDULER = "write_scheduler" (2 keys) uses [];

@@ -1,0 +1,142 @@
+//! Reading servers with their workers, and the nodes of a cluster.
+
+use bytes::Bytes;
+use fred::types::Value;
+
+use super::script::{number, word};
+use super::{Broker, reply};
+use crate::broker::StoredNode;
+use crate::connection::Command;
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::{QueueKeys, keys};
+
+/// How many keys one round trip reads.
+const KEYS_AT_ONCE: usize = 100;
+const LIST: &str = "list servers";
+
+impl Broker {
+    /// What all servers that are alive show (`ServerInfo`). Removes those that are over from the list of servers. asynq:
+    /// `ListServers`.
+    pub(crate) async fn server_entries(&self) -> Result<Vec<Bytes>> {
+        let servers = self.live_members(keys::SERVERS).await?;
+        let entries = self.of_each("GET", &servers, &[]).await?;
+        Ok(entries.into_iter().filter_map(Value::into_bytes).collect())
+    }
+
+    /// The runs of all servers that are alive (`WorkerInfo`). Removes those that are over from the list of workers.
+    /// asynq: `ListWorkers`.
+    pub(crate) async fn worker_entries(&self) -> Result<Vec<Bytes>> {
+        let servers = self.live_members(keys::WORKERS).await?;
+        let entries = self.of_each("HVALS", &servers, &[]).await?;
+        let entries = entries.into_iter().filter_map(|values| match values {
+            Value::Array(values) => Some(values),
+            _ => None,
+        });
+        Ok(entries.flatten().filter_map(Value::into_bytes).collect())
+    }
+
+    /// The id of the server that shows a run of this task. `None`: none does.
+    pub(crate) async fn server_of_run(&self, task_id: &str) -> Result<Option<String>> {
+        let servers = self.live_members(keys::WORKERS).await?;
+        let shows = self.of_each("HEXISTS", &servers, &[task_id.into()]).await?;
+        let server = servers
+            .iter()
+            .zip(shows)
+            .find(|(_, shows)| *shows == Value::Integer(1));
+        Ok(server.and_then(|(key, _)| keys::server_of_workers(key).map(str::to_owned)))
+    }
+
+    /// The members of a global set that are not over. The others are removed.
+    async fn live_members(&self, set: &'static str) -> Result<Vec<String>> {
+        let now = self.redis_time_unix_secs().await?;
+        // A score is in whole seconds: in its second a server may still be alive.
+        let over = [word(set), word("-inf"), number(now - 1)];
+        let live = [word(set), number(now), word("+inf")];
+        let over = Command::on_key("ZREMRANGEBYSCORE", over);
+        let live = Command::on_key("ZRANGEBYSCORE", live);
+        let mut replies = self.send_all::<Value>(vec![over, live], LIST).await?;
+        let live = reply::array(replies.pop().unwrap_or(Value::Null), LIST)?;
+        Ok(live.into_iter().filter_map(Value::into_string).collect())
+    }
+
+    /// The replies to a command on each of these keys. Null in place of an error: others are listed all the same.
+    async fn of_each(
+        &self,
+        command: &'static str,
+        keys: &[String],
+        args: &[Value],
+    ) -> Result<Vec<Value>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(KEYS_AT_ONCE) {
+            let read = |key: &String| {
+                let key = [Value::from(key.as_str())].into_iter();
+                Command::on_key(command, key.chain(args.iter().cloned()).collect::<Vec<_>>())
+            };
+            let replies = self
+                .open_link()?
+                .send_all(keys.iter().map(read).collect())
+                .await;
+            for (key, reply) in keys.iter().zip(replies) {
+                found.push(match super::typed(reply, LIST) {
+                    Err(error) if error.kind() == ErrorKind::Redis => {
+                        tracing::warn!(key, %error, "what a server shows cannot be read");
+                        Value::Null
+                    }
+                    value => value?,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The hash slot of a queue. asynq: `ClusterKeySlot`.
+    pub(crate) async fn cluster_key_slot(&self, queue: &QueueKeys) -> Result<u16> {
+        let args = [word("KEYSLOT"), queue.pending().into()];
+        let slot = Command::without_key("CLUSTER", args);
+        self.send(slot, "read the hash slot of a queue")
+            .await
+            .map_err(no_cluster)
+    }
+
+    /// The nodes that have a queue, first its master. asynq: `ClusterNodes`.
+    pub(crate) async fn cluster_nodes(&self, queue: &QueueKeys) -> Result<Vec<StoredNode>> {
+        const WHAT: &str = "read the nodes of a cluster";
+        let slot = i64::from(self.cluster_key_slot(queue).await?);
+        let ranges: Vec<Value> = self
+            .send(Command::without_key("CLUSTER", [word("SLOTS")]), WHAT)
+            .await
+            .map_err(no_cluster)?;
+        for range in ranges {
+            let mut parts = reply::array(range, WHAT)?.into_iter();
+            let (first, last) = (parts.next(), parts.next());
+            let first = first.and_then(|slot| slot.as_i64());
+            let last = last.and_then(|slot| slot.as_i64());
+            if first.is_some_and(|first| first <= slot) && last.is_some_and(|last| slot <= last) {
+                return parts.map(|part| node(reply::array(part, WHAT)?)).collect();
+            }
+        }
+        let text = format!("no node of the cluster serves queue {:?}", queue.queue());
+        Err(Error::new(ErrorKind::Unavailable, text))
+    }
+}
+
+fn node(parts: Vec<Value>) -> Result<StoredNode> {
+    let mut parts = parts.into_iter();
+    let (host, port, id) = (parts.next(), parts.next(), parts.next());
+    let host = host.and_then(Value::into_string).unwrap_or_default();
+    let port = port.and_then(|port| port.as_i64()).unwrap_or_default();
+    Ok(StoredNode {
+        id: id.and_then(Value::into_string).unwrap_or_default(),
+        address: match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        },
+    })
+}
+
+fn no_cluster(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Redis => Error::invalid("this Redis is not a cluster").with_source(error),
+        _ => error,
+    }
+}

@@ -1,0 +1,93 @@
+//! Reads the tasks of a selection in bounded steps.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::DateTime;
+
+use super::filter::TaskFilter;
+use super::ids::{FoundId, IdReader};
+use super::listing::{FoundTask, describe};
+use crate::broker::Broker;
+use crate::error::Result;
+use crate::wire::{QueueKeys, TaskState};
+
+/// How many ids one call asks for at most.
+const ASKED_AT_ONCE: usize = 500;
+
+/// Tasks that one step has found.
+pub(super) struct Part {
+    /// How many ids were looked at.
+    pub(super) examined: u64,
+    /// Those of them that are there and match.
+    pub(super) found: Vec<FoundTask>,
+}
+
+/// Reads the tasks in a state that match a filter.
+pub(super) struct TaskReader {
+    broker: Broker,
+    keys: QueueKeys,
+    state: TaskState,
+    filter: Arc<TaskFilter>,
+    ids: IdReader,
+    /// Ids whose tasks are not read yet.
+    unread: VecDeque<FoundId>,
+}
+
+impl TaskReader {
+    pub(super) fn new(
+        broker: Broker,
+        keys: QueueKeys,
+        state: TaskState,
+        filter: Arc<TaskFilter>,
+        ids: IdReader,
+    ) -> Self {
+        Self {
+            broker,
+            keys,
+            state,
+            filter,
+            ids,
+            unread: VecDeque::new(),
+        }
+    }
+
+    /// How many ids there were when the reading began.
+    pub(super) fn total(&self) -> u64 {
+        self.ids.total()
+    }
+
+    /// The tasks of the next step. `None`: there are no more.
+    ///
+    /// Cancel safety: if the future is dropped, tasks may be lost.
+    pub(super) async fn next_part(&mut self) -> Result<Option<Part>> {
+        while self.unread.is_empty() {
+            match self.ids.next().await? {
+                Some(ids) => self.unread = ids.into(),
+                None => return Ok(None),
+            }
+        }
+        let asked = self.unread.iter().take(ASKED_AT_ONCE);
+        let asked: Vec<Bytes> = asked.map(|found| found.id.bytes()).collect();
+        let part = self
+            .broker
+            .read_tasks(&self.keys, Some(self.state), &asked)
+            .await?;
+        let now = DateTime::from_timestamp(part.now, 0).unwrap_or_default();
+        let examined = part.tasks.len();
+        let ids = self.unread.drain(..examined.min(asked.len()));
+        let tasks = ids
+            .zip(part.tasks)
+            .filter_map(|(id, task)| Some((id, task?)));
+        let described =
+            tasks.map(|(id, task)| describe(self.keys.queue(), self.state, id, task, now));
+        let filter = &self.filter;
+        Ok(Some(Part {
+            examined: examined as u64,
+            found: described
+                .filter(|task| filter.matches(&task.info, task.since, now))
+                .collect(),
+        }))
+    }
+}
