@@ -46,15 +46,17 @@
 //! | what a handler can read and do while it runs | [`TaskContext`] |
 //! | settings of a server | [`Server`], [`RetryDelay`] |
 //! | starting and stopping a server | [`Server::serve`], [`Server::start`], [`RunningServer`], [`ServerStopper`] |
-//! | reading a task and its result; pause; cancel | [`Inspector`] |
+//! | what is in the queues: sizes, history, servers; pause; cancel | [`Inspector`], [`QueueInfo`], [`ServerInfo`] |
+//! | lists of tasks: pages, streams, filters | [`Inspector::tasks`], [`TaskSelection`], [`TaskFilter`] |
+//! | one task and its result, lock, lease and owner | [`Inspector::task_info`], [`TaskDetails`] |
 //! | what went wrong | [`Error::kind`], [`ErrorKind`] |
 //! | enqueueing tasks again and again | [`Scheduler`], [`Entry`], [`RunningScheduler`] |
 //! | cron specs | [`Schedule`] |
 //! | entries that come from a file, a table or the program, and change | [`PeriodicTaskManager`], [`ConfigProvider`], [`MemoryConfigs`] |
 //! | handlers in tests, without Redis | [`TestRun`] |
 //!
-//! The directory `docs` of this package has pages on writing handlers (the guide), on the migration
-//! from Go, on what is the same as in asynq and what differs (parity), on operations with the log
+//! The directory `docs` of this package has pages on writing handlers (the guide), on inspecting queues, on the
+//! migration from Go, on what is the same as in asynq and what differs (parity), on operations with the log
 //! events, on performance, and on the design.
 //!
 //! # Features
@@ -166,6 +168,8 @@ mod pages {
     mod readme {}
     #[doc = include_str!("../docs/guide.md")]
     mod guide {}
+    #[doc = include_str!("../docs/inspecting.md")]
+    mod inspecting {}
     #[doc = include_str!("../docs/migration.md")]
     mod migration {}
     // its code needs the feature

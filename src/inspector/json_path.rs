@@ -4,10 +4,10 @@ use serde_json::Value;
 
 /// The way to a value within another.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct JsonPath(Vec<Step>);
+pub(super) struct JsonPath(Vec<PathStep>);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+enum PathStep {
     Name(String),
     Index(usize),
 }
@@ -33,7 +33,7 @@ impl JsonPath {
                 if !(after.is_empty() || after.starts_with(['.', '['])) {
                     return wrong("a dot is missing", text.len() - after.len());
                 }
-                steps.push(Step::Index(number));
+                steps.push(PathStep::Index(number));
                 rest = after;
                 continue;
             }
@@ -46,7 +46,7 @@ impl JsonPath {
             if end == 0 {
                 return wrong("a name is missing", text.len() - name.len());
             }
-            steps.push(Step::Name(name[..end].to_owned()));
+            steps.push(PathStep::Name(name[..end].to_owned()));
             rest = &name[end..];
         }
         Ok(Self(steps))
@@ -55,8 +55,8 @@ impl JsonPath {
     /// The value at the end of the path.
     pub(super) fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(value, |value, step| match step {
-            Step::Name(name) => value.as_object()?.get(name),
-            Step::Index(index) => value.as_array()?.get(*index),
+            PathStep::Name(name) => value.as_object()?.get(name),
+            PathStep::Index(index) => value.as_array()?.get(*index),
         })
     }
 }

@@ -21,6 +21,8 @@ use crate::guard;
 use crate::task::TaskInfo;
 use crate::wire::{QueueKeys, TaskState};
 
+/// How many tasks one round trip counts.
+const COUNTED_AT_ONCE: usize = 5_000;
 /// How many tasks of a page one call reads.
 const STEP: u64 = 500;
 
@@ -148,7 +150,7 @@ impl TaskSelection {
             let mut ids = self.ids(&keys).await?;
             progress.total = ids.total();
             while let Some(found) = ids.next().await? {
-                for part in found.chunks(STEP as usize) {
+                for part in found.chunks(COUNTED_AT_ONCE) {
                     let part: Vec<Bytes> = part.iter().map(|found| found.id.bytes()).collect();
                     progress.examined += part.len() as u64;
                     progress.matched += self.inspector.broker.count_existing(&keys, &part).await?;

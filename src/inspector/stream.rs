@@ -64,7 +64,7 @@ impl TaskStream {
             }
         });
         Self {
-            tasks: Box::pin(tasks),
+            tasks: Box::pin(tasks.fuse()),
         }
     }
 

@@ -6,8 +6,18 @@
 mod common;
 
 mod changing;
+mod cluster;
 mod copying;
+mod details;
+mod filters;
+mod pages;
 mod payloads;
+mod permissions;
 mod place;
+mod queues;
 mod rescheduling;
+mod servers;
+mod streams;
+#[allow(unreachable_pub)]
+mod support;
 mod waking;
