@@ -20,8 +20,10 @@ use crate::wire::{QueueKeys, TaskState};
 const LIST_STEP: i64 = 5_000;
 /// How many ids of a sorted set one step reads.
 const SET_STEP: i64 = 1_000;
-/// How many groups one step reads.
+/// How many groups one step reads at most. Together they have about as many ids as one step reads of a set.
 const GROUPS_AT_ONCE: usize = 100;
+/// The sizes of how many places one round trip reads.
+const SIZES_AT_ONCE: usize = 500;
 /// A step begins this many ids before the end of the one before.
 const OVERLAP: i64 = 100;
 
@@ -44,8 +46,8 @@ pub(super) struct IdReader {
     /// What is left to read.
     sets: VecDeque<SetWindow>,
     list: Option<TaskPlace>,
-    /// Groups that were not looked at yet.
-    groups: VecDeque<TaskPlace>,
+    /// Groups that were not looked at yet, with their sizes when the reading began.
+    groups: VecDeque<(TaskPlace, u64)>,
     total: u64,
 }
 
@@ -79,10 +81,10 @@ impl IdReader {
         let places = places(&reader.broker, &reader.keys, state, group).await?;
         let sizes = sizes(&reader.broker, &reader.keys, &places).await?;
         reader.total = sizes.iter().sum();
-        for place in places {
+        for (place, size) in places.into_iter().zip(sizes) {
             match place {
                 list if list.is_list() => reader.list = Some(list),
-                TaskPlace::Group(_) => reader.groups.push_back(place),
+                TaskPlace::Group(_) => reader.groups.push_back((place, size)),
                 set => reader.sets.push_back(SetWindow::new(set)),
             }
         }
@@ -150,8 +152,14 @@ impl IdReader {
 
     /// The ids of the next groups, as far as one step reads them.
     async fn read_groups(&mut self) -> Result<Vec<FoundId>> {
-        let places = self.groups.drain(..self.groups.len().min(GROUPS_AT_ONCE));
-        let places: Vec<TaskPlace> = places.collect();
+        let mut size = 0;
+        let fits = |(_, group): &&(TaskPlace, u64)| {
+            size += group;
+            size <= SET_STEP as u64
+        };
+        let fitting = self.groups.iter().take(GROUPS_AT_ONCE).take_while(fits);
+        let fitting = fitting.count().clamp(1, self.groups.len());
+        let places: Vec<TaskPlace> = self.groups.drain(..fitting).map(|group| group.0).collect();
         let first = |place| (place, 0, SET_STEP - 1);
         let ranges: Vec<_> = places.iter().map(first).collect();
         let read = self.broker.listed_ids(&self.keys, &ranges).await?;
@@ -242,7 +250,7 @@ pub(super) async fn sizes(
     places: &[TaskPlace],
 ) -> Result<Vec<u64>> {
     let mut sizes = Vec::with_capacity(places.len());
-    for places in places.chunks(5 * GROUPS_AT_ONCE) {
+    for places in places.chunks(SIZES_AT_ONCE) {
         sizes.extend(broker.place_sizes(keys, places).await?);
     }
     Ok(sizes)

@@ -183,6 +183,28 @@ async fn a_history_begins_with_today_and_has_each_day_once() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_not_utf8_hides_no_other_queue_and_no_other_group() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    make_groups(&world, 1, 2).await;
+    world.register().await;
+    for set in ["asynq:queues", &key("groups")] {
+        let call = [
+            "EVAL",
+            "return redis.call('SADD', KEYS[1], '\\255')",
+            "1",
+            set,
+        ];
+        let _: i64 = world.run(&call).await;
+    }
+    let queues = inspector.queues().await.unwrap();
+    assert_eq!(queues, ["default", "\u{fffd}"]);
+    let groups = inspector.groups("default").await.unwrap();
+    let names: Vec<&str> = groups.iter().map(|group| &*group.group).collect();
+    assert_eq!(names, ["group1", "group2"]);
+}
+
+#[tokio::test]
 async fn a_queue_that_does_not_exist_is_not_found() {
     let world = World::new().await;
     let inspector = world.inspector().await;

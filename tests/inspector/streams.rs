@@ -144,6 +144,24 @@ async fn a_stream_reads_in_bounded_steps() {
 }
 
 #[tokio::test]
+async fn a_stream_of_groups_has_the_order_of_the_pages_however_large_they_are() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    let mut tasks = Vec::new();
+    for (group, size) in [("b", 2_500), ("a", 3), ("c", 700), ("d", 400), ("e", 1_000)] {
+        let task = |n: usize| Task::new("any", "").task_id(format!("{group}{n}"));
+        tasks.extend((0..size).map(|n| task(n).group(group)));
+    }
+    add_all(&world, tasks).await;
+    let selection = inspector.tasks("default", TaskState::Aggregating);
+    let paged = crate::support::ids(selection.page(1, 10_000).await.unwrap());
+    assert_eq!(paged.len(), 4_603);
+    assert_eq!(all_of(selection.stream()).await, paged);
+    let in_the_middle = crate::support::ids(selection.page(26, 100).await.unwrap());
+    assert_eq!(in_the_middle, paged[2_500..2_600]);
+}
+
+#[tokio::test]
 async fn a_stream_implements_the_trait_of_streams() {
     use futures_util::TryStreamExt;
 

@@ -163,20 +163,25 @@ impl Broker {
     }
 }
 
-/// The names of the groups of a queue, each once, in no order. `scan` sends `SSCAN` with the given arguments.
+/// The names of the groups of a queue, each once, sorted. A name that is not UTF-8 is left out: no message can have it.
+/// `scan` sends `SSCAN` with the given arguments.
 pub(super) async fn all_names<R>(
     queue: &QueueKeys,
     scan: impl Fn([String; 4]) -> R,
 ) -> Result<Vec<Str>>
 where
-    R: Future<Output = Result<(String, Vec<Str>)>>,
+    R: Future<Output = Result<(String, Vec<Value>)>>,
 {
     let mut names = Vec::new();
     let mut cursor = "0".to_owned();
     loop {
         let args = [queue.groups(), &cursor, "COUNT", NAMES_AT_ONCE];
         let (next, part) = scan(args.map(str::to_owned)).await?;
-        names.extend(part);
+        names.extend(part.into_iter().filter_map(|name| match name {
+            Value::String(name) => Some(name),
+            Value::Bytes(name) => Str::from_inner(name).ok(),
+            _ => None,
+        }));
         if next == "0" {
             break;
         }

@@ -1,16 +1,22 @@
 //! Which queues there are; pausing queues.
 
-use super::Broker;
+use fred::types::Value;
+
 use super::script::{number, word};
+use super::{Broker, reply};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::{QueueKeys, keys};
 
+const LIST: &str = "list queues";
+
 impl Broker {
-    /// The names of all queues.
+    /// The names of all queues. What is not UTF-8 in a name is replaced.
     pub(crate) async fn queues(&self) -> Result<Vec<String>> {
         let members = Command::on_key("SMEMBERS", [word(keys::QUEUES)]);
-        self.send(members, "list queues").await
+        let members: Vec<Value> = self.send(members, LIST).await?;
+        let name = |member| reply::text(member, LIST).map(|name| name.to_string());
+        members.into_iter().map(name).collect()
     }
 
     /// Whether `asynq:queues` contains this queue.
