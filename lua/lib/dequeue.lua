@@ -69,11 +69,11 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
     for i = #pending_ids, 1, -1 do
       local id, key = pending_ids[i], prefix .. pending_ids[i]
       -- field() is inlined for the case without an error, to save a function call per task.
-      local msg, pending_since
+      local msg
       if with_since then
         -- One command costs less than two.
         local both = try('HMGET', key, 'msg', 'pending_since')
-        msg, pending_since = both[1], both[2]
+        msg, since[taken + 1] = both[1], both[2] or ''
         if both.err then msg = field(key, 'msg') end
       else
         msg = try('HGET', key, 'msg')
@@ -89,7 +89,7 @@ local function dequeue(pending, active, lease, paused, prefix, want, lease_secs,
         end
         budget = budget - size
         taken = taken + 1
-        ids[taken], keys[taken], msgs[taken], since[taken] = id, key, msg, pending_since or ''
+        ids[taken], keys[taken], msgs[taken] = id, key, msg
         leases[2 * taken - 1], leases[2 * taken] = expires_at, id
       end
       read = read + 1

@@ -28,6 +28,9 @@ pub(crate) struct MetricsArguments {
     /// Only these queues, with commas between. Default: all.
     #[arg(long, value_delimiter = ',', value_name = "QUEUE,…")]
     pub(crate) queues: Vec<String>,
+    /// Leaves out the memory of the queues, which is the most expensive figure.
+    #[arg(long)]
+    pub(crate) no_memory: bool,
 }
 
 /// `watch`

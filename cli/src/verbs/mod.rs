@@ -31,6 +31,9 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         _ => {}
     }
     let connection = settings::connection(connection)?;
+    if let Command::Metrics(options) = &arguments.command {
+        return exporter::run(&connection, options, output).await;
+    }
     let inspector = Inspector::connect(&connection).await?;
     match arguments.command {
         Command::Stats => stats::run(&inspector, output).await,
@@ -47,9 +50,10 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
             };
             dash::run(inspector, options).await
         }
-        Command::Metrics(options) => exporter::run(inspector, options).await,
         Command::Doctor(options) => doctor::run(&options, &inspector, output).await,
         Command::Watch(options) => watch::run(&options, &inspector, output).await,
-        Command::Completions(_) | Command::Man(_) | Command::Version => Ok(()),
+        Command::Completions(_) | Command::Man(_) | Command::Metrics(_) | Command::Version => {
+            Ok(())
+        }
     }
 }

@@ -1,6 +1,7 @@
 // Command asynqmon serves the real asynqmon, its pages and its HTTP API, on one
-// Redis. It prints one line with its address when it is ready and ends on
-// SIGTERM or SIGINT.
+// Redis, and at /metrics the figures of asynq's own collector for Prometheus. It
+// prints one line with its address when it is ready and ends on SIGTERM or
+// SIGINT.
 package main
 
 import (
@@ -15,7 +16,10 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/hibiken/asynq/x/metrics"
 	"github.com/hibiken/asynqmon"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 func main() {
@@ -46,7 +50,16 @@ func run(redisURI, listen string) error {
 	}
 	handler := asynqmon.New(asynqmon.Options{RootPath: "/", RedisConnOpt: opt})
 	defer handler.Close()
-	server := &http.Server{Handler: handler}
+	inspector := asynq.NewInspector(opt)
+	defer inspector.Close()
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(metrics.NewQueueMetricsCollector(inspector)); err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Printf("listening on http://%s\n", listener.Addr())
