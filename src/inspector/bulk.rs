@@ -1,4 +1,25 @@
-//! What calls for many tasks report.
+//! Runs, archives and deletes all the tasks of a selection.
+//!
+//! The ids are read first, and only then is the first task changed. So a task that comes back, because it has run and
+//! failed meanwhile, is not changed again. Each step checks its tasks once more.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use super::bulk_progress::BulkProgress;
+use super::packed_id::PackedId;
+use super::selection::TaskSelection;
+use crate::broker::{ArchiveLimits, TaskChange, TaskChanged, TasksToChange};
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::{QueueKeys, TaskState};
+
+/// How many tasks one step changes, at most 500.
+const STEP: usize = 400;
+/// The same where a task costs more: pending tasks are searched for in their list, and archiving trims the archive.
+const SMALL_STEP: usize = 100;
+/// How often the list of pending tasks is read, if tasks are not where they were read.
+const MOST_ROUNDS: u32 = 10;
 
 /// What a call for many tasks has done.
 #[non_exhaustive]
@@ -8,4 +29,235 @@ pub struct BulkResult {
     pub examined: u64,
     /// How many of them were changed.
     pub changed: u64,
+}
+
+impl TaskSelection {
+    /// Makes all the tasks pending that are selected now: see [`Inspector::run_task`](super::Inspector::run_task). asynq:
+    /// `RunAllScheduledTasks`, `RunAllRetryTasks`, …, each in one script that blocks Redis for as long as it takes.
+    ///
+    /// The ids of the tasks are read first, then the tasks are changed in steps of up to 400. No step blocks Redis for
+    /// more than a few milliseconds. Each task is changed once at most, even if it comes back into this state. Tasks
+    /// that have left the state before their step are left alone. Meanwhile the call keeps about 60 bytes for each task.
+    ///
+    /// # Errors
+    /// An error in the middle says how many tasks were changed before; the others are as they were.
+    /// - [`ErrorKind::Invalid`] if the selection is of pending or active tasks, and for what
+    ///   [`page`](Self::page) refuses.
+    /// - [`ErrorKind::QueueNotFound`].
+    /// - The errors of [`Inspector::queues`](super::Inspector::queues). After [`ErrorKind::Unavailable`] the tasks of
+    ///   the last step may or may not be changed.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, some tasks are changed, the others are as they were.
+    ///
+    /// ```no_run
+    /// # async fn example(inspector: rasynq::Inspector) -> rasynq::Result<()> {
+    /// use rasynq::{TaskFilter, TaskState};
+    /// let failed = inspector
+    ///     .tasks("default", TaskState::Archived)
+    ///     .matching(TaskFilter::new().task_type("email:*").error_contains("timeout"))
+    ///     .on_progress(|progress| println!("{} of {}", progress.changed, progress.matched));
+    /// println!("this concerns {} tasks", failed.count().await?);
+    /// println!("{} tasks run again", failed.run().await?.changed);
+    /// # Ok(()) }
+    /// ```
+    pub async fn run(&self) -> Result<BulkResult> {
+        Bulk::new(self, TaskChange::Run, "run").change_all().await
+    }
+
+    /// Archives all the tasks that are selected now: see
+    /// [`Inspector::archive_task`](super::Inspector::archive_task). asynq: `ArchiveAllPendingTasks`, …
+    ///
+    /// The archive keeps [`DEFAULT_ARCHIVE_MAX_SIZE`](crate::DEFAULT_ARCHIVE_MAX_SIZE) tasks. So of more tasks than
+    /// that, only the last ones stay, and all others are deleted, as in asynq.
+    ///
+    /// Steps, errors and cancel safety are those of [`run`](Self::run). Pending, scheduled, retry, completed and
+    /// aggregating tasks can be archived. Each step changes up to 100 tasks.
+    pub async fn archive(&self) -> Result<BulkResult> {
+        let change = TaskChange::Archive(ArchiveLimits::default());
+        Bulk::new(self, change, "archive").change_all().await
+    }
+
+    /// Deletes all the tasks that are selected now, with the unique locks that they hold: see
+    /// [`Inspector::delete_task`](super::Inspector::delete_task). asynq: `DeleteAllPendingTasks`, …
+    ///
+    /// Steps, errors and cancel safety are those of [`run`](Self::run). Tasks of every state but active can be deleted.
+    ///
+    /// The other pending tasks keep their order. But if some of more than 200,000 are deleted or archived, the newest
+    /// task may take the place of one in the middle, because Redis finds that only by walking over half of the list.
+    pub async fn delete(&self) -> Result<BulkResult> {
+        Bulk::new(self, TaskChange::Delete, "delete")
+            .change_all()
+            .await
+    }
+}
+
+/// One call for all the tasks of a selection.
+struct Bulk<'s> {
+    selection: &'s TaskSelection,
+    change: TaskChange,
+    /// What the call does, for errors.
+    verb: &'static str,
+    progress: BulkProgress,
+}
+
+impl<'s> Bulk<'s> {
+    fn new(selection: &'s TaskSelection, change: TaskChange, verb: &'static str) -> Self {
+        Self {
+            selection,
+            change,
+            verb,
+            progress: BulkProgress::default(),
+        }
+    }
+
+    async fn change_all(mut self) -> Result<BulkResult> {
+        let TaskSelection { state, queue, .. } = self.selection;
+        if !self.change.states().contains(state) {
+            let verb = self.verb;
+            let text = format!("cannot {verb} the {state} tasks of queue {queue:?}");
+            return Err(Error::invalid(text));
+        }
+        let keys = self.selection.begin().await?;
+        let ids = self.read(&keys).await?;
+        let changed = match state {
+            TaskState::Pending => self.change_pending(&keys, ids).await,
+            _ => self.change_others(&keys, ids).await,
+        };
+        if let Err(error) = changed {
+            let BulkProgress { changed, .. } = self.progress;
+            let verb = self.verb;
+            let text = format!(
+                "{verb} the {state} tasks of queue {queue:?}: {error}; {changed} tasks were changed before"
+            );
+            let is_outage = error.is_outage();
+            let error = Error::new(error.kind(), text).with_source(error);
+            return Err(error.caused_by_outage(is_outage));
+        }
+        Ok(BulkResult {
+            examined: self.progress.examined,
+            changed: self.progress.changed,
+        })
+    }
+
+    /// The ids of all the tasks that match.
+    async fn read(&mut self, keys: &QueueKeys) -> Result<Vec<PackedId>> {
+        let mut matching = Vec::new();
+        if self.selection.filter.is_empty() {
+            let mut ids = self.selection.ids(keys).await?;
+            self.progress.total = ids.total();
+            while let Some(found) = ids.next().await? {
+                matching.extend(found.into_iter().map(|found| found.id));
+                self.progress.examined = matching.len() as u64;
+                self.progress.matched = self.progress.examined;
+                self.selection.report(self.progress);
+            }
+        } else {
+            let mut tasks = self.selection.reader().await?;
+            self.progress.total = tasks.total();
+            while let Some(part) = tasks.next_part().await? {
+                self.progress.examined += part.examined;
+                matching.extend(part.found.into_iter().map(|found| found.id));
+                self.progress.matched = matching.len() as u64;
+                self.selection.report(self.progress);
+            }
+        }
+        Ok(matching)
+    }
+
+    async fn change_others(&mut self, keys: &QueueKeys, ids: Vec<PackedId>) -> Result<()> {
+        let size = match self.change {
+            TaskChange::Archive(_) => SMALL_STEP,
+            _ => STEP,
+        };
+        for ids in ids.chunks(size) {
+            let mut tasks: Vec<_> = ids.iter().map(|id| (id.bytes(), None)).collect();
+            while !tasks.is_empty() {
+                let (_, results) = self.step(keys, &tasks, 0).await?;
+                let postponed = |result: &TaskChanged| *result == TaskChanged::Postponed;
+                tasks = with_result(tasks, &results, postponed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads where the tasks are in their list, and changes the newest first: so that they leave does not move the others.
+    async fn change_pending(&mut self, keys: &QueueKeys, ids: Vec<PackedId>) -> Result<()> {
+        let mut wanted: HashSet<PackedId> = ids.into_iter().collect();
+        for _ in 0..MOST_ROUNDS {
+            let mut places = Vec::with_capacity(wanted.len());
+            let see = |id: &[u8], place| {
+                if let Some(id) = wanted.take(&PackedId::new(id)) {
+                    places.push((id, place));
+                }
+                !wanted.is_empty()
+            };
+            self.selection
+                .inspector
+                .broker
+                .read_places(keys, see)
+                .await?;
+            // Who is not in the list is not pending any more.
+            wanted.clear();
+            let mut shift = 0;
+            for places in places.chunks(SMALL_STEP) {
+                let tasks = places.iter().map(|(id, place)| (id.bytes(), Some(*place)));
+                let mut tasks: Vec<_> = tasks.collect();
+                while !tasks.is_empty() {
+                    let (now, results) = self.step(keys, &tasks, shift).await?;
+                    shift = now;
+                    let moved = |result: &TaskChanged| *result == TaskChanged::Moved;
+                    let moved = with_result(tasks.clone(), &results, moved);
+                    wanted.extend(moved.iter().map(|(id, _)| PackedId::new(id)));
+                    let postponed = |result: &TaskChanged| *result == TaskChanged::Postponed;
+                    tasks = with_result(tasks, &results, postponed);
+                }
+            }
+            if wanted.is_empty() {
+                return Ok(());
+            }
+        }
+        let left = wanted.len();
+        let text = format!("the list changes too fast to find {left} of its tasks");
+        Err(Error::new(ErrorKind::Unavailable, text))
+    }
+
+    async fn step(
+        &mut self,
+        keys: &QueueKeys,
+        tasks: &[(Bytes, Option<u64>)],
+        shift: i64,
+    ) -> Result<(i64, Vec<TaskChanged>)> {
+        let TaskSelection {
+            inspector,
+            state,
+            group,
+            ..
+        } = self.selection;
+        let tasks = TasksToChange {
+            states: &[*state],
+            group: group.as_deref(),
+            tasks,
+            shift,
+        };
+        let (shift, results) = inspector
+            .broker
+            .change_tasks(keys, self.change, &tasks)
+            .await?;
+        let is_changed = |result: &&TaskChanged| **result == TaskChanged::Yes;
+        self.progress.changed += results.iter().filter(is_changed).count() as u64;
+        self.selection.report(self.progress);
+        Ok((shift, results))
+    }
+}
+
+/// Those of the tasks that have such a result.
+fn with_result<T>(
+    tasks: Vec<T>,
+    results: &[TaskChanged],
+    is_such: impl Fn(&TaskChanged) -> bool,
+) -> Vec<T> {
+    let tasks = tasks.into_iter().zip(results);
+    let such = tasks.filter(|(_, result)| is_such(result));
+    such.map(|(task, _)| task).collect()
 }

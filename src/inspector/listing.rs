@@ -10,7 +10,6 @@ use crate::wire::{self, TaskState};
 
 /// A task that was found.
 pub(super) struct FoundTask {
-    #[expect(dead_code, reason = "for calls that change many tasks")]
     pub(super) id: PackedId,
     pub(super) info: TaskInfo,
     /// Since when it is in its state, if that is known; of a task in *retry*: when it last failed.

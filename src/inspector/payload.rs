@@ -57,7 +57,9 @@ impl Inspector {
                 fails(ErrorKind::Undecodable, why).with_source(error)
             })?;
             let old_lock = message.unique_key;
-            let new_lock = keys.unique(&message.r#type, Some(&payload));
+            // Stored messages do not tell an empty payload from none, which is what clients have.
+            let digested = Some(&*payload).filter(|payload| !payload.is_empty());
+            let new_lock = keys.unique(&message.r#type, digested);
             message.payload = payload.clone();
             message.unique_key = match old_lock.is_empty() {
                 true => String::new(),

@@ -13,6 +13,7 @@ mod archive;
 mod enqueueing;
 mod fetching;
 mod groups;
+mod inspector;
 mod recovering;
 mod running;
 mod schedulers;

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bulk;
 mod changing;
 mod cluster;
 mod copying;

@@ -25,5 +25,10 @@ async fn a_task_that_is_run_wakes_an_idle_server() {
         handler.has_begun(n + 1).await;
         world.task_is(state.as_str(), "").await;
     }
+    let message = TaskMessage::of("one of all", "ok");
+    put_message(&world, &message, TaskState::Archived, 1).await;
+    let all = inspector.tasks("default", TaskState::Archived);
+    assert_eq!(all.run().await.unwrap().changed, 1);
+    handler.has_begun(4).await;
     server.shutdown().await;
 }

@@ -164,3 +164,7 @@ fn changed(reply: Value) -> Result<TaskChanged> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "change_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 mod acknowledging;
 mod fetching;
 mod global_keys;
+mod inspecting;
 mod scheduling;
 mod single_tasks;
 

@@ -1,0 +1,118 @@
+//! Pending tasks are found and removed in lists too long to search.
+
+use bytes::Bytes;
+use fred::clients::Client as Fred;
+use fred::interfaces::{HashesInterface, KeysInterface, ListInterface, LuaInterface};
+use fred::types::Value;
+use sha1_smol::Sha1;
+
+use crate::broker::{Broker, TaskChange, TaskChanged, TasksToChange};
+use crate::connection::Connection;
+use crate::test_support::RedisServer;
+use crate::wire::{QueueKeys, TaskState};
+
+struct LongList {
+    raw: Fred,
+    broker: Broker,
+    keys: QueueKeys,
+    /// The ids, the next to be fetched first.
+    ids: Vec<String>,
+    _redis: RedisServer,
+}
+
+impl LongList {
+    async fn of(length: usize) -> Self {
+        let redis = RedisServer::start().await;
+        let raw = redis.client().await;
+        let connection = Connection::from_uri(&redis.uri()).expect("a URI");
+        let broker = Broker::connect(&connection).await.expect("a connection");
+        let keys = broker.keys("default");
+        let ids: Vec<String> = (0..length).map(|n| format!("id-{n}")).collect();
+        // In Lua, as the client takes long for so many arguments in a debug build.
+        let fill = "for n = 0, ARGV[1] - 1 do redis.call('LPUSH', KEYS[1], 'id-' .. n) end";
+        let fill = raw.eval(fill, keys.pending(), length.to_string());
+        let _: Value = fill.await.expect("EVAL");
+        Self {
+            raw,
+            broker,
+            keys,
+            ids,
+            _redis: redis,
+        }
+    }
+
+    /// Deletes the tasks at these places, after `shifted` other tasks were fetched.
+    async fn delete(&mut self, places: &[usize], shifted: usize) {
+        for place in places {
+            let hash = self.keys.task(&self.ids[*place]);
+            let fields = vec![("msg", ""), ("state", "pending")];
+            let _: () = self.raw.hset(hash, fields).await.expect("HSET");
+        }
+        let id_of = |place: &usize| Bytes::copy_from_slice(self.ids[*place].as_bytes());
+        let tasks = places
+            .iter()
+            .map(|place| (id_of(place), Some(*place as u64)));
+        let tasks: Vec<_> = tasks.collect();
+        let fetch = self.raw.rpop(self.keys.pending(), Some(shifted));
+        let _: Vec<String> = fetch.await.expect("RPOP");
+        let tasks = TasksToChange {
+            states: &[TaskState::Pending],
+            group: None,
+            tasks: &tasks,
+            shift: 0,
+        };
+        let delete = self
+            .broker
+            .change_tasks(&self.keys, TaskChange::Delete, &tasks);
+        let (shift, results) = delete.await.expect("an answer");
+        assert!(
+            results.iter().all(|result| *result == TaskChanged::Yes),
+            "{results:?}"
+        );
+        assert_eq!(shift, -(shifted as i64));
+        for place in places {
+            let hash = self.keys.task(&self.ids[*place]);
+            let found: i64 = self.raw.exists(hash).await.expect("EXISTS");
+            assert_eq!(found, 0);
+        }
+    }
+
+    /// Whether these ids are in the list, the next to be fetched first.
+    async fn is(&self, expected: &[String]) -> bool {
+        let digest = "local ids = redis.call('LRANGE', KEYS[1], 0, -1) \
+                      return redis.sha1hex(table.concat(ids, ','))";
+        let digest = self
+            .raw
+            .eval(digest, self.keys.pending(), Vec::<String>::new());
+        let digest: String = digest.await.expect("EVAL");
+        let mut expected = expected.to_vec();
+        expected.reverse();
+        digest == Sha1::from(expected.join(",")).digest().to_string()
+    }
+}
+
+#[tokio::test]
+async fn pending_tasks_near_either_end_leave_the_others_in_their_order() {
+    for places in [[100, 50_000, 99_000], [249_999, 200_000, 160_000]] {
+        let mut list = LongList::of(250_000).await;
+        list.delete(&places, 70).await;
+        let kept = (70..250_000).filter(|place| !places.contains(place));
+        let kept: Vec<String> = kept.map(|place| list.ids[place].clone()).collect();
+        assert!(list.is(&kept).await);
+    }
+}
+
+#[tokio::test]
+async fn the_newest_take_the_places_of_pending_tasks_that_are_far_from_both_ends() {
+    let mut list = LongList::of(250_000).await;
+    list.delete(&[249_999, 120_000, 130_000, 249_997], 0).await;
+    let mut expected = list.ids.clone();
+    // From the newest on: 249,999 and 249,997 are deleted themselves, 249,998 fills the place of the latter.
+    expected.truncate(249_999);
+    let newest = expected.pop().expect("249,998");
+    expected[249_997] = newest;
+    for place in [130_000, 120_000] {
+        expected[place] = expected.pop().expect("a newer task");
+    }
+    assert!(list.is(&expected).await);
+}
