@@ -25,9 +25,9 @@ impl Failure {
         Self::new("invalid", msg)
     }
 
-    /// The library has no such function yet.
-    pub(crate) fn unsupported(what: &str) -> Self {
-        Self::new("unsupported", format!("rasynq has no {what} yet"))
+    /// The interface has no such function.
+    pub(crate) fn unsupported(msg: impl Into<String>) -> Self {
+        Self::new("unsupported", msg)
     }
 
     /// Any other error.
@@ -51,8 +51,8 @@ impl From<rasynq::Error> for Failure {
             ErrorKind::TaskIdConflict => "id_conflict",
             ErrorKind::Invalid => "invalid",
             ErrorKind::QueueNotFound => "queue_not_found",
-            ErrorKind::QueueNotEmpty => "queue_not_empty",
             ErrorKind::TaskNotFound => "task_not_found",
+            ErrorKind::QueueNotEmpty => "queue_not_empty",
             ErrorKind::WrongState => "wrong_state",
             ErrorKind::Unavailable | ErrorKind::Redis | ErrorKind::UnsupportedRedis => "redis",
             _ => "other",
