@@ -28,6 +28,7 @@ type options struct {
 	keep        bool
 	strict      bool
 	list        bool
+	seed        uint64 // of the comparisons of twins; 0: that of the scenario
 }
 
 // Most runs wait: their CPU time is about a tenth of their duration.
@@ -62,6 +63,7 @@ func parseOptions(args []string) (*options, error) {
 	flags.BoolVar(&o.keep, "keep", false, "keep the directories of failed runs")
 	flags.BoolVar(&o.strict, "strict", os.Getenv("CI") != "", "a missing peer is a failure")
 	flags.BoolVar(&o.noSlow, "no-slow", false, "leave out scenarios tagged slow")
+	flags.Uint64Var(&o.seed, "seed", 0, "the seed of the steps that compare twins, instead of that of the scenario")
 	flags.Var(&peers, "impl", "NAME=PATH: the peer of an implementation (repeatable)")
 	flags.Var(&scenarios, "scenarios", "a scenario file or a directory of them (repeatable; default: scenarios beside bin)")
 	flags.Var(&only, "only", "run only scenarios of this name, which may contain * (repeatable)")

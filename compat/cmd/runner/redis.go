@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
+	"rasynq/compat/internal/keyspace"
 	"rasynq/compat/internal/scenario"
 )
 
@@ -43,15 +43,20 @@ func startRedis(ctx context.Context, binary, dir string, spec scenario.Redis) (r
 	if err != nil {
 		return nil, err
 	}
-	r.client = redis.NewClient(&redis.Options{
-		Network: "unix", Addr: r.socket, Username: adminName, Password: adminName,
-		Protocol: 2, MaxRetries: -1, DisableIdentity: true,
-	})
+	r.client = r.connect(0)
 	if err := r.awaitReady(func() error { return r.client.Ping(ctx).Err() }); err != nil {
 		_ = r.client.Close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// connect is a connection of the runner's own to one of the databases.
+func (r *redisServer) connect(db int) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Network: "unix", Addr: r.socket, Username: adminName, Password: adminName, DB: db,
+		Protocol: 2, MaxRetries: -1, DisableIdentity: true,
+	})
 }
 
 func (r *redisServer) uri() string { return socketURI(r.socket) }
@@ -61,6 +66,11 @@ func socketURI(path string) string { return "redis-socket://" + path }
 func (r *redisServer) stop() {
 	_ = r.client.Close()
 	r.process.stop()
+}
+
+// dump reads the whole decoded keyspace.
+func (r *redisServer) dump(ctx context.Context) (map[string]any, error) {
+	return keyspace.Dump(ctx, r.client, "*")
 }
 
 func freePort() (int, error) {
@@ -119,7 +129,7 @@ func replyValue(v any) any {
 	case int64:
 		return float64(x)
 	case string:
-		return textValue(x)
+		return keyspace.Text(x)
 	case []any:
 		out := make([]any, len(x))
 		for i, e := range x {
@@ -130,14 +140,6 @@ func replyValue(v any) any {
 		return map[string]any{"error": x.Error()}
 	}
 	return v
-}
-
-// textValue is the text itself, or `{"b64": …}` if it is not UTF-8.
-func textValue(s string) any {
-	if utf8.ValidString(s) {
-		return s
-	}
-	return map[string]any{"b64": base64.StdEncoding.EncodeToString([]byte(s))}
 }
 
 // fill sends the same commands n times in pipelines. `%d` in their words becomes

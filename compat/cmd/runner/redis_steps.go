@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"rasynq/compat/internal/asynqpb"
+	"rasynq/compat/internal/keyspace"
 	"rasynq/compat/internal/scenario"
 )
 
@@ -49,7 +50,7 @@ func (r *run) decodedReply(message string, words []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decoded(message, raw), nil
+	return keyspace.Decoded(message, raw), nil
 }
 
 // stepFill sends commands many times.
@@ -73,7 +74,7 @@ func (r *run) stepKeyspace(_ *scenario.Scope, f fields) error {
 	if f.flag("only") {
 		dropOwn(got)
 	}
-	return mismatch(keyspace(f.object("keyspace"), got, f.flag("only")))
+	return mismatch(matchKeyspace(f.object("keyspace"), got, f.flag("only")))
 }
 
 // dropOwn removes the keys that only rasynq has. They must expire: a key that stays is compared.

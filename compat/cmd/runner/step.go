@@ -43,6 +43,7 @@ var plainSteps = map[string]func(r *run, scope *scenario.Scope, f fields) error{
 	"print":      (*run).stepPrint,
 	"file":       (*run).stepFile,
 	"fresh_time": (*run).stepFreshTime,
+	"twins":      (*run).stepTwins,
 }
 
 func (r *run) steps(scope *scenario.Scope, at string, list []scenario.Step) error {

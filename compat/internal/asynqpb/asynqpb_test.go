@@ -163,3 +163,30 @@ func TestFixtures(t *testing.T) {
 		}
 	}
 }
+
+func TestEncodeGivesWhatDecodeReads(t *testing.T) {
+	for name, want := range map[string]map[string]any{
+		TaskMessage:    {"type": "t", "payload": []byte{0xff, 0}, "retry": int64(-1), "deadline": int64(1 << 40), "headers": map[string]string{"b": "2", "a": ""}},
+		ServerInfo:     {"host": "h", "strict_priority": true, "queues": map[string]int64{"q": 3, "none": 0}, "start_time": Timestamp{Seconds: -62135596800}},
+		SchedulerEntry: {"enqueue_options": []string{"Queue(\"q\")", ""}, "prev_enqueue_time": Timestamp{}, "next_enqueue_time": Timestamp{Seconds: 1, Nanos: 2}},
+	} {
+		raw, err := Encode(name, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(name, raw)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for field, value := range want {
+			if !reflect.DeepEqual(got[field], value) {
+				t.Errorf("%s: %s is %v, want %v", name, field, got[field], value)
+			}
+		}
+	}
+	for _, bad := range []map[string]any{{"nothing": "x"}, {"type": int64(1)}, {"retry": 1}} {
+		if _, err := Encode(TaskMessage, bad); err == nil {
+			t.Errorf("%v was encoded", bad)
+		}
+	}
+}

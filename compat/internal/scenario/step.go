@@ -33,6 +33,7 @@ var stepFields = map[string][]string{
 	"print":      {},
 	"file":       {"json", "text"},
 	"fresh_time": {},
+	"twins":      {"with", "seed", "tasks", "changes"},
 }
 
 // commonFields may stand in every step.
