@@ -117,9 +117,9 @@ pub use handler::{
     blocking, find_error, is_panic,
 };
 pub use inspector::{
-    BulkProgress, BulkResult, Cancellation, ClusterNode, DailyStats, Damage, DamageKind,
-    DeleteQueue, EnqueueEvent, Examination, GroupInfo, Inspector, QueueInfo, Repair,
-    SchedulerEntryInfo, SchedulerInfo, ServerInfo, TaskDetails, TaskFilter, TaskSelection,
+    BulkProgress, BulkResult, Cancellation, ClusterInfo, ClusterNode, DailyStats, Damage,
+    DamageKind, DeleteQueue, EnqueueEvent, Examination, GroupInfo, Inspector, QueueInfo, RedisInfo,
+    Repair, SchedulerEntryInfo, SchedulerInfo, ServerInfo, TaskDetails, TaskFilter, TaskSelection,
     TaskStream, UniqueLock, WorkerInfo,
 };
 #[cfg(feature = "metrics")]

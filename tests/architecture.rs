@@ -56,7 +56,15 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     (
         "inspector",
-        &["broker", "connection", "guard", "run", "task", "wire"],
+        &[
+            "broker",
+            "connection",
+            "guard",
+            "prepare",
+            "run",
+            "task",
+            "wire",
+        ],
     ),
     (
         "scheduler",
@@ -355,8 +363,14 @@ fn the_clock_and_random_numbers_come_from_one_file() {
 
 #[test]
 fn no_type_name_is_used_twice() {
+    for folder in ["src", "cli/src"] {
+        assert_no_type_name_is_used_twice(folder);
+    }
+}
+
+fn assert_no_type_name_is_used_twice(folder: &str) {
     let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for (path, source) in sources() {
+    for (path, source) in sources_in(folder) {
         for line in code_of(&source) {
             let words: Vec<&str> = line.split_whitespace().collect();
             let at = words
@@ -383,7 +397,7 @@ fn no_type_name_is_used_twice() {
 
 #[test]
 fn no_file_has_more_than_450_lines_of_code() {
-    for (path, source) in sources() {
+    for (path, source) in sources().into_iter().chain(sources_in("cli/src")) {
         let lines = code_of(&source).count();
         assert!(lines <= 450, "{}: {lines} lines", path.display());
     }
@@ -423,6 +437,13 @@ fn is_allowed(module: &str, other: &str, allowed: &[&str]) -> bool {
 
 /// All files of `src/` with their paths in it, without the files of tests alone.
 fn sources() -> Vec<(PathBuf, String)> {
+    let found = sources_in("src");
+    assert!(found.len() > 50, "{found:?}");
+    found
+}
+
+/// The files of a folder of the repository, without those of tests.
+fn sources_in(folder: &str) -> Vec<(PathBuf, String)> {
     fn read(dir: &Path, root: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -438,10 +459,9 @@ fn sources() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found = Vec::new();
     read(&root, &root, &mut found);
-    assert!(found.len() > 50, "{found:?}");
     found.sort();
     found
 }

@@ -24,7 +24,6 @@ mod timestamp;
 // Only tests read what Go has printed.
 #[cfg_attr(not(test), expect(dead_code, reason = "its reader is for tests"))]
 mod go_time;
-#[cfg(test)]
 mod go_unquote;
 mod options;
 

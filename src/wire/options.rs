@@ -1,26 +1,21 @@
 //! The options of a periodic task, as Go prints them into `SchedulerEntry.enqueue_options`.
 
 use std::fmt;
-#[cfg(test)]
 use std::str::FromStr;
 
-#[cfg(test)]
 use chrono::TimeZone;
 use chrono::{DateTime, Utc};
 
 use super::go_duration::GoDuration;
-#[cfg(test)]
 use super::go_duration::ParseDurationError;
 use super::go_quote::quote;
 use super::go_time::format_unix_date;
-#[cfg(test)]
 use super::go_time::{ParseUnixDateError, parse_unix_date};
-#[cfg(test)]
 use super::go_unquote::{UnquoteError, unquote};
 
 /// One option of a task in its printed form, such as `Queue("critical")` or `Timeout(1h30m0s)`.
 ///
-/// [`Display`](fmt::Display) prints it as Go does, with times in UTC, to the second. Only tests read it.
+/// [`Display`](fmt::Display) prints it as Go does, with times in UTC, to the second.
 ///
 /// COMPAT: asynq v0.26.0 reads these options with some limits
 ///
@@ -54,7 +49,6 @@ pub(crate) enum PrintedOption {
     Header(String, String),
 }
 
-#[cfg(test)]
 impl PrintedOption {
     /// Reads a printed option as a Go process in the time zone `local` does. The zone matters for
     /// `Deadline` and `ProcessAt` if they were not printed in UTC; see [`parse_unix_date`]. asynq:
@@ -99,7 +93,6 @@ impl PrintedOption {
     }
 }
 
-#[cfg(test)]
 impl FromStr for PrintedOption {
     type Err = ParseOptionError;
 
@@ -130,7 +123,6 @@ impl fmt::Display for PrintedOption {
 }
 
 /// A text that is not a printed option, or a printed option with an invalid argument.
-#[cfg(test)]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseOptionError {
     /// The text is not of the form `Name(argument)`, or there is no option of this name.

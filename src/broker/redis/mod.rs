@@ -19,6 +19,7 @@ mod groups;
 mod heartbeat;
 mod inspect;
 mod inspect_queue;
+mod inspect_redis;
 mod inspect_servers;
 mod inspect_tasks;
 mod known_queues;
