@@ -19,6 +19,8 @@ pub(crate) enum FailureKind {
     Usage,
     /// There is no such scheduler entry.
     EntryNotFound,
+    /// `task cancel`: no server listens.
+    NobodyListens,
     /// The human did not confirm, or could not be asked.
     NotConfirmed,
     /// A signal ended the verb.
@@ -42,7 +44,7 @@ impl FailureKind {
         match self {
             FailureKind::ClosedOutput => 0,
             FailureKind::Usage | FailureKind::NotConfirmed => 2,
-            FailureKind::EntryNotFound => 3,
+            FailureKind::EntryNotFound | FailureKind::NobodyListens => 3,
             FailureKind::Damage => 6,
             FailureKind::TaskFailed => 7,
             FailureKind::NotInTime => 8,
@@ -51,7 +53,10 @@ impl FailureKind {
             FailureKind::Library(kind) => match kind {
                 ErrorKind::Invalid => 2,
                 ErrorKind::QueueNotFound | ErrorKind::TaskNotFound => 3,
-                ErrorKind::WrongState | ErrorKind::DuplicateTask | ErrorKind::TaskIdConflict => 4,
+                ErrorKind::WrongState
+                | ErrorKind::QueueNotEmpty
+                | ErrorKind::DuplicateTask
+                | ErrorKind::TaskIdConflict => 4,
                 ErrorKind::Unavailable | ErrorKind::Redis | ErrorKind::UnsupportedRedis => 5,
                 _ => 1,
             },
@@ -65,6 +70,7 @@ impl FailureKind {
             FailureKind::Other => "other",
             FailureKind::Usage => "usage",
             FailureKind::EntryNotFound => "entry_not_found",
+            FailureKind::NobodyListens => "nobody_listens",
             FailureKind::NotConfirmed => "not_confirmed",
             FailureKind::Interrupted => "interrupted",
             FailureKind::Damage => "damage",
@@ -75,6 +81,7 @@ impl FailureKind {
                 ErrorKind::QueueNotFound => "queue_not_found",
                 ErrorKind::TaskNotFound => "task_not_found",
                 ErrorKind::WrongState => "wrong_state",
+                ErrorKind::QueueNotEmpty => "queue_not_empty",
                 ErrorKind::DuplicateTask => "duplicate_task",
                 ErrorKind::TaskIdConflict => "task_id_conflict",
                 ErrorKind::Unavailable => "unavailable",

@@ -2,8 +2,6 @@
 //!
 //! It uses the public API of the library only.
 
-#![allow(dead_code, unused_imports, reason = "the verbs come next")]
-
 mod args;
 mod config_file;
 mod dash;
@@ -12,6 +10,7 @@ mod failure;
 mod output;
 mod settings;
 mod verbs;
+mod views;
 
 use std::process::ExitCode;
 

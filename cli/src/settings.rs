@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rasynq::{Connection, TlsOptions};
 
-use crate::args::ConnectionArguments;
+use crate::args::{ConnectionArguments, Switch};
 use crate::config_file;
 use crate::failure::Failure;
 
@@ -23,8 +23,15 @@ const DEFAULT_CLUSTER_PORTS: std::ops::RangeInclusive<u16> = 7000..=7005;
 /// The environment variable with the URI of Redis.
 const REDIS_URL: &str = "REDIS_URL";
 
-/// The connection that the flags, the environment and the file describe.
-pub(crate) fn connection(flags: &ConnectionArguments) -> Result<Connection, Failure> {
+/// Where Redis is.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) connection: Connection,
+    pub(crate) is_cluster: bool,
+}
+
+/// What the flags, the environment and the file describe.
+pub(crate) fn read(flags: &ConnectionArguments) -> Result<Settings, Failure> {
     let environment = ConnectionArguments {
         uri: env::var(REDIS_URL).ok().filter(|uri| !uri.is_empty()),
         ..ConnectionArguments::default()
@@ -33,7 +40,15 @@ pub(crate) fn connection(flags: &ConnectionArguments) -> Result<Connection, Fail
         Some(path) => config_file::read(&path)?,
         None => ConnectionArguments::default(),
     };
-    to_connection(&join(flags.clone(), environment, file))
+    let joined = join(flags.clone(), environment, file);
+    Ok(Settings {
+        connection: to_connection(&joined)?,
+        is_cluster: is_on(joined.cluster),
+    })
+}
+
+fn is_on(switch: Option<Switch>) -> bool {
+    switch.is_some_and(|switch| switch.is_on())
 }
 
 /// The file that is named, or the one of asynq's command if there is one.
@@ -57,7 +72,7 @@ fn join(
     let mut joined = flags;
     for lower in [environment, file] {
         // The flags say that it is a cluster, so a URI further down means something else.
-        let is_cluster = joined.cluster.is_some_and(|cluster| cluster.is_on());
+        let is_cluster = is_on(joined.cluster);
         let is_complete = joined.uri.as_deref().is_some_and(is_uri) && !is_cluster;
         if is_complete {
             break;
@@ -82,7 +97,6 @@ fn join(
 }
 
 fn to_connection(settings: &ConnectionArguments) -> Result<Connection, Failure> {
-    let is_on = |switch: Option<crate::args::Switch>| switch.is_some_and(|switch| switch.is_on());
     if is_on(settings.insecure) {
         return Err(Failure::usage(
             "insecure: rasynq always checks the certificate of Redis; trust your own authority with --tls_ca",
@@ -131,12 +145,12 @@ fn tls(settings: &ConnectionArguments) -> Result<Option<TlsOptions>, Failure> {
         options = options.server_name(name);
     }
     if let Some(path) = &settings.tls_ca {
-        options = options.ca_pem(read(path, "tls_ca")?);
+        options = options.ca_pem(contents(path, "tls_ca")?);
     }
     match (&settings.tls_cert, &settings.tls_key) {
         (Some(certificate), Some(key)) => {
-            let certificate = read(certificate, "tls_cert")?;
-            options = options.client_certificate_pem(certificate, read(key, "tls_key")?);
+            let certificate = contents(certificate, "tls_cert")?;
+            options = options.client_certificate_pem(certificate, contents(key, "tls_key")?);
         }
         (None, None) => {}
         _ => {
@@ -148,7 +162,7 @@ fn tls(settings: &ConnectionArguments) -> Result<Option<TlsOptions>, Failure> {
     Ok(Some(options))
 }
 
-fn read(path: &Path, setting: &str) -> Result<Vec<u8>, Failure> {
+fn contents(path: &Path, setting: &str) -> Result<Vec<u8>, Failure> {
     fs::read(path)
         .map_err(|error| Failure::usage(format!("{setting}: {}: {error}", path.display())))
 }

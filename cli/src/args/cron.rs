@@ -1,7 +1,10 @@
 //! `rasynq cron …`
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
+
+use super::time::rfc3339;
 
 /// The verbs of scheduler entries.
 #[derive(Debug, Subcommand)]
@@ -50,6 +53,9 @@ pub(crate) struct CronNextArguments {
     /// The time zone of the scheduler.
     #[arg(long, default_value_t = Tz::UTC, value_name = "ZONE")]
     pub(crate) zone: Tz,
+    /// The time from which the next ones are counted. Default: now.
+    #[arg(long, value_name = "TIME", value_parser = rfc3339)]
+    pub(crate) after: Option<DateTime<Utc>>,
     /// Reads the spec as the Go module cronexpr does, with seconds, years, L, W and #.
     #[arg(long)]
     pub(crate) cronexpr: bool,

@@ -60,7 +60,7 @@ pub(crate) struct GlobalArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Shows all queues, their sizes by state, today's counters, and Redis.
-    Stats,
+    Stats(StatsArguments),
     /// Lists, inspects, pauses and removes queues.
     #[command(subcommand)]
     Queue(QueueCommand),

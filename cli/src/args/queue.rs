@@ -11,7 +11,7 @@ pub(crate) enum QueueCommand {
     #[command(name = "ls", visible_alias = "list")]
     List,
     /// Shows one or more queues in full.
-    Inspect(QueueNames),
+    Inspect(QueueInspectArguments),
     /// Shows how many tasks were processed and failed on each of the last days.
     History(QueueHistoryArguments),
     /// Pauses queues: servers no longer fetch their tasks.
@@ -30,6 +30,16 @@ pub(crate) struct QueueNames {
     /// The queues.
     #[arg(required = true, value_name = "QUEUE")]
     pub(crate) queues: Vec<String>,
+}
+
+/// `queue inspect`
+#[derive(Debug, Args)]
+pub(crate) struct QueueInspectArguments {
+    #[command(flatten)]
+    pub(crate) names: QueueNames,
+    /// Estimates the memory too, which takes longer.
+    #[arg(long)]
+    pub(crate) memory: bool,
 }
 
 /// `queue history`

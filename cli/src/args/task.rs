@@ -86,8 +86,6 @@ pub(crate) struct SelectionArguments {
 /// `task ls`
 #[derive(Debug, Args)]
 pub(crate) struct TaskListArguments {
-    #[command(flatten)]
-    pub(crate) selection: SelectionArguments,
     /// Which page, from 1.
     #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) page: u64,
@@ -97,26 +95,29 @@ pub(crate) struct TaskListArguments {
     /// All tasks, without pages.
     #[arg(long, conflicts_with_all = ["page", "size"])]
     pub(crate) all: bool,
+    // Its help has a heading of its own, so it comes last.
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
 }
 
 /// `task runall`, `task archiveall`
 #[derive(Debug, Args)]
 pub(crate) struct TaskAllArguments {
-    #[command(flatten)]
-    pub(crate) selection: SelectionArguments,
     /// Only counts the tasks.
     #[arg(long, alias = "dry_run")]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
 }
 
 /// `task deleteall`
 #[derive(Debug, Args)]
 pub(crate) struct TaskDeleteAllArguments {
-    #[command(flatten)]
-    pub(crate) all: TaskAllArguments,
     /// Does not ask.
     #[arg(short, long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) all: TaskAllArguments,
 }
 
 /// `task cancel`

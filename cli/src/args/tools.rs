@@ -1,4 +1,4 @@
-//! `rasynq dash`, `rasynq metrics`, `rasynq watch`, `rasynq completions`, `rasynq man`
+//! `rasynq stats`, `rasynq dash`, `rasynq metrics`, `rasynq watch`, `rasynq completions`, `rasynq man`
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +10,14 @@ use clap_complete::Shell;
 use super::go_duration;
 
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// `stats`
+#[derive(Debug, Args)]
+pub(crate) struct StatsArguments {
+    /// Estimates the memory of each queue too, which takes longer.
+    #[arg(long)]
+    pub(crate) memory: bool,
+}
 
 /// `dash`
 #[derive(Debug, Args)]

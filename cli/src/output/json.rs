@@ -23,6 +23,62 @@ pub(crate) fn json_line(document: &impl Serialize) -> String {
     escaped(&serde_json::to_string(document).unwrap_or_default(), &[])
 }
 
+/// JSON with a line for each part. Names stay in their order and numbers as they are written.
+pub(crate) fn indented_json(json: &str) -> String {
+    let mut text = String::new();
+    let mut depth = 0;
+    let mut in_string = false;
+    let mut is_escaped = false;
+    let mut parts = json
+        .chars()
+        .filter(|c| *c != '\n' && *c != '\r' && *c != '\t')
+        .peekable();
+    let new_line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.push_str(&"  ".repeat(depth));
+    };
+    while let Some(c) = parts.next() {
+        if in_string {
+            text.push(c);
+            in_string = is_escaped || c != '"';
+            is_escaped = !is_escaped && c == '\\';
+            continue;
+        }
+        match c {
+            ' ' => {}
+            '"' => {
+                in_string = true;
+                text.push(c);
+            }
+            '{' | '[' => {
+                text.push(c);
+                while parts.peek() == Some(&' ') {
+                    parts.next();
+                }
+                match parts.peek() {
+                    Some('}' | ']') => text.extend(parts.next()),
+                    _ => {
+                        depth += 1;
+                        new_line(&mut text, depth);
+                    }
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut text, depth);
+                text.push(c);
+            }
+            ',' => {
+                text.push(c);
+                new_line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            other => text.push(other),
+        }
+    }
+    escaped(&text, &['\n'])
+}
+
 fn escaped(text: &str, allowed: &[char]) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -145,6 +201,15 @@ mod tests {
         assert_eq!(shown(b"a\xff"), "\"a\u{fffd}\"");
         assert_eq!(base64_unless_text(b"a\xff"), Some("Yf8=".to_owned()));
         assert_eq!(base64_unless_text(b"a"), None);
+    }
+
+    #[test]
+    fn json_is_indented_as_it_is_written() {
+        let shown = indented_json("{\"b\":1.10, \"a\" :[ ],\n\"c\":[{\"x\":\"{,\\\"}\"}, true]}");
+        let lines = "{\n  \"b\": 1.10,\n  \"a\": [],\n  \"c\": [\n    {\n      \"x\": \"{,\\\"}\"\n    },\n    true\n  ]\n}";
+        assert_eq!(shown, lines);
+        assert_eq!(indented_json(" 17 "), "17");
+        assert_eq!(indented_json("\"\u{9b}\""), r#""\u009b""#);
     }
 
     #[test]

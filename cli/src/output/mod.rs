@@ -84,11 +84,13 @@ impl Output {
         }
     }
 
-    /// Asks whether to go on, if somebody can be asked. Without a terminal the answer is yes, as in asynq.
+    /// Whether somebody can be asked: standard input and standard error are a terminal.
+    pub(crate) fn is_interactive(&self) -> bool {
+        self.is_interactive
+    }
+
+    /// Asks whether to go on. Everything but `y` and `yes` is a failure.
     pub(crate) fn confirm(&self, question: &str) -> Result<(), Failure> {
-        if !self.is_interactive {
-            return Ok(());
-        }
         let mut err = io::stderr();
         let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
         asked.map_err(Failure::io)?;

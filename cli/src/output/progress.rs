@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rasynq::BulkProgress;
 
 /// How far a verb is.
 #[derive(Clone, Debug)]
@@ -24,11 +25,12 @@ impl Progress {
         Self { bar }
     }
 
-    /// So many of so many are looked at, and so many are changed.
-    pub(crate) fn show(&self, examined: u64, total: u64, changed: u64) {
-        self.bar.set_length(total.max(examined));
-        self.bar.set_position(examined);
-        self.bar.set_message(format!("({changed} changed)"));
+    pub(crate) fn show(&self, now: &BulkProgress) {
+        self.bar.set_length(now.total.max(now.examined));
+        self.bar.set_position(now.examined);
+        let (matched, changed) = (now.matched, now.changed);
+        self.bar
+            .set_message(format!("({matched} matched, {changed} changed)"));
     }
 
     pub(crate) fn end(&self) {

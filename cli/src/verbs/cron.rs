@@ -1,26 +1,123 @@
 //! `rasynq cron …`
 
-use rasynq::Inspector;
+use chrono::Utc;
+use rasynq::{Inspector, Schedule};
+use serde::Serialize;
 
-use crate::args::CronCommand;
-use crate::failure::Failure;
-use crate::output::Output;
+use super::each::Each;
+use super::task::print_enqueued;
+use crate::args::{CronCommand, CronHistoryArguments, CronNextArguments, CronRunArguments};
+use crate::failure::{Failure, FailureKind};
+use crate::output::{Output, Table, printable, time, until};
+use crate::views::{EntryHistoryView, EntryView, entry_table, event_table, rfc3339};
 
-/// Whether the verb only computes.
-pub(super) fn needs_no_redis(command: &CronCommand) -> bool {
-    matches!(command, CronCommand::Next(_))
-}
-
-pub(super) fn run_without_redis(command: CronCommand, output: &Output) -> Result<(), Failure> {
-    let _ = (command, output);
-    Err(Failure::usage("cron: not there yet"))
-}
+/// The line between two entries, as long as asynq's.
+const SEPARATOR: &str = "=================================================";
 
 pub(super) async fn run(
     command: CronCommand,
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let _ = (command, inspector, output);
-    Err(Failure::usage("cron: not there yet"))
+    match command {
+        CronCommand::List => list(inspector, output).await,
+        CronCommand::History(arguments) => history(arguments, inspector, output).await,
+        CronCommand::Run(arguments) => run_entry(&arguments, inspector, output).await,
+        CronCommand::Next(arguments) => next(&arguments, output),
+    }
+}
+
+async fn list(inspector: &Inspector, output: &Output) -> Result<(), Failure> {
+    let mut entries = inspector.scheduler_entries().await?;
+    entries.sort_by(|a, b| (&a.spec, &a.task_type, &a.id).cmp(&(&b.spec, &b.task_type, &b.id)));
+    if output.is_json() {
+        let views: Vec<EntryView> = entries.iter().map(EntryView::from).collect();
+        return output.print_json(&views);
+    }
+    if entries.is_empty() {
+        output.note("no scheduler entries");
+        return Ok(());
+    }
+    output.print(&entry_table(&entries, Utc::now()).text())
+}
+
+async fn history(
+    arguments: CronHistoryArguments,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut each = Each::new(output);
+    for (at, entry) in arguments.entries.iter().enumerate() {
+        let events = inspector
+            .enqueue_events(entry, arguments.page, arguments.size)
+            .await;
+        let shown = events.map(|events| {
+            let separator = match at {
+                0 => String::new(),
+                _ => format!("\n{SEPARATOR}\n\n"),
+            };
+            let table = match events.is_empty() {
+                true => "it has enqueued nothing, or there is no such entry".to_owned(),
+                false => event_table(&events).text(),
+            };
+            let text = format!("{separator}Entry: {}\n\n{table}", printable(entry));
+            (EntryHistoryView::of(entry, &events), text)
+        });
+        each.done(shown.map_err(Failure::from))?;
+    }
+    each.end()
+}
+
+async fn run_entry(
+    arguments: &CronRunArguments,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let entries = inspector.scheduler_entries().await?;
+    let entry = entries.iter().find(|entry| entry.id == arguments.entry);
+    let entry = entry.ok_or_else(|| {
+        let text = format!("no scheduler has an entry {:?}", arguments.entry);
+        Failure::new(FailureKind::EntryNotFound, text)
+    })?;
+    let info = inspector.enqueue_entry(entry).await?;
+    print_enqueued(&info, output)
+}
+
+#[derive(Debug, Serialize)]
+struct NextView<'a> {
+    spec: &'a str,
+    description: String,
+    zone: &'static str,
+    next: Vec<String>,
+}
+
+/// When a spec fires next. It asks nobody.
+pub(super) fn next(arguments: &CronNextArguments, output: &Output) -> Result<(), Failure> {
+    let schedule = match arguments.cronexpr {
+        true => Schedule::cronexpr(&arguments.spec)?,
+        false => Schedule::standard(&arguments.spec)?,
+    };
+    let now = arguments.after.unwrap_or_else(Utc::now);
+    let zone = arguments.zone;
+    let times: Vec<_> = schedule.upcoming(now, zone).take(arguments.count).collect();
+    if output.is_json() {
+        return output.print_json(&NextView {
+            spec: &arguments.spec,
+            description: schedule.describe(),
+            zone: zone.name(),
+            next: times.into_iter().map(rfc3339).collect(),
+        });
+    }
+    let description = schedule.describe();
+    if times.is_empty() {
+        return output.print(&format!(
+            "{description}\n\nnever in the years that are searched"
+        ));
+    }
+    let mut table = Table::new(["Next", "", "In the zone"]);
+    for at in times {
+        let local = at.with_timezone(&zone).format("%a %Y-%m-%d %H:%M:%S %Z");
+        table.row([time(at), until(at, now), local.to_string()]);
+    }
+    output.print(&format!("{description}\n\n{}", table.text()))
 }

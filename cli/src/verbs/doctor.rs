@@ -1,16 +1,173 @@
 //! `rasynq doctor`
 
-use rasynq::Inspector;
+use rasynq::{Damage, Examination, Inspector, Repair};
+use serde::Serialize;
 
 use crate::args::DoctorArguments;
-use crate::failure::Failure;
-use crate::output::Output;
+use crate::failure::{Failure, FailureKind};
+use crate::output::{Output, printable};
+
+#[derive(Debug, Default, Serialize)]
+struct DoctorView {
+    found: u64,
+    repaired: u64,
+    /// What is still there.
+    left: u64,
+    damage: Vec<DamageView>,
+}
+
+#[derive(Debug, Serialize)]
+struct DamageView {
+    kind: &'static str,
+    queue: Option<String>,
+    key: String,
+    member: Option<String>,
+    detail: String,
+    result: &'static str,
+}
+
+/// What became of a damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Treatment {
+    Found,
+    Repaired,
+    /// Somebody else has repaired it, or the data has changed.
+    Gone,
+    NotRepairable,
+}
+
+impl Treatment {
+    fn word(self) -> &'static str {
+        match self {
+            Treatment::Found => "found",
+            Treatment::Repaired => "repaired",
+            Treatment::Gone => "gone",
+            Treatment::NotRepairable => "not_repairable",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Treatment::NotRepairable => "cannot be repaired",
+            other => other.word(),
+        }
+    }
+}
 
 pub(super) async fn run(
     options: &DoctorArguments,
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let _ = (options, inspector, output);
-    Err(Failure::usage("doctor: not there yet"))
+    let mut doctor = Doctor {
+        fixes: options.fix,
+        inspector,
+        output,
+        report: DoctorView::default(),
+    };
+    let result = tokio::select! {
+        result = doctor.examine_all(&options.queues) => result,
+        _ = tokio::signal::ctrl_c() => {
+            Err(Failure::new(FailureKind::Interrupted, "interrupted: not everything is examined"))
+        }
+    };
+    doctor.end(result)
+}
+
+struct Doctor<'a> {
+    fixes: bool,
+    inspector: &'a Inspector,
+    output: &'a Output,
+    report: DoctorView,
+}
+
+impl Doctor<'_> {
+    /// These queues; without names all of them, and the servers and schedulers.
+    async fn examine_all(&mut self, names: &[String]) -> Result<(), Failure> {
+        for queue in names {
+            self.examine(self.inspector.examine(queue)).await?;
+        }
+        if !names.is_empty() {
+            return Ok(());
+        }
+        // It finds queues that are not in the list of queues, so it comes first.
+        self.examine(self.inspector.examine_servers()).await?;
+        for queue in self.inspector.queues().await? {
+            self.examine(self.inspector.examine(queue)).await?;
+        }
+        Ok(())
+    }
+
+    async fn examine(&mut self, mut examination: Examination) -> Result<(), Failure> {
+        while let Some(damage) = examination.next().await {
+            let damage = damage?;
+            let treatment = self.treat(&damage).await?;
+            self.note(&damage, treatment)?;
+        }
+        Ok(())
+    }
+
+    async fn treat(&self, damage: &Damage) -> Result<Treatment, Failure> {
+        if !damage.kind.is_repairable() {
+            return Ok(Treatment::NotRepairable);
+        }
+        if !self.fixes {
+            return Ok(Treatment::Found);
+        }
+        match self.inspector.repair(damage).await? {
+            Repair::Repaired => Ok(Treatment::Repaired),
+            _ => Ok(Treatment::Gone),
+        }
+    }
+
+    /// People see it at once; JSON comes at the end.
+    fn note(&mut self, damage: &Damage, treatment: Treatment) -> Result<(), Failure> {
+        self.report.found += 1;
+        match treatment {
+            Treatment::Repaired => self.report.repaired += 1,
+            Treatment::Gone => {}
+            Treatment::Found | Treatment::NotRepairable => self.report.left += 1,
+        }
+        if self.output.is_json() {
+            self.report.damage.push(DamageView {
+                kind: damage.kind.as_str(),
+                queue: damage.queue.clone(),
+                key: damage.key.clone(),
+                member: damage.member.clone(),
+                detail: damage.detail.clone(),
+                result: treatment.word(),
+            });
+            return Ok(());
+        }
+        let text = damage.to_string();
+        self.output
+            .print(&format!("{}: {}", treatment.text(), printable(&text)))
+    }
+
+    fn end(self, result: Result<(), Failure>) -> Result<(), Failure> {
+        let DoctorView {
+            found,
+            repaired,
+            left,
+            ..
+        } = self.report;
+        if self.output.is_json() {
+            self.output.print_json(&self.report)?;
+        } else {
+            self.output.note(&match found {
+                0 => "no damage found".to_owned(),
+                _ => format!("{found} found, {repaired} repaired, {left} left"),
+            });
+        }
+        result?;
+        if left == 0 {
+            return Ok(());
+        }
+        let hint = match self.fixes {
+            true => "it cannot be repaired here",
+            false => "--fix repairs what can be repaired",
+        };
+        let text = format!("damage is left: {hint}");
+        Err(Failure::new(FailureKind::Damage, text))
+    }
 }

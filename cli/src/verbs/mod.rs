@@ -2,7 +2,9 @@
 
 mod cron;
 mod doctor;
+mod each;
 mod group;
+mod overview;
 mod queue;
 mod server;
 mod shell;
@@ -12,11 +14,12 @@ mod watch;
 
 use rasynq::Inspector;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, CronCommand};
 use crate::dash::{self, DashOptions};
+use crate::exporter;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{exporter, settings};
+use crate::settings::{self, Settings};
 
 /// Runs the verb that the arguments name.
 pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
@@ -25,19 +28,20 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         Command::Completions(arguments) => return shell::completions(&arguments, output),
         Command::Man(arguments) => return shell::man(&arguments, output),
         Command::Version => return shell::version(output),
-        Command::Cron(command) if cron::needs_no_redis(&command) => {
-            return cron::run_without_redis(command, output);
-        }
+        Command::Cron(CronCommand::Next(arguments)) => return cron::next(&arguments, output),
         _ => {}
     }
-    let connection = settings::connection(connection)?;
+    let Settings {
+        connection,
+        is_cluster,
+    } = settings::read(connection)?;
     if let Command::Metrics(options) = &arguments.command {
         return exporter::run(&connection, options, output).await;
     }
     let inspector = Inspector::connect(&connection).await?;
     match arguments.command {
-        Command::Stats => stats::run(&inspector, output).await,
-        Command::Queue(command) => queue::run(command, &inspector, output).await,
+        Command::Stats(options) => stats::run(&options, &inspector, output).await,
+        Command::Queue(command) => queue::run(command, is_cluster, &inspector, output).await,
         Command::Task(command) => task::run(command, &connection, &inspector, output).await,
         Command::Group(command) => group::run(command, &inspector, output).await,
         Command::Server(command) => server::run(command, &inspector, output).await,

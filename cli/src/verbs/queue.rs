@@ -1,16 +1,279 @@
 //! `rasynq queue …`
 
-use rasynq::Inspector;
+use rasynq::{ErrorKind, Inspector, QueueInfo};
+use serde::Serialize;
 
-use crate::args::QueueCommand;
-use crate::failure::Failure;
-use crate::output::Output;
+use super::each::Each;
+use crate::args::{
+    QueueCommand, QueueHistoryArguments, QueueInspectArguments, QueueRemoveArguments,
+};
+use crate::failure::{Failure, FailureKind};
+use crate::output::{Output, Progress, Table, duration, error_rate, printable, time};
+use crate::views::{DayView, QueueView, aggregating, bytes_text, history_table, yes_or_no};
+
+/// The line between two queues, as long as asynq's.
+const SEPARATOR: &str = "=================================================";
 
 pub(super) async fn run(
     command: QueueCommand,
+    is_cluster: bool,
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let _ = (command, inspector, output);
-    Err(Failure::usage("queue: not there yet"))
+    match command {
+        QueueCommand::List => list(is_cluster, inspector, output).await,
+        QueueCommand::Inspect(arguments) => inspect(arguments, inspector, output).await,
+        QueueCommand::History(arguments) => history(arguments, inspector, output).await,
+        QueueCommand::Pause(names) => pause(names.queues, true, inspector, output).await,
+        QueueCommand::Unpause(names) => pause(names.queues, false, inspector, output).await,
+        QueueCommand::Remove(arguments) => remove(arguments, inspector, output).await,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct NameView {
+    queue: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_key_slot: Option<u16>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cluster_nodes: Vec<String>,
+}
+
+async fn list(is_cluster: bool, inspector: &Inspector, output: &Output) -> Result<(), Failure> {
+    let mut views = Vec::new();
+    for queue in inspector.queues().await? {
+        let mut view = NameView {
+            queue,
+            cluster_key_slot: None,
+            cluster_nodes: Vec::new(),
+        };
+        if is_cluster {
+            view.cluster_key_slot = Some(inspector.cluster_key_slot(&view.queue).await?);
+            let nodes = inspector.cluster_nodes(&view.queue).await?;
+            view.cluster_nodes = nodes.into_iter().map(|node| node.address).collect();
+        }
+        views.push(view);
+    }
+    if output.is_json() {
+        return output.print_json(&views);
+    }
+    if views.is_empty() {
+        output.note("no queues");
+        return Ok(());
+    }
+    if !is_cluster {
+        let names: Vec<_> = views.iter().map(|view| printable(&view.queue)).collect();
+        return output.print(&names.join("\n"));
+    }
+    let mut table = Table::new(["Queue", "Cluster KeySlot", "Cluster Nodes"]);
+    for view in &views {
+        table.row([
+            printable(&view.queue).into_owned(),
+            view.cluster_key_slot.unwrap_or_default().to_string(),
+            printable(&view.cluster_nodes.join(" ")).into_owned(),
+        ]);
+    }
+    output.print(&table.text())
+}
+
+async fn inspect(
+    arguments: QueueInspectArguments,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut each = Each::new(output);
+    for (at, queue) in arguments.names.queues.iter().enumerate() {
+        let read = async {
+            let info = inspector.queue_info(queue).await?;
+            let memory = match arguments.memory {
+                true => Some(inspector.memory_usage(queue).await?),
+                false => None,
+            };
+            let separator = match at {
+                0 => String::new(),
+                _ => format!("\n{SEPARATOR}\n\n"),
+            };
+            let text = format!("{separator}{}", queue_text(&info, memory, output));
+            Ok((QueueView::of(&info, memory), text))
+        };
+        each.done(read.await)?;
+    }
+    each.end()
+}
+
+fn queue_text(info: &QueueInfo, memory: Option<u64>, output: &Output) -> String {
+    let mut states = Table::new([
+        "active",
+        "pending",
+        "aggregating",
+        "scheduled",
+        "retry",
+        "archived",
+        "completed",
+        "orphaned",
+    ]);
+    states.row([
+        info.active.to_string(),
+        info.pending.to_string(),
+        aggregating(info),
+        info.scheduled.to_string(),
+        info.retry.to_string(),
+        info.archived.to_string(),
+        info.completed.to_string(),
+        info.orphaned.to_string(),
+    ]);
+    let mut counters = Table::new(["", "processed", "failed", "error rate"]);
+    for (name, processed, failed) in [
+        ("today", info.processed, info.failed),
+        ("in total", info.processed_total, info.failed_total),
+    ] {
+        counters.row([
+            name.to_owned(),
+            processed.to_string(),
+            failed.to_string(),
+            error_rate(failed, processed),
+        ]);
+    }
+    let paused = match info.paused_since {
+        Some(since) => format!("yes, since {}", time(since)),
+        None => yes_or_no(false).to_owned(),
+    };
+    let memory = memory.map(|bytes| format!("\nMemory:  about {}", bytes_text(bytes)));
+    format!(
+        "{}\nName:    {}\nSize:    {}\nGroups:  {}\nPaused:  {paused}\nLatency: {}{}\n\n{}\n{}\n\n{}\n{}",
+        output.heading("Queue Info"),
+        printable(&info.queue),
+        info.size(),
+        info.groups,
+        duration(info.latency),
+        memory.unwrap_or_default(),
+        output.heading("Task Count by State"),
+        states.text(),
+        output.heading(&format!("Daily Stats {} UTC", info.read_at.date_naive())),
+        counters.text(),
+    )
+}
+
+#[derive(Debug, Serialize)]
+struct HistoryView<'a> {
+    queue: &'a str,
+    days: Vec<DayView>,
+}
+
+async fn history(
+    arguments: QueueHistoryArguments,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut each = Each::new(output);
+    for (at, queue) in arguments.names.queues.iter().enumerate() {
+        let days = inspector.history(queue, arguments.days).await;
+        let shown = days.map(|days| {
+            let separator = match at {
+                0 => String::new(),
+                _ => format!("\n{SEPARATOR}\n\n"),
+            };
+            let table = history_table(&days).text();
+            let text = format!("{separator}Queue: {}\n\n{table}", printable(queue));
+            let days = days.iter().map(DayView::from).collect();
+            (HistoryView { queue, days }, text)
+        });
+        each.done(shown.map_err(Failure::from))?;
+    }
+    each.end()
+}
+
+#[derive(Debug, Serialize)]
+struct QueueResultView<'a> {
+    queue: &'a str,
+    result: &'static str,
+}
+
+async fn pause(
+    queues: Vec<String>,
+    pauses: bool,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut each = Each::new(output);
+    for queue in &queues {
+        let (changed, result) = match pauses {
+            true => (inspector.pause_queue(queue).await, "paused"),
+            false => (inspector.unpause_queue(queue).await, "unpaused"),
+        };
+        let view = QueueResultView { queue, result };
+        let line = format!("queue {} is {result}", printable(queue));
+        each.done(changed.map(|()| (view, line)).map_err(Failure::from))?;
+    }
+    each.end()
+}
+
+async fn remove(
+    arguments: QueueRemoveArguments,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let is_forced = arguments.force.is_on();
+    let mut each = Each::new(output);
+    for queue in &arguments.names.queues {
+        // Removed tasks do not come back, so somebody who can be asked is asked.
+        let asks = is_forced && !arguments.yes && output.is_interactive();
+        let confirmed = match asks {
+            true => confirm_removal(queue, inspector, output).await,
+            false => Ok(()),
+        };
+        let removed = match confirmed {
+            Ok(()) => remove_one(queue, is_forced, inspector).await,
+            Err(failure) => Err(failure),
+        };
+        let view = QueueResultView {
+            queue,
+            result: "removed",
+        };
+        let line = format!("queue {} is removed", printable(queue));
+        each.done(removed.map(|()| (view, line)))?;
+    }
+    each.end()
+}
+
+async fn confirm_removal(
+    queue: &str,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let size = inspector.queue_info(queue).await?.size();
+    let name = printable(queue);
+    output.confirm(&format!("Remove queue {name} with its {size} tasks?"))
+}
+
+async fn remove_one(queue: &str, is_forced: bool, inspector: &Inspector) -> Result<(), Failure> {
+    let progress = Progress::start("removing");
+    let shown = progress.clone();
+    let mut call = inspector
+        .delete_queue(queue)
+        .on_progress(move |now| shown.show(&now));
+    if is_forced {
+        call = call.force();
+    }
+    let result = tokio::select! {
+        result = call => result,
+        _ = tokio::signal::ctrl_c() => {
+            progress.end();
+            let text = format!(
+                "interrupted: queue {queue} may be removed in part; `rasynq doctor --fix {queue}` removes the rest"
+            );
+            return Err(Failure::new(FailureKind::Interrupted, text));
+        }
+    };
+    progress.end();
+    result.map_err(|error| match error.kind() {
+        ErrorKind::QueueNotEmpty => {
+            let mut failure = Failure::from(error);
+            failure
+                .message
+                .push_str("; --force removes it with its tasks");
+            failure
+        }
+        _ => error.into(),
+    })
 }

@@ -1,11 +1,198 @@
 //! `rasynq stats`
 
-use rasynq::Inspector;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use rasynq::{Inspector, QueueInfo, RedisInfo};
+use serde::Serialize;
+
+use super::overview::read_queues;
+use crate::args::StatsArguments;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, Table, error_rate, printable, seconds};
+use crate::views::{QueueView, bytes_text, queue_table, rfc3339};
 
-pub(super) async fn run(inspector: &Inspector, output: &Output) -> Result<(), Failure> {
-    let _ = (inspector, output);
-    Err(Failure::usage("stats: not there yet"))
+/// All queues together. The names of these three parts are asynq's.
+#[derive(Debug, Serialize)]
+struct StatsView {
+    aggregate: AggregateView,
+    queues: Vec<QueueView>,
+    redis: RedisView,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct AggregateView {
+    active: u64,
+    pending: u64,
+    aggregating: u64,
+    aggregating_is_estimate: bool,
+    scheduled: u64,
+    retry: u64,
+    archived: u64,
+    completed: u64,
+    orphaned: u64,
+    processed: u64,
+    failed: u64,
+    timestamp: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RedisView {
+    version: String,
+    #[serde(serialize_with = "seconds")]
+    uptime: Duration,
+    connected_clients: u64,
+    used_memory: u64,
+    used_memory_peak: u64,
+    cluster: Option<ClusterView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ClusterView {
+    state: String,
+    known_nodes: u64,
+    size: u64,
+}
+
+impl AggregateView {
+    fn of(infos: &[QueueInfo], read_at: DateTime<Utc>) -> Self {
+        let mut sum = Self {
+            timestamp: rfc3339(read_at),
+            ..Self::default()
+        };
+        for info in infos {
+            sum.active += info.active;
+            sum.pending += info.pending;
+            sum.aggregating += info.aggregating;
+            sum.aggregating_is_estimate |= info.aggregating_is_estimate;
+            sum.scheduled += info.scheduled;
+            sum.retry += info.retry;
+            sum.archived += info.archived;
+            sum.completed += info.completed;
+            sum.orphaned += info.orphaned;
+            sum.processed += info.processed;
+            sum.failed += info.failed;
+        }
+        sum
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new([
+            "active",
+            "pending",
+            "aggregating",
+            "scheduled",
+            "retry",
+            "archived",
+            "completed",
+            "orphaned",
+        ]);
+        let sign = match self.aggregating_is_estimate {
+            true => "~",
+            false => "",
+        };
+        table.row([
+            self.active.to_string(),
+            self.pending.to_string(),
+            format!("{sign}{}", self.aggregating),
+            self.scheduled.to_string(),
+            self.retry.to_string(),
+            self.archived.to_string(),
+            self.completed.to_string(),
+            self.orphaned.to_string(),
+        ]);
+        table
+    }
+}
+
+impl From<&RedisInfo> for RedisView {
+    fn from(info: &RedisInfo) -> Self {
+        let cluster = info.cluster.as_ref();
+        Self {
+            version: info.version.clone(),
+            uptime: info.uptime,
+            connected_clients: info.connected_clients,
+            used_memory: info.used_memory,
+            used_memory_peak: info.used_memory_peak,
+            cluster: cluster.map(|cluster| ClusterView {
+                state: cluster.state.clone(),
+                known_nodes: cluster.known_nodes,
+                size: cluster.size,
+            }),
+        }
+    }
+}
+
+pub(super) async fn run(
+    arguments: &StatsArguments,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let infos = read_queues(&[], inspector).await?;
+    let mut memory = Vec::new();
+    for info in &infos {
+        memory.push(match arguments.memory {
+            true => Some(inspector.memory_usage(&info.queue).await?),
+            false => None,
+        });
+    }
+    let redis = inspector.redis_info().await?;
+    let read_at = infos.iter().map(|info| info.read_at).max();
+    let read_at = read_at.unwrap_or_else(Utc::now);
+    let aggregate = AggregateView::of(&infos, read_at);
+    if output.is_json() {
+        let queues = infos.iter().zip(&memory);
+        return output.print_json(&StatsView {
+            aggregate,
+            queues: queues
+                .map(|(info, memory)| QueueView::of(info, *memory))
+                .collect(),
+            redis: RedisView::from(&redis),
+        });
+    }
+    let mut today = Table::new(["processed", "failed", "error rate"]);
+    today.row([
+        aggregate.processed.to_string(),
+        aggregate.failed.to_string(),
+        error_rate(aggregate.failed, aggregate.processed),
+    ]);
+    let (redis_heading, redis) = redis_table(&redis);
+    output.print(&format!(
+        "{}\n{}\n\n{}\n{}\n\n{}\n{}\n\n{}\n{}",
+        output.heading("Task Count by State"),
+        aggregate.table().text(),
+        output.heading("Task Count by Queue"),
+        queue_table(&infos, &memory).text(),
+        output.heading(&format!("Daily Stats {} UTC", read_at.date_naive())),
+        today.text(),
+        output.heading(redis_heading),
+        redis.text(),
+    ))
+}
+
+fn redis_table(info: &RedisInfo) -> (&'static str, Table) {
+    if let Some(cluster) = &info.cluster {
+        let mut table = Table::new(["State", "Known Nodes", "Cluster Size"]);
+        table.row([
+            printable(&cluster.state.to_uppercase()).into_owned(),
+            cluster.known_nodes.to_string(),
+            cluster.size.to_string(),
+        ]);
+        return ("Redis Cluster Info", table);
+    }
+    let mut table = Table::new([
+        "version",
+        "uptime",
+        "connections",
+        "memory usage",
+        "peak memory usage",
+    ]);
+    table.row([
+        printable(&info.version).into_owned(),
+        format!("{} days", info.uptime.as_secs() / 86_400),
+        info.connected_clients.to_string(),
+        bytes_text(info.used_memory),
+        bytes_text(info.used_memory_peak),
+    ]);
+    ("Redis Info", table)
 }

@@ -1,0 +1,132 @@
+//! `rasynq task runall|archiveall|deleteall`
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rasynq::{BulkProgress, Inspector, TaskSelection};
+use serde::Serialize;
+
+use super::change::Change;
+use super::selection;
+use crate::args::{TaskAllArguments, TaskDeleteAllArguments};
+use crate::failure::{Failure, FailureKind};
+use crate::output::{Output, Progress, printable};
+
+#[derive(Debug, Serialize)]
+struct CountView {
+    dry_run: bool,
+    matched: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct BulkResultView {
+    dry_run: bool,
+    examined: u64,
+    changed: u64,
+}
+
+pub(super) async fn run(
+    all: TaskAllArguments,
+    change: Change,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let tasks = selection(&all.selection, inspector)?;
+    match all.dry_run {
+        true => count(tasks, change, output).await,
+        false => apply(tasks, change, output).await,
+    }
+}
+
+/// Deleted tasks do not come back, so somebody who can be asked is asked.
+pub(super) async fn delete(
+    arguments: TaskDeleteAllArguments,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<(), Failure> {
+    let TaskDeleteAllArguments { all, yes } = arguments;
+    if !yes && !all.dry_run && output.is_interactive() {
+        let matched = selection(&all.selection, inspector)?.count().await?;
+        if matched > 0 {
+            let (state, queue) = (all.selection.state, printable(&all.selection.queue));
+            output.confirm(&format!("Delete {matched} {state} tasks of queue {queue}?"))?;
+        }
+    }
+    run(all, Change::Delete, inspector, output).await
+}
+
+async fn count(tasks: TaskSelection, change: Change, output: &Output) -> Result<(), Failure> {
+    let progress = Progress::start("looking");
+    let shown = progress.clone();
+    let counted = tasks.on_progress(move |now| shown.show(&now)).count().await;
+    progress.end();
+    let matched = counted?;
+    if output.is_json() {
+        return output.print_json(&CountView {
+            dry_run: true,
+            matched,
+        });
+    }
+    output.print(&match change {
+        Change::Run => format!("{matched} tasks would be pending"),
+        Change::Archive => format!("{matched} tasks would be archived"),
+        Change::Delete => format!("{matched} tasks would be deleted"),
+    })
+}
+
+async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<(), Failure> {
+    let progress = Progress::start(match change {
+        Change::Run => "running",
+        Change::Archive => "archiving",
+        Change::Delete => "deleting",
+    });
+    let last = Arc::new(Mutex::new(BulkProgress::default()));
+    let (shown, noted) = (progress.clone(), Arc::clone(&last));
+    let tasks = tasks.on_progress(move |now| {
+        *noted.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        shown.show(&now);
+    });
+    let work = async {
+        match change {
+            Change::Run => stub(tasks).await,
+            Change::Archive => stub(tasks).await,
+            Change::Delete => stub(tasks).await,
+        }
+    };
+    let result = tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => {
+            progress.end();
+            let last = *last.lock().unwrap_or_else(PoisonError::into_inner);
+            return Err(interrupted(last, change));
+        }
+    };
+    progress.end();
+    let result = result?;
+    if output.is_json() {
+        return output.print_json(&BulkResultView {
+            dry_run: false,
+            examined: result.examined,
+            changed: result.changed,
+        });
+    }
+    let changed = result.changed;
+    output.print(&match change {
+        Change::Run => format!("{changed} tasks are now pending"),
+        Change::Archive => format!("{changed} tasks archived"),
+        Change::Delete => format!("{changed} tasks deleted"),
+    })
+}
+
+fn interrupted(last: BulkProgress, change: Change) -> Failure {
+    let BulkProgress { changed, total, .. } = last;
+    let text = format!(
+        "interrupted: at least {changed} of about {total} tasks are {}; the step that was under way may have changed \
+         more",
+        change.result()
+    );
+    Failure::new(FailureKind::Interrupted, text)
+}
+
+async fn stub(_: TaskSelection) -> rasynq::Result<rasynq::BulkResult> {
+    std::future::pending().await
+}

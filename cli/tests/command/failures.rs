@@ -1,0 +1,196 @@
+//! Each kind of failure: its text on standard error, as JSON too, and its exit code.
+
+use std::time::Duration;
+
+use rasynq::{Client, Connection, Inspector, Task};
+use serde_json::json;
+
+use crate::common::{Command, RedisServer};
+
+/// Redis with the queue `default`: the tasks `one` and `two` (a second time unique) are pending.
+async fn redis_with_tasks() -> (RedisServer, Command) {
+    let redis = RedisServer::start().await;
+    let connection = Connection::from_uri(&redis.uri()).expect("a connection");
+    let client = Client::connect(&connection).await.expect("a client");
+    for id in ["one", "two"] {
+        let task = Task::new("email:welcome", id)
+            .task_id(id)
+            .unique(Duration::from_secs(600));
+        client.enqueue(task).await.expect("enqueued");
+    }
+    let command = Command::on(&redis);
+    (redis, command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_have_a_text_a_kind_and_an_exit_code() {
+    let (_redis, command) = redis_with_tasks().await;
+    for (arguments, code, kind, text) in [
+        (
+            "queue inspect nothing",
+            3,
+            "queue_not_found",
+            "no queue \"nothing\"",
+        ),
+        (
+            "task ls -q nothing -s pending",
+            3,
+            "queue_not_found",
+            "no queue \"nothing\"",
+        ),
+        (
+            "task inspect -q default -i none",
+            3,
+            "task_not_found",
+            "no task \"none\" in queue \"default\"",
+        ),
+        (
+            "task run -q default -i none",
+            3,
+            "task_not_found",
+            "no task \"none\" in queue \"default\"",
+        ),
+        (
+            "cron run nothing",
+            3,
+            "entry_not_found",
+            "no scheduler has an entry \"nothing\"",
+        ),
+        (
+            "queue unpause default",
+            4,
+            "wrong_state",
+            "queue \"default\" is not paused",
+        ),
+        ("task run -q default -i one", 4, "wrong_state", "pending"),
+        ("queue rm default", 4, "queue_not_empty", "--force"),
+        (
+            "task enqueue -t x -l x -i one",
+            4,
+            "task_id_conflict",
+            "one",
+        ),
+        (
+            "task enqueue -t email:welcome -l two --unique 1m",
+            4,
+            "duplicate_task",
+            "two",
+        ),
+        ("queue pause  ", 2, "usage", "required"),
+        (
+            "task enqueue -t x -l x --unique 1ms",
+            2,
+            "invalid",
+            "unique",
+        ),
+        ("task enqueue -t x", 2, "usage", "payload"),
+        (
+            "task ls -q default -s running",
+            2,
+            "usage",
+            "the states are active, pending",
+        ),
+        ("task ls -q default -s pending --page 0", 2, "usage", "0"),
+        (
+            "task ls -q default -s pending --payload-json x",
+            2,
+            "invalid",
+            "path=value",
+        ),
+        (
+            "task ls -q default -s pending --older-than 5",
+            2,
+            "usage",
+            "duration",
+        ),
+        ("queue history default --days 0", 2, "invalid", "days"),
+        ("cron next * * *", 2, "usage", "unexpected"),
+        ("cron next @never", 2, "invalid", "@never"),
+        ("nothing", 2, "usage", "unrecognized subcommand"),
+        (
+            "task wait -q default -i one --timeout 10ms",
+            8,
+            "not_in_time",
+            "one",
+        ),
+        ("task wait -q default -i none", 3, "task_not_found", "none"),
+        ("task cancel one", 3, "nobody_listens", "no server listens"),
+        (
+            "task enqueue -t x --payload-file /no/such/file",
+            2,
+            "usage",
+            "/no/such/file",
+        ),
+        ("--uri nowhere:0 stats", 2, "usage", "nowhere:0"),
+        ("--uri ftp://x stats", 2, "invalid", "unknown scheme"),
+        ("--insecure stats", 2, "usage", "insecure"),
+    ] {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let ran = command.run(&arguments).await;
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        assert_eq!(ran.stdout, "", "{arguments:?}");
+        assert!(ran.stderr.contains(text), "{arguments:?}: {ran:?}");
+        let mut with_json = arguments.clone();
+        with_json.push("--json");
+        let ran = command.run(&with_json).await;
+        assert_eq!(ran.code, code, "{with_json:?}: {ran:?}");
+        let failure: serde_json::Value = serde_json::from_str(&ran.stderr).expect("JSON on stderr");
+        let error = &failure["error"];
+        assert_eq!(
+            (&error["kind"], &error["exit_code"]),
+            (&json!(kind), &json!(code)),
+            "{arguments:?}"
+        );
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|found| found.contains(text)),
+            "{failure}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_away_or_refuses_is_exit_code_5() {
+    let away = Command::with_url(Some("redis://127.0.0.1:1".to_owned()));
+    let ran = away.run(&["queue", "ls"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
+    let ran = away.run(&["queue", "ls", "--json"]).await;
+    let failure: serde_json::Value = serde_json::from_str(&ran.stderr).expect("JSON");
+    assert_eq!(failure["error"]["kind"], "unavailable");
+    let redis = RedisServer::builder().password("secret").start().await;
+    let uri = redis.uri().replace("secret", "wrong");
+    let ran = Command::with_url(Some(uri)).run(&["queue", "ls"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
+    assert!(!ran.stderr.contains("wrong:"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verb_for_several_goes_on_after_a_failure() {
+    let (redis, command) = redis_with_tasks().await;
+    let ran = command
+        .run(&[
+            "task", "archive", "-q", "default", "-i", "none", "-i", "one", "-i", "two",
+        ])
+        .await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(ran.stdout, "task one is archived\ntask two is archived\n");
+    assert_eq!(
+        ran.stderr,
+        "rasynq: no task \"none\" in queue \"default\"\n"
+    );
+    let ran = command
+        .run(&[
+            "task", "delete", "-q", "default", "-i", "one", "-i", "none", "--json",
+        ])
+        .await;
+    assert_eq!(ran.code, 3);
+    let changed: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(
+        changed,
+        json!([{"queue": "default", "id": "one", "result": "deleted"}])
+    );
+    let connection = Connection::from_uri(&redis.uri()).expect("a connection");
+    let inspector = Inspector::connect(&connection).await.expect("an inspector");
+    assert!(inspector.task_info("default", "one").await.is_err());
+}

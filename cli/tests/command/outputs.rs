@@ -1,0 +1,128 @@
+//! What each verb prints, as a table and as JSON.
+
+use crate::common::{Sample, assert_golden, masked};
+
+/// Runs all verbs that only read. They share one sample, which takes a moment to build.
+#[tokio::test(flavor = "multi_thread")]
+async fn verbs_that_read_print_tables_and_json() {
+    let sample = Sample::new().await;
+    for (name, arguments) in [
+        ("stats", "stats"),
+        ("queue-ls", "queue ls"),
+        ("queue-inspect", "queue inspect default low"),
+        ("queue-history", "queue history default low --days 2"),
+        ("task-ls-active", "task ls -q default -s active"),
+        ("task-ls-pending", "task ls -q default -s pending"),
+        (
+            "task-ls-aggregating",
+            "task ls -q default -s aggregating -g digests",
+        ),
+        ("task-ls-scheduled", "task ls -q default -s scheduled"),
+        ("task-ls-retry", "task ls -q default -s retry"),
+        ("task-ls-archived", "task ls -q default -s archived"),
+        ("task-ls-completed", "task ls -q default -s completed"),
+        ("task-ls-all", "task ls -q default -s pending --all"),
+        ("task-inspect-active", "task inspect -q default -i video-1"),
+        ("task-inspect-pending", "task inspect -q default -i mail-1"),
+        ("task-inspect-unique", "task inspect -q default -i mail-2"),
+        ("task-inspect-retry", "task inspect -q default -i image-2"),
+        (
+            "task-inspect-completed",
+            "task inspect -q default -i export-1",
+        ),
+        ("group-ls", "group ls -q default"),
+        ("server-ls", "server ls"),
+        ("server-ls-workers", "server ls --workers"),
+        ("cron-ls", "cron ls"),
+        (
+            "cron-next",
+            "cron next 30 9 * * 1-5 --after 2026-01-01T00:00:00Z --count 2 --zone Europe/Berlin",
+        ),
+        ("doctor", "doctor"),
+        ("watch", "watch --count 1"),
+    ] {
+        let arguments = words(arguments);
+        let ran = sample.command.run(&arguments).await;
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        assert_golden(&format!("{name}.txt"), &without_pids(&ran.stdout));
+        let mut with_json = arguments.clone();
+        with_json.push("--json");
+        let ran = sample.command.run(&with_json).await;
+        assert_eq!(ran.code, 0, "{with_json:?}: {ran:?}");
+        let _: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one JSON document");
+        assert_golden(&format!("{name}.json"), &without_pids(&ran.stdout));
+    }
+    sample.end().await;
+}
+
+/// The words of a command line. A cron spec is one word.
+fn words(line: &'static str) -> Vec<&'static str> {
+    let spec = "30 9 * * 1-5";
+    match line.split_once(spec) {
+        Some((before, after)) => {
+            let mut words: Vec<&str> = before.split_whitespace().collect();
+            words.push(spec);
+            words.extend(after.split_whitespace());
+            words
+        }
+        None => line.split_whitespace().collect(),
+    }
+}
+
+/// Host and process differ from machine to machine.
+fn without_pids(text: &str) -> String {
+    let pid = std::process::id().to_string();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let text = text.replace(&pid, "4711");
+    match host.trim() {
+        "" => text,
+        host => text.replace(host, "worker-1"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_and_version_need_no_redis() {
+    let command = crate::common::Command::with_url(Some("redis://127.0.0.1:1".to_owned()));
+    for arguments in [["--help"], ["help"], ["--version"], ["version"], ["man"]] {
+        let ran = command.run(&arguments).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments:?}");
+        assert!(ran.stdout.contains("rasynq"), "{arguments:?}: {ran:?}");
+    }
+    let version = command.output(&["--version"]).await;
+    assert_eq!(version, format!("rasynq {}\n", env!("CARGO_PKG_VERSION")));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = command.output(&["completions", shell]).await;
+        assert!(script.contains("deleteall"), "{shell}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_verb_has_a_manual_page() {
+    let command = crate::common::Command::with_url(None);
+    let folder = command.home.path().join("man");
+    let folder = folder.to_str().expect("UTF-8");
+    command.output(&["man", "--out", folder]).await;
+    let mut pages: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    pages.sort();
+    for page in [
+        "rasynq.1",
+        "rasynq-task-ls.1",
+        "rasynq-queue-rm.1",
+        "rasynq-doctor.1",
+    ] {
+        assert!(pages.iter().any(|found| found == page), "{page}: {pages:?}");
+    }
+    let page = command.output(&["man", "task", "ls"]).await;
+    let written = std::fs::read_to_string(format!("{folder}/rasynq-task-ls.1")).expect("the page");
+    assert_eq!(masked(&page), masked(&written));
+    assert_eq!(command.run(&["man", "nothing"]).await.code, 2);
+}

@@ -1,0 +1,120 @@
+//! The command as a process: pipes, signals, terminals, its start.
+
+use std::process::{Command as Process, Stdio};
+use std::time::Duration;
+
+use rasynq::{Client, Connection, Inspector, Task, TaskState};
+
+use crate::common::{Command, DEADLINE, RedisServer, eventually};
+
+async fn redis_with(count: usize) -> (RedisServer, Command, Inspector) {
+    let redis = RedisServer::start().await;
+    let connection = Connection::from_uri(&redis.uri()).expect("a connection");
+    let client = Client::connect(&connection).await.expect("a client");
+    for start in (0..count).step_by(5000) {
+        let tasks = (start..count.min(start + 5000)).map(|n| {
+            let task = Task::new("email:send", "x".repeat(100)).task_id(format!("t{n}"));
+            task.process_in(Duration::from_secs(3600))
+        });
+        for result in client.enqueue_batch(tasks).await {
+            result.expect("enqueued");
+        }
+    }
+    let command = Command::on(&redis);
+    let inspector = Inspector::connect(&connection).await.expect("an inspector");
+    (redis, command, inspector)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_leaves_is_no_failure() {
+    let (_redis, command, _) = redis_with(20_000).await;
+    let mut child = command
+        .process(&["task", "ls", "-q", "default", "-s", "scheduled", "--all"])
+        .spawn()
+        .expect("started");
+    let head = Process::new("head")
+        .args(["-n", "1"])
+        .stdin(Stdio::from(child.stdout.take().expect("a pipe")))
+        .output()
+        .expect("head");
+    assert!(String::from_utf8_lossy(&head.stdout).starts_with("ID"));
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_bulk_verb_says_what_was_done() {
+    let (_redis, command, inspector) = redis_with(200_000).await;
+    let child = command
+        .process(&["task", "deleteall", "-q", "default", "-s", "scheduled"])
+        .spawn()
+        .expect("started");
+    let begun = async || {
+        let info = inspector.queue_info("default").await.expect("the queue");
+        info.scheduled < 200_000
+    };
+    eventually("some tasks are deleted", DEADLINE, begun).await;
+    let pid = child.id().to_string();
+    assert!(
+        Process::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .expect("kill")
+            .success()
+    );
+    let output = child.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let done = said
+        .strip_prefix("rasynq: interrupted: at least ")
+        .and_then(|rest| rest.split(' ').next());
+    let done: u64 = done.and_then(|number| number.parse().ok()).expect(&said);
+    let left = inspector
+        .tasks("default", TaskState::Scheduled)
+        .count()
+        .await
+        .expect("a count");
+    assert!(
+        left > 0 && done + left <= 200_000 && done + left >= 200_000 - 1000,
+        "{said}, {left} left"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipes_get_no_colours_and_no_bars() {
+    let (_redis, command, _) = redis_with(10).await;
+    for arguments in [["stats", "--memory"], ["queue", "ls"]] {
+        let ran = command.run(&arguments).await;
+        assert!(
+            !ran.stdout.contains('\x1b') && ran.stderr.is_empty(),
+            "{ran:?}"
+        );
+    }
+    let ran = command
+        .run(&["task", "archiveall", "-q", "default", "-s", "scheduled"])
+        .await;
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("10 tasks archived\n", "")
+    );
+}
+
+/// Debug builds and busy machines are slower than 20 ms; what is checked is that nothing waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_at_once() {
+    let (_redis, command, _) = redis_with(10).await;
+    for arguments in [vec!["--version"], vec!["queue", "ls"]] {
+        let mut times = Vec::new();
+        for _ in 0..10 {
+            let started = std::time::Instant::now();
+            command.output(&arguments).await;
+            times.push(started.elapsed());
+        }
+        let fastest = times.into_iter().min().unwrap_or_default();
+        assert!(
+            fastest < Duration::from_millis(150),
+            "{arguments:?}: {fastest:?}"
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! What is different on a terminal: questions, colours, bars.
+
+use rasynq::TaskState;
+
+use crate::common::{Sample, Terminal};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_can_be_asked_is_asked_before_tasks_are_lost() {
+    let sample = Sample::new().await;
+    let Some(terminal) = Terminal::open("asks", &sample.command, &[]) else {
+        return;
+    };
+    let pending = async || {
+        let info = sample
+            .inspector
+            .queue_info("default")
+            .await
+            .expect("the queue");
+        info.pending
+    };
+    terminal.run("task deleteall -q default -s pending");
+    terminal
+        .until("Delete 2 pending tasks of queue default? [y/N]")
+        .await;
+    terminal.type_line("n");
+    let screen = terminal.until("code=2").await;
+    assert!(screen.contains("rasynq: nothing was changed"), "{screen}");
+    assert_eq!(pending().await, 2);
+    terminal.type_line("clear");
+    terminal.run("queue rm low --force");
+    terminal
+        .until("Remove queue low with its 1 tasks? [y/N]")
+        .await;
+    terminal.type_line("y");
+    terminal.until("queue low is removed").await;
+    terminal.type_line("clear");
+    terminal.run("task deleteall -q default -s pending --yes");
+    let screen = terminal.until("2 tasks deleted").await;
+    assert!(!screen.contains("[y/N]"), "{screen}");
+    assert_eq!(pending().await, 0);
+    let count = sample
+        .inspector
+        .tasks("default", TaskState::Pending)
+        .count()
+        .await;
+    assert_eq!(count.expect("a count"), 0);
+    drop(terminal);
+    sample.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headings_are_bold_unless_no_color_is_set() {
+    let sample = Sample::new().await;
+    let Some(terminal) = Terminal::open("bold", &sample.command, &[]) else {
+        return;
+    };
+    terminal.run("queue inspect default");
+    let screen = terminal.until("code=0").await;
+    assert!(screen.contains("\x1b[1mQueue Info"), "{screen}");
+    terminal.type_line("clear");
+    terminal.type_line("export NO_COLOR=1");
+    terminal.run("queue inspect default");
+    let screen = terminal.until("code=0").await;
+    assert!(!screen.contains("\x1b[1m"), "{screen}");
+    drop(terminal);
+    sample.end().await;
+}

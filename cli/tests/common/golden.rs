@@ -1,0 +1,63 @@
+//! Golden texts: files with real outputs. Times, durations, ids and sizes of memory are not compared.
+//!
+//! `RASYNQ_WRITE_OUTPUT=1` writes the files anew.
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// What differs from run to run, and what stands for it.
+static CHANGING: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
+    [
+        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
+        (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z", "<time>"),
+        (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2} UTC", "<time>"),
+        (r"\d{4}-\d{2}-\d{2}", "<date>"),
+        (r"\bin (\d+h)?(\d+m)?\d+s\b", "<when>"),
+        (r"\b(\d+h)?(\d+m)?\d+s ago\b", "<when>"),
+        (r"\bnow\b", "<when>"),
+        (r"\b\d+ms\b", "<duration>"),
+        (r"\b(\d+h)?(\d+m)?\d+s\b", "<duration>"),
+        (r"\b\d+(\.\d+)? ([KMGTP]i)?B\b", "<size>"),
+        (r#"("(latency|uptime|used_memory|used_memory_peak|memory_usage|pid|connected_clients)": ?)[\d.]+"#, "$1<number>"),
+        (r#""version": ?"[^"]*""#, "\"version\": <version>"),
+        (r#""host": ?"[^"]*""#, "\"host\": <host>"),
+        (r"\b\d+\.\d+\.\d+\b", "<version>"),
+        (r"(\d+ days +)\d+", "$1<number>"),
+        // The width of a column depends on its longest cell.
+        (r" {2,}", "  "),
+        (r"-{4,}", "----"),
+        (r"(?m) +$", ""),
+    ]
+    .map(|(pattern, name)| (Regex::new(pattern).unwrap(), name))
+    .into()
+});
+
+/// The text without what differs from run to run.
+pub fn masked(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (pattern, name) in CHANGING.iter() {
+        text = pattern.replace_all(&text, *name).into_owned();
+    }
+    text
+}
+
+/// Compares with the file of this name in `cli/tests/output`.
+#[track_caller]
+pub fn assert_golden(name: &str, text: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/output");
+    let path = folder.join(name);
+    if std::env::var_os("RASYNQ_WRITE_OUTPUT").is_some() {
+        fs::write(&path, text).unwrap();
+        return;
+    }
+    let expected = fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; the output is:\n{text}", path.display()));
+    assert_eq!(
+        masked(&expected),
+        masked(text),
+        "{name} differs; the output is:\n{text}"
+    );
+}
