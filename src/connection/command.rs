@@ -16,6 +16,8 @@ pub(crate) struct Command {
     args: Vec<Value>,
     /// Which of the arguments is the key that decides about the hash slot.
     key: Option<usize>,
+    /// The hash slot of a command without a key that is for one node.
+    slot: Option<u16>,
     traffic: Traffic,
     /// Whether `ASKING` goes before the command.
     is_asking: bool,
@@ -60,11 +62,20 @@ impl Command {
         Self::new(name, args, key)
     }
 
+    /// The same command for the node of a cluster that has the hash slot of this key.
+    pub(crate) fn in_slot_of(self, key: &str) -> Self {
+        Self {
+            slot: Some(redis_keyslot(key.as_bytes())),
+            ..self
+        }
+    }
+
     fn new(name: &'static str, args: Vec<Value>, key: Option<usize>) -> Self {
         Self {
             name,
             args,
             key,
+            slot: None,
             traffic: Traffic::default(),
             is_asking: false,
         }
@@ -111,6 +122,9 @@ impl Command {
 
     /// The hash slot of the command's key.
     pub(super) fn hash_slot(&self) -> Option<u16> {
+        if self.slot.is_some() {
+            return self.slot;
+        }
         match self.args.get(self.key?)? {
             Value::Bytes(key) => Some(redis_keyslot(key)),
             Value::String(key) => Some(redis_keyslot(key.as_bytes())),

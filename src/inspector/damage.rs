@@ -31,7 +31,7 @@ impl Damage {
             | Kind::LeaseWithoutActive
             | Kind::LeakedLock
             | Kind::Undecodable => self.member.as_deref(),
-            Kind::EmptyGroup | Kind::UnlistedGroup | Kind::StaleKey => None,
+            Kind::EmptyGroup | Kind::UnlistedGroup | Kind::UnlistedQueue | Kind::StaleKey => None,
         }
     }
 }
@@ -58,8 +58,8 @@ pub enum DamageKind {
     /// The list or set that has the task is not that of its state. The repair writes the state of the place; if
     /// the place of its state has the task too, it removes the id from the other one.
     WrongState,
-    /// The task is active and has no lease, so nobody runs it and nobody recovers it. The repair returns it to
-    /// pending, uncounted. Servers of rasynq do this by themselves.
+    /// The task is active and has no lease, so nobody recovers it. The repair gives it a lease. Servers of rasynq do
+    /// this by themselves within a few minutes.
     ActiveWithoutLease,
     /// There is a lease for a task that is not in the list of active tasks. The repair puts the task back into the
     /// list if its state is active; otherwise it removes the lease.
@@ -68,8 +68,11 @@ pub enum DamageKind {
     EmptyGroup,
     /// `asynq:{q}:groups` does not have a group with tasks, so they are never aggregated. The repair adds its name.
     UnlistedGroup,
-    /// A unique lock whose holder does not exist or is completed. The repair deletes the lock.
+    /// A unique lock whose holder does not exist, is completed, or has another lock. The repair deletes the lock.
     LeakedLock,
+    /// A queue has tasks and `asynq:queues` does not list it, so no tool shows it. The repair lists it.
+    /// [`Inspector::examine_servers`](crate::Inspector::examine_servers) finds this.
+    UnlistedQueue,
     /// A key that nobody needs any more: the rest of a queue whose deletion was interrupted, a counter or a history
     /// without a time to live, an entry of a server that is over. The repair deletes it, or gives it a time to live.
     StaleKey,
@@ -88,6 +91,7 @@ impl DamageKind {
         Self::EmptyGroup,
         Self::UnlistedGroup,
         Self::LeakedLock,
+        Self::UnlistedQueue,
         Self::StaleKey,
         Self::Undecodable,
     ];
@@ -103,6 +107,7 @@ impl DamageKind {
             Self::EmptyGroup => "empty_group",
             Self::UnlistedGroup => "unlisted_group",
             Self::LeakedLock => "leaked_lock",
+            Self::UnlistedQueue => "unlisted_queue",
             Self::StaleKey => "stale_key",
             Self::Undecodable => "undecodable",
         }

@@ -26,6 +26,8 @@ pub(crate) const SCHEDULER_MEMBERS: &str = "rasynq:{scheduler}:members";
 pub(crate) const SCHEDULER_LEADER: &str = "rasynq:{scheduler}:leader";
 /// HASH from the key of an entry to its fencing number and the id of the scheduler that leads it.
 pub(crate) const SCHEDULER_LEADS: &str = "rasynq:{scheduler}:entries";
+/// The pattern of all keys of asynq.
+pub(crate) const ALL: &str = "asynq:*";
 /// Pub/Sub channel. A message is the id of a task to cancel. asynq: `CancelChannel`.
 pub(crate) const CANCEL_CHANNEL: &str = "asynq:cancel";
 
@@ -55,6 +57,7 @@ struct Keys {
     owners: String,
     tick_prefix: String,
     aggregated: String,
+    deleted: String,
 }
 
 impl QueueKeys {
@@ -84,6 +87,7 @@ impl QueueKeys {
             owners: format!("rasynq:{{{queue}}}:owners"),
             tick_prefix: format!("rasynq:{{{queue}}}:tick:"),
             aggregated: format!("rasynq:{{{queue}}}:aggregated"),
+            deleted: format!("rasynq:{{{queue}}}:deleted"),
         }))
     }
 
@@ -170,6 +174,47 @@ impl QueueKeys {
     /// score: when another server may go on with that, in Unix seconds. A key of rasynq's own.
     pub(crate) fn aggregated(&self) -> &str {
         &self.0.aggregated
+    }
+
+    /// SET of the keys of lists and sets of the queue that were set aside because the queue was deleted, and whose
+    /// tasks are being deleted. These keys begin with this one, and a colon. A key of rasynq's own.
+    pub(crate) fn deleted(&self) -> &str {
+        &self.0.deleted
+    }
+
+    /// The keys that exist if the queue has tasks.
+    pub(crate) fn task_places(&self) -> [&str; 8] {
+        [
+            self.pending(),
+            self.active(),
+            self.scheduled(),
+            self.retry(),
+            self.archived(),
+            self.completed(),
+            self.groups(),
+            self.aggregation_sets(),
+        ]
+    }
+
+    /// The pattern of asynq's keys of the queue, for `SCAN`.
+    pub(crate) fn pattern(&self) -> String {
+        let mut pattern = String::from("asynq:{");
+        for char in self.queue().chars() {
+            if matches!(char, '*' | '?' | '[' | ']' | '\\' | '^') {
+                pattern.push('\\');
+            }
+            pattern.push(char);
+        }
+        pattern.push_str("}:*");
+        pattern
+    }
+
+    /// The name of the queue that has this key for its tasks. `None`: it is not such a key.
+    pub(crate) fn queue_of_place(key: &str) -> Option<&str> {
+        let (name, place) = key.strip_prefix("asynq:{")?.rsplit_once("}:")?;
+        let keys = Self::new(name);
+        let is_place = keys.task_places().contains(&key);
+        (is_place && !place.is_empty()).then_some(name)
     }
 
     /// Counter of all counted runs on one day in UTC. asynq: `ProcessedKey`.
@@ -283,6 +328,12 @@ pub(crate) fn server_of_workers(workers_key: &str) -> Option<&str> {
     Some(name.rsplit_once(':')?.1)
 }
 
+/// STRING in which a server that ends runs of the task with this id, because they were cancelled, confirms that, for
+/// a minute. A key of rasynq's own.
+pub(crate) fn canceled(id: &str) -> String {
+    format!("rasynq:canceled:{{{id}}}")
+}
+
 /// The Pub/Sub channel on which an owner listens as long as it is connected. Nothing is published on it.
 pub(crate) fn alive_channel(owner: &str) -> String {
     format!("rasynq:alive:{owner}")
@@ -321,6 +372,19 @@ pub(crate) fn scheduler_id(entries_key: &str) -> Option<&str> {
 /// `SchedulerHistoryKey`.
 pub(crate) fn scheduler_history(entry_id: &str) -> String {
     format!("asynq:scheduler_history:{entry_id}")
+}
+
+/// The id of the entry with this history. `None`: the key is not a history.
+pub(crate) fn entry_of_history(key: &str) -> Option<&str> {
+    key.strip_prefix("asynq:scheduler_history:")
+}
+
+/// Whether this is the key of a server, of its workers, or of a scheduler's entries.
+pub(crate) fn is_entry(key: &str) -> bool {
+    [SERVERS, WORKERS, SCHEDULERS].iter().any(|set| {
+        key.strip_prefix(set)
+            .is_some_and(|rest| rest.starts_with(":{"))
+    })
 }
 
 /// ZSET of the task ids that hold a token, score: the deadline of the task in Unix seconds.

@@ -10,6 +10,7 @@ mod common;
 
 mod acknowledging;
 mod archive;
+mod delete_queue;
 mod enqueueing;
 mod fetching;
 mod groups;

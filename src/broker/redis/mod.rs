@@ -4,13 +4,17 @@
 mod acknowledge;
 mod aggregation_set;
 mod call_names;
+mod cancel;
 mod change;
 mod changes;
+mod delete_queue;
 mod delete_set;
 mod due_sets;
 mod enqueue;
+mod examine;
 mod fetch;
 mod forward;
+mod global_keys;
 mod group_reads;
 #[cfg(test)]
 mod group_tests;

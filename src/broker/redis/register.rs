@@ -20,9 +20,9 @@ use crate::error::Result;
 use crate::wire::keys;
 
 /// How long an enqueue waits for the registration of a queue that is not known.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 /// After this time a queue is registered again: somebody may have deleted `asynq:queues`.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Broker {
     /// Runs a script that stores tasks in a queue, and registers the queue. `build` makes its keys and arguments; it is

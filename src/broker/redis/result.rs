@@ -3,11 +3,10 @@
 use bytes::Bytes;
 use fred::types::{Key, Value};
 
-use super::script::{WRITE_RESULT, word};
+use super::script::WRITE_RESULT;
 use super::{Broker, reply};
-use crate::connection::Command;
 use crate::error::Result;
-use crate::wire::{QueueKeys, keys};
+use crate::wire::QueueKeys;
 
 impl Broker {
     /// Writes the result of a running task. Returns false, and writes nothing, if the task no longer belongs
@@ -26,11 +25,5 @@ impl Broker {
         };
         let reply = WRITE_RESULT.call(self, build).await?;
         Ok(reply::integer(&reply, WRITE_RESULT.name)? == 1)
-    }
-
-    /// Asks all servers to end the run of this task.
-    pub(crate) async fn publish_cancellation(&self, id: &str) -> Result<()> {
-        let publish = Command::without_key("PUBLISH", [word(keys::CANCEL_CHANNEL), id.into()]);
-        self.send(publish, "publish a cancellation").await
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::background::{Backoff, Service, ToldFailures};
@@ -12,6 +13,9 @@ use crate::error::{Error, warn_if};
 use crate::run::RunEnded;
 use crate::server::owner::Listing;
 use crate::server::run::HeldRuns;
+
+/// How many confirmations wait for Redis at most. Those beyond are not sent.
+const MOST_CONFIRMATIONS: usize = 100;
 
 pub(in crate::server) struct Subscriber {
     pub(in crate::server) broker: Broker,
@@ -52,22 +56,41 @@ impl Subscriber {
     }
 
     async fn cancel_until_an_error(&self, subscription: &mut Subscription) -> Error {
+        let mut confirmations = FuturesUnordered::new();
         loop {
-            match subscription.next().await {
-                Ok(id) => self.cancel(&id),
-                Err(error) => return error,
+            tokio::select! {
+                received = subscription.next() => match received {
+                    Ok(id) => {
+                        if self.cancel(&id) && confirmations.len() < MOST_CONFIRMATIONS {
+                            confirmations.push(self.confirm(id));
+                        }
+                    }
+                    Err(error) => return error,
+                },
+                Some(()) = confirmations.next() => {}
             }
         }
     }
 
+    /// Tells who has asked for the cancellation that this server has heard it.
+    async fn confirm(&self, id: String) {
+        let confirmed = self.broker.confirm_cancellation(&id, self.listing.name());
+        if let Err(error) = confirmed.await {
+            tracing::debug!(task_id = id, %error, "could not confirm a cancellation");
+        }
+    }
+
     /// Ends the runs of tasks with this id. Several queues may have a task with the same id, and the
-    /// message on the channel does not name a queue.
-    fn cancel(&self, id: &str) {
+    /// message on the channel does not name a queue. Returns whether there were any.
+    fn cancel(&self, id: &str) -> bool {
+        let mut found = false;
         for run in self.held.all() {
             if &*run.id == id && !run.has_finished() {
                 tracing::info!(task_id = id, queue = run.queue.name(), "cancelled");
                 run.context.end(RunEnded::Canceled);
+                found = true;
             }
         }
+        found
     }
 }

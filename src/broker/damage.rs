@@ -1,0 +1,69 @@
+//! What an examination of a queue reads, and what a repair is told.
+
+use super::Str;
+
+/// What a key of a queue has: tasks in a state, or something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlaceKind {
+    Pending,
+    Active,
+    Scheduled,
+    Retry,
+    Archived,
+    Completed,
+    /// A group or an aggregation set.
+    Aggregating,
+    Leases,
+    /// The names of groups.
+    Groups,
+}
+
+/// What was found in one step, and where the next one begins. `None`: that was the last one.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub(crate) next: Option<String>,
+    pub(crate) found: Vec<Finding>,
+}
+
+/// One thing that was found. Its meaning is that of the script: `lua/examine_place.lua`, `lua/examine_keys.lua`.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) word: Str,
+    pub(crate) name: Str,
+    pub(crate) detail: Str,
+}
+
+/// What to do with damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Todo {
+    /// See whether it is there.
+    Check,
+    Repair,
+    /// Delete what belongs to a queue that was deleted.
+    Discard,
+}
+
+/// Damage as `lua/repair.lua` takes it.
+#[derive(Debug)]
+pub(crate) struct DamagedPart<'d> {
+    pub(crate) kind: &'static str,
+    pub(crate) key: &'d str,
+    pub(crate) member: &'d str,
+    /// For a completed task: how long it is kept (s). For a counter: when it expires (unix s).
+    pub(crate) time: i64,
+    /// The message of the task does not decode.
+    pub(crate) is_undecodable: bool,
+}
+
+/// What setting a queue aside for deletion came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetAside {
+    /// Nothing is done: so many tasks are active.
+    Active(u64),
+    /// Nothing is done: there are at least so many tasks.
+    NotEmpty(u64),
+    /// Groups with so many tasks are set aside; there are more.
+    Part(u64),
+    /// All the rest is set aside, with so many tasks.
+    All(u64),
+}

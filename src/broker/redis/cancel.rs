@@ -1,0 +1,45 @@
+//! Cancellations of runs, and how servers confirm them.
+
+use super::Broker;
+use super::script::{number, word};
+use crate::broker::Str;
+use crate::clock;
+use crate::connection::Command;
+use crate::error::Result;
+use crate::wire::keys;
+
+/// How long a confirmation is kept (s).
+const CONFIRMED_SECS: u64 = 60;
+
+impl Broker {
+    /// Asks all servers to end the runs of the task with this id. Returns whether somebody listens. `None`: on a cluster
+    /// that is not known.
+    pub(crate) async fn publish_cancellation(&self, id: &str) -> Result<Option<bool>> {
+        let publish = Command::without_key("PUBLISH", [word(keys::CANCEL_CHANNEL), id.into()]);
+        let listeners: i64 = self.send(publish, "publish a cancellation").await?;
+        // A node of a cluster counts only its own listeners.
+        let is_known = listeners > 0 || !self.hash_slots_differ();
+        Ok(is_known.then_some(listeners > 0))
+    }
+
+    /// Confirms that the runs of the task with this id are being ended. Each confirmation has a text of its own.
+    pub(crate) async fn confirm_cancellation(&self, id: &str, server: &str) -> Result<()> {
+        let text = format!("{server}:{}", clock::unique_name());
+        let args = [
+            keys::canceled(id).into(),
+            text.into(),
+            word("EX"),
+            number(CONFIRMED_SECS),
+        ];
+        let set = Command::on_key("SET", args);
+        let _: String = self.send(set, "confirm a cancellation").await?;
+        Ok(())
+    }
+
+    /// The latest confirmation of a server.
+    pub(crate) async fn cancellation(&self, id: &str) -> Result<Option<Str>> {
+        let get = Command::on_key("GET", [keys::canceled(id).into()]);
+        self.send(get, "look for the confirmation of a cancellation")
+            .await
+    }
+}

@@ -1,0 +1,188 @@
+//! Examining and repairing a queue.
+
+use bytes::Bytes;
+use fred::types::{Key, Value};
+
+use super::script::{EXAMINE_KEYS, EXAMINE_PLACE, REPAIR, number, word};
+use super::{Broker, reply};
+use crate::broker::{DamagedPart, Finding, Looked, PlaceKind, Str, Todo};
+use crate::connection::Command;
+use crate::error::Result;
+use crate::wire::QueueKeys;
+
+/// About how many ids or keys are looked at in one step.
+const AT_ONCE: u64 = 500;
+/// The same for active tasks. A list from whose middle tasks are removed is read in few steps.
+const ACTIVE_AT_ONCE: u64 = 2_000;
+
+impl Broker {
+    /// Looks at some ids of a list or a set.
+    pub(crate) async fn look_at_place(
+        &self,
+        queue: &QueueKeys,
+        place: &str,
+        kind: PlaceKind,
+        from: &str,
+    ) -> Result<Looked> {
+        let at_once = match kind {
+            PlaceKind::Active => ACTIVE_AT_ONCE,
+            _ => AT_ONCE,
+        };
+        let build = || {
+            let keys = [place, queue.lease(), queue.deadlines()].map(Key::from);
+            let args = vec![
+                word(kind.as_str()),
+                queue.task_prefix().into(),
+                queue.group_prefix().into(),
+                from.into(),
+                number(at_once),
+            ];
+            (keys.to_vec(), args)
+        };
+        let reply = EXAMINE_PLACE.call(self, build).await?;
+        looked(reply, EXAMINE_PLACE.name)
+    }
+
+    /// Looks at some keys of a queue.
+    pub(crate) async fn look_at_keys(&self, queue: &QueueKeys, from: &str) -> Result<Looked> {
+        let build = || {
+            let keys = [
+                queue.scheduled(),
+                queue.retry(),
+                queue.archived(),
+                queue.completed(),
+                queue.groups(),
+                queue.aggregation_sets(),
+                queue.aggregated(),
+            ];
+            let args = vec![
+                queue.pattern().into(),
+                from.into(),
+                number(AT_ONCE),
+                queue.task_prefix().into(),
+                queue.group_prefix().into(),
+                queue.unique_prefix().into(),
+                format!("{}:", queue.processed()).into(),
+                format!("{}:", queue.failed()).into(),
+            ];
+            (keys.map(Key::from).to_vec(), args)
+        };
+        let reply = EXAMINE_KEYS.call(self, build).await?;
+        looked(reply, EXAMINE_KEYS.name)
+    }
+
+    /// Checks damage of a queue, or repairs it. Returns whether it was there.
+    pub(crate) async fn repair(
+        &self,
+        queue: &QueueKeys,
+        damaged: &DamagedPart<'_>,
+        todo: Todo,
+    ) -> Result<bool> {
+        let aside = match todo {
+            Todo::Discard => format!("{}s:", self.deletion_name(queue)),
+            _ => String::new(),
+        };
+        let build = || {
+            let keys = [
+                queue.pending(),
+                queue.active(),
+                queue.lease(),
+                queue.scheduled(),
+                queue.retry(),
+                queue.archived(),
+                queue.completed(),
+                queue.groups(),
+                queue.aggregation_sets(),
+                queue.aggregated(),
+                queue.deadlines(),
+                queue.deleted(),
+            ];
+            let args = vec![
+                word(todo.as_str()),
+                word(damaged.kind),
+                damaged.key.into(),
+                damaged.member.into(),
+                queue.task_prefix().into(),
+                queue.group_prefix().into(),
+                number(damaged.time),
+                number(u8::from(damaged.is_undecodable)),
+                aside.as_str().into(),
+            ];
+            (keys.map(Key::from).to_vec(), args)
+        };
+        let reply = REPAIR.call(self, build).await?;
+        Ok(reply::integer(&reply, REPAIR.name)? == 1)
+    }
+
+    /// The messages of these tasks. `None`: the task is gone.
+    pub(crate) async fn messages(
+        &self,
+        queue: &QueueKeys,
+        ids: &[Str],
+    ) -> Result<Vec<Option<Bytes>>> {
+        let read = |id: &Str| Command::on_key("HGET", [queue.task(id).into(), word("msg")]);
+        self.send_all(ids.iter().map(read).collect(), "read the messages of tasks")
+            .await
+    }
+
+    /// The keys of the aggregation sets of a queue, and of those that are aggregated and being deleted.
+    pub(crate) async fn all_aggregation_sets(
+        &self,
+        queue: &QueueKeys,
+    ) -> Result<(Vec<String>, Vec<String>)> {
+        let read = |list: &str| Command::on_key("ZRANGE", [list.into(), word("0"), word("-1")]);
+        let lists = vec![read(queue.aggregation_sets()), read(queue.aggregated())];
+        let mut lists = self
+            .send_all::<Vec<String>>(lists, "list aggregation sets")
+            .await?
+            .into_iter();
+        let mut next = || lists.next().unwrap_or_default();
+        Ok((next(), next()))
+    }
+}
+
+impl PlaceKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Scheduled => "scheduled",
+            Self::Retry => "retry",
+            Self::Archived => "archived",
+            Self::Completed => "completed",
+            Self::Aggregating => "aggregating",
+            Self::Leases => "lease",
+            Self::Groups => "groups",
+        }
+    }
+}
+
+impl Todo {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Repair => "repair",
+            Self::Discard => "discard",
+        }
+    }
+}
+
+fn looked(reply: Value, script: &str) -> Result<Looked> {
+    let mut values = reply::array(reply, script)?.into_iter();
+    let next = reply::text(values.next().unwrap_or(Value::Null), script)?;
+    let mut found = Vec::with_capacity(values.len() / 3);
+    while let (Some(word), Some(name), Some(detail)) = (values.next(), values.next(), values.next())
+    {
+        let detail = match detail {
+            Value::Integer(n) => n.to_string().into(),
+            text => reply::text(text, script)?,
+        };
+        found.push(Finding {
+            word: reply::text(word, script)?,
+            name: reply::text(name, script)?,
+            detail,
+        });
+    }
+    let next = (!next.is_empty()).then(|| next.to_string());
+    Ok(Looked { next, found })
+}

@@ -1,0 +1,116 @@
+//! Keys that belong to no queue: what of servers and schedulers is over, and queues that are not listed.
+
+use fred::types::{Key, Value};
+
+use super::script::{DROP_STALE, number, word};
+use super::{Broker, reply};
+use crate::broker::Todo;
+use crate::connection::Command;
+use crate::error::Result;
+use crate::wire::{QueueKeys, keys};
+
+/// About how many keys are looked at in one step.
+const AT_ONCE: u64 = 1_000;
+/// How many names are tried to find a key for each node of a cluster. There are 16,384 hash slots.
+const TRIED_NAMES: u32 = 100_000;
+
+impl Broker {
+    /// For each node of Redis, something that it has the hash slot of.
+    pub(crate) fn one_key_per_node(&self) -> Vec<String> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        let most = if self.is_cluster() { TRIED_NAMES } else { 1 };
+        for name in (0..most).map(|n| n.to_string()) {
+            if let Some(node) = self.link().node_of(&name)
+                && !found.iter().any(|(known, _)| *known == node)
+            {
+                found.push((node, name));
+            }
+        }
+        found.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Some keys of asynq on the node that has the hash slot of `node`, and where to go on.
+    pub(crate) async fn scan_keys(
+        &self,
+        node: &str,
+        from: &str,
+    ) -> Result<(Option<String>, Vec<String>)> {
+        let args = [
+            from.into(),
+            word("MATCH"),
+            word(keys::ALL),
+            word("COUNT"),
+            number(AT_ONCE),
+        ];
+        let scan = Command::without_key("SCAN", args).in_slot_of(node);
+        let (next, found): (String, Vec<String>) = self.send(scan, "look for keys").await?;
+        Ok(((next != "0").then_some(next), found))
+    }
+
+    /// The members of a global sorted set whose score is over: at most 1,000.
+    pub(crate) async fn over_members(&self, set: &'static str) -> Result<Vec<String>> {
+        let now = self.redis_time_unix_secs().await?;
+        let args = [
+            word(set),
+            word("-inf"),
+            number(now - 1),
+            word("LIMIT"),
+            number(0),
+            number(AT_ONCE),
+        ];
+        let over = Command::on_key("ZRANGEBYSCORE", args);
+        self.send(over, "look for servers that are over").await
+    }
+
+    /// Whether each of these keys has no time to live.
+    pub(crate) async fn without_ttl(&self, found: &[String]) -> Result<Vec<bool>> {
+        let ttls = found
+            .iter()
+            .map(|key| Command::on_key("TTL", [key.as_str().into()]));
+        let ttls: Vec<i64> = self
+            .send_all(ttls.collect(), "look for a time to live")
+            .await?;
+        Ok(ttls.into_iter().map(|ttl| ttl == -1).collect())
+    }
+
+    /// Checks or removes a member of a set whose score is over; or, without a member, a key without a time to live: it
+    /// gets one, or is deleted if that is 0. Returns whether it was so.
+    pub(crate) async fn drop_stale(
+        &self,
+        key: &str,
+        member: Option<&str>,
+        ttl_secs: u64,
+        todo: Todo,
+    ) -> Result<bool> {
+        let build = || {
+            let todo = if todo == Todo::Check {
+                "check"
+            } else {
+                "repair"
+            };
+            let args = vec![
+                word(todo),
+                member.unwrap_or_default().into(),
+                number(ttl_secs),
+            ];
+            (vec![Key::from(key)], args)
+        };
+        let reply = DROP_STALE.call(self, build).await?;
+        Ok(reply::integer(&reply, DROP_STALE.name)? == 1)
+    }
+
+    /// Whether a queue has tasks.
+    pub(crate) async fn has_tasks(&self, queue: &QueueKeys) -> Result<bool> {
+        let places = queue.task_places().map(Value::from);
+        let exists = Command::on_key("EXISTS", places);
+        let exists: i64 = self.send(exists, "look for the tasks of a queue").await?;
+        Ok(exists > 0)
+    }
+
+    /// Lists a queue. Returns whether it was not listed.
+    pub(crate) async fn list_queue(&self, queue: &str) -> Result<bool> {
+        let add = Command::on_key("SADD", [word(keys::QUEUES), queue.into()]);
+        let added: i64 = self.send(add, "list a queue").await?;
+        Ok(added == 1)
+    }
+}
