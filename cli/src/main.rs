@@ -12,6 +12,7 @@ mod settings;
 mod verbs;
 mod views;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use args::{Arguments, Command};
@@ -58,7 +59,11 @@ fn refuse_arguments(error: &clap::Error) -> ExitCode {
 }
 
 fn run(arguments: Arguments, output: &Output) -> Result<(), Failure> {
-    output::start_log(matches!(arguments.command, Command::Metrics(_)));
+    // Lines of the log would run through the screen of the dashboard.
+    let has_screen = matches!(arguments.command, Command::Dash(_)) && io::stderr().is_terminal();
+    if !has_screen {
+        output::start_log(matches!(arguments.command, Command::Metrics(_)));
+    }
     // One thread is enough for everything that asks once and prints, and it starts faster.
     let mut builder = match arguments.command {
         Command::Dash(_) | Command::Metrics(_) => {

@@ -29,6 +29,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
         Command::Man(arguments) => return shell::man(&arguments, output),
         Command::Version => return shell::version(output),
         Command::Cron(CronCommand::Next(arguments)) => return cron::next(&arguments, output),
+        Command::Dash(_) => dash::check_terminal()?,
         _ => {}
     }
     let Settings {

@@ -1,0 +1,89 @@
+//! A Redis that is slow, lost or full of strange things.
+
+use rasynq::{Connection, Task};
+
+use super::support::Proxy;
+use super::tmux::Terminal;
+use super::world::{HOUR, World};
+
+const SIZE: (u16, u16) = (80, 24);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_does_not_answer_is_told_and_the_screen_goes_on() {
+    let world = World::new().await;
+    world.enqueue("a", Task::new("email:send", "{}")).await;
+    let Some(terminal) = world.dash(SIZE) else {
+        return;
+    };
+    terminal.shows(&["default", "live"]).await;
+    world.redis.pause();
+    terminal.shows(&["last read ", "s ago", "default"]).await;
+    // Keys work, and what was read last stays.
+    terminal.press(&["?"]);
+    terminal.shows(&["Keys on this screen"]).await;
+    terminal.press(&["?", "Enter"]);
+    terminal.shows(&["default › pending", "reading"]).await;
+    terminal.press(&["Escape"]);
+    terminal.shows(&["1 queue"]).await;
+    world.redis.resume();
+    terminal.shows(&["live"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_is_told_with_its_reason_and_made_again() {
+    let world = World::new().await;
+    world.enqueue("a", Task::new("email:send", "{}")).await;
+    let proxy = Proxy::start(world.redis.port()).await;
+    let uri = format!("redis://127.0.0.1:{}", proxy.port());
+    let arguments = ["--uri", uri.as_str(), "--refresh", "200ms"];
+    let Some(terminal) = Terminal::open(SIZE, &arguments, &[]) else {
+        return;
+    };
+    terminal.shows(&["default", "live"]).await;
+    proxy.refuse(true);
+    terminal.shows(&["last read ", "default"]).await;
+    proxy.refuse(false);
+    terminal.shows(&["live"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_of_others_cannot_control_the_terminal() {
+    let world = World::new().await;
+    let strange = "\u{1b}[2J\u{1b}]0;owned\u{7}\r\nx";
+    let task = Task::new(format!("type{strange}"), format!("text{strange}"))
+        .queue("esc\u{1b}[31m")
+        .process_in(HOUR);
+    world.enqueue("id\u{1b}c", task).await;
+    let Some(terminal) = world.dash(SIZE) else {
+        return;
+    };
+    terminal.shows(&["esc\\u{1b}[31m", "1 Queues"]).await;
+    terminal.press(&["Enter"]);
+    terminal.shows(&["id\\u{1b}c", "type\\u{1b}[2J"]).await;
+    terminal.press(&["Enter"]);
+    terminal
+        .shows(&["text\\u{1b}[2J\\u{1b}]0;owned\\u{7}\\r", "1 Queues"])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_permissions_are_told() {
+    let builder = super::support::RedisServer::builder()
+        .tcp()
+        .user_with_rules("reader", "on >secret ~* &* +@all -lrange -sort");
+    let world = World::on(builder).await;
+    world.enqueue("a", Task::new("email:send", "{}")).await;
+    let uri = format!("redis://reader:secret@127.0.0.1:{}", world.redis.port());
+    assert!(Connection::from_uri(&uri).is_ok());
+    let arguments = ["--uri", uri.as_str()];
+    let Some(terminal) = Terminal::open(SIZE, &arguments, &[]) else {
+        return;
+    };
+    terminal.shows(&["default", "live"]).await;
+    let screen = terminal.screen();
+    assert!(!screen.contains("secret"), "{screen}");
+    terminal.press(&["Enter"]);
+    terminal.shows(&["NOPERM"]).await;
+    terminal.press(&["Escape", "2"]);
+    terminal.shows(&["No server is running."]).await;
+}
