@@ -109,7 +109,7 @@ async fn all_tasks_of_a_state_are_changed_in_bounded_steps() {
     assert_eq!(archived.run().await.unwrap().changed, 10_000);
     let pending = inspector.tasks("default", TaskState::Pending);
     assert_eq!(pending.delete().await.unwrap().changed, 10_000);
-    let steps = steps.lock().unwrap();
+    let steps = steps.lock().unwrap().clone();
     let largest = steps.windows(2).map(|two| two[1] - two[0]).max();
     assert_eq!((largest, steps.last()), (Some(400), Some(&10_000)));
     assert_eq!(world.keys().await, ["asynq:queues"]);

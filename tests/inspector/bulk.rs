@@ -214,7 +214,7 @@ async fn progress_is_told_after_each_step_and_no_step_changes_more_than_400_task
             _ => all.delete().await,
         };
         assert_eq!(changed.unwrap().changed, 1_000);
-        let told = told.lock().unwrap();
+        let told = told.lock().unwrap().clone();
         let steps = told.windows(2).map(|two| two[1].changed - two[0].changed);
         assert!(steps.max() <= Some(most), "{verb}: {told:?}");
         let last = told.last().unwrap();
