@@ -1,5 +1,6 @@
 //! The calls of the inspector.
 
+mod examination;
 mod queues;
 mod schedulers;
 mod servers;
@@ -33,6 +34,8 @@ struct Form {
     n: i64,
     #[serde(default)]
     force: bool,
+    #[serde(default)]
+    fix: bool,
     payload: Option<Data>,
     page: Option<i64>,
     page_size: Option<i64>,
@@ -46,6 +49,8 @@ const CALLS: &[(&str, &[&str], &[&str])] = &[
     ("pause_queue", &["queue"], &[]),
     ("unpause_queue", &["queue"], &[]),
     ("delete_queue", &["queue"], &["force"]),
+    // not a call of asynq
+    ("examine", &["queue"], &["fix"]),
     ("groups", &["queue"], &[]),
     ("task_info", &["queue", "task"], &[]),
     ("run_task", &["queue", "task"], &[]),
@@ -88,6 +93,7 @@ pub(crate) async fn inspect(
         "pause_queue" => done(inspector.pause_queue(queue).await),
         "unpause_queue" => done(inspector.unpause_queue(queue).await),
         "delete_queue" => queues::delete_queue(inspector, &form).await,
+        "examine" => examination::examine(inspector, &form).await,
         "groups" => queues::groups(inspector, queue).await,
         "task_info" => tasks::task_info(inspector, queue, task).await,
         "run_task" => done(inspector.run_task(queue, task).await),
