@@ -9,6 +9,7 @@ mod doctor;
 mod failures;
 mod outputs;
 mod process;
+mod reach;
 mod settings;
 mod tasks;
 mod terminal;

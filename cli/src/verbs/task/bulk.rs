@@ -87,9 +87,9 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
     });
     let work = async {
         match change {
-            Change::Run => stub(tasks).await,
-            Change::Archive => stub(tasks).await,
-            Change::Delete => stub(tasks).await,
+            Change::Run => tasks.run().await,
+            Change::Archive => tasks.archive().await,
+            Change::Delete => tasks.delete().await,
         }
     };
     let result = tokio::select! {
@@ -125,8 +125,4 @@ fn interrupted(last: BulkProgress, change: Change) -> Failure {
         change.result()
     );
     Failure::new(FailureKind::Interrupted, text)
-}
-
-async fn stub(_: TaskSelection) -> rasynq::Result<rasynq::BulkResult> {
-    std::future::pending().await
 }
