@@ -363,14 +363,8 @@ fn the_clock_and_random_numbers_come_from_one_file() {
 
 #[test]
 fn no_type_name_is_used_twice() {
-    for folder in ["src", "cli/src"] {
-        assert_no_type_name_is_used_twice(folder);
-    }
-}
-
-fn assert_no_type_name_is_used_twice(folder: &str) {
     let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for (path, source) in sources_in(folder) {
+    for (path, source) in sources() {
         for line in code_of(&source) {
             let words: Vec<&str> = line.split_whitespace().collect();
             let at = words

@@ -100,6 +100,14 @@ pub(crate) fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// `1 task`, `2 tasks`
+pub(crate) fn tasks_text(count: u64) -> String {
+    match count {
+        1 => "1 task".to_owned(),
+        count => format!("{count} tasks"),
+    }
+}
+
 /// A share in percent, as asynq prints it: `12.50%`, `N/A` of nothing.
 pub(crate) fn error_rate(failed: u64, processed: u64) -> String {
     match processed {

@@ -8,7 +8,7 @@ use crate::args::{
     QueueCommand, QueueHistoryArguments, QueueInspectArguments, QueueRemoveArguments,
 };
 use crate::failure::{Failure, FailureKind};
-use crate::output::{Output, Progress, Table, duration, error_rate, printable, time};
+use crate::output::{Output, Progress, Table, duration, error_rate, printable, tasks_text, time};
 use crate::views::{DayView, QueueView, aggregating, bytes_text, history_table, yes_or_no};
 
 /// The line between two queues, as long as asynq's.
@@ -243,7 +243,7 @@ async fn confirm_removal(
 ) -> Result<(), Failure> {
     let size = inspector.queue_info(queue).await?.size();
     let name = printable(queue);
-    output.confirm(&format!("Remove queue {name} with its {size} tasks?"))
+    output.confirm(&format!("Remove queue {name} with {}?", tasks_text(size)))
 }
 
 async fn remove_one(queue: &str, is_forced: bool, inspector: &Inspector) -> Result<(), Failure> {

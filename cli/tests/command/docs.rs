@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{Command, Sample, masked};
+use crate::common::{Command, Sample, masked, without_pids};
 
 /// Runs the `console` examples of the page in their order. `RASYNQ_WRITE_OUTPUT=1` writes their outputs anew.
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +62,7 @@ async fn run_block(command: &Command, block: &str) -> String {
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped());
         let ran = crate::common::end(process, b"").await;
-        fresh.push_str(&ran.stdout);
+        fresh.push_str(&without_pids(&ran.stdout));
         fresh.push_str(&ran.stderr);
     }
     fresh

@@ -1,6 +1,6 @@
 //! What each verb prints, as a table and as JSON.
 
-use crate::common::{Sample, assert_golden, masked};
+use crate::common::{Sample, assert_golden, masked, without_pids};
 
 /// Runs all verbs that only read. They share one sample, which takes a moment to build.
 #[tokio::test(flavor = "multi_thread")]
@@ -66,17 +66,6 @@ fn words(line: &'static str) -> Vec<&'static str> {
             words
         }
         None => line.split_whitespace().collect(),
-    }
-}
-
-/// Host and process differ from machine to machine.
-fn without_pids(text: &str) -> String {
-    let pid = std::process::id().to_string();
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let text = text.replace(&pid, "4711");
-    match host.trim() {
-        "" => text,
-        host => text.replace(host, "worker-1"),
     }
 }
 

@@ -20,7 +20,7 @@ async fn whoever_can_be_asked_is_asked_before_tasks_are_lost() {
     };
     terminal.run("task deleteall -q default -s pending");
     terminal
-        .until("Delete 2 pending tasks of queue default? [y/N]")
+        .until("Delete 2 tasks (pending) of queue default? [y/N]")
         .await;
     terminal.type_line("n");
     let screen = terminal.until("code=2").await;
@@ -28,9 +28,7 @@ async fn whoever_can_be_asked_is_asked_before_tasks_are_lost() {
     assert_eq!(pending().await, 2);
     terminal.type_line("clear");
     terminal.run("queue rm low --force");
-    terminal
-        .until("Remove queue low with its 1 tasks? [y/N]")
-        .await;
+    terminal.until("Remove queue low with 1 task? [y/N]").await;
     terminal.type_line("y");
     terminal.until("queue low is removed").await;
     terminal.type_line("clear");
@@ -57,8 +55,10 @@ async fn headings_are_bold_unless_no_color_is_set() {
     terminal.run("queue inspect default");
     let screen = terminal.until("code=0").await;
     assert!(screen.contains("\x1b[1mQueue Info"), "{screen}");
-    terminal.type_line("clear");
-    terminal.type_line("export NO_COLOR=1");
+    drop(terminal);
+    let Some(terminal) = Terminal::open("plain", &sample.command, &[("NO_COLOR", "1")]) else {
+        return;
+    };
     terminal.run("queue inspect default");
     let screen = terminal.until("code=0").await;
     assert!(!screen.contains("\x1b[1m"), "{screen}");

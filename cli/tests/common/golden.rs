@@ -61,3 +61,14 @@ pub fn assert_golden(name: &str, text: &str) {
         "{name} differs; the output is:\n{text}"
     );
 }
+
+/// Host and process differ from machine to machine.
+pub fn without_pids(text: &str) -> String {
+    let pid = std::process::id().to_string();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let text = text.replace(&pid, "4711");
+    match host.trim() {
+        "" => text,
+        host => text.replace(host, "worker-1"),
+    }
+}

@@ -18,7 +18,7 @@ pub mod support;
 mod terminal;
 
 pub use command::{Command, Ran, end};
-pub use golden::{assert_golden, masked};
+pub use golden::{assert_golden, masked, without_pids};
 pub use sample::Sample;
 pub use support::{DEADLINE, RedisServer, eventually, poll_until};
 pub use terminal::Terminal;

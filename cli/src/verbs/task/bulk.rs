@@ -9,7 +9,7 @@ use super::change::Change;
 use super::selection;
 use crate::args::{TaskAllArguments, TaskDeleteAllArguments};
 use crate::failure::{Failure, FailureKind};
-use crate::output::{Output, Progress, printable};
+use crate::output::{Output, Progress, printable, tasks_text};
 
 #[derive(Debug, Serialize)]
 struct CountView {
@@ -48,7 +48,10 @@ pub(super) async fn delete(
         let matched = selection(&all.selection, inspector)?.count().await?;
         if matched > 0 {
             let (state, queue) = (all.selection.state, printable(&all.selection.queue));
-            output.confirm(&format!("Delete {matched} {state} tasks of queue {queue}?"))?;
+            output.confirm(&format!(
+                "Delete {} ({state}) of queue {queue}?",
+                tasks_text(matched)
+            ))?;
         }
     }
     run(all, Change::Delete, inspector, output).await
@@ -67,9 +70,9 @@ async fn count(tasks: TaskSelection, change: Change, output: &Output) -> Result<
         });
     }
     output.print(&match change {
-        Change::Run => format!("{matched} tasks would be pending"),
-        Change::Archive => format!("{matched} tasks would be archived"),
-        Change::Delete => format!("{matched} tasks would be deleted"),
+        Change::Run => format!("{} would be pending", tasks_text(matched)),
+        Change::Archive => format!("{} would be archived", tasks_text(matched)),
+        Change::Delete => format!("{} would be deleted", tasks_text(matched)),
     })
 }
 
@@ -111,9 +114,10 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
     }
     let changed = result.changed;
     output.print(&match change {
+        Change::Run if changed == 1 => "1 task is now pending".to_owned(),
         Change::Run => format!("{changed} tasks are now pending"),
-        Change::Archive => format!("{changed} tasks archived"),
-        Change::Delete => format!("{changed} tasks deleted"),
+        Change::Archive => format!("{} archived", tasks_text(changed)),
+        Change::Delete => format!("{} deleted", tasks_text(changed)),
     })
 }
 
