@@ -6,17 +6,19 @@
 
 mod bounded;
 mod catalogue;
+mod connections;
 mod enqueued;
 mod queue;
-mod rare;
+mod recovered;
 mod series;
 
 #[cfg(feature = "metrics")]
 pub use catalogue::METRIC_BUCKETS;
 pub(crate) use catalogue::describe;
+pub(crate) use connections::{connection_lost, connection_opened, connection_restored};
 pub(crate) use enqueued::enqueued;
-pub(crate) use queue::{EndedRun, QueueMeter, RunMeter};
-pub(crate) use rare::{connection_lost, connection_opened, connection_restored, run_recovered};
+pub(crate) use queue::{EndedRun, QueueMeter, RunMeter, RunOutcome};
+pub(crate) use recovered::{LossCause, run_recovered};
 
 /// Whether anything is measured.
 pub(crate) const ON: bool = cfg!(feature = "metrics");

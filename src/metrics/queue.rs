@@ -12,8 +12,8 @@ use super::catalogue::{
     ACKNOWLEDGEMENT_BATCH, ACKNOWLEDGEMENT_FAILURES, ACKNOWLEDGEMENTS_REJECTED, FETCH_BATCH,
     FETCH_FAILURES, RUN_DURATION, RUNS, RUNS_IN_PROGRESS, TASK_WAIT,
 };
+use super::recovered::show_none_recovered;
 use super::series::{Counter, Gauge, Histogram};
-use crate::broker::Outcome;
 
 /// The label of runs of a type for which there is no handler, and of messages that do not decode. Such types come
 /// from mistakes, so they get no series of their own.
@@ -58,13 +58,25 @@ pub(crate) struct RunMeter {
     series: OnceLock<Arc<TypeSeries>>,
 }
 
+/// What a run came to, as the label of a series tells it.
+#[derive(Clone, Copy)]
+pub(crate) enum RunOutcome {
+    Done,
+    Completed,
+    Revoked,
+    Retry,
+    /// The error is no failure.
+    RetryUncounted,
+    Deferred,
+    Archived,
+    Requeued,
+    LeaseLost,
+}
+
 /// A run that has ended.
 pub(crate) struct EndedRun<'a> {
     pub(crate) task_type: &'a str,
-    /// What it came to. `None`: it has lost its lease.
-    pub(crate) outcome: Option<&'a Outcome>,
-    /// It has ended with an error.
-    pub(crate) has_error: bool,
+    pub(crate) outcome: RunOutcome,
     /// There was a handler for its type, as far as is known.
     pub(crate) has_handler: bool,
     /// When it started, by Redis' clock, and how long it took. `None`: it has not started.
@@ -158,7 +170,7 @@ impl QueueMeter {
             }
             of_type.duration.record(duration.as_secs_f64());
         }
-        of_type.ended(&ended).add(1);
+        of_type.ended(ended.outcome).add(1);
     }
 }
 
@@ -185,6 +197,7 @@ impl QueueSeries {
             counter.add(0);
             counter
         };
+        show_none_recovered(queue);
         Self {
             types: BoundedTable::new(),
             in_progress: Gauge::new(RUNS_IN_PROGRESS, &labels),
@@ -226,17 +239,17 @@ impl TypeSeries {
     }
 
     /// The counter of runs with this outcome.
-    fn ended(&self, ended: &EndedRun<'_>) -> &Counter {
-        match ended.outcome {
-            None => &self.lease_lost,
-            Some(Outcome::Done { .. }) if ended.has_error => &self.revoked,
-            Some(Outcome::Done { .. }) => &self.done,
-            Some(Outcome::Completed { .. }) => &self.completed,
-            Some(Outcome::Retry { counted: true, .. }) => &self.retry,
-            Some(Outcome::Retry { counted: false, .. }) => &self.retry_uncounted,
-            Some(Outcome::Deferred { .. }) => &self.deferred,
-            Some(Outcome::Archived { .. }) => &self.archived,
-            Some(Outcome::Requeued) => &self.requeued,
+    fn ended(&self, outcome: RunOutcome) -> &Counter {
+        match outcome {
+            RunOutcome::Done => &self.done,
+            RunOutcome::Completed => &self.completed,
+            RunOutcome::Revoked => &self.revoked,
+            RunOutcome::Retry => &self.retry,
+            RunOutcome::RetryUncounted => &self.retry_uncounted,
+            RunOutcome::Deferred => &self.deferred,
+            RunOutcome::Archived => &self.archived,
+            RunOutcome::Requeued => &self.requeued,
+            RunOutcome::LeaseLost => &self.lease_lost,
         }
     }
 }

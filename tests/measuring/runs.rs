@@ -199,6 +199,9 @@ pub(crate) async fn recover(queue: &str) {
     world.store_expired(&message).await;
     let server = world.server().queue(queue, 1);
     let server = server.start(Mux::new().route("any", answer)).await.unwrap();
+    let labels = format!(r#"{{queue="{queue}",cause="ended_process"}}"#);
+    let shown = crate::recorder::series(&["rasynq_recovered_runs_total", &labels]);
+    assert_eq!(shown.into_values().collect::<Vec<_>>(), [0.0]);
     let labels = format!(r#"{{queue="{queue}",cause="expired_lease"}}"#);
     becomes(&["rasynq_recovered_runs_total", &labels], 1.0).await;
     server.shutdown().await;

@@ -12,10 +12,11 @@ use tokio_util::task::TaskTracker;
 
 use super::deadline::time_left;
 use super::held::{HeldRun, HeldRuns, Started};
+use super::measure::{measure, outcome_label};
 use crate::broker::{Acknowledgement, Outcome, RedisClock};
 use crate::guard::{CaughtPanic, Foreign, GuardedSpan, caught, caught_future, told};
 use crate::handler::{Answer, Failure, HandlerService, Panic, RunAnswer};
-use crate::metrics::EndedRun;
+use crate::metrics::RunOutcome;
 use crate::run::{Released, Run, RunEnded};
 use crate::server::ack::{Acknowledgements, UnstartedRun};
 use crate::server::announce::{Attempt, announce, announce_lost_lease};
@@ -123,7 +124,7 @@ impl Executor {
         if run.context.ended() == Some(RunEnded::LeaseExpired) {
             self.hooks.lease_lost(run, &span);
             if self.release(run) {
-                measure(run, None, None);
+                measure(run, RunOutcome::LeaseLost, None);
             }
             announce_lost_lease(run);
             return;
@@ -301,7 +302,7 @@ impl Executor {
     fn settle(&self, run: &Arc<HeldRun>, outcome: Outcome, failure: Option<&Failure>) -> Released {
         let slot = run.slot.release();
         if run.settle() {
-            measure(run, Some(&outcome), failure);
+            measure(run, outcome_label(&outcome, failure), failure);
             let acknowledgement = Acknowledgement {
                 claim: run.claim(),
                 outcome,
@@ -321,21 +322,6 @@ impl Executor {
         }
         settles
     }
-}
-
-/// Measures a run whose outcome is decided, or that has lost its lease.
-fn measure(run: &HeldRun, outcome: Option<&Outcome>, failure: Option<&Failure>) {
-    let is_unknown = run.undecodable.is_some() || failure.is_some_and(Failure::is_unknown_type);
-    let ended = EndedRun {
-        task_type: &run.message.r#type,
-        outcome,
-        has_error: failure.is_some(),
-        has_handler: !is_unknown,
-        started: run
-            .started()
-            .map(|started| (started.at, started.duration())),
-    };
-    run.queue.meter.run_ended(&run.meter, ended);
 }
 
 /// The finish of a run that the server has ended.

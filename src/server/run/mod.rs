@@ -3,6 +3,7 @@
 mod deadline;
 mod executor;
 mod held;
+mod measure;
 mod polls;
 
 pub(super) use executor::Executor;

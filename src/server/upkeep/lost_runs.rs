@@ -11,7 +11,7 @@ use crate::broker::{
 use crate::error::Result;
 use crate::guard::told;
 use crate::handler::Failure;
-use crate::metrics::run_recovered;
+use crate::metrics::{LossCause, run_recovered};
 use crate::server::announce::{Attempt, announce_failure};
 use crate::server::policy::Policy;
 use crate::wire::{self, QueueKeys, TaskMessage};
@@ -87,7 +87,7 @@ impl LostRuns {
                     for (run, taken) in call.into_iter().zip(taken) {
                         if taken {
                             settled.settled += 1;
-                            run_recovered(queue.queue(), lost_by.label());
+                            run_recovered(queue.queue(), lost_by.cause());
                             self.announce(queue, &run, lost_by);
                         } else {
                             settled.skipped.push(run.acknowledgement.claim.id);
@@ -235,11 +235,11 @@ struct DecidedRun {
 }
 
 impl LostBy {
-    /// Its name as the label of a series.
-    fn label(self) -> &'static str {
+    /// The same for what is measured.
+    fn cause(self) -> LossCause {
         match self {
-            Self::ExpiredLease => "expired_lease",
-            Self::EndedProcess => "ended_process",
+            Self::ExpiredLease => LossCause::ExpiredLease,
+            Self::EndedProcess => LossCause::EndedProcess,
         }
     }
 

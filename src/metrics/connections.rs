@@ -1,7 +1,7 @@
-//! What happens so rarely that its series are not kept: lost connections, and runs of other servers.
+//! Lost and restored connections to Redis. They are so rare that their series are not kept.
 
 use super::ON;
-use super::catalogue::{CONNECTIONS_LOST, RECONNECTIONS, RECOVERED_RUNS};
+use super::catalogue::{CONNECTIONS_LOST, RECONNECTIONS};
 use super::series::Counter;
 
 /// A connection to Redis at this address is opened for the first time.
@@ -25,12 +25,5 @@ pub(crate) fn connection_lost(address: &str) {
 pub(crate) fn connection_restored(address: &str) {
     if ON {
         Counter::new(RECONNECTIONS, &[("address", address)]).add(1);
-    }
-}
-
-/// A run of a server that has disappeared is settled. `cause` tells how that was known.
-pub(crate) fn run_recovered(queue: &str, cause: &'static str) {
-    if ON {
-        Counter::new(RECOVERED_RUNS, &[("queue", queue), ("cause", cause)]).add(1);
     }
 }
