@@ -6,6 +6,7 @@
 //! - [`terminal`]: takes the terminal over and gives it back.
 //!
 //! The loop here passes messages between them. It never waits for Redis.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "what a test expects"))]
 
 mod data;
 mod format;

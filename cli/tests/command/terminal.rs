@@ -7,7 +7,7 @@ use crate::common::{Sample, Terminal};
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_can_be_asked_is_asked_before_tasks_are_lost() {
     let sample = Sample::new().await;
-    let Some(terminal) = Terminal::open("asks", &sample.command, &[]) else {
+    let Some(terminal) = Terminal::open(&sample.command, &[]) else {
         return;
     };
     let pending = async || {
@@ -20,20 +20,22 @@ async fn whoever_can_be_asked_is_asked_before_tasks_are_lost() {
     };
     terminal.run("task deleteall -q default -s pending");
     terminal
-        .until("Delete 2 tasks (pending) of queue default? [y/N]")
+        .shows(&["Delete 2 tasks (pending) of queue default? [y/N]"])
         .await;
     terminal.type_line("n");
-    let screen = terminal.until("code=2").await;
+    let screen = terminal.shows(&["code=2"]).await;
     assert!(screen.contains("rasynq: nothing was changed"), "{screen}");
     assert_eq!(pending().await, 2);
     terminal.type_line("clear");
     terminal.run("queue rm low --force");
-    terminal.until("Remove queue low with 1 task? [y/N]").await;
+    terminal
+        .shows(&["Remove queue low with 1 task? [y/N]"])
+        .await;
     terminal.type_line("y");
-    terminal.until("queue low is removed").await;
+    terminal.shows(&["queue low is removed"]).await;
     terminal.type_line("clear");
     terminal.run("task deleteall -q default -s pending --yes");
-    let screen = terminal.until("2 tasks deleted").await;
+    let screen = terminal.shows(&["2 tasks deleted"]).await;
     assert!(!screen.contains("[y/N]"), "{screen}");
     assert_eq!(pending().await, 0);
     let count = sample
@@ -49,18 +51,20 @@ async fn whoever_can_be_asked_is_asked_before_tasks_are_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headings_are_bold_unless_no_color_is_set() {
     let sample = Sample::new().await;
-    let Some(terminal) = Terminal::open("bold", &sample.command, &[]) else {
+    let Some(terminal) = Terminal::open(&sample.command, &[]) else {
         return;
     };
     terminal.run("queue inspect default");
-    let screen = terminal.until("code=0").await;
+    terminal.shows(&["code=0"]).await;
+    let screen = terminal.coloured();
     assert!(screen.contains("\x1b[1mQueue Info"), "{screen}");
     drop(terminal);
-    let Some(terminal) = Terminal::open("plain", &sample.command, &[("NO_COLOR", "1")]) else {
+    let Some(terminal) = Terminal::open(&sample.command, &[("NO_COLOR", "1")]) else {
         return;
     };
     terminal.run("queue inspect default");
-    let screen = terminal.until("code=0").await;
+    terminal.shows(&["code=0"]).await;
+    let screen = terminal.coloured();
     assert!(!screen.contains("\x1b[1m"), "{screen}");
     drop(terminal);
     sample.end().await;

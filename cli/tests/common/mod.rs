@@ -20,5 +20,5 @@ mod terminal;
 pub use command::{Command, Ran, end};
 pub use golden::{assert_golden, masked, without_pids};
 pub use sample::Sample;
-pub use support::{DEADLINE, RedisServer, eventually, poll_until};
-pub use terminal::Terminal;
+pub use support::{DEADLINE, Proxy, RedisServer, RedisServerBuilder, eventually, poll_until};
+pub use terminal::{Size, Terminal};

@@ -2,10 +2,8 @@
 
 use rasynq::{ErrorKind, Task, TaskState};
 
-use super::tmux::Terminal;
 use super::world::{HOUR, World};
-
-const SIZE: (u16, u16) = (80, 24);
+use crate::common::Terminal;
 
 /// A world with one task in the queue `default`, and the dashboard on it.
 async fn on_task(id: &str, task: Task, state: TaskState) -> Option<(World, Terminal)> {
@@ -14,7 +12,7 @@ async fn on_task(id: &str, task: Task, state: TaskState) -> Option<(World, Termi
     if state == TaskState::Archived {
         world.inspector.archive_task("default", id).await.unwrap();
     }
-    let terminal = world.dash(SIZE)?;
+    let terminal = world.dash()?;
     terminal.shows(&["default", "live"]).await;
     terminal.press(&["Enter"]);
     terminal.shows(&[&format!("default › {state}"), id]).await;
@@ -141,7 +139,7 @@ async fn c_cancels_a_run_and_tells_that_its_server_has_heard_it() {
         world.enqueue(id, Task::new("video:encode", "{}")).await;
         world.is_in("default", id, TaskState::Active).await;
     }
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["default"]).await;
@@ -176,7 +174,7 @@ async fn all_tasks_of_a_list_are_run_archived_and_deleted_as_filtered() {
         let task = Task::new(kind, "{}").process_in(HOUR);
         world.enqueue(&format!("t{n}"), task).await;
     }
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["default", "live"]).await;
@@ -236,7 +234,7 @@ async fn all_runs_are_canceled() {
             .await;
     }
     world.has("default", TaskState::Active, 5).await;
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["default", "live"]).await;
@@ -267,7 +265,7 @@ async fn d_deletes_a_queue_after_its_name_was_typed() {
             )
             .await;
     }
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["first", "second", "3 tasks"]).await;

@@ -4,10 +4,8 @@ use std::process::{Command, Stdio};
 
 use rasynq::Task;
 
-use super::tmux::Terminal;
-use super::world::World;
-
-const SIZE: (u16, u16) = (80, 24);
+use super::world::{World, dash};
+use crate::common::Terminal;
 
 /// After the end: the screen of before, and a terminal that echoes and reads lines.
 async fn is_restored(terminal: &Terminal, code: &str) {
@@ -20,7 +18,7 @@ async fn is_restored(terminal: &Terminal, code: &str) {
 async fn open() -> Option<(World, Terminal)> {
     let world = World::new().await;
     world.enqueue("a", Task::new("email:send", "{}")).await;
-    let terminal = world.dash(SIZE)?;
+    let terminal = world.dash()?;
     terminal.shows(&["default", "live"]).await;
     Some((world, terminal))
 }
@@ -74,7 +72,7 @@ fn without_a_terminal_it_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_it_does_not_begin() {
     let arguments = ["--uri", "redis://127.0.0.1:1"];
-    let Some(terminal) = Terminal::open(SIZE, &arguments, &[]) else {
+    let Some(terminal) = dash(&arguments, &[]) else {
         return;
     };
     let screen = terminal.shows(&["rasynq: ", "code=5"]).await;

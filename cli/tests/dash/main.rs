@@ -6,12 +6,12 @@
     reason = "nothing outside reaches into a test program"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod actions;
 mod ends;
 mod picture;
 mod screens;
-#[path = "../../../tests/support/mod.rs"]
-mod support;
-mod tmux;
 mod trouble;
 mod world;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use vt100::{Cell, Color, Parser};
 
-use super::tmux::Terminal;
+use crate::common::{Size, Terminal};
 
 const CELL_WIDTH: f32 = 8.4;
 const LINE_HEIGHT: f32 = 18.0;
@@ -20,7 +20,7 @@ const PALETTE: [&str; 16] = [
 ];
 
 /// Writes the screen as `docs/pictures/<name>.svg`, if `RASYNQ_WRITE_PICTURES` is 1.
-pub fn write(terminal: &Terminal, name: &str, size: (u16, u16)) {
+pub fn write(terminal: &Terminal, name: &str, size: Size) {
     if std::env::var_os("RASYNQ_WRITE_PICTURES").is_none_or(|value| value != "1") {
         return;
     }
@@ -31,7 +31,7 @@ pub fn write(terminal: &Terminal, name: &str, size: (u16, u16)) {
 }
 
 /// The picture of a captured screen.
-pub fn svg(captured: &str, (columns, lines): (u16, u16)) -> String {
+pub fn svg(captured: &str, (columns, lines): Size) -> String {
     let size = [lines, columns].map(|size| NonZeroU16::new(size).unwrap());
     let mut parser = Parser::new(size[0], size[1], 0);
     parser.process(

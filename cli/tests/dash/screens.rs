@@ -5,9 +5,7 @@ use std::time::Duration;
 use rasynq::{Task, TaskState};
 
 use super::picture;
-use super::world::{HOUR, World};
-
-const SIZE: (u16, u16) = (80, 24);
+use super::world::{HOUR, SIZE, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queues_tasks_servers_and_schedulers_are_shown_on_80_columns_and_24_lines() {
@@ -15,7 +13,7 @@ async fn queues_tasks_servers_and_schedulers_are_shown_on_80_columns_and_24_line
     let server = world.serve().await;
     let scheduler = world.schedule().await;
     fill(&world).await;
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
 
@@ -28,7 +26,7 @@ async fn queues_tasks_servers_and_schedulers_are_shown_on_80_columns_and_24_line
     terminal.shows(&["── default ──"]).await;
     steady_work(&world).await;
     terminal
-        .until("default has rates".to_owned(), has_rates)
+        .becomes("default has rates".to_owned(), has_rates)
         .await;
     picture::write(&terminal, "queues", SIZE);
 
@@ -127,7 +125,7 @@ async fn queues_tasks_servers_and_schedulers_are_shown_on_80_columns_and_24_line
     picture::write(&terminal, "schedulers", SIZE);
     terminal.press(&["Enter"]);
     terminal
-        .shows(&["@every 1s heartbeat", "enqueued (UTC)"])
+        .shows(&["@every 1s heartbeat", "enqueued (UTC)", " tick"])
         .await;
     terminal.press(&["Enter"]);
     terminal
@@ -158,7 +156,7 @@ async fn a_filter_shows_only_the_tasks_that_match() {
             .enqueue(&format!("sms-{n}"), Task::new("sms:send", "{}"))
             .await;
     }
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["default"]).await;
@@ -210,25 +208,25 @@ async fn the_screen_follows_the_size_of_the_terminal() {
         let task = Task::new("email:send", "{}").queue(format!("queue-{n:02}"));
         world.client.enqueue(task).await.unwrap();
     }
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     let screen = terminal.shows(&["30 queues", "queue-13", "? help"]).await;
     assert!(!screen.contains("queue-14"), "{screen}");
-    terminal.resize(120, 40);
+    terminal.resize((120, 40));
     let screen = terminal.shows(&["queue-29", "done/s lately"]).await;
     assert_eq!(screen.lines().count(), 40);
-    terminal.resize(60, 14);
+    terminal.resize((60, 14));
     let screen = terminal.shows(&["queue-08", "? help"]).await;
     assert_eq!(screen.lines().count(), 14);
     assert!(!screen.contains("queue-09"), "{screen}");
-    terminal.resize(40, 10);
+    terminal.resize((40, 10));
     terminal
         .shows(&["The terminal is too small:", "40 columns, 10 lines."])
         .await;
     // No key is taken for an answer on a screen that nobody sees.
     terminal.press(&["p", "y"]);
-    terminal.resize(80, 24);
+    terminal.resize((80, 24));
     terminal.shows(&["queue-13"]).await;
     assert!(
         !world
@@ -247,13 +245,13 @@ async fn a_thousand_queues_are_scrolled_and_searched() {
         let task = Task::new("email:send", "{}").queue(format!("queue-{n:04}"));
         world.client.enqueue(task).await.unwrap();
     }
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["1,000 queues", "queue-0013"]).await;
     terminal.press(&["End"]);
     terminal
-        .until("the last queue was read".to_owned(), |screen| {
+        .becomes("the last queue was read".to_owned(), |screen| {
             let last = screen.lines().find(|line| line.starts_with(" queue-0999"));
             last.is_some_and(|line| line.split_whitespace().nth(1) == Some("1"))
         })
@@ -267,7 +265,7 @@ async fn a_thousand_queues_are_scrolled_and_searched() {
 async fn no_colour_is_used_if_the_environment_forbids_it() {
     let world = World::new().await;
     world.enqueue("a", Task::new("email:send", "{}")).await;
-    let Some(terminal) = world.dash_with(SIZE, &[("NO_COLOR", "1")]) else {
+    let Some(terminal) = world.dash_with(&[("NO_COLOR", "1")]) else {
         return;
     };
     terminal.shows(&["default", "live"]).await;
@@ -278,7 +276,7 @@ async fn no_colour_is_used_if_the_environment_forbids_it() {
     );
     assert!(!has_colours(&plain), "{plain:?}");
     drop(terminal);
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["default", "live"]).await;

@@ -2,17 +2,14 @@
 
 use rasynq::{Connection, Task};
 
-use super::support::Proxy;
-use super::tmux::Terminal;
-use super::world::{HOUR, World};
-
-const SIZE: (u16, u16) = (80, 24);
+use super::world::{HOUR, World, dash};
+use crate::common::{Proxy, RedisServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_does_not_answer_is_told_and_the_screen_goes_on() {
     let world = World::new().await;
     world.enqueue("a", Task::new("email:send", "{}")).await;
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["default", "live"]).await;
@@ -36,7 +33,7 @@ async fn a_lost_connection_is_told_with_its_reason_and_made_again() {
     let proxy = Proxy::start(world.redis.port()).await;
     let uri = format!("redis://127.0.0.1:{}", proxy.port());
     let arguments = ["--uri", uri.as_str(), "--refresh", "200ms"];
-    let Some(terminal) = Terminal::open(SIZE, &arguments, &[]) else {
+    let Some(terminal) = dash(&arguments, &[]) else {
         return;
     };
     terminal.shows(&["default", "live"]).await;
@@ -54,7 +51,7 @@ async fn text_of_others_cannot_control_the_terminal() {
         .queue("esc\u{1b}[31m")
         .process_in(HOUR);
     world.enqueue("id\u{1b}c", task).await;
-    let Some(terminal) = world.dash(SIZE) else {
+    let Some(terminal) = world.dash() else {
         return;
     };
     terminal.shows(&["esc\\u{1b}[31m", "1 Queues"]).await;
@@ -68,7 +65,7 @@ async fn text_of_others_cannot_control_the_terminal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_permissions_are_told() {
-    let builder = super::support::RedisServer::builder()
+    let builder = RedisServer::builder()
         .tcp()
         .user_with_rules("reader", "on >secret ~* &* +@all -lrange -sort");
     let world = World::on(builder).await;
@@ -76,7 +73,7 @@ async fn missing_permissions_are_told() {
     let uri = format!("redis://reader:secret@127.0.0.1:{}", world.redis.port());
     assert!(Connection::from_uri(&uri).is_ok());
     let arguments = ["--uri", uri.as_str()];
-    let Some(terminal) = Terminal::open(SIZE, &arguments, &[]) else {
+    let Some(terminal) = dash(&arguments, &[]) else {
         return;
     };
     terminal.shows(&["default", "live"]).await;

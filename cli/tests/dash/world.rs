@@ -7,11 +7,29 @@ use rasynq::{
     Scheduler, Server, Task, TaskContext, TaskInfo, TaskState,
 };
 
-use super::support::{DEADLINE, RedisServer, RedisServerBuilder, eventually};
-use super::tmux::Terminal;
+use crate::common::{
+    Command, DEADLINE, RedisServer, RedisServerBuilder, Size, Terminal, eventually,
+};
 
 /// How long tasks are kept that must not change during a test.
 pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// The size that must be enough.
+pub const SIZE: Size = (80, 24);
+
+/// `rasynq dash` with these arguments and variables in a terminal. After its end, the shell that has started it prints
+/// `code=` with its exit code, and the settings of the terminal.
+///
+/// `None`: there is no tmux here.
+pub fn dash(arguments: &[&str], variables: &[(&str, &str)]) -> Option<Terminal> {
+    let arguments: Vec<String> = arguments.iter().map(|word| format!("'{word}'")).collect();
+    let script = format!(
+        "echo before; sh -c 'echo $$ >\"$PID_FILE\"; exec \"$@\"' sh '{}' dash {}; echo code=$?; stty -a; exec cat",
+        Command::binary(),
+        arguments.join(" ")
+    );
+    Terminal::start(SIZE, &script, variables)
+}
 
 pub struct World {
     pub redis: RedisServer,
@@ -38,14 +56,17 @@ impl World {
         Connection::from_uri(&self.redis.uri()).unwrap()
     }
 
-    /// The dashboard on this Redis, in a terminal of this size.
-    pub fn dash(&self, size: (u16, u16)) -> Option<Terminal> {
-        self.dash_with(size, &[])
+    /// The dashboard on this Redis.
+    pub fn dash(&self) -> Option<Terminal> {
+        self.dash_with(&[])
     }
 
-    pub fn dash_with(&self, size: (u16, u16), variables: &[(&str, &str)]) -> Option<Terminal> {
-        let uri = self.redis.uri();
-        Terminal::open(size, &["--uri", &uri, "--refresh", "200ms"], variables)
+    /// The same with these variables of the environment.
+    pub fn dash_with(&self, variables: &[(&str, &str)]) -> Option<Terminal> {
+        dash(
+            &["--uri", &self.redis.uri(), "--refresh", "200ms"],
+            variables,
+        )
     }
 
     /// A server of the queues `default` and `mail`. Tasks `video:encode` run until they are canceled, tasks `report:…`

@@ -56,7 +56,8 @@ impl Model {
         place.first = place.first.min(row).max((row + 1).saturating_sub(rows));
     }
 
-    /// After the rows have changed: the row that was selected stays so, or the one at its place.
+    /// After the rows have changed: the row that was selected stays so, or the one at its place. Before the cursor was
+    /// moved, the first row is selected, whichever it is.
     pub(super) fn follow_selected(&mut self) {
         if matches!(self.place().screen, Screen::Task { .. }) {
             return;
@@ -66,14 +67,19 @@ impl Model {
         }
         let keys = self.row_keys();
         let place = self.place();
-        let known = place.key.as_ref();
-        let again = known.and_then(|key| keys.iter().position(|other| other == key));
+        let key = place.key.clone();
+        let again = key
+            .as_ref()
+            .and_then(|key| keys.iter().position(|other| other == key));
         let selected = again.unwrap_or(place.selected.min(keys.len().saturating_sub(1)));
         let rows = self.list_rows();
         let place = self.place_mut();
         // No empty lines at the end while there are rows above.
         place.first = place.first.min(keys.len().saturating_sub(rows));
         self.select(selected);
+        if key.is_none() {
+            self.place_mut().key = None;
+        }
     }
 
     /// Scrolls the text of a screen, until its last line is the last visible one.

@@ -150,6 +150,13 @@ fn the_selected_queue_stays_selected_when_others_appear_before_it() {
 }
 
 #[test]
+fn the_first_row_is_selected_until_the_cursor_is_moved() {
+    let mut bench = Bench::with_queues(vec![queue("b"), queue("c")]);
+    bench.read_queues(vec![queue("a"), queue("b"), queue("c")]);
+    assert_eq!(bench.model.selected_name().as_deref(), Some("a"));
+}
+
+#[test]
 fn a_search_shows_its_rows_while_it_is_typed_and_escape_takes_it_back() {
     let mut bench = Bench::with_queues(vec![queue("Mail"), queue("default"), queue("email")]);
     bench.press(KeyCode::Char('/'));
