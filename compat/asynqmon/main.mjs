@@ -4,12 +4,13 @@ import { parseArgs } from "node:util";
 import { actions } from "./src/actions.mjs";
 import { Monitor, openBrowser } from "./src/browser.mjs";
 import { fill } from "./src/fill.mjs";
+import { metrics } from "./src/metrics.mjs";
 import { pages } from "./src/pages.mjs";
-import { Peer, Redis, startAsynqmon } from "./src/processes.mjs";
+import { Peer, Redis, startAsynqmon, startPrometheus } from "./src/processes.mjs";
 import { Report } from "./src/report.mjs";
 
 const { values: options } = parseArgs({
-  options: Object.fromEntries(["peer", "operator", "asynqmon", "redis-server", "chromium", "screenshots"].map((name) => [name, { type: "string" }])),
+  options: Object.fromEntries(["peer", "operator", "asynqmon", "redis-server", "chromium", "prometheus", "rasynq", "screenshots"].map((name) => [name, { type: "string" }])),
 });
 const LIMIT_MINUTES = 8;
 setTimeout(() => {
@@ -33,6 +34,12 @@ begin = Date.now();
 const monitor = await Monitor.open(browser, address);
 const report = new Report(monitor, options.screenshots);
 await pages(report, monitor, operator, filled);
+if (options.prometheus) {
+  const prometheus = await startPrometheus(options.prometheus, options.rasynq, redis.uri);
+  report.monitor = await Monitor.open(browser, await startAsynqmon(options.asynqmon, redis.uri, prometheus));
+  await metrics(report, operator);
+  report.monitor = monitor;
+}
 await actions(report, monitor, operator);
 await browser.close();
 console.log(`pages and actions in ${seconds(begin)}; screenshots in ${options.screenshots}`);

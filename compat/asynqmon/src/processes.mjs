@@ -1,7 +1,7 @@
-// The programs beside the browser: a private Redis, the Rust peers and asynqmon. All end with this program.
+// The programs beside the browser: a private Redis, the Rust peers, asynqmon, Prometheus. All end with this program.
 import { spawn } from "node:child_process";
-import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -100,9 +100,34 @@ export class Peer {
   }
 }
 
+/** The exporter of `rasynq metrics` on this Redis, and a Prometheus that reads it. Returns its address. */
+export async function startPrometheus(program, rasynq, uri) {
+  const exporter = start("exporter", rasynq, ["metrics", "--uri", uri, "--listen", "127.0.0.1:0"], "ignore");
+  const told = await until("the exporter tells its address", () => exporter.tail.map((line) => /http:\/\/(\S+)\/metrics/.exec(line)).find(Boolean));
+  const settings = join(directory, "prometheus.yml");
+  writeFileSync(settings, JSON.stringify({
+    global: { scrape_interval: "1s", scrape_timeout: "1s" },
+    scrape_configs: [{ job_name: "rasynq", static_configs: [{ targets: [told[1]] }] }],
+  }));
+  const listen = `127.0.0.1:${await freePort()}`;
+  start("prometheus", program, [`--config.file=${settings}`, `--storage.tsdb.path=${join(directory, "prometheus")}`, `--web.listen-address=${listen}`], "ignore");
+  await until("Prometheus is ready", async () => (await fetch(`http://${listen}/-/ready`).catch(() => ({}))).ok);
+  return `http://${listen}`;
+}
+
+/** A port that is free now. Prometheus does not tell which one it takes. */
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
 /** asynqmon on this Redis. Returns its address. */
-export async function startAsynqmon(program, uri, ...more) {
-  const child = start("asynqmon", program, ["--redis", uri, ...more], "ignore");
+export async function startAsynqmon(program, uri, prometheus = "") {
+  const child = start("asynqmon", program, ["--redis", uri, "--prometheus", prometheus], "ignore");
   const lines = createInterface({ input: child.stdout });
   const first = await new Promise((resolve, reject) => {
     lines.once("line", resolve);
