@@ -26,18 +26,18 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("asynqmon: ")
 	redisURI := flag.String("redis", "redis://127.0.0.1:6379", "the `URI` of the Redis")
-	prometheus := flag.String("prometheus", "", "the `address` of a Prometheus for the page of metrics; without it there is no such page")
+	prometheusAt := flag.String("prometheus", "", "the `address` of a Prometheus for the page of metrics; without it there is no such page")
 	listen := flag.String("listen", "127.0.0.1:0", "the `address` to serve on; port 0 takes a free one")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Fatalf("unexpected argument: %s", flag.Arg(0))
 	}
-	if err := run(*redisURI, *listen, *prometheus); err != nil {
+	if err := run(*redisURI, *listen, *prometheusAt); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(redisURI, listen, prometheus string) error {
+func run(redisURI, listen, prometheusAt string) error {
 	opt, err := asynq.ParseRedisURI(redisURI)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func run(redisURI, listen, prometheus string) error {
 	if err != nil {
 		return err
 	}
-	handler := asynqmon.New(asynqmon.Options{RootPath: "/", RedisConnOpt: opt, PrometheusAddress: prometheus})
+	handler := asynqmon.New(asynqmon.Options{RootPath: "/", RedisConnOpt: opt, PrometheusAddress: prometheusAt})
 	defer handler.Close()
 	inspector := asynq.NewInspector(opt)
 	defer inspector.Close()
