@@ -2,6 +2,7 @@
 //!
 //! `dev/bench` builds the programs and starts this one. `docs/performance.md` describes the scenarios.
 
+mod blocked;
 mod drain;
 mod machine;
 mod options;

@@ -12,21 +12,53 @@ const CALL_TASKS: u64 = 10_000;
 /// The length of an id.
 const ID_LEN: usize = 36;
 
-/// `KEYS[1]`: pending or scheduled. `ARGV`: prefix of task keys, message up to the id, message after the
-/// id, series, first number, count, time to run (unix s) or "".
+/// `KEYS[1]`: the list, set or sorted set that holds the tasks (or their groups). `ARGV`: prefix of the
+/// queue's keys, message up to the id, message after the id, series, first number, count, state, seconds
+/// until the tasks are due.
 const FILL: &str = r"
-local pending_since = redis.call('TIME')[1] .. '000000000'
+local now = redis.call('TIME')[1]
+local state = ARGV[7]
 for i = ARGV[5], ARGV[5] + ARGV[6] - 1 do
   local id = string.format('%08x-0000-4000-8000-%012x', ARGV[4], i)
-  local key = ARGV[1] .. id
-  if ARGV[7] == '' then
-    redis.call('HSET', key, 'msg', ARGV[2] .. id .. ARGV[3], 'state', 'pending', 'pending_since', pending_since)
+  local key = ARGV[1] .. 't:' .. id
+  redis.call('HSET', key, 'msg', ARGV[2] .. id .. ARGV[3], 'state', state)
+  if state == 'pending' then
+    redis.call('HSET', key, 'pending_since', now .. '000000000')
     redis.call('LPUSH', KEYS[1], id)
+  elseif state == 'aggregating' then
+    local group = string.format('%08x-%d', ARGV[4], i)
+    redis.call('HSET', key, 'group', group)
+    redis.call('ZADD', ARGV[1] .. 'g:' .. group, now, id)
+    redis.call('SADD', KEYS[1], group)
   else
-    redis.call('HSET', key, 'msg', ARGV[2] .. id .. ARGV[3], 'state', 'scheduled')
-    redis.call('ZADD', KEYS[1], ARGV[7], id)
+    redis.call('ZADD', KEYS[1], now + ARGV[8], id)
   end
 end";
+
+/// Where tasks are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// They are pending.
+    Pending,
+    /// They are due after this many seconds.
+    Scheduled(u64),
+    /// They are archived.
+    Archived,
+    /// Each is alone in its group.
+    Groups,
+}
+
+impl Place {
+    /// The state, and the last part of the key that holds the tasks.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pending => ("pending", "pending"),
+            Self::Scheduled(_) => ("scheduled", "scheduled"),
+            Self::Archived => ("archived", "archived"),
+            Self::Groups => ("aggregating", "groups"),
+        }
+    }
+}
 
 /// Tasks that differ only in their ids.
 #[derive(Clone)]
@@ -41,8 +73,8 @@ pub(crate) struct Seed {
     pub(crate) count: u64,
     /// A part of the ids. Seeds for one queue need different series.
     pub(crate) series: u32,
-    /// The seconds until they are due; `None` for pending tasks.
-    pub(crate) due_in: Option<u64>,
+    /// Where they are.
+    pub(crate) place: Place,
 }
 
 impl Seed {
@@ -54,7 +86,7 @@ impl Seed {
             payload: 100,
             count,
             series: 0,
-            due_in: None,
+            place: Place::Pending,
         }
     }
 
@@ -62,17 +94,10 @@ impl Seed {
     pub(crate) fn store(&self, redis: &mut Connection) -> Result<()> {
         let prefix = format!("asynq:{{{}}}:", self.queue);
         let (head, tail) = self.message();
-        let at = match self.due_in {
-            None => String::new(),
-            Some(secs) => {
-                let now = redis.call(&["TIME"])?.list()[0].number();
-                now.saturating_add_unsigned(secs).to_string()
-            }
-        };
-        let set = if at.is_empty() {
-            "pending"
-        } else {
-            "scheduled"
+        let (state, key) = self.place.names();
+        let delay = match self.place {
+            Place::Scheduled(secs) => secs,
+            _ => 0,
         };
         redis.call(&["SADD", "asynq:queues", &self.queue])?;
         let step = (CALL_BYTES / (head.len() + tail.len()) as u64).clamp(1, CALL_TASKS);
@@ -83,14 +108,15 @@ impl Seed {
                 b"EVAL",
                 FILL.as_bytes(),
                 b"1",
-                format!("{prefix}{set}").as_bytes(),
-                format!("{prefix}t:").as_bytes(),
+                format!("{prefix}{key}").as_bytes(),
+                prefix.as_bytes(),
                 &head,
                 &tail,
                 self.series.to_string().as_bytes(),
                 first.to_string().as_bytes(),
                 n.to_string().as_bytes(),
-                at.as_bytes(),
+                state.as_bytes(),
+                delay.to_string().as_bytes(),
             ])?;
             first += n;
         }

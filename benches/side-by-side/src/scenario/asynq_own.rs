@@ -7,7 +7,7 @@ use super::fill;
 use super::mixed::handlers;
 use crate::drain::Drain;
 use crate::record::{Case, Metrics};
-use crate::seed::Seed;
+use crate::seed::{Place, Seed};
 use crate::setup::{BOTH, Setup, Side, Testbed};
 
 /// The number of tasks of each kind.
@@ -51,15 +51,14 @@ fn end_to_end(bed: &Testbed<'_>, side: Side) -> Result<Metrics> {
     let tasks = bed.setup.tasks(COUNT);
     let failing = tasks / 100;
     let mut seeds = Vec::new();
-    for due_in in [None, Some(1)] {
-        let series = if due_in.is_none() { 0 } else { 2 };
+    for (place, series) in [(Place::Pending, 0), (Place::Scheduled(1), 2)] {
         let succeeding = task("ok", tasks - failing, series);
         let failing = task("fail", failing, series + 1);
         seeds.push(Seed {
-            due_in,
+            place,
             ..succeeding
         });
-        seeds.push(Seed { due_in, ..failing });
+        seeds.push(Seed { place, ..failing });
     }
     fill(bed, &seeds)?;
     let mut metrics = drain(json!({"default": 1}), 2 * (tasks + failing)).run(bed, side)?;

@@ -9,6 +9,7 @@ mod footprint;
 mod group;
 mod growth;
 mod idle;
+mod inspect;
 mod mixed;
 mod no_op;
 mod other_crates;
@@ -37,7 +38,7 @@ pub(crate) struct Scenario {
 }
 
 /// All scenarios, in the order in which they run.
-pub(crate) const ALL: [Scenario; 19] = [
+pub(crate) const ALL: [Scenario; 20] = [
     Scenario {
         name: "enqueue",
         about: "enqueueing by 1, 16 and 100 callers, each one task after the other",
@@ -117,6 +118,11 @@ pub(crate) const ALL: [Scenario; 19] = [
         name: "footprint",
         about: "memory of a task in Redis, and of a worker with 10,000 handlers",
         cases: footprint::cases,
+    },
+    Scenario {
+        name: "inspect-million",
+        about: "running and deleting 1,000,000 archived tasks; queue info with them, and with 1,000,000 groups",
+        cases: inspect::cases,
     },
     Scenario {
         name: "other-crates",
