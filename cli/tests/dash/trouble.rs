@@ -1,5 +1,6 @@
 //! A Redis that is slow, lost or full of strange things.
 
+use fred::interfaces::KeysInterface;
 use rasynq::{Connection, Task};
 
 use super::world::{HOUR, World, dash};
@@ -83,4 +84,24 @@ async fn missing_permissions_are_told() {
     terminal.shows(&["NOPERM"]).await;
     terminal.press(&["Escape", "2"]);
     terminal.shows(&["No server is running."]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_with_broken_keys_does_not_hide_the_others() {
+    let world = World::new().await;
+    for queue in ["broken", "whole"] {
+        let task = Task::new("email:send", "{}").queue(queue);
+        world.enqueue("a", task).await;
+    }
+    let raw = world.redis.client().await;
+    let _: () = raw.del("asynq:{broken}:pending").await.unwrap();
+    let _: () = raw
+        .set("asynq:{broken}:pending", "text", None, None, false)
+        .await
+        .unwrap();
+    let Some(terminal) = world.dash() else { return };
+    let screen = terminal.shows(&["2 queues", "WRONGTYPE"]).await;
+    let whole = screen.lines().find(|line| line.starts_with(" whole"));
+    let pending = whole.and_then(|line| line.split_whitespace().nth(1));
+    assert_eq!(pending, Some("1"), "{screen}");
 }

@@ -1,7 +1,7 @@
 //! Reads what a view needs, and no more: only the visible queues, one page of tasks.
 
 use futures_util::future::{join_all, try_join, try_join3};
-use rasynq::{ErrorKind, Inspector, Result, TaskSelection, TaskState};
+use rasynq::{Error, ErrorKind, Inspector, Result, TaskSelection, TaskState};
 
 use super::convert;
 use crate::dash::format::full_count;
@@ -19,6 +19,7 @@ pub(super) async fn read(inspector: &Inspector, view: &View) -> Result<Snapshot>
         view: view.clone(),
         names: None,
         queues: Vec::new(),
+        failure: None,
         content: Content::Queues,
     };
     if let View::Queues {
@@ -29,7 +30,14 @@ pub(super) async fn read(inspector: &Inspector, view: &View) -> Result<Snapshot>
     {
         let names = inspector.queues().await?;
         let visible = matching_names(&names, search).skip(*first).take(*rows);
-        snapshot.queues = queue_rows(inspector, visible).await?;
+        let (rows, failure) = queue_rows(inspector, visible).await;
+        match failure {
+            Some(error) if rows.is_empty() => return Err(error),
+            // A queue with broken keys does not hide the others.
+            Some(error) => snapshot.failure = Some(super::told(&error)),
+            None => {}
+        }
+        snapshot.queues = rows;
         snapshot.names = Some(names);
         return Ok(snapshot);
     }
@@ -148,32 +156,34 @@ async fn queue_row(inspector: &Inspector, queue: &str) -> Result<QueueRow> {
     inspector.queue_info(queue).await.map(convert::queue)
 }
 
+/// Those of the queues that can be read, and why another one cannot.
 async fn queue_rows(
     inspector: &Inspector,
     names: impl Iterator<Item = &str>,
-) -> Result<Vec<QueueRow>> {
+) -> (Vec<QueueRow>, Option<Error>) {
     let reads = join_all(names.map(|name| queue_row(inspector, name))).await;
     let mut rows = Vec::with_capacity(reads.len());
+    let mut failure = None;
     for read in reads {
         match read {
             Ok(row) => rows.push(row),
             // It was deleted after its name was read.
             Err(error) if is_gone(&error) => {}
-            Err(error) => return Err(error),
+            Err(error) => failure = Some(error),
         }
     }
-    Ok(rows)
+    (rows, failure)
 }
 
 /// A queue, for Redis' time. Nothing if there is none.
 async fn any_queue(inspector: &Inspector) -> Result<Vec<QueueRow>> {
     let names = inspector.queues().await?;
     let first = names.iter().take(1).map(String::as_str);
-    queue_rows(inspector, first).await
+    Ok(queue_rows(inspector, first).await.0)
 }
 
 /// Whether what was asked for is not there any more.
-fn is_gone(error: &rasynq::Error) -> bool {
+fn is_gone(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::QueueNotFound | ErrorKind::TaskNotFound

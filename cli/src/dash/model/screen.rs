@@ -162,6 +162,8 @@ pub(crate) struct Snapshot {
     pub(crate) names: Option<Vec<String>>,
     /// Queues that were read in full.
     pub(crate) queues: Vec<QueueRow>,
+    /// Why a queue could not be read, although others were.
+    pub(crate) failure: Option<String>,
     pub(crate) content: Content,
 }
 

@@ -65,6 +65,7 @@ impl Bench {
             view: self.model.view(),
             names: None,
             queues: Vec::new(),
+            failure: None,
             content,
         };
         self.send(Message::Read(Box::new(snapshot)));
@@ -75,6 +76,7 @@ impl Bench {
             view: self.model.view(),
             names: Some(rows.iter().map(|row| row.name.clone()).collect()),
             queues: rows,
+            failure: None,
             content: Content::Queues,
         };
         self.send(Message::Read(Box::new(snapshot)));
@@ -260,6 +262,7 @@ fn a_late_read_for_another_screen_changes_nothing_but_the_queues() {
         view,
         names: None,
         queues: vec![queue("default")],
+        failure: None,
         content: Content::Tasks(TaskList {
             rows: tasks(&["a"], TaskState::Pending),
             total: Some(1),

@@ -280,7 +280,7 @@ impl Model {
 
     fn take(&mut self, snapshot: Snapshot) {
         self.link.last_read = Some(self.now.instant);
-        self.link.failure = None;
+        self.link.failure = snapshot.failure;
         if let Some(names) = snapshot.names {
             self.queues
                 .retain(|name, _| names.binary_search(name).is_ok());

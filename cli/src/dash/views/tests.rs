@@ -54,6 +54,7 @@ impl Stage {
                 _ => None,
             },
             queues,
+            failure: None,
             content,
         };
         self.model
