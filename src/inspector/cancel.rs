@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Inspector;
 use crate::clock;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 /// How long a cancellation waits for a confirmation.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -48,12 +48,19 @@ impl Inspector {
     /// # Cancel safety
     /// If the future is dropped, the request may or may not have been sent.
     pub async fn cancel_processing(&self, id: &str) -> Result<Cancellation> {
-        // A confirmation of an earlier cancellation may still be there. Each has a text of its own.
-        let earlier = self.broker.cancellation(id).await?;
+        // A confirmation of an earlier cancellation may still be there. Each has a text of its own. A Redis user without
+        // permission for the key cancels all the same.
+        let earlier = match self.broker.cancellation(id).await {
+            Err(error) if error.kind() == ErrorKind::Redis => None,
+            earlier => Some(earlier?),
+        };
         let sent_at = clock::monotonic();
         if self.broker.publish_cancellation(id).await? == Some(false) {
             return Ok(Cancellation::NobodyListens);
         }
+        let Some(earlier) = earlier else {
+            return Ok(Cancellation::NotKnown);
+        };
         let mut pause = FIRST_PAUSE;
         while clock::monotonic() - sent_at < PATIENCE {
             tokio::time::sleep(pause).await;

@@ -525,6 +525,52 @@ mod tests {
     }
 
     #[test]
+    fn the_pattern_of_a_queue_takes_its_name_as_it_is() {
+        let pattern = |queue: &str| QueueKeys::new(queue).pattern();
+        assert_eq!(pattern("custom"), "asynq:{custom}:*");
+        assert_eq!(pattern(r"a*b?[c]\d^"), r"asynq:{a\*b\?\[c\]\\d\^}:*");
+    }
+
+    #[test]
+    fn a_key_for_tasks_tells_its_queue() {
+        for queue in ["custom", "a}:b", "{", "a:b"] {
+            let keys = QueueKeys::new(queue);
+            for key in keys.task_places() {
+                assert_eq!(QueueKeys::queue_of_place(key), Some(queue));
+            }
+            for key in [
+                keys.lease(),
+                keys.paused(),
+                &keys.task("id"),
+                &keys.group("g"),
+            ] {
+                assert_eq!(QueueKeys::queue_of_place(key), None, "{key}");
+            }
+        }
+        assert_eq!(QueueKeys::queue_of_place("asynq:queues"), None);
+    }
+
+    #[test]
+    fn keys_of_servers_and_histories_are_known_by_their_names() {
+        for key in [
+            "asynq:servers:{h:1:a}",
+            "asynq:workers:{h:1:a}",
+            "asynq:schedulers:{h:1:a}",
+        ] {
+            assert!(is_entry(key), "{key}");
+        }
+        for key in [
+            "asynq:servers",
+            "asynq:{servers}:pending",
+            "asynq:scheduler_history:a",
+        ] {
+            assert!(!is_entry(key), "{key}");
+        }
+        assert_eq!(entry_of_history("asynq:scheduler_history:a:b"), Some("a:b"));
+        assert_eq!(canceled("a"), "rasynq:canceled:{a}");
+    }
+
+    #[test]
     fn a_queue_name_needs_a_character_that_is_not_white_space() {
         for name in ["default", " a ", "a/b", "{", "}", "ä", "\u{200b}"] {
             assert_eq!(validate_queue_name(name), Ok(()), "{name:?}");

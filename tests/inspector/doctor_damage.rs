@@ -1,7 +1,9 @@
 //! Each kind of damage, made on purpose: it is found, and repaired without the loss of a task.
 
-use rasynq::{Connection, DamageKind, ErrorKind, Inspector, Repair, Task};
+use fred::interfaces::KeysInterface;
+use rasynq::{Client, Connection, DamageKind, ErrorKind, Inspector, Repair, Task};
 
+use crate::common::support::RedisCluster;
 use crate::common::{HOUR, RedisServer, TaskMessage, World, documented_rules, key, task_key};
 
 struct Damaged {
@@ -664,4 +666,45 @@ async fn the_documented_redis_user_may_delete_cancel_examine_and_repair() {
     inspector.cancel_processing("task").await.unwrap();
     inspector.delete_queue("default").force().await.unwrap();
     assert_eq!(world.keys().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn on_a_cluster_damage_is_found_on_each_node_and_repaired() {
+    let cluster = RedisCluster::start().await;
+    let connection = Connection::cluster(cluster.addresses());
+    let (client, inspector) = (
+        Client::connect(&connection).await.unwrap(),
+        Inspector::connect(&connection).await.unwrap(),
+    );
+    let nodes: Vec<String> = (0..3).map(|node| RedisCluster::queue_on(node, 0)).collect();
+    for (node, queue) in nodes.iter().enumerate() {
+        client
+            .enqueue(Task::new("any", "").queue(queue.clone()))
+            .await
+            .unwrap();
+        let lock = format!("asynq:{{{queue}}}:unique:any:leaked");
+        let raw = cluster.nodes()[node].client().await;
+        let _: () = raw.set(&lock, "gone", None, None, false).await.unwrap();
+        let mut examination = inspector.examine(queue.clone());
+        let damage = examination.next().await.unwrap().unwrap();
+        assert_eq!((damage.kind, &damage.key), (DamageKind::LeakedLock, &lock));
+        assert_eq!(inspector.repair(&damage).await.unwrap(), Repair::Repaired);
+        assert_eq!(examination.next().await.map(Result::unwrap), None);
+    }
+    let node = RedisCluster::first_node_of("asynq:queues");
+    let raw = cluster.nodes()[node].client().await;
+    let _: () = raw.del("asynq:queues").await.unwrap();
+    let mut examination = inspector.examine_servers();
+    let mut found = Vec::new();
+    while let Some(damage) = examination.next().await {
+        let damage = damage.unwrap();
+        assert_eq!(damage.kind, DamageKind::UnlistedQueue);
+        assert_eq!(inspector.repair(&damage).await.unwrap(), Repair::Repaired);
+        found.extend(damage.queue);
+    }
+    found.sort();
+    let mut expected = nodes.clone();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(inspector.queues().await.unwrap(), expected);
 }
