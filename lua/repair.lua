@@ -21,8 +21,10 @@
 -- ARGV[7] how long a completed task without a place is kept (s); for a counter: when it expires (unix s)
 -- ARGV[8] "1" if the message of the task does not decode, so that it must be archived
 -- ARGV[9] the name that a group gets to be deleted
+-- ARGV[10] for a task without a place: what the check has replied
 -- Touches the tasks' hashes, their unique locks, asynq:{q}:g:<group>, asynq:{q}:g:<group>:<set id>, the key of ARGV[3].
--- Replies 1 if the damage is there (and, unless it was only checked, repaired), otherwise 0
+-- Replies 0 if there is no such damage; otherwise, unless it was only checked, it is repaired: since when the task has
+-- been pending (unix ns), "" if that is not known
 -- use: now, nanos, field, is_in, place_of, is_leaked
 local pending, active, lease, scheduled, retry = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local archived, completed, groups, sets, aggregated = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
@@ -33,6 +35,7 @@ local hash = prefix .. id
 local has_task = try('HEXISTS', hash, 'msg') == 1
 local state = has_task and field(hash, 'state') or ''
 local own_group = has_task and field(hash, 'group')
+local pending_since = has_task and field(hash, 'pending_since') or ''
 local sets_of_state = { scheduled = scheduled, retry = retry, archived = archived, completed = completed }
 -- Lists come last: an id is searched for in them.
 local places = { scheduled, retry, archived, completed, active, pending }
@@ -75,9 +78,14 @@ end
 local repairs = {}
 
 function repairs.id_without_task()
-  if has_task or not is_in(key, id) then return end
+  -- A list is walked through only once.
+  if has_task or (todo == 'check' or key ~= pending) and not is_in(key, id) then return end
   return function()
-    remove_from(key)
+    if key ~= pending then
+      remove_from(key)
+    elseif call('LREM', pending, 0, id) == 0 then
+      return false
+    end
     if type(try('HLEN', hash)) == 'number' then call('DEL', hash) end
   end
 end
@@ -87,6 +95,8 @@ function repairs.task_without_place()
   if not has_task or todo ~= 'discard' and call('EXISTS', deleted) == 1 then return end
   if todo ~= 'discard' and state == 'active' and call('ZSCORE', lease, id) then return end
   if place() then return end
+  -- A long list is not walked through. Since the check, somebody else may have put the task into it.
+  if todo == 'repair' and pending_since ~= ARGV[10] and call('LLEN', pending) > 2 * NEAR_ENDS then return end
   if todo == 'discard' then
     return function()
       unlocked()
@@ -186,20 +196,23 @@ function repairs.leaked_lock()
   return function() call('DEL', key) end
 end
 
+function repairs.ghost_task()
+  if try('HEXISTS', hash, 'msg') ~= 0 or call('EXISTS', hash) == 0 or place() then return end
+  return function() call('DEL', hash) end
+end
+
 function repairs.stale_key()
   if key == sets then
     -- An aggregation set that does not exist.
     local deadline = call('ZSCORE', sets, id)
-    if not deadline or tonumber(deadline) > now_secs or call('EXISTS', id) == 1 then return end
+    if not deadline or tonumber(deadline) > now_secs then return end
+    if string.sub(id, 1, #group_prefix) == group_prefix and call('EXISTS', id) == 1 then return end
     return function() call('ZREM', sets, id) end
-  elseif key == hash then
-    if try('HEXISTS', key, 'msg') ~= 0 or call('EXISTS', key) == 0 or place() then return end
-    return function() call('DEL', key) end
   elseif call('TTL', key) == -1 then
     return function() call('EXPIREAT', key, ARGV[7]) end
   end
 end
 
 local repair = (repairs[ARGV[2]] or function() end)()
-if repair and todo ~= 'check' then repair() end
-return repair and 1 or 0
+if not repair or todo ~= 'check' and repair() == false then return 0 end
+return pending_since

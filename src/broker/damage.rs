@@ -35,7 +35,7 @@ pub(crate) struct Finding {
 
 /// What to do with damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Todo {
+pub(crate) enum RepairMode {
     /// See whether it is there.
     Check,
     Repair,
@@ -53,6 +53,8 @@ pub(crate) struct DamagedPart<'d> {
     pub(crate) time: i64,
     /// The message of the task does not decode.
     pub(crate) is_undecodable: bool,
+    /// What the check has replied.
+    pub(crate) trace: &'d str,
 }
 
 /// What setting a queue aside for deletion came to.

@@ -20,7 +20,7 @@ mod signal;
 mod stored;
 
 pub(crate) use change::{NewPayload, PayloadChanged, TaskChange, TaskChanged, TasksToChange};
-pub(crate) use damage::{DamagedPart, Finding, Looked, PlaceKind, SetAside, Todo};
+pub(crate) use damage::{DamagedPart, Finding, Looked, PlaceKind, RepairMode, SetAside};
 pub(crate) use enqueue::NewTask;
 pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
 pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, PendingTask, RawTask};

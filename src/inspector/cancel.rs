@@ -16,12 +16,12 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cancellation {
-    /// A server of rasynq that runs the task has heard it, and has cancelled the run's context.
+    /// A server of rasynq that runs a task with this id, of any queue, has heard it, and has cancelled the run's context.
     Heard,
     /// No server listens for cancellations. On a cluster, this is never known.
     NobodyListens,
     /// Servers listen, but none has confirmed within 1 s. The task is not running, or a server of asynq runs it: such
-    /// servers never confirm.
+    /// servers never confirm. Or the server does not reach Redis, or has more than 100 confirmations to send.
     NotKnown,
 }
 

@@ -12,11 +12,13 @@ pub struct Damage {
     pub queue: Option<String>,
     /// The key in Redis that is wrong, or that has the wrong entry.
     pub key: String,
-    /// The entry of the key: the id of a task, the name of a group, or the key of a server. `None`: the whole key
-    /// is wrong.
+    /// The entry of the key: the id of a task, the name of a group or of a queue, the key of a server. For a lock it is
+    /// the id of its holder. `None`: the whole key is wrong.
     pub member: Option<String>,
     /// What was found there, for people.
     pub detail: String,
+    /// What the check has replied. A repair in a long list compares it.
+    pub(super) trace: String,
 }
 
 impl Damage {
@@ -30,8 +32,13 @@ impl Damage {
             | Kind::ActiveWithoutLease
             | Kind::LeaseWithoutActive
             | Kind::LeakedLock
+            | Kind::GhostTask
             | Kind::Undecodable => self.member.as_deref(),
-            Kind::EmptyGroup | Kind::UnlistedGroup | Kind::UnlistedQueue | Kind::StaleKey => None,
+            Kind::EmptyGroup
+            | Kind::UnlistedGroup
+            | Kind::UnlistedQueue
+            | Kind::UnfinishedDeletion
+            | Kind::StaleKey => None,
         }
     }
 }
@@ -73,8 +80,13 @@ pub enum DamageKind {
     /// A queue has tasks and `asynq:queues` does not list it, so no tool shows it. The repair lists it.
     /// [`Inspector::examine_servers`](crate::Inspector::examine_servers) finds this.
     UnlistedQueue,
-    /// A key that nobody needs any more: the rest of a queue whose deletion was interrupted, a counter or a history
-    /// without a time to live, an entry of a server that is over. The repair deletes it, or gives it a time to live.
+    /// The hash of a task has no message, and no list and no set has its id. The repair deletes the hash.
+    GhostTask,
+    /// The queue is being deleted, or its deletion was interrupted. The repair ends it.
+    UnfinishedDeletion,
+    /// A key without a time to live: the counter of a day, the history of an entry that no scheduler has, a key of a
+    /// server. Or an entry that is over: a server, a scheduler, an aggregation set that does not exist. The repair deletes
+    /// it; a counter or a history gets a time to live.
     StaleKey,
     /// The message of a task does not decode. It is only reported. A server archives the task when it fetches it.
     Undecodable,
@@ -92,6 +104,8 @@ impl DamageKind {
         Self::UnlistedGroup,
         Self::LeakedLock,
         Self::UnlistedQueue,
+        Self::GhostTask,
+        Self::UnfinishedDeletion,
         Self::StaleKey,
         Self::Undecodable,
     ];
@@ -108,6 +122,8 @@ impl DamageKind {
             Self::UnlistedGroup => "unlisted_group",
             Self::LeakedLock => "leaked_lock",
             Self::UnlistedQueue => "unlisted_queue",
+            Self::GhostTask => "ghost_task",
+            Self::UnfinishedDeletion => "unfinished_deletion",
             Self::StaleKey => "stale_key",
             Self::Undecodable => "undecodable",
         }

@@ -1,9 +1,9 @@
 //! What the script that checks and repairs must know of damage besides the damage itself.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, NaiveTime};
 
 use super::damage::{Damage, DamageKind};
-use crate::broker::{Broker, DamagedPart, Str, Todo};
+use crate::broker::{Broker, DamagedPart, RepairMode, Str};
 use crate::error::Result;
 use crate::wire::{self, QueueKeys};
 
@@ -14,7 +14,7 @@ pub(super) async fn damaged_part<'d>(
     broker: &Broker,
     keys: &QueueKeys,
     damage: &'d Damage,
-    todo: Todo,
+    mode: RepairMode,
 ) -> Result<DamagedPart<'d>> {
     let mut part = DamagedPart {
         kind: damage.kind.as_str(),
@@ -22,9 +22,10 @@ pub(super) async fn damaged_part<'d>(
         member: damage.member.as_deref().unwrap_or_default(),
         time: 0,
         is_undecodable: false,
+        trace: &damage.trace,
     };
     match damage.kind {
-        DamageKind::TaskWithoutPlace if todo == Todo::Repair => {
+        DamageKind::TaskWithoutPlace if mode == RepairMode::Repair => {
             let id = Str::from(part.member.to_owned());
             let message = broker.messages(keys, &[id]).await?.pop().flatten();
             match message.map(wire::decode_task) {
@@ -36,9 +37,10 @@ pub(super) async fn damaged_part<'d>(
         DamageKind::StaleKey => {
             let day = damage.key.rsplit(':').next();
             let day = day.and_then(|day| day.parse::<NaiveDate>().ok());
-            let day =
-                day.unwrap_or_else(|| broker.clock().now().date_naive()) + Days::new(COUNTER_DAYS);
-            part.time = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp();
+            let until = day.and_then(|day| day.checked_add_days(Days::new(COUNTER_DAYS)));
+            let until = until.map(|day| day.and_time(NaiveTime::MIN).and_utc());
+            let until = until.unwrap_or_else(|| broker.clock().now() + Days::new(COUNTER_DAYS));
+            part.time = until.timestamp();
         }
         _ => {}
     }

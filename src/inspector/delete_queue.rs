@@ -1,15 +1,14 @@
 //! Deleting a queue with all that belongs to it.
 
+use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
-use super::examiner::Examiner;
-use super::set_aside::delete_all_set_aside;
-use super::{BulkProgress, Inspector};
-use crate::broker::{SetAside, Todo};
+use super::deletion::{delete_all_set_aside, end_deletion};
+use super::{BulkProgress, Inspector, queue_not_found};
+use crate::broker::SetAside;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Foreign, guarded};
-use crate::wire::QueueKeys;
 
 impl Inspector {
     /// Deletes a queue and all that belongs to it: its tasks, also completed ones and those in groups, their unique
@@ -23,6 +22,9 @@ impl Inspector {
     /// enqueued to the queue before does not list it again, so its tasks are in a queue that nobody sees until somebody
     /// else enqueues to it, or until [`repair`](Self::repair) lists it: stop such programs, or delete the queue while
     /// they are not running.
+    ///
+    /// At the end it walks through the names of all keys of the Redis server, 500 in a step, to find what nothing refers to,
+    /// such as locks that a Go inspector has left. If other programs have millions of keys there, that takes a while.
     ///
     /// Until all is deleted, a new task may be refused because an old one has its id or its unique lock.
     ///
@@ -41,7 +43,8 @@ impl Inspector {
     /// - [`ErrorKind::QueueNotFound`]: there is no such queue.
     /// - [`ErrorKind::QueueNotEmpty`]: the queue has tasks in any state, and [`force`](DeleteQueue::force) was not
     ///   given. asynq looks at fewer states: it deletes a queue with completed and aggregating tasks, and leaves these.
-    /// - [`ErrorKind::WrongState`]: tasks of the queue are active.
+    /// - [`ErrorKind::WrongState`]: tasks of the queue are active. If it has more than 500 groups, some of them may be
+    ///   deleted already; the error then says how many tasks were.
     /// - The errors of [`queues`](Self::queues). If the error comes after the first step, call it again.
     ///
     /// # Cancel safety
@@ -84,49 +87,37 @@ impl DeleteQueue {
     async fn delete(self) -> Result<()> {
         let keys = self.inspector.queue_keys(&self.queue)?;
         let broker = &self.inspector.broker;
-        if !broker.queue_exists(&self.queue).await? {
-            let text = format!("no queue {:?}", self.queue);
-            return Err(Error::new(ErrorKind::QueueNotFound, text));
+        // A queue with tasks may not be listed: a Go producer lists it only once.
+        if !broker.queue_exists(&self.queue).await? && !broker.has_tasks(&keys).await? {
+            return Err(queue_not_found(&self.queue));
         }
-        let mut progress = BulkProgress::default();
+        let mut progress = DeletionProgress {
+            so_far: BulkProgress::default(),
+            hook: self.on_progress.as_deref(),
+        };
         // The rest of an earlier deletion that was interrupted.
-        self.delete_set_aside(&keys, &mut progress).await?;
+        delete_all_set_aside(broker, &keys, &mut |tasks| progress.deleted(tasks)).await?;
+        let mut grouped = 0;
         loop {
             match broker.set_queue_aside(&keys, self.force).await? {
                 SetAside::NotEmpty(tasks) => {
                     let text = format!("queue {:?} has at least {tasks} tasks", self.queue);
                     return Err(Error::new(ErrorKind::QueueNotEmpty, text));
                 }
-                SetAside::Active(tasks) => return Err(self.active(tasks, progress.changed)),
+                SetAside::Active(tasks) => return Err(self.active(tasks, grouped)),
                 SetAside::Part(tasks) => {
-                    progress.total += tasks;
-                    self.delete_set_aside(&keys, &mut progress).await?;
+                    grouped += tasks;
+                    progress.so_far.total += tasks;
+                    delete_all_set_aside(broker, &keys, &mut |tasks| progress.deleted(tasks))
+                        .await?;
                 }
                 SetAside::All(tasks) => {
-                    progress.total += tasks;
+                    progress.so_far.total += tasks;
                     break;
                 }
             }
         }
-        self.delete_set_aside(&keys, &mut progress).await?;
-        // What nothing refers to: locks whose tasks are gone, tasks without a place, groups that are not listed.
-        let mut rest = Examiner::new(broker.clone(), keys.clone(), Todo::Discard);
-        while rest.step().await?.is_some() {}
-        self.delete_set_aside(&keys, &mut progress).await?;
-        broker.forget_queue(&keys).await
-    }
-
-    async fn delete_set_aside(&self, keys: &QueueKeys, progress: &mut BulkProgress) -> Result<()> {
-        let deleted = |tasks| {
-            progress.changed += tasks;
-            progress.examined = progress.changed;
-            progress.matched = progress.changed;
-            progress.total = progress.total.max(progress.changed);
-            if let Some(hook) = &self.on_progress {
-                guarded("on_progress", (), || hook(*progress));
-            }
-        };
-        delete_all_set_aside(&self.inspector.broker, keys, deleted).await
+        end_deletion(broker, &keys, &mut |tasks| progress.deleted(tasks)).await
     }
 
     fn active(&self, tasks: u64, deleted: u64) -> Error {
@@ -135,6 +126,34 @@ impl DeleteQueue {
             text.push_str(&format!("; {deleted} tasks in groups were deleted before"));
         }
         Error::new(ErrorKind::WrongState, text)
+    }
+}
+
+/// How far a deletion is, and who wants to know.
+struct DeletionProgress<'h> {
+    so_far: BulkProgress,
+    hook: Option<&'h ProgressHook>,
+}
+
+impl DeletionProgress<'_> {
+    fn deleted(&mut self, tasks: u64) {
+        let progress = &mut self.so_far;
+        progress.changed += tasks;
+        progress.examined = progress.changed;
+        progress.matched = progress.changed;
+        progress.total = progress.total.max(progress.changed);
+        if let Some(hook) = self.hook {
+            guarded("on_progress", (), || hook(*progress));
+        }
+    }
+}
+
+impl fmt::Debug for DeleteQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeleteQueue")
+            .field("queue", &self.queue)
+            .field("force", &self.force)
+            .finish_non_exhaustive()
     }
 }
 

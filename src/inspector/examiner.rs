@@ -4,19 +4,26 @@
 //! Then come all keys of the queue. Whether a list has a task is known from the first walk; a task that was enqueued
 //! since then is found in a second one. What is left is checked one by one, by the script that repairs.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::damage::{Damage, DamageKind};
 use super::damaged_part::damaged_part;
-use crate::broker::{Broker, Finding, PlaceKind, Str, Todo};
+use crate::broker::{Broker, Finding, PlaceKind, RepairMode, Str};
 use crate::error::Result;
 use crate::wire::{self, QueueKeys};
 
-/// How many groups are walked through, and how many suspects are checked, at once.
-const AT_ONCE: usize = 32;
+/// How many groups are walked through at once.
+const SETS_AT_ONCE: usize = 16;
+/// How many suspects are checked in one step, and how many of these checks are in flight. Redis runs those that are in
+/// flight one after the other before it serves others.
+const SUSPECTS_AT_ONCE: usize = 100;
+const CHECKS_AT_ONCE: usize = 2;
+/// So many checks may rely on one walk through a long list.
+const CHECKS_AFTER_A_WALK: usize = 10_000;
 /// Messages of one step are read up to this size in all (bytes).
 const BYTES_AT_ONCE: u64 = 256 << 10;
 /// A larger message is not read (bytes).
@@ -28,28 +35,32 @@ const SHORT_LIST: usize = 1_000;
 pub(super) struct Examiner {
     broker: Broker,
     keys: QueueKeys,
-    todo: Todo,
+    mode: RepairMode,
     phase: Phase,
     /// Where the phase goes on. `None`: at its beginning.
     next: Option<String>,
     /// What the list of pending tasks has, as hashes of the ids.
     pending: HashSet<u64>,
+    pending_tasks: usize,
     /// What the list of active tasks has.
     active: HashSet<u64>,
     /// What groups and aggregation sets have, and tasks whose state is not that of their place. The hash of such a task
     /// may name another group, or none.
     placed: HashSet<u64>,
-    /// Groups and aggregation sets to walk through.
-    sets: VecDeque<String>,
     /// Tasks that may be without a place.
     suspects: Vec<Str>,
+    /// How many suspects are checked before the list of pending tasks is walked through again, if it is long.
+    checks_left: usize,
+    /// What was reported, as hashes. Some ids and keys are read twice.
+    reported: HashSet<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Place(PlaceKind),
     AggregationSets,
-    Members,
+    /// Aggregation sets that are aggregated, and whose tasks are being deleted.
+    AggregatedSets,
     Keys,
     /// The list of pending tasks a second time.
     Again,
@@ -58,58 +69,63 @@ enum Phase {
 }
 
 impl Examiner {
-    /// `Todo::Check` looks for all damage. `Todo::Discard` deletes what a queue that was deleted has left, and finds
+    /// `RepairMode::Check` looks for all damage. `RepairMode::Discard` deletes what a queue that was deleted has left, and finds
     /// nothing.
-    pub(super) fn new(broker: Broker, keys: QueueKeys, todo: Todo) -> Self {
+    pub(super) fn new(broker: Broker, keys: QueueKeys, mode: RepairMode) -> Self {
         Self {
             broker,
             keys,
-            todo,
+            mode,
             phase: Phase::Place(PlaceKind::Pending),
             next: None,
             pending: HashSet::new(),
+            pending_tasks: 0,
             active: HashSet::new(),
             placed: HashSet::new(),
-            sets: VecDeque::new(),
             suspects: Vec::new(),
+            checks_left: 0,
+            reported: HashSet::new(),
         }
     }
 
     /// The next step. `None`: the examination is over.
     pub(super) async fn step(&mut self) -> Result<Option<Vec<Damage>>> {
-        let found = match self.phase {
+        let mut found = match self.phase {
             Phase::Place(kind) => self.look_at_place(kind).await?,
-            Phase::AggregationSets => self.list_aggregation_sets().await?,
-            Phase::Members => self.look_at_members().await?,
+            Phase::AggregationSets => self.look_at_sets(false).await?,
+            Phase::AggregatedSets => self.look_at_sets(true).await?,
             Phase::Keys => self.look_at_keys().await?,
             Phase::Again => self.look_again().await?,
             Phase::Suspects => self.check_suspects().await?,
             Phase::Over => return Ok(None),
         };
+        if self.mode == RepairMode::Discard {
+            found.clear();
+        }
         let misplaced = found
             .iter()
             .filter(|damage| damage.kind == DamageKind::WrongState);
         let misplaced = misplaced.filter_map(Damage::task_id);
         self.placed.extend(misplaced.map(hash));
-        if self.next.is_none() && self.is_phase_over() {
+        found.retain(|damage| {
+            let damage = (damage.kind, &damage.key, &damage.member);
+            self.reported.insert(hash(&damage))
+        });
+        if self.next.is_none() {
             self.phase = self.phase_after();
         }
         Ok(Some(found))
     }
 
-    fn is_phase_over(&self) -> bool {
-        match self.phase {
-            Phase::Members => self.sets.is_empty(),
-            Phase::Suspects => self.suspects.is_empty(),
-            _ => true,
-        }
-    }
-
     fn phase_after(&self) -> Phase {
         use PlaceKind as Kind;
+        let is_long = self.pending_tasks > SHORT_LIST;
         match self.phase {
             Phase::Place(Kind::Pending) => Phase::Place(Kind::Active),
-            Phase::Place(Kind::Active) if self.todo == Todo::Discard => Phase::Keys,
+            // Only what is needed to know which tasks have a place.
+            Phase::Place(Kind::Active) if self.mode == RepairMode::Discard => {
+                Phase::Place(Kind::Groups)
+            }
             Phase::Place(Kind::Active) => Phase::Place(Kind::Leases),
             Phase::Place(Kind::Leases) => Phase::Place(Kind::Scheduled),
             Phase::Place(Kind::Scheduled) => Phase::Place(Kind::Retry),
@@ -117,12 +133,13 @@ impl Examiner {
             Phase::Place(Kind::Archived) => Phase::Place(Kind::Completed),
             Phase::Place(Kind::Completed) => Phase::Place(Kind::Groups),
             Phase::Place(Kind::Groups | Kind::Aggregating) => Phase::AggregationSets,
-            Phase::AggregationSets => Phase::Members,
-            Phase::Members => Phase::Keys,
-            Phase::Keys if self.suspects.is_empty() => Phase::Over,
-            Phase::Keys if self.pending.len() > SHORT_LIST => Phase::Again,
-            Phase::Keys | Phase::Again => Phase::Suspects,
-            Phase::Suspects | Phase::Over => Phase::Over,
+            Phase::AggregationSets => Phase::AggregatedSets,
+            Phase::AggregatedSets => Phase::Keys,
+            Phase::Keys | Phase::Suspects if self.suspects.is_empty() => Phase::Over,
+            Phase::Keys if is_long => Phase::Again,
+            Phase::Suspects if is_long && self.checks_left == 0 => Phase::Again,
+            Phase::Keys | Phase::Again | Phase::Suspects => Phase::Suspects,
+            Phase::Over => Phase::Over,
         }
     }
 
@@ -144,9 +161,10 @@ impl Examiner {
         self.next = looked.next;
         match kind {
             PlaceKind::Leases => self.compare_leases(looked.found).await,
-            PlaceKind::Groups => Ok(self.note_groups(looked.found)),
+            PlaceKind::Groups => self.look_at_groups(looked.found).await,
             PlaceKind::Pending => {
                 self.pending.extend(hashes(&looked.found));
+                self.pending_tasks = self.pending.len();
                 self.judge(&place, looked.found).await
             }
             PlaceKind::Active => {
@@ -159,7 +177,7 @@ impl Examiner {
 
     /// The damage among the ids of a list or a set.
     async fn judge(&self, place: &str, found: Vec<Finding>) -> Result<Vec<Damage>> {
-        if self.todo == Todo::Discard {
+        if self.mode == RepairMode::Discard {
             return Ok(Vec::new());
         }
         let mut damage = Vec::new();
@@ -218,7 +236,7 @@ impl Examiner {
     async fn compare_leases(&self, found: Vec<Finding>) -> Result<Vec<Damage>> {
         let mut suspects = Vec::new();
         for Finding { name, .. } in found {
-            if !self.active.contains(&hash(&name)) {
+            if !self.active.contains(&hash(&*name)) {
                 let detail = "the task is not in the list of active tasks".to_owned();
                 let kind = DamageKind::LeaseWithoutActive;
                 suspects.push(self.damage(kind, self.keys.lease(), Some(&name), detail));
@@ -227,44 +245,51 @@ impl Examiner {
         self.confirmed(suspects).await
     }
 
-    fn note_groups(&mut self, found: Vec<Finding>) -> Vec<Damage> {
-        let mut damage = Vec::new();
+    async fn look_at_groups(&mut self, found: Vec<Finding>) -> Result<Vec<Damage>> {
+        let (mut damage, mut sets) = (Vec::new(), Vec::new());
         for Finding { word, name, .. } in found {
             if &*word == "no_task" {
                 let detail = "the group has no tasks".to_owned();
                 let kind = DamageKind::EmptyGroup;
                 damage.push(self.damage(kind, self.keys.groups(), Some(&name), detail));
             } else {
-                self.sets.push_back(self.keys.group(&name));
+                sets.push(self.keys.group(&name));
             }
         }
-        damage
-    }
-
-    async fn list_aggregation_sets(&mut self) -> Result<Vec<Damage>> {
-        let (sets, aggregated) = self.broker.all_aggregation_sets(&self.keys).await?;
-        let stale = |set: &String| {
-            let detail = "there is no such aggregation set, and its deadline is over".to_owned();
-            let kind = DamageKind::StaleKey;
-            self.damage(kind, self.keys.aggregation_sets(), Some(set), detail)
-        };
-        let mut damage = Vec::new();
-        for part in sets.chunks(AT_ONCE) {
-            damage.extend(self.confirmed(part.iter().map(stale).collect()).await?);
-        }
-        self.sets.extend(sets);
-        self.sets.extend(aggregated);
+        damage.extend(self.look_at_members(&sets).await?);
         Ok(damage)
     }
 
-    /// Walks through some groups and aggregation sets.
-    async fn look_at_members(&mut self) -> Result<Vec<Damage>> {
-        let part: Vec<String> = self.sets.drain(..self.sets.len().min(AT_ONCE)).collect();
-        let walks = part.iter().map(|set| self.look_at_set(set));
+    async fn look_at_sets(&mut self, are_aggregated: bool) -> Result<Vec<Damage>> {
+        let list = match are_aggregated {
+            true => self.keys.aggregated().to_owned(),
+            false => self.keys.aggregation_sets().to_owned(),
+        };
+        let from = self.next.take().unwrap_or_else(|| "0".to_owned());
+        let (next, sets) = self.broker.look_at_aggregation_sets(&list, &from).await?;
+        self.next = next;
+        let mut damage = Vec::new();
+        if !are_aggregated {
+            let stale = |set: &String| {
+                let detail =
+                    "there is no such aggregation set, and its deadline is over".to_owned();
+                self.damage(DamageKind::StaleKey, &list, Some(set), detail)
+            };
+            damage = self.confirmed(sets.iter().map(stale).collect()).await?;
+        }
+        damage.extend(self.look_at_members(&sets).await?);
+        Ok(damage)
+    }
+
+    /// Walks through groups and aggregation sets.
+    async fn look_at_members(&mut self, sets: &[String]) -> Result<Vec<Damage>> {
         let mut all = Vec::new();
-        for (damage, members) in try_join_all(walks).await? {
-            self.placed.extend(members);
-            all.extend(damage);
+        for part in sets.chunks(SETS_AT_ONCE) {
+            let walks = part.iter().map(|set| self.look_at_set(set));
+            for (damage, members) in try_join_all(walks).await? {
+                self.placed.extend(members);
+                all.extend(damage);
+            }
         }
         Ok(all)
     }
@@ -297,7 +322,7 @@ impl Examiner {
                         "active" => &self.active,
                         _ => &self.placed,
                     };
-                    let id = hash(&name);
+                    let id = hash(&*name);
                     if !listed.contains(&id) && !self.placed.contains(&id) {
                         self.suspects.push(name);
                     }
@@ -306,7 +331,7 @@ impl Examiner {
                 "ghost" => {
                     let key = self.keys.task(&name);
                     (
-                        DamageKind::StaleKey,
+                        DamageKind::GhostTask,
                         key,
                         Some(name),
                         "the hash of a task has no message",
@@ -347,14 +372,16 @@ impl Examiner {
         self.next = looked.next;
         self.pending.extend(hashes(&looked.found));
         if self.next.is_none() {
+            self.checks_left = CHECKS_AFTER_A_WALK;
             let pending = std::mem::take(&mut self.pending);
-            self.suspects.retain(|id| !pending.contains(&hash(id)));
+            self.suspects.retain(|id| !pending.contains(&hash(&**id)));
         }
         Ok(Vec::new())
     }
 
     async fn check_suspects(&mut self) -> Result<Vec<Damage>> {
-        let left = self.suspects.len().saturating_sub(AT_ONCE);
+        let left = self.suspects.len().saturating_sub(SUSPECTS_AT_ONCE);
+        self.checks_left = self.checks_left.saturating_sub(SUSPECTS_AT_ONCE);
         let suspects = self.suspects.split_off(left);
         let damage = suspects.iter().map(|id| {
             let detail = "no list and no set has the task".to_owned();
@@ -367,14 +394,17 @@ impl Examiner {
     /// Those of the suspects that are damaged, as one script sees them. If they are to be discarded, they are, and there
     /// are none.
     async fn confirmed(&self, suspects: Vec<Damage>) -> Result<Vec<Damage>> {
-        let checks = suspects.iter().map(|damage| async move {
-            let part = damaged_part(&self.broker, &self.keys, damage, self.todo).await?;
-            self.broker.repair(&self.keys, &part, self.todo).await
+        let checks = suspects.into_iter().map(|mut damage| async {
+            let part = damaged_part(&self.broker, &self.keys, &damage, self.mode).await?;
+            let trace = self.broker.repair(&self.keys, &part, self.mode).await?;
+            Ok(trace.map(|trace| {
+                damage.trace = trace;
+                damage
+            }))
         });
-        let is_damaged = try_join_all(checks).await?;
-        let damaged = suspects.into_iter().zip(is_damaged);
-        let damaged = damaged.filter(|(_, is_damaged)| *is_damaged && self.todo == Todo::Check);
-        Ok(damaged.map(|(damage, _)| damage).collect())
+        let checks = stream::iter(checks).buffered(CHECKS_AT_ONCE);
+        let damaged = checks.try_filter_map(|damage| async { Ok(damage) });
+        damaged.try_collect().await
     }
 
     fn damage(&self, kind: DamageKind, key: &str, member: Option<&str>, detail: String) -> Damage {
@@ -384,15 +414,16 @@ impl Examiner {
             key: key.to_owned(),
             member: member.map(str::to_owned),
             detail,
+            trace: String::new(),
         }
     }
 }
 
 fn hashes(found: &[Finding]) -> impl Iterator<Item = u64> {
-    found.iter().map(|id| hash(&id.name))
+    found.iter().map(|id| hash(&*id.name))
 }
 
-fn hash(id: &str) -> u64 {
+fn hash(id: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     hasher.finish()

@@ -10,6 +10,7 @@ mod copy;
 mod damage;
 mod damaged_part;
 mod delete_queue;
+mod deletion;
 mod details;
 mod entry_run;
 mod examine;
@@ -30,7 +31,6 @@ mod schedulers;
 mod selection;
 mod server_examiner;
 mod servers;
-mod set_aside;
 mod stream;
 mod verbs;
 

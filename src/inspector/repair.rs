@@ -3,9 +3,9 @@
 use super::Inspector;
 use super::damage::{Damage, DamageKind, Repair};
 use super::damaged_part::damaged_part;
+use super::deletion::end_deletion;
 use super::server_examiner::repair_global;
-use super::set_aside::delete_all_set_aside;
-use crate::broker::Todo;
+use crate::broker::RepairMode;
 use crate::error::{Error, Result};
 
 impl Inspector {
@@ -53,12 +53,15 @@ impl Inspector {
         if damage.kind == DamageKind::UnlistedQueue {
             return Ok(self.broker.has_tasks(&keys).await? && self.broker.list_queue(queue).await?);
         }
-        if damage.key == keys.deleted() {
+        if damage.kind == DamageKind::UnfinishedDeletion {
             let was_there = self.broker.is_set_aside(&keys).await?;
-            delete_all_set_aside(&self.broker, &keys, |_| {}).await?;
+            if was_there {
+                end_deletion(&self.broker, &keys, &mut |_| {}).await?;
+            }
             return Ok(was_there);
         }
-        let part = damaged_part(&self.broker, &keys, damage, Todo::Repair).await?;
-        self.broker.repair(&keys, &part, Todo::Repair).await
+        let part = damaged_part(&self.broker, &keys, damage, RepairMode::Repair).await?;
+        let repaired = self.broker.repair(&keys, &part, RepairMode::Repair).await?;
+        Ok(repaired.is_some())
     }
 }

@@ -492,7 +492,7 @@ async fn a_counter_of_a_day_gets_its_time_to_live_and_a_hash_without_a_message_i
         .await;
     let ghost = task_key("ghost");
     damaged
-        .repaired(DamageKind::StaleKey, &ghost, Some("ghost"))
+        .repaired(DamageKind::GhostTask, &ghost, Some("ghost"))
         .await;
     assert_eq!(damaged.world.fields("ghost").await, [""; 0]);
 }
@@ -707,4 +707,89 @@ async fn on_a_cluster_damage_is_found_on_each_node_and_repaired() {
     expected.sort();
     assert_eq!(found, expected);
     assert_eq!(inspector.queues().await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_lost_task_beside_a_long_list_is_found_and_not_pushed_twice() {
+    let damaged = Damaged::new().await;
+    let client = damaged.world.client().await;
+    for first in [0, 25_000] {
+        let tasks = (first..first + 25_000).map(|n| Task::new("any", "").task_id(format!("{n}")));
+        for result in client.enqueue_batch(tasks).await {
+            result.unwrap();
+        }
+    }
+    for id in ["one", "two"] {
+        damaged.store(id, "pending").await;
+    }
+    let mut examination = damaged.inspector.examine("default");
+    let mut found = Vec::new();
+    while let Some(damage) = examination.next().await {
+        found.push(damage.unwrap());
+    }
+    found.sort_by(|a, b| a.member.cmp(&b.member));
+    let ids: Vec<Option<&str>> = found.iter().map(|damage| damage.task_id()).collect();
+    assert_eq!(ids, [Some("one"), Some("two")]);
+    // Somebody else has repaired the first one, long ago: it is in the middle now.
+    let pending = key("pending");
+    damaged
+        .run(&["LINSERT", &pending, "BEFORE", "25000", "one"])
+        .await;
+    damaged
+        .run(&["HSET", &task_key("one"), "pending_since", "1"])
+        .await;
+    assert_eq!(
+        damaged.inspector.repair(&found[0]).await.unwrap(),
+        Repair::Gone
+    );
+    assert_eq!(
+        damaged.inspector.repair(&found[1]).await.unwrap(),
+        Repair::Repaired
+    );
+    let count: i64 = damaged.world.run(&["LLEN", &pending]).await;
+    assert_eq!(count, 50_003);
+    assert_eq!(damaged.found().await, []);
+}
+
+#[tokio::test]
+async fn keys_and_ids_that_are_no_text_are_left_out() {
+    let damaged = Damaged::new().await;
+    // The id is the byte 255.
+    let script = "redis.call('SET', 'asynq:' .. string.char(255), 1) \
+        redis.call('LPUSH', 'asynq:{default}:pending', string.char(255)) \
+        redis.call('HSET', 'asynq:{default}:t:' .. string.char(255), 'state', 'x') \
+        redis.call('ZADD', 'asynq:servers', 1, string.char(255)) \
+        return redis.call('ZADD', 'asynq:{default}:aggregation_sets', 1, string.char(255))";
+    damaged.run(&["EVAL", script, "0"]).await;
+    assert_eq!(damaged.found().await, []);
+    let mut examination = damaged.inspector.examine_servers();
+    assert_eq!(examination.next().await.map(Result::unwrap), None);
+}
+
+#[tokio::test]
+async fn a_counter_of_a_day_beyond_all_calendars_expires_too() {
+    let damaged = Damaged::new().await;
+    let counter = key("processed:+262142-12-31");
+    damaged.run(&["SET", &counter, "7"]).await;
+    damaged.repaired(DamageKind::StaleKey, &counter, None).await;
+    let days = damaged.world.run::<i64>(&["TTL", &counter]).await / 86_400;
+    assert!((88..=90).contains(&days), "{days}");
+}
+
+#[tokio::test]
+async fn more_servers_that_are_over_than_fit_into_one_step_are_all_found() {
+    let world = World::new().await;
+    let mut add = vec!["ZADD".to_owned(), "asynq:servers".to_owned()];
+    for n in 0..2_500 {
+        add.extend(["1".to_owned(), format!("server-{n}")]);
+    }
+    let add: Vec<&str> = add.iter().map(String::as_str).collect();
+    let _: i64 = world.run(&add).await;
+    let mut examination = world.inspector().await.examine_servers();
+    let mut found = 0;
+    while let Some(damage) = examination.next().await {
+        damage.unwrap();
+        found += 1;
+    }
+    assert_eq!(found, 2_500);
 }

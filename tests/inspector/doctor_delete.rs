@@ -188,7 +188,7 @@ async fn an_examination_finds_a_deletion_that_was_interrupted_and_a_repair_ends_
     let damage = found.next().await.unwrap().unwrap();
     assert_eq!(
         (damage.kind, damage.key.as_str()),
-        (DamageKind::StaleKey, "rasynq:{default}:deleted")
+        (DamageKind::UnfinishedDeletion, "rasynq:{default}:deleted")
     );
     // The old tasks have no place. They must not come back.
     assert_eq!(found.next().await.map(Result::unwrap), None);
@@ -303,4 +303,46 @@ async fn on_a_cluster_a_queue_that_is_used_all_the_time_stays_listed() {
         let has_task = inspector.task_info("default", "task").await.is_ok();
         assert_eq!(inspector.queues().await.unwrap().is_empty(), !has_task);
     }
+}
+
+#[tokio::test]
+async fn a_queue_with_tasks_that_is_not_listed_can_be_deleted() {
+    let world = World::new().await;
+    let (client, inspector) = (world.client().await, world.inspector().await);
+    client.enqueue(Task::new("any", "")).await.unwrap();
+    let _: i64 = world.run(&["DEL", "asynq:queues"]).await;
+    inspector.delete_queue("default").force().await.unwrap();
+    assert_eq!(world.keys().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_repair_of_an_interrupted_deletion_ends_all_of_it() {
+    let world = World::new().await;
+    let (client, inspector) = (world.client().await, world.inspector().await);
+    enqueue_many(&client, 4_000, None).await;
+    let _: String = world.run(&["SET", &key("unique:any:left"), "gone"]).await;
+    interrupted(&inspector).await;
+    let damage = inspector.examine("default").next().await.unwrap().unwrap();
+    assert_eq!(inspector.repair(&damage).await.unwrap(), Repair::Repaired);
+    assert_eq!(world.keys().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_new_task_in_a_group_that_its_hash_does_not_name_survives_a_deletion() {
+    let world = World::new().await;
+    let (client, inspector) = (world.client().await, world.inspector().await);
+    enqueue_many(&client, 4_000, None).await;
+    interrupted(&inspector).await;
+    client
+        .enqueue(Task::new("any", "").task_id("new"))
+        .group("group")
+        .await
+        .unwrap();
+    let _: i64 = world.run(&["HDEL", &task_key("new"), "group"]).await;
+    let damage = inspector.examine("default").next().await.unwrap().unwrap();
+    assert_eq!(damage.kind, DamageKind::UnfinishedDeletion);
+    assert_eq!(inspector.repair(&damage).await.unwrap(), Repair::Repaired);
+    let damage = inspector.examine("default").next().await;
+    assert_eq!(damage.map(Result::unwrap), None);
+    assert_eq!(world.task_hashes().await, [task_key("new")]);
 }

@@ -5,7 +5,7 @@ use fred::types::{Key, Value};
 
 use super::script::{EXAMINE_KEYS, EXAMINE_PLACE, REPAIR, number, word};
 use super::{Broker, reply};
-use crate::broker::{DamagedPart, Finding, Looked, PlaceKind, Str, Todo};
+use crate::broker::{DamagedPart, Finding, Looked, PlaceKind, RepairMode, Str};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::QueueKeys;
@@ -71,15 +71,15 @@ impl Broker {
         looked(reply, EXAMINE_KEYS.name)
     }
 
-    /// Checks damage of a queue, or repairs it. Returns whether it was there.
+    /// Checks damage of a queue, or repairs it. `None`: it is not there. Otherwise a text for the repair.
     pub(crate) async fn repair(
         &self,
         queue: &QueueKeys,
         damaged: &DamagedPart<'_>,
-        todo: Todo,
-    ) -> Result<bool> {
-        let aside = match todo {
-            Todo::Discard => format!("{}s:", self.deletion_name(queue)),
+        mode: RepairMode,
+    ) -> Result<Option<String>> {
+        let aside = match mode {
+            RepairMode::Discard => format!("{}s:", self.deletion_name(queue)),
             _ => String::new(),
         };
         let build = || {
@@ -98,7 +98,7 @@ impl Broker {
                 queue.deleted(),
             ];
             let args = vec![
-                word(todo.as_str()),
+                word(mode.as_str()),
                 word(damaged.kind),
                 damaged.key.into(),
                 damaged.member.into(),
@@ -107,11 +107,15 @@ impl Broker {
                 number(damaged.time),
                 number(u8::from(damaged.is_undecodable)),
                 aside.as_str().into(),
+                damaged.trace.into(),
             ];
             (keys.map(Key::from).to_vec(), args)
         };
         let reply = REPAIR.call(self, build).await?;
-        Ok(reply::integer(&reply, REPAIR.name)? == 1)
+        match reply {
+            Value::Integer(_) => Ok(None),
+            trace => Ok(Some(reply::text(trace, REPAIR.name)?.to_string())),
+        }
     }
 
     /// The messages of these tasks. `None`: the task is gone.
@@ -125,19 +129,18 @@ impl Broker {
             .await
     }
 
-    /// The keys of the aggregation sets of a queue, and of those that are aggregated and being deleted.
-    pub(crate) async fn all_aggregation_sets(
+    /// Some members of a list of aggregation sets, and where to go on.
+    pub(crate) async fn look_at_aggregation_sets(
         &self,
-        queue: &QueueKeys,
-    ) -> Result<(Vec<String>, Vec<String>)> {
-        let read = |list: &str| Command::on_key("ZRANGE", [list.into(), word("0"), word("-1")]);
-        let lists = vec![read(queue.aggregation_sets()), read(queue.aggregated())];
-        let mut lists = self
-            .send_all::<Vec<String>>(lists, "list aggregation sets")
-            .await?
-            .into_iter();
-        let mut next = || lists.next().unwrap_or_default();
-        Ok((next(), next()))
+        list: &str,
+        from: &str,
+    ) -> Result<(Option<String>, Vec<String>)> {
+        let args = [list.into(), from.into(), word("COUNT"), number(AT_ONCE)];
+        let scan = Command::on_key("ZSCAN", args);
+        let (next, members): (String, Vec<Value>) =
+            self.send(scan, "list aggregation sets").await?;
+        let sets = members.into_iter().step_by(2).filter_map(utf8);
+        Ok(((next != "0").then_some(next), sets.collect()))
     }
 }
 
@@ -157,7 +160,7 @@ impl PlaceKind {
     }
 }
 
-impl Todo {
+impl RepairMode {
     fn as_str(self) -> &'static str {
         match self {
             Self::Check => "check",
@@ -167,19 +170,32 @@ impl Todo {
     }
 }
 
+/// A reply as text. `None`: it is not UTF-8.
+pub(super) fn utf8(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.to_string()),
+        Value::Bytes(bytes) => String::from_utf8(bytes.to_vec()).ok(),
+        _ => None,
+    }
+}
+
 fn looked(reply: Value, script: &str) -> Result<Looked> {
     let mut values = reply::array(reply, script)?.into_iter();
     let next = reply::text(values.next().unwrap_or(Value::Null), script)?;
     let mut found = Vec::with_capacity(values.len() / 3);
     while let (Some(word), Some(name), Some(detail)) = (values.next(), values.next(), values.next())
     {
+        // asynq's names are texts. Others cannot be named in a repair.
+        let (Some(name), word) = (utf8(name), reply::text(word, script)?) else {
+            continue;
+        };
         let detail = match detail {
             Value::Integer(n) => n.to_string().into(),
             text => reply::text(text, script)?,
         };
         found.push(Finding {
-            word: reply::text(word, script)?,
-            name: reply::text(name, script)?,
+            word,
+            name: name.into(),
             detail,
         });
     }

@@ -2,11 +2,12 @@
 
 use fred::types::{Key, Value};
 
+use super::examine::utf8;
 use super::script::{DROP_STALE, number, word};
 use super::{Broker, reply};
-use crate::broker::Todo;
+use crate::broker::RepairMode;
 use crate::connection::Command;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, keys};
 
 /// About how many keys are looked at in one step.
@@ -16,7 +17,7 @@ const TRIED_NAMES: u32 = 100_000;
 
 impl Broker {
     /// For each node of Redis, something that it has the hash slot of.
-    pub(crate) fn one_key_per_node(&self) -> Vec<String> {
+    pub(crate) fn one_key_per_node(&self) -> Result<Vec<String>> {
         let mut found: Vec<(String, String)> = Vec::new();
         let most = if self.is_cluster() { TRIED_NAMES } else { 1 };
         for name in (0..most).map(|n| n.to_string()) {
@@ -26,7 +27,11 @@ impl Broker {
                 found.push((node, name));
             }
         }
-        found.into_iter().map(|(_, name)| name).collect()
+        if found.is_empty() {
+            let text = "no node of the cluster is known";
+            return Err(Error::new(ErrorKind::Unavailable, text));
+        }
+        Ok(found.into_iter().map(|(_, name)| name).collect())
     }
 
     /// Some keys of asynq on the node that has the hash slot of `node`, and where to go on.
@@ -43,23 +48,32 @@ impl Broker {
             number(AT_ONCE),
         ];
         let scan = Command::without_key("SCAN", args).in_slot_of(node);
-        let (next, found): (String, Vec<String>) = self.send(scan, "look for keys").await?;
+        let (next, found): (String, Vec<Value>) = self.send(scan, "look for keys").await?;
+        let found = found.into_iter().filter_map(utf8).collect();
         Ok(((next != "0").then_some(next), found))
     }
 
-    /// The members of a global sorted set whose score is over: at most 1,000.
+    /// The members of a global sorted set whose score is over.
     pub(crate) async fn over_members(&self, set: &'static str) -> Result<Vec<String>> {
         let now = self.redis_time_unix_secs().await?;
-        let args = [
-            word(set),
-            word("-inf"),
-            number(now - 1),
-            word("LIMIT"),
-            number(0),
-            number(AT_ONCE),
-        ];
-        let over = Command::on_key("ZRANGEBYSCORE", args);
-        self.send(over, "look for servers that are over").await
+        let mut all = Vec::new();
+        loop {
+            let args = [
+                word(set),
+                word("-inf"),
+                number(now - 1),
+                word("LIMIT"),
+                number(all.len() as u64),
+                number(AT_ONCE),
+            ];
+            let over = Command::on_key("ZRANGEBYSCORE", args);
+            let page: Vec<Value> = self.send(over, "look for what is over").await?;
+            let is_last = page.len() < AT_ONCE as usize;
+            all.extend(page.into_iter().map(utf8));
+            if is_last {
+                return Ok(all.into_iter().flatten().collect());
+            }
+        }
     }
 
     /// Whether each of these keys has no time to live.
@@ -80,16 +94,16 @@ impl Broker {
         key: &str,
         member: Option<&str>,
         ttl_secs: u64,
-        todo: Todo,
+        mode: RepairMode,
     ) -> Result<bool> {
         let build = || {
-            let todo = if todo == Todo::Check {
+            let mode = if mode == RepairMode::Check {
                 "check"
             } else {
                 "repair"
             };
             let args = vec![
-                word(todo),
+                word(mode),
                 member.unwrap_or_default().into(),
                 number(ttl_secs),
             ];
