@@ -86,6 +86,19 @@ fn p99(case: &Case) -> Option<Measured> {
     Some((case.percentile(Rust, 0.99)?, None))
 }
 
+fn longest_command(case: &Case) -> Option<Measured> {
+    longest(&case.values(Rust, "longest_ms"))
+}
+
+fn longest_call(case: &Case) -> Option<Measured> {
+    longest(&case.values(Rust, "longest_call_ms"))
+}
+
+/// The greatest value of all rounds.
+fn longest(values: &[f64]) -> Option<Measured> {
+    (!values.is_empty()).then(|| (range(values).1, None))
+}
+
 fn with_spread(ratio: Option<(f64, f64, f64)>) -> Option<Measured> {
     ratio.map(|(ratio, least, greatest)| (ratio, Some((least, greatest))))
 }
@@ -205,6 +218,27 @@ fn rows() -> Vec<Row> {
             "grace period over",
             Below(100.0, " ms"),
             p99,
+        ),
+        row(
+            "1,000,000 archived tasks are run: the longest command",
+            "inspect-million",
+            "run all archived",
+            Below(10.0, " ms"),
+            longest_command,
+        ),
+        row(
+            "half of 1,000,000 archived tasks are deleted: the longest command",
+            "inspect-million",
+            "delete archived tasks of one type",
+            Below(10.0, " ms"),
+            longest_command,
+        ),
+        row(
+            "queue info with 1,000,000 groups: the longest call",
+            "inspect-million",
+            "queue info, groups",
+            Below(50.0, " ms"),
+            longest_call,
         ),
         row(
             "idle commands per second, 1 queue",
