@@ -39,9 +39,9 @@ export class Monitor {
     });
   }
 
-  /** The whole visible text. */
-  text() {
-    return this.page.locator("main").innerText();
+  /** The page without its menu. */
+  get main() {
+    return this.page.locator("main");
   }
 
   /** The cells of the rows of the table with this label. Without such a table there are no rows. */

@@ -34,7 +34,7 @@ export class Report {
       this.failed += 1;
       const picture = `failed-${this.failed}`;
       await monitor.page.screenshot({ path: join(this.directory, `${picture}.png`) }).catch(() => {});
-      const seen = await monitor.text().catch(() => "nothing");
+      const seen = await monitor.main.innerText({ timeout: 2_000 }).catch(() => "nothing");
       console.log(`FAILED: ${shows}`);
       console.log(`  page ${monitor.page.url()}, screenshot ${join(this.directory, picture)}.png`);
       console.log(`  ${[error.message, ...monitor.problems].join("\n  ")}`);
