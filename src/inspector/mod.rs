@@ -12,7 +12,7 @@ mod damaged_part;
 mod delete_queue;
 mod deletion;
 mod details;
-mod entry_run;
+mod enqueue_entry;
 mod examine;
 mod examiner;
 mod filter;

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::output::indented_json;
+
 /// How many bytes of a payload are shown; what is beyond is only counted.
 pub(crate) const MAX_SHOWN_BYTES: usize = 64 * 1024;
 
@@ -154,62 +156,6 @@ pub(crate) fn wrap(line: &str, columns: usize, lines: &mut Vec<String>) {
     lines.push(part);
 }
 
-/// JSON with one value a line. `None` if the text is no JSON object or array. Numbers and strings keep their
-/// spelling, and members keep their order.
-pub(crate) fn indented_json(text: &str) -> Option<String> {
-    let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
-    if !trimmed.starts_with(['{', '[']) {
-        return None;
-    }
-    serde_json::from_str::<serde::de::IgnoredAny>(trimmed).ok()?;
-    let mut out = String::with_capacity(trimmed.len() * 2);
-    let mut depth = 0_usize;
-    let mut chars = trimmed.chars().peekable();
-    let new_line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth));
-    };
-    while let Some(char) = chars.next() {
-        match char {
-            ' ' | '\t' | '\r' | '\n' => {}
-            '"' => {
-                out.push('"');
-                while let Some(char) = chars.next() {
-                    out.push(char);
-                    match char {
-                        '\\' => out.extend(chars.next()),
-                        '"' => break,
-                        _ => {}
-                    }
-                }
-            }
-            '{' | '[' => {
-                out.push(char);
-                while chars.next_if(|next| next.is_ascii_whitespace()).is_some() {}
-                match chars.next_if(|next| matches!(next, '}' | ']')) {
-                    Some(end) => out.push(end),
-                    None => {
-                        depth += 1;
-                        new_line(&mut out, depth);
-                    }
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                new_line(&mut out, depth);
-                out.push(char);
-            }
-            ',' => {
-                out.push(',');
-                new_line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            char => out.push(char),
-        }
-    }
-    Some(out)
-}
-
 fn hex_lines(bytes: &[u8], columns: usize) -> Vec<String> {
     // `00000000  ` and for each byte ` xx` and its character.
     let fitting = (columns.saturating_sub(12) / 4).clamp(4, HEX_BYTES);
@@ -255,20 +201,6 @@ mod tests {
         assert_eq!(cut("漢字漢字", 4), "漢…");
         assert_eq!(cut("x", 0), "");
         assert_eq!(cut("xy", 1), "…");
-    }
-
-    #[test]
-    fn json_is_indented_and_keeps_its_spelling_and_order() {
-        let json = r#"{"b":1.50,"a":["x, {y}\"",true,{}],"c":[ ],"e":"\u00e9"}"#;
-        let expected = "{\n  \"b\": 1.50,\n  \"a\": [\n    \"x, {y}\\\"\",\n    true,\n    {}\n  ],\n  \"c\": [],\n  \"e\": \"\\u00e9\"\n}";
-        assert_eq!(indented_json(json).as_deref(), Some(expected));
-    }
-
-    #[test]
-    fn what_is_no_json_object_or_array_is_not_indented() {
-        for text in ["", "12", "\"text\"", "{\"a\":}", "{} {}", "{\"a\":1"] {
-            assert_eq!(indented_json(text), None, "{text}");
-        }
     }
 
     #[test]

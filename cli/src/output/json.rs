@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 use super::text::is_unsafe;
 use crate::failure::Failure;
 
+/// How deep JSON is indented.
+const MAX_INDENT: usize = 32;
+
 /// The document, indented. What a terminal might obey is escaped: it can only be inside of strings.
 pub(crate) fn json_text(document: &impl Serialize) -> String {
     // The views have only keys that are text, and serialize without a failure.
@@ -23,60 +26,61 @@ pub(crate) fn json_line(document: &impl Serialize) -> String {
     escaped(&serde_json::to_string(document).unwrap_or_default(), &[])
 }
 
-/// JSON with a line for each part. Names stay in their order and numbers as they are written.
-pub(crate) fn indented_json(json: &str) -> String {
-    let mut text = String::new();
-    let mut depth = 0;
-    let mut in_string = false;
-    let mut is_escaped = false;
-    let mut parts = json
-        .chars()
-        .filter(|c| *c != '\n' && *c != '\r' && *c != '\t')
-        .peekable();
-    let new_line = |text: &mut String, depth: usize| {
-        text.push('\n');
-        text.push_str(&"  ".repeat(depth));
+/// JSON with one value a line. `None` if the text is no JSON object or array. Numbers and strings keep their
+/// spelling, and members keep their order. What is nested deeper than [`MAX_INDENT`] is not indented further, so that the
+/// text does not grow faster than the JSON.
+pub(crate) fn indented_json(text: &str) -> Option<String> {
+    let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
+    if !trimmed.starts_with(['{', '[']) {
+        return None;
+    }
+    serde_json::from_str::<serde::de::IgnoredAny>(trimmed).ok()?;
+    let mut out = String::with_capacity(trimmed.len() * 2);
+    let mut depth = 0_usize;
+    let mut chars = trimmed.chars().peekable();
+    let new_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth.min(MAX_INDENT)));
     };
-    while let Some(c) = parts.next() {
-        if in_string {
-            text.push(c);
-            in_string = is_escaped || c != '"';
-            is_escaped = !is_escaped && c == '\\';
-            continue;
-        }
-        match c {
-            ' ' => {}
+    while let Some(char) = chars.next() {
+        match char {
+            ' ' | '\t' | '\r' | '\n' => {}
             '"' => {
-                in_string = true;
-                text.push(c);
+                out.push('"');
+                while let Some(char) = chars.next() {
+                    out.push(char);
+                    match char {
+                        '\\' => out.extend(chars.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
             }
             '{' | '[' => {
-                text.push(c);
-                while parts.peek() == Some(&' ') {
-                    parts.next();
-                }
-                match parts.peek() {
-                    Some('}' | ']') => text.extend(parts.next()),
-                    _ => {
+                out.push(char);
+                while chars.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                match chars.next_if(|next| matches!(next, '}' | ']')) {
+                    Some(end) => out.push(end),
+                    None => {
                         depth += 1;
-                        new_line(&mut text, depth);
+                        new_line(&mut out, depth);
                     }
                 }
             }
             '}' | ']' => {
                 depth = depth.saturating_sub(1);
-                new_line(&mut text, depth);
-                text.push(c);
+                new_line(&mut out, depth);
+                out.push(char);
             }
             ',' => {
-                text.push(c);
-                new_line(&mut text, depth);
+                out.push(',');
+                new_line(&mut out, depth);
             }
-            ':' => text.push_str(": "),
-            other => text.push(other),
+            ':' => out.push_str(": "),
+            char => out.push(char),
         }
     }
-    escaped(&text, &['\n'])
+    Some(out)
 }
 
 fn escaped(text: &str, allowed: &[char]) -> String {
@@ -204,12 +208,24 @@ mod tests {
     }
 
     #[test]
-    fn json_is_indented_as_it_is_written() {
-        let shown = indented_json("{\"b\":1.10, \"a\" :[ ],\n\"c\":[{\"x\":\"{,\\\"}\"}, true]}");
-        let lines = "{\n  \"b\": 1.10,\n  \"a\": [],\n  \"c\": [\n    {\n      \"x\": \"{,\\\"}\"\n    },\n    true\n  ]\n}";
-        assert_eq!(shown, lines);
-        assert_eq!(indented_json(" 17 "), "17");
-        assert_eq!(indented_json("\"\u{9b}\""), r#""\u009b""#);
+    fn json_is_indented_and_keeps_its_spelling_and_order() {
+        let json = r#"{"b":1.50,"a":["x, {y}\"",true,{}],"c":[ ],"e":"\u00e9"}"#;
+        let expected = "{\n  \"b\": 1.50,\n  \"a\": [\n    \"x, {y}\\\"\",\n    true,\n    {}\n  ],\n  \"c\": [],\n  \"e\": \"\\u00e9\"\n}";
+        assert_eq!(indented_json(json).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_no_json_object_or_array_is_not_indented() {
+        for text in ["", "12", "\"text\"", "{\"a\":}", "{} {}", "{\"a\":1"] {
+            assert_eq!(indented_json(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_json_does_not_become_huge() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let indented = indented_json(&deep).expect("JSON");
+        assert!(indented.len() < deep.len() * (2 * MAX_INDENT + 2));
     }
 
     #[test]

@@ -4,12 +4,11 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use rasynq::{Inspector, TaskDetails};
-use serde_json::value::RawValue;
 
 use crate::args::TaskIdArguments;
 use crate::failure::Failure;
 use crate::output::{
-    Output, ago, duration, indented_json, printable, printable_bytes, time, until,
+    Output, ago, duration, indented_json, printable, printable_bytes, printable_lines, time, until,
 };
 use crate::views::DetailsView;
 
@@ -69,11 +68,12 @@ impl Sections<'_> {
     }
 }
 
-/// A payload or result for people: JSON is indented.
+/// A payload or result for people: a JSON object or list is indented.
 fn data(bytes: &[u8]) -> String {
-    match serde_json::from_slice::<&RawValue>(bytes) {
-        Ok(value) => indented_json(value.get()),
-        Err(_) => printable_bytes(bytes),
+    let indented = std::str::from_utf8(bytes).ok().and_then(indented_json);
+    match indented {
+        Some(lines) => printable_lines(&lines),
+        None => printable_bytes(bytes),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs the entry of a scheduler now.
+//! Enqueues the task of a scheduler's entry now.
 
 use chrono::Utc;
 
@@ -76,5 +76,5 @@ fn read_option(text: &str) -> Result<TaskOption, String> {
 }
 
 #[cfg(test)]
-#[path = "entry_run_tests.rs"]
+#[path = "enqueue_entry_tests.rs"]
 mod tests;
