@@ -11,27 +11,28 @@
 -- ARGV[3] what to do: "run", "archive", "delete", "reschedule"
 -- ARGV[4] the states that the tasks may be in, each between commas: ",scheduled,retry,"
 -- ARGV[5] the group that the tasks must be in; "" for any
--- ARGV[6] archive: how many tasks the archive keeps at most
--- ARGV[7] archive: how long the archive keeps a task (s); reschedule: when the tasks are due (unix s)
--- ARGV[8] how far the places of pending tasks have shifted since they were read
--- ARGV[9] budget (bytes): the messages that the call reads have no more, but it may always read one
--- ARGV[10…] 2 per task, at most 500 (unpack takes a few thousand values): id place
---   place  of a pending task, counted from the end of the list that is fetched first, from 0; "" if it is not known
+-- ARGV[6] archive: up to how many tasks the archive may grow; reschedule: when the tasks are due (unix s)
+-- ARGV[7] how far the places of pending tasks have shifted since they were read
+-- ARGV[8] budget (bytes): the messages that the call reads have no more, but it may always read one
+-- ARGV[9…] 2 per task, at most 500 (unpack takes a few thousand values): id seen
+--   seen   where the task was seen; "" if that is not known. Of a pending task its place: how many tasks are fetched
+--          before it. Of another task its score, in whole seconds
 -- Touches the tasks' hashes, asynq:{q}:g:<group>, and the locks of deleted or rescheduled tasks. Archiving deletes the
--- hashes of trimmed tasks.
--- Replies {shift, …}: ARGV[8] as it is now, and per task one of
+-- oldest archived tasks, with their hashes.
+-- Replies {shift, …}: ARGV[7] as it is now, and per task one of
 --   1         changed
 --   0         there is no such task
 --   2         not changed: the budget is used up
---   3         not changed: it is pending, but at another place. Without a place the list is too long to search it
---   state     not changed: it is in this state, or in another group
+--   3         not changed: it is pending, but at another place; or its place is not known, and the list is too long to
+--             search it
+--   state     not changed: it is in this state, or in another group, or has come back into its state with another score
 --   "-" state not changed: its hash names this state, but it is not in the list or set of this state
 -- use: now, nanos, field, message_lock, take_pending, trim_archive
 local pending, archived, groups = KEYS[1], KEYS[4], KEYS[6]
 local sets = { scheduled = KEYS[2], retry = KEYS[3], archived = archived, completed = KEYS[5] }
 local prefix, group_prefix, action, allowed, wanted_group = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local budget = tonumber(ARGV[9])
-local first_task = 10
+local budget = tonumber(ARGV[8])
+local first_task = 9
 local call, try = redis.call, redis.pcall
 -- Keys of a wrong type fail here, before the first write.
 call('LLEN', pending)
@@ -66,7 +67,7 @@ for i = first_task, #ARGV, 2 do
   local fields = try('HMGET', key, 'state', 'group', 'unique_key')
   if fields.err and not string.find(fields.err, 'WRONGTYPE', 1, true) then return fields end
   local state, group = fields[1], fields[2]
-  local task = { id = id, key = key, index = index, state = state, group = group, place = ARGV[i + 1] }
+  local task = { id = id, key = key, index = index, state = state, group = group, seen = ARGV[i + 1] }
   if not state or action ~= 'delete' and call('HEXISTS', key, 'msg') == 0 then
     replies[index] = 0
   elseif not string.find(allowed, ',' .. state .. ',', 1, true)
@@ -79,6 +80,8 @@ for i = first_task, #ARGV, 2 do
     local score = set and try('ZSCORE', set, id)
     if set and (not score or type(score) == 'table') then
       replies[index] = '-' .. state
+    elseif set and task.seen ~= '' and math.floor(tonumber(score)) ~= tonumber(task.seen) then
+      replies[index] = state
     else
       task.lock = lock_of(key, group, fields[3])
       if not task.lock then
@@ -97,13 +100,15 @@ for i = first_task, #ARGV, 2 do
 end
 
 -- The tasks leave their places. A removal comes first: after it Redis refuses nothing, even if memory is full.
-local shift = tonumber(ARGV[8])
+local shift = tonumber(ARGV[7])
 if #waiting > 0 then shift = take_pending(pending, waiting, shift) end
 for set, ids in pairs(members) do
   call('ZREM', set, unpack(ids))
   if group_names[set] and call('ZCARD', set) == 0 then call('SREM', groups, group_names[set]) end
 end
 
+-- The archive grows up to its limit. One that its servers let grow further keeps its size.
+local most_archived = action == 'archive' and math.max(tonumber(ARGV[6]), call('ZCARD', archived))
 local ids = {}
 for _, task in ipairs(tasks) do
   local key, lock = task.key, task.lock
@@ -120,13 +125,14 @@ for _, task in ipairs(tasks) do
       call('HSET', key, 'state', 'archived')
     else
       local state = task.state == 'retry' and 'retry' or 'scheduled'
-      call('ZADD', sets[state], ARGV[7], task.id)
+      call('ZADD', sets[state], ARGV[6], task.id)
       call('HSET', key, 'state', state)
-      -- The lock of a scheduled task lasts for its TTL from when the task is due.
-      local later = task.state == 'scheduled' and ARGV[7] - task.score or 0
+      -- So much longer its lock is needed.
+      local is_due = task.state == 'scheduled' or task.state == 'retry'
+      local later = math.floor(ARGV[6] - (is_due and task.score or now_secs))
       if later > 0 and lock ~= '' and try('GET', lock) == task.id then
         local left = call('TTL', lock)
-        if left >= 0 then call('EXPIRE', lock, left + later) end
+        if left >= 0 then try('EXPIRE', lock, left + later) end
       end
     end
     if action ~= 'delete' then
@@ -141,6 +147,6 @@ for _, task in ipairs(tasks) do
   end
 end
 if action == 'run' and #ids > 0 then call('LPUSH', pending, unpack(ids)) end
-if action == 'archive' then trim_archive(archived, prefix, ARGV[6], ARGV[7], ids) end
+if action == 'archive' then trim_excess(archived, prefix, most_archived, ids) end
 table.insert(replies, 1, shift)
 return replies

@@ -31,7 +31,7 @@ if try('GET', old_lock) == id then
   if holder and holder ~= id then return { holder } end
   local left = call('PTTL', old_lock)
   -- If memory is full, Redis refuses this write, and nothing has changed.
-  if left > 0 then call('SET', new_lock, id, 'PX', left) else call('SET', new_lock, id) end
+  if left >= 0 then call('SET', new_lock, id, 'PX', math.max(left, 1)) else call('SET', new_lock, id) end
   call('DEL', old_lock)
 end
 call('HSET', key, 'msg', ARGV[3], 'unique_key', new_lock)

@@ -1,11 +1,13 @@
 -- take_pending(pending, tasks, shift): removes tasks from the list of pending tasks. A task is a table with `id` and
--- `place`, which is where the caller has read it: how many tasks were to be fetched before it. It is now `shift` further
--- from the end, or less far if that is negative, as tasks have been fetched meanwhile. `place` is '' if it is not known.
--- Sets the field `missing` of the tasks that it has not found to 3. Returns the shift as it is now.
+-- `seen`, which is where the caller has read it: how many tasks were to be fetched before it. It is now `shift` further
+-- from the end, or less far if that is negative, as tasks have been fetched meanwhile. `seen` is '' if it is not known.
+-- Sets the field `missing` of the tasks that it has not removed: to "-pending" if they are not in the list, to 3 if they
+-- may be. Returns the shift as it is now.
 --
 -- LREM walks over about 35,000 tasks in a millisecond, so a long list is not searched for each task. The tasks are looked up
--- at their places, overwritten with an empty text, which is no id, and removed by one LREM from the nearer end. Where this
--- is too far from both ends, the newest pending task takes the place of a removed one: no task is run later for that.
+-- at their places, overwritten with an empty text, and removed by one LREM from the nearer end. No task has this id: it
+-- would be blank. Where this is too far from both ends, the newest pending task takes the place of a removed one: no
+-- task is run later for that.
 local MOST_WALKED = 100000
 -- How far from its place a task is searched for, and how often in a call.
 local NEARBY, MOST_SEARCHES = 500, 4
@@ -17,14 +19,16 @@ local function take_pending(pending, tasks, shift)
   call('LTRIM', pending, 0, -1)
   local places, searches = {}, 0
   for _, task in ipairs(tasks) do
-    local place = tonumber(task.place)
+    local place = tonumber(task.seen)
     task.missing = 3
     if not place then
-      -- All its occurrences, should it be there twice.
-      if length <= MOST_WALKED and call('LREM', pending, 0, task.id) > 0 then task.missing = nil end
+      if length <= MOST_WALKED then
+        -- All its occurrences, should it be there twice.
+        task.missing = call('LREM', pending, 0, task.id) == 0 and '-pending' or nil
+      end
     elseif place + shift >= 0 and call('LINDEX', pending, -(place + shift) - 1) == task.id then
       places[#places + 1], task.missing = place + shift, nil
-    elseif searches < MOST_SEARCHES then
+    elseif searches < MOST_SEARCHES and place + shift + NEARBY >= 0 then
       searches = searches + 1
       local nearest = math.max(place + shift - NEARBY, 0)
       local found = call('LRANGE', pending, -(place + shift + NEARBY) - 1, -nearest - 1)

@@ -1,6 +1,8 @@
--- trim_archive(archived, prefix, max_size, max_age, ids): deletes the oldest tasks of the archive, with their hashes:
--- those that are older than `max_age` (s), and those beyond `max_size`. `ids` are the tasks that the caller has just
--- archived, in their order.
+-- trim_archive, trim_excess: delete the oldest tasks of the archive, with their hashes. `ids` are the tasks that the caller
+-- has just archived, in their order.
+--   trim_archive(archived, prefix, max_size, max_age, ids)  those that are older than `max_age` (s), and those beyond
+--                                                           `max_size`
+--   trim_excess(archived, prefix, max_size, ids)            those beyond `max_size`
 --
 -- One call deletes at most this many tasks for each limit, so that trimming never blocks Redis for long.
 local MOST_TRIMMED = 1000
@@ -27,10 +29,14 @@ local function excess_ids(archived, max_size, ids)
   return oldest
 end
 
+local function trim_excess(archived, prefix, max_size, ids)
+  delete_archived(archived, prefix, excess_ids(archived, max_size, ids))
+end
+
 local function trim_archive(archived, prefix, max_size, max_age, ids)
   if #ids == 0 then return end
   local cutoff = now_secs - tonumber(max_age)
   local old = redis.call('ZRANGEBYSCORE', archived, '-inf', cutoff, 'LIMIT', 0, MOST_TRIMMED)
   delete_archived(archived, prefix, old)
-  delete_archived(archived, prefix, excess_ids(archived, tonumber(max_size), ids))
+  trim_excess(archived, prefix, tonumber(max_size), ids)
 end

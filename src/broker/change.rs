@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ArchiveLimits, Str};
+use super::Str;
 use crate::wire::TaskState;
 
 /// What to do with tasks.
@@ -10,11 +10,13 @@ use crate::wire::TaskState;
 pub(crate) enum TaskChange {
     /// They become pending.
     Run,
-    /// They are archived. The archive is trimmed to these limits.
-    Archive(ArchiveLimits),
+    /// They are archived. The oldest archived tasks are deleted if the archive would grow beyond
+    /// [`DEFAULT_ARCHIVE_MAX_SIZE`](super::DEFAULT_ARCHIVE_MAX_SIZE). It never shrinks: its servers may let it be larger.
+    Archive,
     /// They are deleted, with the unique locks that they hold.
     Delete,
-    /// They are due at this time (unix s). Those in *retry* stay there, the others are scheduled.
+    /// They are due at this time (unix s). Those in *retry* stay there, the others are scheduled. The locks that they hold
+    /// last as much longer.
     Reschedule(i64),
 }
 
@@ -24,7 +26,7 @@ impl TaskChange {
         use TaskState::{Aggregating, Archived, Completed, Pending, Retry, Scheduled};
         match self {
             Self::Run => &[Scheduled, Retry, Archived, Completed, Aggregating],
-            Self::Archive(_) => &[Pending, Scheduled, Retry, Completed, Aggregating],
+            Self::Archive => &[Pending, Scheduled, Retry, Completed, Aggregating],
             Self::Delete => &[Pending, Scheduled, Retry, Archived, Completed, Aggregating],
             Self::Reschedule(_) => &[Pending, Scheduled, Retry, Archived],
         }
@@ -54,8 +56,9 @@ pub(crate) struct TasksToChange<'t> {
     pub(crate) states: &'t [TaskState],
     /// The group that they must be in. `None`: any.
     pub(crate) group: Option<&'t str>,
-    /// At most 500. With the place of a pending task: how many are fetched before it, when it was read.
-    pub(crate) tasks: &'t [(Bytes, Option<u64>)],
+    /// At most 500, with where each was seen: the place of a pending task, which is how many tasks are fetched before it, or
+    /// the score of another one. A task with another score has left its state and come back, and is not changed.
+    pub(crate) tasks: &'t [(Bytes, Option<i64>)],
     /// How far the places have shifted since.
     pub(crate) shift: i64,
 }

@@ -55,15 +55,6 @@ pub(crate) struct ArchiveLimits {
     pub(crate) max_age_secs: u64,
 }
 
-impl Default for ArchiveLimits {
-    fn default() -> Self {
-        Self {
-            max_size: DEFAULT_ARCHIVE_MAX_SIZE,
-            max_age_secs: DEFAULT_ARCHIVE_MAX_AGE.as_secs(),
-        }
-    }
-}
-
 /// What shows to Redis that the caller may still decide on a task.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {

@@ -8,9 +8,12 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::bulk_progress::BulkProgress;
+use super::ids::FoundId;
+use super::listing::FoundTask;
 use super::packed_id::PackedId;
+use super::reader::read_matching;
 use super::selection::TaskSelection;
-use crate::broker::{ArchiveLimits, TaskChange, TaskChanged, TasksToChange};
+use crate::broker::{TaskChange, TaskChanged, TasksToChange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, TaskState};
 
@@ -27,7 +30,10 @@ const MOST_ROUNDS: u32 = 10;
 pub struct BulkResult {
     /// How many tasks were looked at.
     pub examined: u64,
-    /// How many of them were changed.
+    /// How many of them the filter matches.
+    pub matched: u64,
+    /// How many of these were changed. The others had left the state before their step, or did not match any more, or
+    /// their data is damaged: see [`Inspector::examine`](super::Inspector::examine).
     pub changed: u64,
 }
 
@@ -36,12 +42,14 @@ impl TaskSelection {
     /// `RunAllScheduledTasks`, `RunAllRetryTasks`, …, each in one script that blocks Redis for as long as it takes.
     ///
     /// The ids of the tasks are read first, then the tasks are changed in steps of up to 400. No step blocks Redis for
-    /// more than a few milliseconds. Each task is changed once at most, even if it comes back into this state. Tasks
-    /// that have left the state before their step are left alone. Meanwhile the call keeps about 60 bytes for each task.
+    /// more than a few milliseconds. Each task is changed once at most, even if it comes back into this state. Before its
+    /// step, each task is matched again. A task that has left the state is left alone, also if it has come back since, which
+    /// shows by its score in Redis (a pending task that has come back is changed if it matches). Meanwhile the call keeps
+    /// up to about 150 bytes for each task.
     ///
     /// # Errors
     /// An error in the middle says how many tasks were changed before; the others are as they were.
-    /// - [`ErrorKind::Invalid`] if the selection is of pending or active tasks, and for what
+    /// - [`ErrorKind::Invalid`] if tasks of this state cannot be changed so (run: pending or active ones), and for what
     ///   [`page`](Self::page) refuses.
     /// - [`ErrorKind::QueueNotFound`].
     /// - The errors of [`Inspector::queues`](super::Inspector::queues). After [`ErrorKind::Unavailable`] the tasks of
@@ -68,14 +76,15 @@ impl TaskSelection {
     /// Archives all the tasks that are selected now: see
     /// [`Inspector::archive_task`](super::Inspector::archive_task). asynq: `ArchiveAllPendingTasks`, …
     ///
-    /// The archive keeps [`DEFAULT_ARCHIVE_MAX_SIZE`](crate::DEFAULT_ARCHIVE_MAX_SIZE) tasks. So of more tasks than
-    /// that, only the last ones stay, and all others are deleted, as in asynq.
+    /// The archive grows up to [`DEFAULT_ARCHIVE_MAX_SIZE`](crate::DEFAULT_ARCHIVE_MAX_SIZE) tasks: for each task
+    /// beyond that the oldest is deleted, as in asynq. An archive that is larger already keeps its size.
     ///
     /// Steps, errors and cancel safety are those of [`run`](Self::run). Pending, scheduled, retry, completed and
     /// aggregating tasks can be archived. Each step changes up to 100 tasks.
     pub async fn archive(&self) -> Result<BulkResult> {
-        let change = TaskChange::Archive(ArchiveLimits::default());
-        Bulk::new(self, change, "archive").change_all().await
+        Bulk::new(self, TaskChange::Archive, "archive")
+            .change_all()
+            .await
     }
 
     /// Deletes all the tasks that are selected now, with the unique locks that they hold: see
@@ -119,35 +128,41 @@ impl<'s> Bulk<'s> {
             return Err(Error::invalid(text));
         }
         let keys = self.selection.begin().await?;
-        let ids = self.read(&keys).await?;
-        let changed = match state {
-            TaskState::Pending => self.change_pending(&keys, ids).await,
-            _ => self.change_others(&keys, ids).await,
+        let changed = match self.read(&keys).await {
+            Ok(ids) if *state == TaskState::Pending => self.change_pending(&keys, ids).await,
+            Ok(ids) => self.change_others(&keys, &ids).await,
+            Err(error) => Err(error),
         };
+        let BulkProgress {
+            examined,
+            matched,
+            changed: count,
+            ..
+        } = self.progress;
         if let Err(error) = changed {
-            let BulkProgress { changed, .. } = self.progress;
             let verb = self.verb;
             let text = format!(
-                "{verb} the {state} tasks of queue {queue:?}: {error}; {changed} tasks were changed before"
+                "{verb} the {state} tasks of queue {queue:?}: {error}; {count} tasks were changed before"
             );
             let is_outage = error.is_outage();
             let error = Error::new(error.kind(), text).with_source(error);
             return Err(error.caused_by_outage(is_outage));
         }
         Ok(BulkResult {
-            examined: self.progress.examined,
-            changed: self.progress.changed,
+            examined,
+            matched,
+            changed: count,
         })
     }
 
     /// The ids of all the tasks that match.
-    async fn read(&mut self, keys: &QueueKeys) -> Result<Vec<PackedId>> {
+    async fn read(&mut self, keys: &QueueKeys) -> Result<Vec<FoundId>> {
         let mut matching = Vec::new();
         if self.selection.filter.is_empty() {
             let mut ids = self.selection.ids(keys).await?;
             self.progress.total = ids.total();
             while let Some(found) = ids.next().await? {
-                matching.extend(found.into_iter().map(|found| found.id));
+                matching.extend(found);
                 self.progress.examined = matching.len() as u64;
                 self.progress.matched = self.progress.examined;
                 self.selection.report(self.progress);
@@ -157,7 +172,7 @@ impl<'s> Bulk<'s> {
             self.progress.total = tasks.total();
             while let Some(part) = tasks.next_part().await? {
                 self.progress.examined += part.examined;
-                matching.extend(part.found.into_iter().map(|found| found.id));
+                matching.extend(part.found.into_iter().map(found_id));
                 self.progress.matched = matching.len() as u64;
                 self.selection.report(self.progress);
             }
@@ -165,53 +180,37 @@ impl<'s> Bulk<'s> {
         Ok(matching)
     }
 
-    async fn change_others(&mut self, keys: &QueueKeys, ids: Vec<PackedId>) -> Result<()> {
+    async fn change_others(&mut self, keys: &QueueKeys, ids: &[FoundId]) -> Result<()> {
         let size = match self.change {
-            TaskChange::Archive(_) => SMALL_STEP,
+            TaskChange::Archive => SMALL_STEP,
             _ => STEP,
         };
         for ids in ids.chunks(size) {
-            let mut tasks: Vec<_> = ids.iter().map(|id| (id.bytes(), None)).collect();
-            while !tasks.is_empty() {
-                let (_, results) = self.step(keys, &tasks, 0).await?;
-                let postponed = |result: &TaskChanged| *result == TaskChanged::Postponed;
-                tasks = with_result(tasks, &results, postponed);
-            }
+            self.change_part(keys, ids, 0).await?;
         }
         Ok(())
     }
 
     /// Reads where the tasks are in their list, and changes the newest first: so that they leave does not move the others.
-    async fn change_pending(&mut self, keys: &QueueKeys, ids: Vec<PackedId>) -> Result<()> {
-        let mut wanted: HashSet<PackedId> = ids.into_iter().collect();
+    async fn change_pending(&mut self, keys: &QueueKeys, ids: Vec<FoundId>) -> Result<()> {
+        let mut wanted: HashSet<PackedId> = ids.into_iter().map(|found| found.id).collect();
         for _ in 0..MOST_ROUNDS {
             let mut places = Vec::with_capacity(wanted.len());
             let see = |id: &[u8], place| {
                 if let Some(id) = wanted.take(&PackedId::new(id)) {
-                    places.push((id, place));
+                    places.push(FoundId { id, score: place });
                 }
                 !wanted.is_empty()
             };
-            self.selection
-                .inspector
-                .broker
-                .read_places(keys, see)
-                .await?;
+            let broker = &self.selection.inspector.broker;
+            broker.read_places(keys, see).await?;
             // Who is not in the list is not pending any more.
             wanted.clear();
             let mut shift = 0;
             for places in places.chunks(SMALL_STEP) {
-                let tasks = places.iter().map(|(id, place)| (id.bytes(), Some(*place)));
-                let mut tasks: Vec<_> = tasks.collect();
-                while !tasks.is_empty() {
-                    let (now, results) = self.step(keys, &tasks, shift).await?;
-                    shift = now;
-                    let moved = |result: &TaskChanged| *result == TaskChanged::Moved;
-                    let moved = with_result(tasks.clone(), &results, moved);
-                    wanted.extend(moved.iter().map(|(id, _)| PackedId::new(id)));
-                    let postponed = |result: &TaskChanged| *result == TaskChanged::Postponed;
-                    tasks = with_result(tasks, &results, postponed);
-                }
+                let moved;
+                (shift, moved) = self.change_part(keys, places, shift).await?;
+                wanted.extend(moved);
             }
             if wanted.is_empty() {
                 return Ok(());
@@ -222,10 +221,59 @@ impl<'s> Bulk<'s> {
         Err(Error::new(ErrorKind::Unavailable, text))
     }
 
+    /// Changes these tasks; the score of a pending one is its place. Returns the new shift, and who is at another place.
+    async fn change_part(
+        &mut self,
+        keys: &QueueKeys,
+        part: &[FoundId],
+        mut shift: i64,
+    ) -> Result<(i64, Vec<PackedId>)> {
+        let part = self.still_matching(keys, part).await?;
+        let tasks = part
+            .iter()
+            .map(|found| (found.id.bytes(), Some(found.score)));
+        let mut tasks: Vec<(Bytes, Option<i64>)> = tasks.collect();
+        let mut moved = Vec::new();
+        while !tasks.is_empty() {
+            let (now, results) = self.step(keys, &tasks, shift).await?;
+            shift = now;
+            let mut postponed = Vec::new();
+            for (task, result) in tasks.into_iter().zip(results) {
+                match result {
+                    TaskChanged::Postponed => postponed.push(task),
+                    TaskChanged::Moved => moved.push(PackedId::new(&task.0)),
+                    _ => {}
+                }
+            }
+            tasks = postponed;
+        }
+        Ok((shift, moved))
+    }
+
+    /// Those of these tasks that match the filter now: it may be minutes since they were read.
+    async fn still_matching(&self, keys: &QueueKeys, part: &[FoundId]) -> Result<Vec<FoundId>> {
+        let TaskSelection {
+            inspector,
+            state,
+            filter,
+            ..
+        } = self.selection;
+        if filter.is_empty() {
+            return Ok(part.to_vec());
+        }
+        let (mut left, mut matching) = (part, Vec::with_capacity(part.len()));
+        while !left.is_empty() {
+            let read = read_matching(&inspector.broker, keys, *state, filter, left).await?;
+            left = &left[read.examined as usize..];
+            matching.extend(read.found.into_iter().map(found_id));
+        }
+        Ok(matching)
+    }
+
     async fn step(
         &mut self,
         keys: &QueueKeys,
-        tasks: &[(Bytes, Option<u64>)],
+        tasks: &[(Bytes, Option<i64>)],
         shift: i64,
     ) -> Result<(i64, Vec<TaskChanged>)> {
         let TaskSelection {
@@ -251,13 +299,7 @@ impl<'s> Bulk<'s> {
     }
 }
 
-/// Those of the tasks that have such a result.
-fn with_result<T>(
-    tasks: Vec<T>,
-    results: &[TaskChanged],
-    is_such: impl Fn(&TaskChanged) -> bool,
-) -> Vec<T> {
-    let tasks = tasks.into_iter().zip(results);
-    let such = tasks.filter(|(_, result)| is_such(result));
-    such.map(|(task, _)| task).collect()
+fn found_id(task: FoundTask) -> FoundId {
+    let FoundTask { id, score, .. } = task;
+    FoundId { id, score }
 }

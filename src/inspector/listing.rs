@@ -11,6 +11,8 @@ use crate::wire::{self, TaskState};
 /// A task that was found.
 pub(super) struct FoundTask {
     pub(super) id: PackedId,
+    /// Its score when its id was read. 0 in a list.
+    pub(super) score: i64,
     pub(super) info: TaskInfo,
     /// Since when it is in its state, if that is known; of a task in *retry*: when it last failed.
     pub(super) since: Option<DateTime<Utc>>,
@@ -25,10 +27,10 @@ pub(super) fn describe(
     now: DateTime<Utc>,
 ) -> FoundTask {
     let FoundId { id, score } = found;
-    let score = DateTime::from_timestamp(score, 0);
+    let scored = DateTime::from_timestamp(score, 0);
     let next = match state {
         TaskState::Pending => Some(now),
-        TaskState::Scheduled | TaskState::Retry => score,
+        TaskState::Scheduled | TaskState::Retry => scored,
         _ => None,
     };
     let mut info = match wire::decode_task(task.message) {
@@ -43,8 +45,13 @@ pub(super) fn describe(
         TaskState::Pending => task.pending_since.map(DateTime::from_timestamp_nanos),
         TaskState::Retry => info.last_failed_at,
         TaskState::Completed => info.completed_at,
-        TaskState::Archived | TaskState::Aggregating => score,
+        TaskState::Archived | TaskState::Aggregating => scored,
         _ => None,
     };
-    FoundTask { id, info, since }
+    FoundTask {
+        id,
+        score,
+        info,
+        since,
+    }
 }

@@ -5,6 +5,7 @@
 mod bulk;
 mod bulk_progress;
 mod cancel;
+mod change_task;
 mod cluster;
 mod copy;
 mod damage;
@@ -32,7 +33,6 @@ mod selection;
 mod server_examiner;
 mod servers;
 mod stream;
-mod verbs;
 
 pub use bulk::BulkResult;
 pub use bulk_progress::BulkProgress;

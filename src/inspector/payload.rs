@@ -84,6 +84,11 @@ impl Inspector {
                     ErrorKind::WrongState,
                     format!("it is {state}, not scheduled"),
                 ),
+                PayloadChanged::Duplicate(holder) if holder.is_empty() => {
+                    let text =
+                        "the lock of the new payload is not a lock: its key has a wrong type";
+                    fails(ErrorKind::DuplicateTask, text.to_owned())
+                }
                 PayloadChanged::Duplicate(holder) => {
                     let why = format!("task {holder:?} holds the unique lock of the new payload");
                     fails(ErrorKind::DuplicateTask, why).with_task_id(holder.to_string())

@@ -68,26 +68,34 @@ impl TaskReader {
                 None => return Ok(None),
             }
         }
-        let asked = self.unread.iter().take(ASKED_AT_ONCE);
-        let asked: Vec<Bytes> = asked.map(|found| found.id.bytes()).collect();
-        let part = self
-            .broker
-            .read_tasks(&self.keys, Some(self.state), &asked)
-            .await?;
-        let now = DateTime::from_timestamp(part.now, 0).unwrap_or_default();
-        let examined = part.tasks.len();
-        let ids = self.unread.drain(..examined.min(asked.len()));
-        let tasks = ids
-            .zip(part.tasks)
-            .filter_map(|(id, task)| Some((id, task?)));
-        let described =
-            tasks.map(|(id, task)| describe(self.keys.queue(), self.state, id, task, now));
-        let filter = &self.filter;
-        Ok(Some(Part {
-            examined: examined as u64,
-            found: described
-                .filter(|task| filter.matches(&task.info, task.since, now))
-                .collect(),
-        }))
+        let asked = self.unread.iter().take(ASKED_AT_ONCE).cloned();
+        let asked: Vec<FoundId> = asked.collect();
+        let (broker, filter) = (&self.broker, &self.filter);
+        let part = read_matching(broker, &self.keys, self.state, filter, &asked).await?;
+        self.unread.drain(..part.examined as usize);
+        Ok(Some(part))
     }
+}
+
+/// Reads these tasks, as far as one step reads them, but at least one.
+pub(super) async fn read_matching(
+    broker: &Broker,
+    keys: &QueueKeys,
+    state: TaskState,
+    filter: &TaskFilter,
+    ids: &[FoundId],
+) -> Result<Part> {
+    let asked: Vec<Bytes> = ids.iter().map(|found| found.id.bytes()).collect();
+    let part = broker.read_tasks(keys, Some(state), &asked).await?;
+    let now = DateTime::from_timestamp(part.now, 0).unwrap_or_default();
+    let examined = part.tasks.len().min(ids.len());
+    let tasks = ids.iter().zip(part.tasks);
+    let tasks = tasks.filter_map(|(id, task)| Some((id.clone(), task?)));
+    let described = tasks.map(|(id, task)| describe(keys.queue(), state, id, task, now));
+    Ok(Part {
+        examined: examined as u64,
+        found: described
+            .filter(|task| filter.matches(&task.info, task.since, now))
+            .collect(),
+    })
 }

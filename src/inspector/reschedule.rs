@@ -10,7 +10,7 @@ impl Inspector {
     /// Changes when a task is due, to the whole second. Not in asynq.
     ///
     /// Scheduled and retry tasks keep their state. Pending and archived tasks become scheduled. A time that has
-    /// passed is allowed: the task is then due at once. If a scheduled task holds a unique lock and is due later than
+    /// passed is allowed: the task is then due at once. If the task holds a unique lock and is due later than
     /// before, the TTL of the lock grows by the difference.
     ///
     /// # Errors

@@ -1,12 +1,16 @@
 //! Running, archiving and deleting all tasks of a selection.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use rasynq::{BulkProgress, ErrorKind, Inspector, RetryDelay, Task, TaskFilter, TaskState};
 
 use super::place::{exists, put, put_message};
-use crate::common::{DEADLINE, HOUR, Scripted, TaskMessage, World, eventually, key, task_key};
+use crate::common::{
+    DEADLINE, HOUR, RedisServer, Scripted, TaskMessage, World, eventually, key, task_key,
+};
 
 /// Enqueues this many pending tasks, the ids from 0 on; the odd ones are of type `odd`, the others of type `even`.
 async fn enqueue(world: &World, count: usize, payload: &str) {
@@ -227,6 +231,45 @@ async fn progress_is_told_after_each_step_and_no_step_changes_more_than_400_task
         } = *last;
         assert_eq!([examined, matched, changed, total], [1_000; 4]);
     }
+}
+
+#[tokio::test]
+async fn a_task_that_does_not_match_any_more_or_has_come_back_is_left_alone() {
+    let world = World::on(RedisServer::builder().tcp()).await;
+    let inspector = world.inspector().await;
+    for (id, payload) in [("same", "x"), ("other", "x"), ("back", "x"), ("never", "y")] {
+        let message = TaskMessage::of(id, payload);
+        put_message(&world, &message, TaskState::Retry, 1_000).await;
+    }
+    let message = TaskMessage::of("other", "y").bytes();
+    let message: String = message
+        .iter()
+        .map(|byte| format!("\\x{byte:02x}"))
+        .collect();
+    let changes = format!(
+        "HSET {} msg \"{message}\"\r\nZADD {} 2000 back\r\n",
+        task_key("other"),
+        key("retry")
+    );
+    let port = world.redis.port();
+    let filter = TaskFilter::new().payload_contains("x");
+    let all = inspector
+        .tasks("default", TaskState::Retry)
+        .matching(filter)
+        .on_progress(move |progress| {
+            if progress.changed == 0 {
+                // The tasks are read, and not changed yet.
+                let mut redis = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                redis.write_all(changes.as_bytes()).unwrap();
+                let mut answers = [0; 8];
+                redis.read_exact(&mut answers).unwrap();
+            }
+        });
+    let result = all.delete().await.unwrap();
+    let counts = [result.examined, result.matched, result.changed];
+    assert_eq!(counts, [4, 3, 1]);
+    let left: Vec<String> = world.scores("retry").await.into_keys().collect();
+    assert_eq!(left, ["back", "never", "other"]);
 }
 
 #[tokio::test]

@@ -293,3 +293,47 @@ async fn all_verbs_work_while_memory_is_full() {
     assert_eq!(world.list("pending").await, ["run"]);
     world.assert_consistent().await;
 }
+
+#[tokio::test]
+async fn a_pending_task_that_is_in_no_list_is_damaged_and_not_on_its_way() {
+    for count in [1, 150_000] {
+        let world = World::new().await;
+        let inspector = world.inspector().await;
+        fill_pending(&world, count).await;
+        put(&world, "task", TaskState::Pending, 1).await;
+        let _: i64 = world.run(&["LREM", &key("pending"), "0", "task"]).await;
+        for result in [
+            inspector.archive_task("default", "task").await,
+            inspector.delete_task("default", "task").await,
+        ] {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::WrongState, "{error}");
+            let end = "its hash says pending, but it is not among the pending tasks";
+            assert!(error.to_string().ends_with(end), "{error}");
+        }
+        assert_eq!(world.state("task").await, "pending");
+    }
+}
+
+#[tokio::test]
+async fn an_archive_that_is_larger_than_the_default_keeps_its_size() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    let fill = "for i = 1, 10500 do local id = 'old-' .. i redis.call('ZADD', KEYS[1], i, id) \
+                redis.call('HSET', KEYS[2] .. id, 'msg', '', 'state', 'archived') end";
+    let fill = ["EVAL", fill, "2", &key("archived"), &task_key("")];
+    let _: Option<i64> = world.run(&fill).await;
+    for id in ["a", "b", "c"] {
+        put(&world, id, TaskState::Retry, 1).await;
+    }
+    inspector.archive_task("default", "a").await.unwrap();
+    let all = inspector.tasks("default", TaskState::Retry);
+    assert_eq!(all.archive().await.unwrap().changed, 2);
+    let archived: i64 = world.run(&["ZCARD", &key("archived")]).await;
+    assert_eq!(
+        (archived, world.task_hashes().await.len()),
+        (10_500, 10_500)
+    );
+    assert_eq!(world.state("old-3").await, "");
+    assert_eq!(world.state("old-4").await, "archived");
+}

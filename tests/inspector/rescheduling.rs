@@ -5,7 +5,7 @@ use std::time::Duration;
 use rasynq::chrono::{DateTime, Utc};
 use rasynq::{ErrorKind, Task, TaskState};
 
-use super::place::put;
+use super::place::{lock, put};
 use crate::common::{HOUR, Scripted, World, key, task_key};
 
 async fn at(world: &World, secs: i64) -> DateTime<Utc> {
@@ -94,4 +94,19 @@ async fn the_lock_of_a_task_that_is_due_later_lasts_longer() {
         .unwrap();
     let left: i64 = world.run(&["TTL", &lock]).await;
     assert!((7250..=7260).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn the_lock_of_a_pending_task_lasts_until_its_new_time_too() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    put(&world, "task", TaskState::Pending, 1).await;
+    let lock = lock(&world, "task").await;
+    let due = at(&world, 5000).await;
+    inspector
+        .reschedule_task("default", "task", due)
+        .await
+        .unwrap();
+    let left: i64 = world.run(&["TTL", &lock]).await;
+    assert!((5980..=6000).contains(&left), "{left}");
 }

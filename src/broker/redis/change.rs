@@ -1,19 +1,23 @@
 //! Running, archiving, deleting and rescheduling tasks that are not active.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use fred::types::{Key, Value};
 
 use super::script::{CHANGE_TASKS, number, word};
 use super::{Broker, reply};
-use crate::broker::{TaskChange, TaskChanged, TasksToChange};
+use crate::broker::{DEFAULT_ARCHIVE_MAX_SIZE, TaskChange, TaskChanged, TasksToChange};
 use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::QueueKeys;
+use crate::wire::{QueueKeys, TaskState};
 
 /// The messages that one call reads have no more bytes, but a call may always read one.
 const BYTES_AT_ONCE: u64 = 1 << 20;
 /// How many ids of the pending list one call reads.
-const IDS_AT_ONCE: u64 = 5_000;
+const IDS_AT_ONCE: i64 = 5_000;
+/// A step begins so many ids before the end of the one before.
+const OVERLAP: i64 = 100;
 /// How often a pending task is searched for in a list that changes meanwhile.
 const MOST_SEARCHES: u32 = 5;
 
@@ -32,14 +36,11 @@ impl Broker {
             states.push_str(state.as_str());
             states.push(',');
         }
-        let (what, limit, secs) = match change {
-            TaskChange::Run => ("run", 0, 0),
-            TaskChange::Archive(limits) => {
-                let age = i64::try_from(limits.max_age_secs).unwrap_or(i64::MAX);
-                ("archive", limits.max_size, age)
-            }
-            TaskChange::Delete => ("delete", 0, 0),
-            TaskChange::Reschedule(at) => ("reschedule", 0, at),
+        let (what, limit) = match change {
+            TaskChange::Run => ("run", 0),
+            TaskChange::Archive => ("archive", DEFAULT_ARCHIVE_MAX_SIZE as i64),
+            TaskChange::Delete => ("delete", 0),
+            TaskChange::Reschedule(at) => ("reschedule", at),
         };
         let build = || {
             let keys = [
@@ -50,19 +51,18 @@ impl Broker {
                 queue.completed(),
                 queue.groups(),
             ];
-            let mut args: Vec<Value> = Vec::with_capacity(9 + 2 * tasks.tasks.len());
+            let mut args: Vec<Value> = Vec::with_capacity(8 + 2 * tasks.tasks.len());
             args.push(queue.task_prefix().into());
             args.push(queue.group_prefix().into());
             args.push(word(what));
             args.push(states.as_str().into());
             args.push(tasks.group.unwrap_or_default().into());
             args.push(number(limit));
-            args.push(number(secs));
             args.push(number(tasks.shift));
             args.push(number(BYTES_AT_ONCE));
-            for (id, place) in tasks.tasks {
+            for (id, seen) in tasks.tasks {
                 args.push(id.clone().into());
-                args.push(place.map_or_else(|| word(""), number));
+                args.push(seen.map_or_else(|| word(""), number));
             }
             (keys.map(Key::from).into(), args)
         };
@@ -87,7 +87,7 @@ impl Broker {
         id: &str,
         change: TaskChange,
     ) -> Result<TaskChanged> {
-        let mut searches = 0;
+        let (mut searches, mut unseen) = (0, 0);
         let mut task = [(Bytes::copy_from_slice(id.as_bytes()), None)];
         loop {
             let tasks = TasksToChange {
@@ -102,50 +102,68 @@ impl Broker {
                 return Ok(changed);
             }
             searches += 1;
-            let mut place = None;
-            self.read_places(queue, |found, at| {
+            task[0].1 = None;
+            let see = |found: &[u8], place| {
                 if found == id.as_bytes() {
-                    place = Some(at);
+                    task[0].1 = Some(place);
                 }
-                place.is_none()
-            })
-            .await?;
-            task[0].1 = place;
+                task[0].1.is_none()
+            };
+            self.read_places(queue, see).await?;
+            // A task that was requeued meanwhile is seen the second time.
+            unseen += u32::from(task[0].1.is_none());
+            if unseen == 2 {
+                return Ok(TaskChanged::Misplaced(TaskState::Pending.as_str().into()));
+            }
         }
     }
 
     /// Reads the list of pending tasks, the newest first, in steps. Gives each id and its place to `see`, which returns
     /// whether to go on.
     ///
-    /// Tasks that are added meanwhile are left out. Others may be seen twice.
+    /// Tasks that are added meanwhile are left out. Others may be seen twice. The length of the list is read a moment
+    /// before the ids: a place may be wrong by what is fetched or added in between.
     pub(crate) async fn read_places(
         &self,
         queue: &QueueKeys,
-        mut see: impl FnMut(&[u8], u64) -> bool,
+        mut see: impl FnMut(&[u8], i64) -> bool,
     ) -> Result<()> {
         let what = "read the pending tasks";
-        let (mut from, mut end) = (0, u64::MAX);
-        while from < end {
-            let last = from + IDS_AT_ONCE - 1;
-            let range = [queue.pending().into(), number(from), number(last)];
+        let (mut from, mut back) = (0, OVERLAP);
+        let mut known: HashSet<Bytes> = HashSet::new();
+        loop {
+            let range = [
+                queue.pending().into(),
+                number(from),
+                number(from + IDS_AT_ONCE - 1),
+            ];
             let length = Command::on_key("LLEN", [queue.pending().into()]);
             let read = Command::on_key("LRANGE", range);
             let replies: Vec<Value> = self.send_all(vec![length, read], what).await?;
             let mut replies = replies.into_iter();
             let length = reply::integer(&replies.next().unwrap_or(Value::Null), what)?;
-            let length = length.unsigned_abs();
             let ids = reply::array(replies.next().unwrap_or(Value::Null), what)?;
-            let read = ids.len() as u64;
-            for (index, id) in (from..).zip(ids) {
-                let id = reply::bytes(id, what)?;
-                if !see(&id, length.saturating_sub(index + 1)) {
+            let ids = ids.into_iter().map(|id| reply::bytes(id, what));
+            let ids: Vec<Bytes> = ids.collect::<Result<_>>()?;
+            // If ids on the left were removed, others have moved past the place where the step begins.
+            if from > 0 && !ids.first().is_some_and(|id| known.contains(id)) {
+                back *= 2;
+                from = (from - back).max(0);
+                continue;
+            }
+            for (index, id) in (from..).zip(&ids) {
+                if !see(id, length - index - 1) {
                     return Ok(());
                 }
             }
-            end = length;
-            from += read.max(1);
+            let read = ids.len() as i64;
+            if read < IDS_AT_ONCE {
+                return Ok(());
+            }
+            from += read - OVERLAP;
+            back = OVERLAP;
+            known = ids.into_iter().collect();
         }
-        Ok(())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use fred::clients::Client as Fred;
-use fred::interfaces::{HashesInterface, KeysInterface, ListInterface, LuaInterface};
-use fred::types::Value;
+use fred::interfaces::{ClientLike, HashesInterface, KeysInterface, ListInterface, LuaInterface};
+use fred::types::{InfoKind, Value};
 use sha1_smol::Sha1;
 
 use crate::broker::{Broker, TaskChange, TaskChanged, TasksToChange};
@@ -51,7 +51,7 @@ impl LongList {
         let id_of = |place: &usize| Bytes::copy_from_slice(self.ids[*place].as_bytes());
         let tasks = places
             .iter()
-            .map(|place| (id_of(place), Some(*place as u64)));
+            .map(|place| (id_of(place), Some(*place as i64)));
         let tasks: Vec<_> = tasks.collect();
         let fetch = self.raw.rpop(self.keys.pending(), Some(shifted));
         let _: Vec<String> = fetch.await.expect("RPOP");
@@ -115,4 +115,37 @@ async fn the_newest_take_the_places_of_pending_tasks_that_are_far_from_both_ends
         expected[place] = expected.pop().expect("a newer task");
     }
     assert!(list.is(&expected).await);
+}
+
+#[tokio::test]
+async fn a_task_that_has_come_back_at_the_other_end_costs_no_walk() {
+    let list = LongList::of(120_000).await;
+    let newest = list.ids.last().expect("an id").clone();
+    let hash = list.keys.task(&newest);
+    let fields = vec![("msg", ""), ("state", "pending")];
+    let _: () = list.raw.hset(hash, fields).await.expect("HSET");
+    let read = |stats: &str| -> Option<String> {
+        let line = stats
+            .lines()
+            .find(|line| line.starts_with("cmdstat_lrange"))?;
+        Some(line.to_owned())
+    };
+    // It was the tenth to be fetched when it was read, and thousands were fetched since.
+    let tasks = TasksToChange {
+        states: &[TaskState::Pending],
+        group: None,
+        tasks: &[(Bytes::from(newest), Some(10))],
+        shift: -2_000,
+    };
+    let delete = list
+        .broker
+        .change_tasks(&list.keys, TaskChange::Delete, &tasks);
+    let (shift, results) = delete.await.expect("an answer");
+    assert_eq!((shift, results), (-2_000, vec![TaskChanged::Moved]));
+    let stats: String = list
+        .raw
+        .info(Some(InfoKind::CommandStats))
+        .await
+        .expect("INFO");
+    assert_eq!(read(&stats), None);
 }

@@ -1,7 +1,7 @@
 //! Runs, archives and deletes one task.
 
 use super::Inspector;
-use crate::broker::{ArchiveLimits, TaskChange, TaskChanged};
+use crate::broker::{TaskChange, TaskChanged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::TaskState;
 
@@ -32,10 +32,9 @@ impl Inspector {
 
     /// Archives a task: it does not run again, and is kept for inspection. asynq: `ArchiveTask`.
     ///
-    /// Pending, scheduled, retry, completed and aggregating tasks can be archived. The archive is then trimmed to
-    /// [`DEFAULT_ARCHIVE_MAX_SIZE`](crate::DEFAULT_ARCHIVE_MAX_SIZE) tasks and
-    /// [`DEFAULT_ARCHIVE_MAX_AGE`](crate::DEFAULT_ARCHIVE_MAX_AGE): the oldest are deleted, at most 2,000 of them at once.
-    /// A unique lock stays until its TTL is over.
+    /// Pending, scheduled, retry, completed and aggregating tasks can be archived. If the archive then has more than
+    /// [`DEFAULT_ARCHIVE_MAX_SIZE`](crate::DEFAULT_ARCHIVE_MAX_SIZE) tasks, the oldest one is deleted. An archive that is
+    /// larger already, because its servers let it, keeps its size. A unique lock stays until its TTL is over.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`] if the name of the queue is blank.
@@ -46,8 +45,8 @@ impl Inspector {
     /// # Cancel safety
     /// If the future is dropped, the task may or may not be archived.
     pub async fn archive_task(&self, queue: &str, id: &str) -> Result<()> {
-        let change = TaskChange::Archive(ArchiveLimits::default());
-        self.change_task(queue, id, change, "archive").await
+        self.change_task(queue, id, TaskChange::Archive, "archive")
+            .await
     }
 
     /// Deletes a task, and releases its unique lock if the task holds it. asynq: `DeleteTask`.
@@ -85,7 +84,7 @@ impl Inspector {
                 (ErrorKind::WrongState, "it is being aggregated".to_owned())
             }
             TaskChanged::Misplaced(state) => {
-                let why = format!("its hash says {state}, but it is not there");
+                let why = format!("its hash says {state}, but it is not among the {state} tasks");
                 (ErrorKind::WrongState, why)
             }
             TaskChanged::Moved | TaskChanged::Postponed => {
