@@ -1,6 +1,6 @@
 //! Enqueues the task of a scheduler's entry now.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::{Inspector, SchedulerEntryInfo};
 use crate::clock::Uuids;
@@ -28,7 +28,8 @@ impl Inspector {
     /// ```
     ///
     /// # Errors
-    /// - [`ErrorKind::Undecodable`]: the list has an option that rasynq does not know. Nothing is enqueued.
+    /// - [`ErrorKind::Undecodable`]: the list has an option that rasynq does not know, or a time that the scheduler has
+    ///   printed in another zone than UTC. Nothing is enqueued.
     /// - Those of [`Client::enqueue`](crate::Client::enqueue).
     ///
     /// # Cancel safety
@@ -65,14 +66,22 @@ fn read_option(text: &str) -> Result<TaskOption, String> {
         PrintedOption::MaxRetry(n) => TaskOption::MaxRetry(u32::try_from(n).unwrap_or(u32::MAX)),
         PrintedOption::TaskId(id) => TaskOption::TaskId(id),
         PrintedOption::Timeout(limit) => TaskOption::Timeout(duration(limit)?),
-        PrintedOption::Deadline(at) => TaskOption::Deadline(at),
+        PrintedOption::Deadline(at) => TaskOption::Deadline(in_utc(text, at)?),
         PrintedOption::Unique(ttl) => TaskOption::Unique(duration(ttl)?),
-        PrintedOption::ProcessAt(at) => TaskOption::ProcessAt(at),
+        PrintedOption::ProcessAt(at) => TaskOption::ProcessAt(in_utc(text, at)?),
         PrintedOption::ProcessIn(delay) => TaskOption::ProcessIn(duration(delay)?),
         PrintedOption::Retention(keep) => TaskOption::Retention(duration(keep)?),
         PrintedOption::Group(name) => TaskOption::Group(name),
         PrintedOption::Header(name, value) => TaskOption::Header(name, value),
     })
+}
+
+/// Refuses a time that was printed in another zone: the abbreviation of a zone does not tell its offset.
+fn in_utc(text: &str, at: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    match text.contains(" UTC ") {
+        true => Ok(at),
+        false => Err(format!("{text:?} is not in UTC")),
+    }
 }
 
 #[cfg(test)]

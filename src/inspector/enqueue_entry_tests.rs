@@ -21,4 +21,6 @@ fn options_are_read_as_printed() {
     let wrong = |text| read_option(text).expect_err(text);
     assert_eq!(wrong("Shard(1)"), "\"Shard(1)\" is not an enqueue option");
     assert_eq!(wrong("Unique(-1s)"), "\"Unique(-1s)\" is negative");
+    let elsewhere = "Deadline(Mon Jan  2 15:04:05 CET 2006)";
+    assert_eq!(wrong(elsewhere), format!("{elsewhere:?} is not in UTC"));
 }
