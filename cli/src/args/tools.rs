@@ -1,6 +1,5 @@
 //! `rasynq stats`, `rasynq dash`, `rasynq metrics`, `rasynq watch`, `rasynq completions`, `rasynq man`
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,9 +29,9 @@ pub(crate) struct DashArguments {
 /// `metrics`
 #[derive(Debug, Args)]
 pub(crate) struct MetricsArguments {
-    /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:9876", value_name = "ADDRESS:PORT")]
-    pub(crate) listen: SocketAddr,
+    /// Where to listen: an address or a name of this machine, and a port. `:9876` listens on all addresses.
+    #[arg(long, default_value = "127.0.0.1:9876", value_name = "ADDRESS:PORT", value_parser = listen)]
+    pub(crate) listen: String,
     /// Only these queues, with commas between. Default: all.
     #[arg(long, value_delimiter = ',', value_name = "QUEUE,…")]
     pub(crate) queues: Vec<String>,
@@ -71,6 +70,15 @@ pub(crate) struct ManArguments {
     /// Writes the pages of all verbs into this folder instead.
     #[arg(long, value_name = "FOLDER", conflicts_with = "verb")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Where to listen. Whether the host is one of this machine shows when it listens there.
+fn listen(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) => Ok(text.to_owned()),
+        _ => Err("it is ADDRESS:PORT or :PORT, for example 127.0.0.1:9876".to_owned()),
+    }
 }
 
 /// How often something is read.

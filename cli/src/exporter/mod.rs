@@ -38,7 +38,15 @@ pub(crate) async fn run(
         }
         tracing::warn!(%error, "Redis does not answer yet");
     }
-    let listener = TcpListener::bind(options.listen).await;
+    let listener = match options.listen.strip_prefix(':') {
+        // As Go programs read it. Not every machine has IPv6.
+        Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+            Ok(listener) => Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+            Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await,
+        },
+        None => TcpListener::bind(&options.listen).await,
+    };
     let listener = listener.map_err(|error| {
         let mut failure = Failure::io(error);
         failure.message = format!("listening on {}: {}", options.listen, failure.message);

@@ -65,7 +65,10 @@ impl Exporter {
                 let mut line = String::new();
                 assert!(told.read_line(&mut line).unwrap() > 0, "it ended: {lines}");
                 if let Some((_, rest)) = line.split_once("http://") {
-                    let address = rest.split('/').next().unwrap().parse().unwrap();
+                    let mut address: SocketAddr = rest.split('/').next().unwrap().parse().unwrap();
+                    if address.ip().is_unspecified() {
+                        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+                    }
                     // What follows is read, so that the process never waits for a reader.
                     std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
                     return address;

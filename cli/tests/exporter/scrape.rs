@@ -183,6 +183,20 @@ async fn a_port_that_is_taken_ends_the_exporter_with_a_clear_error() {
 }
 
 #[tokio::test]
+async fn it_listens_on_a_name_or_on_all_addresses_and_refuses_what_is_neither() {
+    let redis = RedisServer::start().await;
+    for listen in ["localhost:0", ":0"] {
+        let exporter = Exporter::start(&redis, &["--listen", listen]).await;
+        assert_eq!(exporter.get("/healthz").await.status, 200, "{listen}");
+    }
+    for listen in ["9876", "localhost", ":", "localhost:99999"] {
+        let (code, text) = failure_of(command(&redis.uri(), &["--listen", listen])).await;
+        assert_eq!(code, Some(2), "{listen}: {text}");
+        assert!(text.contains("ADDRESS:PORT or :PORT"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn scrapes_at_the_same_time_share_one_reading() {
     let redis = RedisServer::start().await;
     let exporter = Exporter::start(&redis, &[]).await;
