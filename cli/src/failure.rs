@@ -126,6 +126,21 @@ impl Failure {
         Self::new(kind, error.to_string())
     }
 
+    /// A failure of the library that concerns a queue. Its text names the queue.
+    pub(crate) fn of_queue(queue: &str, error: rasynq::Error) -> Self {
+        let mut failure = Self::from(error);
+        failure.name_queue(queue);
+        failure
+    }
+
+    /// Names the queue in the text, if it does not name it yet.
+    pub(crate) fn name_queue(&mut self, queue: &str) {
+        let name = format!("{queue:?}");
+        if !self.message.contains(&name) {
+            self.message = format!("queue {name}: {}", self.message);
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         self.kind.exit_code()
     }

@@ -48,8 +48,8 @@ pub(crate) struct CronNextArguments {
     /// The cron spec: "30 9 * * 1-5", @hourly, "@every 90s"
     pub(crate) spec: String,
     /// How many times to show.
-    #[arg(short, long, default_value_t = 5, value_name = "NUMBER")]
-    pub(crate) count: usize,
+    #[arg(short, long, default_value_t = 5, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
     /// The time zone of the scheduler.
     #[arg(long, default_value_t = Tz::UTC, value_name = "ZONE")]
     pub(crate) zone: Tz,

@@ -54,6 +54,21 @@ impl Output {
         written.map_err(Failure::io)
     }
 
+    /// Prints a result: on a terminal as lines that are safe for it, otherwise byte for byte.
+    pub(crate) fn print_data(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        if !out.is_terminal() {
+            let written = out.write_all(bytes).and_then(|()| out.flush());
+            return written.map_err(Failure::io);
+        }
+        drop(out);
+        let lines: Vec<String> = bytes
+            .split(|byte| *byte == b'\n')
+            .map(printable_bytes)
+            .collect();
+        self.print(&lines.join("\n"))
+    }
+
     /// Prints one JSON document on standard output.
     pub(crate) fn print_json(&self, document: &impl Serialize) -> Result<(), Failure> {
         self.print(&json_text(document))

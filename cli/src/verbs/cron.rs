@@ -99,7 +99,10 @@ pub(super) fn next(arguments: &CronNextArguments, output: &Output) -> Result<(),
     };
     let now = arguments.after.unwrap_or_else(Utc::now);
     let zone = arguments.zone;
-    let times: Vec<_> = schedule.upcoming(now, zone).take(arguments.count).collect();
+    let times: Vec<_> = schedule
+        .upcoming(now, zone)
+        .take(arguments.count as usize)
+        .collect();
     if output.is_json() {
         return output.print_json(&NextView {
             spec: &arguments.spec,

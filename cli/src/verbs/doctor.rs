@@ -1,6 +1,6 @@
 //! `rasynq doctor`
 
-use rasynq::{Damage, Examination, Inspector, Repair};
+use rasynq::{Damage, ErrorKind, Examination, Inspector, Repair};
 use serde::Serialize;
 
 use crate::args::DoctorArguments;
@@ -13,6 +13,10 @@ struct DoctorView {
     repaired: u64,
     /// What is still there.
     left: u64,
+    #[serde(skip)]
+    not_repairable: u64,
+    /// Whether everything was examined.
+    complete: bool,
     damage: Vec<DamageView>,
 }
 
@@ -82,20 +86,36 @@ struct Doctor<'a> {
 }
 
 impl Doctor<'_> {
-    /// These queues; without names all of them, and the servers and schedulers.
+    /// These queues; without names all of them, and the servers and schedulers. What cannot be examined hides nothing
+    /// else.
     async fn examine_all(&mut self, names: &[String]) -> Result<(), Failure> {
-        for queue in names {
-            self.examine(self.inspector.examine(queue)).await?;
+        let mut first_failure = None;
+        let is_named = !names.is_empty();
+        let queues = match is_named {
+            true => names.to_vec(),
+            false => {
+                // It finds queues that are not in the list of queues, so it comes first.
+                self.examine(self.inspector.examine_servers()).await?;
+                self.inspector.queues().await?
+            }
+        };
+        for queue in queues {
+            let examined = self.examine(self.inspector.examine(&queue)).await;
+            let Err(mut failure) = examined else { continue };
+            let kind = failure.kind;
+            if kind == FailureKind::Library(ErrorKind::QueueNotFound) && !is_named {
+                continue;
+            }
+            failure.name_queue(&queue);
+            let is_over = FailureKind::Library(ErrorKind::Unavailable) == kind;
+            if is_over || kind == FailureKind::ClosedOutput {
+                return Err(failure);
+            }
+            self.output.failure(&failure);
+            failure.is_told = true;
+            first_failure.get_or_insert(failure);
         }
-        if !names.is_empty() {
-            return Ok(());
-        }
-        // It finds queues that are not in the list of queues, so it comes first.
-        self.examine(self.inspector.examine_servers()).await?;
-        for queue in self.inspector.queues().await? {
-            self.examine(self.inspector.examine(queue)).await?;
-        }
-        Ok(())
+        first_failure.map_or(Ok(()), Err)
     }
 
     async fn examine(&mut self, mut examination: Examination) -> Result<(), Failure> {
@@ -126,7 +146,11 @@ impl Doctor<'_> {
         match treatment {
             Treatment::Repaired => self.report.repaired += 1,
             Treatment::Gone => {}
-            Treatment::Found | Treatment::NotRepairable => self.report.left += 1,
+            Treatment::Found => self.report.left += 1,
+            Treatment::NotRepairable => {
+                self.report.left += 1;
+                self.report.not_repairable += 1;
+            }
         }
         if self.output.is_json() {
             self.report.damage.push(DamageView {
@@ -144,7 +168,8 @@ impl Doctor<'_> {
             .print(&format!("{}: {}", treatment.text(), printable(&text)))
     }
 
-    fn end(self, result: Result<(), Failure>) -> Result<(), Failure> {
+    fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        self.report.complete = result.is_ok();
         let DoctorView {
             found,
             repaired,
@@ -154,17 +179,19 @@ impl Doctor<'_> {
         if self.output.is_json() {
             self.output.print_json(&self.report)?;
         } else {
-            self.output.note(&match found {
-                0 => "no damage found".to_owned(),
-                _ => format!("{found} found, {repaired} repaired, {left} left"),
+            let counts = format!("{found} found, {repaired} repaired, {left} left");
+            self.output.note(&match (result.is_ok(), found) {
+                (true, 0) => "no damage found".to_owned(),
+                (true, _) => counts,
+                (false, _) => format!("not everything was examined: {counts}"),
             });
         }
         result?;
         if left == 0 {
             return Ok(());
         }
-        let hint = match self.fixes {
-            true => "it cannot be repaired here",
+        let hint = match self.fixes || self.report.not_repairable == left {
+            true => "it cannot be repaired; `rasynq task delete` removes an undecodable task",
             false => "--fix repairs what can be repaired",
         };
         let text = format!("damage is left: {hint}");

@@ -1,28 +1,58 @@
 //! Reading all queues, for `stats` and `watch`.
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use rasynq::{ErrorKind, Inspector, QueueInfo};
 
 use crate::failure::Failure;
+use crate::output::Output;
 
 /// How many queues are read at the same time.
 const AT_ONCE: usize = 16;
 
-/// The queues of these names, or all. One that is removed meanwhile is left out, unless it is named.
+/// What could be read of the queues.
+pub(super) struct Overview {
+    pub(super) infos: Vec<QueueInfo>,
+    /// The first failure, if a queue could not be read. People have been told of all.
+    pub(super) failure: Option<Failure>,
+}
+
+/// The queues of these names, or all. One that is removed meanwhile is left out, unless it is named. One that cannot be
+/// read hides no other.
 pub(super) async fn read_queues(
     names: &[String],
     inspector: &Inspector,
-) -> Result<Vec<QueueInfo>, Failure> {
+    output: &Output,
+) -> Result<Overview, Failure> {
     let is_named = !names.is_empty();
     let names = match is_named {
         true => names.to_vec(),
         false => inspector.queues().await?,
     };
-    let infos = stream::iter(names).map(async |name| match inspector.queue_info(&name).await {
-        Ok(info) => Ok(Some(info)),
-        Err(error) if error.kind() == ErrorKind::QueueNotFound && !is_named => Ok(None),
-        Err(error) => Err(Failure::from(error)),
-    });
-    let infos: Vec<Option<QueueInfo>> = infos.buffered(AT_ONCE).try_collect().await?;
-    Ok(infos.into_iter().flatten().collect())
+    let read = async |name: String| {
+        let result = inspector.queue_info(&name).await;
+        (name, result)
+    };
+    let results: Vec<_> = stream::iter(names)
+        .map(read)
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    let mut overview = Overview {
+        infos: Vec::new(),
+        failure: None,
+    };
+    for (name, result) in results {
+        match result {
+            Ok(info) => overview.infos.push(info),
+            Err(error) if error.kind() == ErrorKind::QueueNotFound && !is_named => {}
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) => {
+                let mut failure = Failure::of_queue(&name, error);
+                output.failure(&failure);
+                failure.is_told = true;
+                overview.failure.get_or_insert(failure);
+            }
+        }
+    }
+    Ok(overview)
 }

@@ -195,14 +195,23 @@ async fn pause(
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
+    let known = match pauses {
+        true => inspector.queues().await?,
+        false => Vec::new(),
+    };
     let mut each = Each::new(output);
     for queue in &queues {
+        let is_new = pauses && !known.contains(queue);
         let (changed, result) = match pauses {
             true => (inspector.pause_queue(queue).await, "paused"),
             false => (inspector.unpause_queue(queue).await, "unpaused"),
         };
         let view = QueueResultView { queue, result };
         let line = format!("queue {} is {result}", printable(queue));
+        if is_new && changed.is_ok() {
+            // asynq allows it, and a slip looks the same.
+            output.note(&format!("there is no queue {} yet", printable(queue)));
+        }
         each.done(changed.map(|()| (view, line)).map_err(Failure::from))?;
     }
     each.end()

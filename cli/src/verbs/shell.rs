@@ -60,7 +60,10 @@ fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), Failure> {
         .unwrap_or_else(|| command.get_name());
     let path = folder.join(format!("{name}.1"));
     fs::write(&path, page(command)?).map_err(|error| in_folder(&path, &error))?;
-    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+    for verb in command
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set() && verb.get_name() != "help")
+    {
         write_pages(verb, folder)?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rasynq::{Inspector, QueueInfo, RedisInfo};
 use serde::Serialize;
 
-use super::overview::read_queues;
+use super::overview::{Overview, read_queues};
 use crate::args::StatsArguments;
 use crate::failure::Failure;
 use crate::output::{Output, Table, error_rate, printable, seconds};
@@ -128,7 +128,7 @@ pub(super) async fn run(
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let infos = read_queues(&[], inspector).await?;
+    let Overview { infos, failure } = read_queues(&[], inspector, output).await?;
     let mut memory = Vec::new();
     for info in &infos {
         memory.push(match arguments.memory {
@@ -142,13 +142,14 @@ pub(super) async fn run(
     let aggregate = AggregateView::of(&infos, read_at);
     if output.is_json() {
         let queues = infos.iter().zip(&memory);
-        return output.print_json(&StatsView {
+        output.print_json(&StatsView {
             aggregate,
             queues: queues
                 .map(|(info, memory)| QueueView::of(info, *memory))
                 .collect(),
             redis: RedisView::from(&redis),
-        });
+        })?;
+        return failure.map_or(Ok(()), Err);
     }
     let mut today = Table::new(["processed", "failed", "error rate"]);
     today.row([
@@ -167,7 +168,8 @@ pub(super) async fn run(
         today.text(),
         output.heading(redis_heading),
         redis.text(),
-    ))
+    ))?;
+    failure.map_or(Ok(()), Err)
 }
 
 fn redis_table(info: &RedisInfo) -> (&'static str, Table) {

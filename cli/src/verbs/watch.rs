@@ -65,7 +65,16 @@ pub(super) async fn run(
     let mut is_first = true;
     while left != Some(0) {
         looks.tick().await;
-        let infos = read_queues(&options.queues, inspector).await?;
+        let infos = match read_queues(&options.queues, inspector, output).await {
+            Ok(overview) => overview.infos,
+            Err(failure) if is_first => return Err(failure),
+            // Redis may come back.
+            Err(failure) => {
+                output.failure(&failure);
+                left = left.map(|left| left - 1);
+                continue;
+            }
+        };
         let rates: Vec<Option<Rates>> = infos
             .iter()
             .map(|info| {

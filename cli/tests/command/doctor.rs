@@ -40,7 +40,7 @@ async fn damage_is_reported_and_repaired() {
     let found = command.json(&["doctor"]).await;
     assert_eq!(
         found,
-        json!({"found": 0, "repaired": 0, "left": 0, "damage": []})
+        json!({"found": 0, "repaired": 0, "left": 0, "complete": true, "damage": []})
     );
     sample.end().await;
 }

@@ -194,3 +194,45 @@ async fn a_verb_for_several_goes_on_after_a_failure() {
     let inspector = Inspector::connect(&connection).await.expect("an inspector");
     assert!(inspector.task_info("default", "one").await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_cannot_be_read_hides_no_other() {
+    use fred::interfaces::{KeysInterface, SetsInterface};
+    let (redis, command) = redis_with_tasks().await;
+    let raw = redis.client().await;
+    let _: i64 = raw.sadd("asynq:queues", "broken").await.expect("added");
+    let set = raw.set::<(), _, _>("asynq:{broken}:pending", "text", None, None, false);
+    set.await.expect("set");
+    for (verb, shown) in [
+        ("stats", "default  2"),
+        ("watch --count 1", "default  0"),
+        ("doctor", ""),
+    ] {
+        let arguments: Vec<&str> = verb.split_whitespace().collect();
+        let ran = command.run(&arguments).await;
+        assert!(ran.stdout.contains(shown), "{verb}: {ran:?}");
+        assert!(ran.stderr.contains("broken"), "{verb}: {ran:?}");
+        assert!(!ran.stderr.contains("no damage found"), "{verb}: {ran:?}");
+    }
+    assert_eq!(command.run(&["stats"]).await.code, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pausing_a_queue_that_does_not_exist_yet_is_said() {
+    let (_redis, command) = redis_with_tasks().await;
+    let ran = command.run(&["queue", "pause", "defualt"]).await;
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "queue defualt is paused\n")
+    );
+    assert_eq!(ran.stderr, "there is no queue defualt yet\n");
+    assert_eq!(
+        command
+            .run(&["doctor", "nope"])
+            .await
+            .stderr
+            .lines()
+            .count(),
+        2
+    );
+}

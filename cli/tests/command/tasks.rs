@@ -175,11 +175,7 @@ async fn waiting_ends_when_the_task_has_ended() {
             .await
     };
     let ran = wait("export-1").await;
-    assert_eq!(
-        (ran.code, ran.stdout.as_str()),
-        (0, "17 pages\n"),
-        "{ran:?}"
-    );
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "17 pages"), "{ran:?}");
     let ran = wait("image-1").await;
     assert_eq!(ran.code, 7);
     assert_eq!(

@@ -118,7 +118,8 @@ pub(super) async fn reschedule(
     let TaskRescheduleArguments { task, due } = arguments;
     // clap makes sure that one of the two is there.
     let at = match due.process_in {
-        Some(delay) => Utc::now() + delay,
+        // Redis' clock counts.
+        Some(delay) => inspector.queue_info(&task.queue).await?.read_at + delay,
         None => due.process_at.unwrap_or_else(Utc::now),
     };
     inspector.reschedule_task(&task.queue, &task.id, at).await?;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::args::{TaskIdArguments, TaskWaitArguments};
 use crate::failure::{Failure, FailureKind};
-use crate::output::{Output, printable, printable_bytes};
+use crate::output::{Output, printable};
 use crate::views::TaskView;
 
 /// The first pause between two looks; each pause is half as long again, up to [`LONGEST_PAUSE`].
@@ -52,7 +52,7 @@ pub(super) async fn run(
         TaskEnd::Completed(info) if info.result.is_empty() => {
             output.print(&format!("task {} is completed", printable(&task.id)))
         }
-        TaskEnd::Completed(info) => output.print(&printable_bytes(&info.result)),
+        TaskEnd::Completed(info) => output.print_data(&info.result),
         TaskEnd::Archived(info) => {
             if output.is_json() {
                 output.print_json(&TaskView::from(&*info))?;
