@@ -4,11 +4,11 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
+use super::bulk_progress::{BulkProgress, ProgressHook};
 use super::deletion::{delete_all_set_aside, end_deletion};
-use super::{BulkProgress, Inspector, queue_not_found};
+use super::{Inspector, queue_not_found};
 use crate::broker::SetAside;
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::{Foreign, guarded};
 
 impl Inspector {
     /// Deletes a queue and all that belongs to it: its tasks, also completed ones and those in groups, their unique
@@ -55,7 +55,7 @@ impl Inspector {
             inspector: self.clone(),
             queue: queue.into(),
             force: false,
-            on_progress: None,
+            on_progress: ProgressHook::default(),
         }
     }
 }
@@ -66,10 +66,8 @@ pub struct DeleteQueue {
     inspector: Inspector,
     queue: String,
     force: bool,
-    on_progress: Option<Foreign<ProgressHook>>,
+    on_progress: ProgressHook,
 }
-
-type ProgressHook = Box<dyn Fn(BulkProgress) + Send + Sync>;
 
 impl DeleteQueue {
     /// Deletes the queue even if it has tasks, as long as none is active.
@@ -80,7 +78,7 @@ impl DeleteQueue {
 
     /// Calls this function after each step. All four numbers count tasks of the queue, and the first three are equal.
     pub fn on_progress(mut self, hook: impl Fn(BulkProgress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(Foreign::new(Box::new(hook)));
+        self.on_progress = ProgressHook::new(hook);
         self
     }
 
@@ -93,7 +91,7 @@ impl DeleteQueue {
         }
         let mut progress = DeletionProgress {
             so_far: BulkProgress::default(),
-            hook: self.on_progress.as_deref(),
+            hook: &self.on_progress,
         };
         // The rest of an earlier deletion that was interrupted.
         delete_all_set_aside(broker, &keys, &mut |tasks| progress.deleted(tasks)).await?;
@@ -132,7 +130,7 @@ impl DeleteQueue {
 /// How far a deletion is, and who wants to know.
 struct DeletionProgress<'h> {
     so_far: BulkProgress,
-    hook: Option<&'h ProgressHook>,
+    hook: &'h ProgressHook,
 }
 
 impl DeletionProgress<'_> {
@@ -142,9 +140,7 @@ impl DeletionProgress<'_> {
         progress.examined = progress.changed;
         progress.matched = progress.changed;
         progress.total = progress.total.max(progress.changed);
-        if let Some(hook) = self.hook {
-            guarded("on_progress", (), || hook(*progress));
-        }
+        self.hook.tell(*progress);
     }
 }
 

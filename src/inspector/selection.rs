@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::DateTime;
 use futures_util::future::try_join;
 
-use super::bulk_progress::BulkProgress;
+use super::bulk_progress::{BulkProgress, ProgressHook};
 use super::filter::TaskFilter;
 use super::ids::{FoundId, IdReader, places, sizes};
 use super::listing::describe;
@@ -17,7 +17,6 @@ use super::stream::TaskStream;
 use super::{Inspector, queue_not_found};
 use crate::broker::TaskPlace;
 use crate::error::{Error, Result};
-use crate::guard;
 use crate::task::TaskInfo;
 use crate::wire::{QueueKeys, TaskState};
 
@@ -53,7 +52,7 @@ impl Inspector {
             state,
             group: None,
             filter: Arc::default(),
-            on_progress: None,
+            on_progress: ProgressHook::default(),
         }
     }
 }
@@ -67,7 +66,7 @@ pub struct TaskSelection {
     pub(super) state: TaskState,
     pub(super) group: Option<String>,
     pub(super) filter: Arc<TaskFilter>,
-    on_progress: Option<Arc<dyn Fn(BulkProgress) + Send + Sync>>,
+    on_progress: ProgressHook,
 }
 
 impl TaskSelection {
@@ -89,7 +88,7 @@ impl TaskSelection {
     /// Calls `hook` after each step of a call that reads or changes the tasks in steps. A panic of the hook is logged, and
     /// has no other effect.
     pub fn on_progress(mut self, hook: impl Fn(BulkProgress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(Arc::new(hook));
+        self.on_progress = ProgressHook::new(hook);
         self
     }
 
@@ -194,9 +193,7 @@ impl TaskSelection {
 
     /// Calls the hook.
     pub(super) fn report(&self, progress: BulkProgress) {
-        if let Some(hook) = &self.on_progress {
-            guard::guarded("on_progress", (), || hook(progress));
-        }
+        self.on_progress.tell(progress);
     }
 
     fn check(&self) -> Result<QueueKeys> {

@@ -149,6 +149,36 @@ async fn progress_is_reported_after_each_step_and_a_hook_may_panic() {
     );
 }
 
+/// A value of the caller whose drop panics.
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("in the drop");
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_the_progress_hook_may_panic_when_it_is_dropped() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    world.store_in_each_state().await;
+    let log = Log::capture();
+    let value = PanicsWhenDropped;
+    let pending = inspector
+        .tasks("default", TaskState::Pending)
+        .on_progress(move |_| {
+            let _ = &value;
+        });
+    let clone = pending.clone();
+    assert_eq!(pending.count().await.unwrap(), 3);
+    drop(pending);
+    assert!(log.lines_with(&["in the drop"]).is_empty());
+    drop(clone);
+    let lines = log.lines_with(&["panicked while it was dropped", "in the drop"]);
+    assert_eq!(lines.len(), 1);
+}
+
 #[tokio::test]
 async fn a_stream_goes_on_where_a_dropped_future_was() {
     let world = World::new().await;
