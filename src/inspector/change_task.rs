@@ -95,16 +95,4 @@ impl Inspector {
         let text = format!("cannot {verb} task {id:?} in queue {queue:?}: {why}");
         Err(Error::new(kind, text).with_task_id(id))
     }
-
-    /// The error for a task that is not there.
-    pub(super) async fn missing(&self, queue: &str, id: &str) -> Error {
-        match self.broker.queue_exists(queue).await {
-            Err(error) => error,
-            Ok(false) => Error::new(ErrorKind::QueueNotFound, format!("no queue {queue:?}")),
-            Ok(true) => {
-                let text = format!("no task {id:?} in queue {queue:?}");
-                Error::new(ErrorKind::TaskNotFound, text).with_task_id(id)
-            }
-        }
-    }
 }

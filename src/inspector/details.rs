@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Inspector, queue_not_found};
+use super::Inspector;
 use crate::broker::{StoredDetails, StoredLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Progress;
@@ -135,14 +135,10 @@ impl Inspector {
 
     async fn stored(&self, queue: &str, id: &str) -> Result<StoredDetails> {
         let keys = self.queue_keys(queue)?;
-        if let Some(stored) = self.broker.task(&keys, id).await? {
-            return Ok(stored);
+        match self.broker.task(&keys, id).await? {
+            Some(stored) => Ok(stored),
+            None => Err(self.missing(queue, id).await),
         }
-        if !self.broker.queue_exists(queue).await? {
-            return Err(queue_not_found(queue));
-        }
-        let text = format!("no task {id:?} in queue {queue:?}");
-        Err(Error::new(ErrorKind::TaskNotFound, text).with_task_id(id))
     }
 
     fn describe(&self, stored: &StoredDetails) -> Result<TaskInfo, wire::DecodeError> {

@@ -145,6 +145,18 @@ impl Inspector {
         Ok(self.broker.keys(queue))
     }
 
+    /// The error for a task that is not there.
+    async fn missing(&self, queue: &str, id: &str) -> Error {
+        match self.broker.queue_exists(queue).await {
+            Err(error) => error,
+            Ok(false) => queue_not_found(queue),
+            Ok(true) => {
+                let text = format!("no task {id:?} in queue {queue:?}");
+                Error::new(ErrorKind::TaskNotFound, text).with_task_id(id)
+            }
+        }
+    }
+
     /// Closes the connections, for all clones of the inspector. A fred client that you passed to
     /// [`Connection::from_fred`] stays open. asynq: `Close`.
     ///
