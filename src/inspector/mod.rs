@@ -1,6 +1,7 @@
-//! The inspector: reads queues, tasks and schedulers, pauses queues, cancels runs.
+//! The inspector: shows what is in Redis, changes tasks and queues on demand, and examines and repairs them.
 //!
-//! This module uses Redis only through the broker, and never runs a task.
+//! One file for each noun that it shows, and for each change that it makes. This module uses Redis only through the
+//! broker, and owns nothing there. It never calls a handler.
 
 mod bulk;
 mod bulk_progress;
@@ -56,9 +57,26 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, keys};
 
-/// Reads queues, tasks and schedulers, pauses queues, cancels runs. asynq: `Inspector`.
+/// Shows queues, tasks, servers and schedulers; runs, archives, deletes and reschedules tasks; pauses and deletes queues;
+/// cancels runs; examines and repairs what is stored. asynq: `Inspector`.
 ///
-/// Clones are cheap and share its connections.
+/// It needs no server. It shows and changes what Rust and Go have written alike. Clones are cheap and share its
+/// connections.
+///
+/// ```no_run
+/// # async fn example() -> rasynq::Result<()> {
+/// use rasynq::{Connection, Inspector, TaskState};
+/// let inspector = Inspector::connect(&Connection::from_uri("redis://localhost")?).await?;
+/// for queue in inspector.queues().await? {
+///     let info = inspector.queue_info(&queue).await?;
+///     println!("{queue}: {} pending, {} archived", info.pending, info.archived);
+/// }
+/// for task in inspector.tasks("default", TaskState::Archived).page(1, 30).await? {
+///     println!("{} failed: {}", task.id, task.last_error);
+///     inspector.run_task("default", &task.id).await?;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Inspector {
     broker: Broker,
