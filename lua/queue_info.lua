@@ -17,23 +17,31 @@
 -- ARGV[2] prefix of group keys
 -- ARGV[3] up to how many groups are all counted
 -- ARGV[4] how many groups are counted if there are more
--- Reads the hash of the next pending task, and the groups.
+-- ARGV[5] how many expired leases are looked at
+-- Reads the hashes of the next pending task and of tasks whose leases have expired, and the groups.
 -- Replies {s, µs, pending, active, orphaned, scheduled, retry, archived, completed, groups, counted, aggregating,
 -- processed, failed, processed in total, failed in total, paused, since}
 --   s, µs        the time of Redis
+--   orphaned     how many active tasks have a lease that has expired. The leases that were not looked at all count
 --   counted      how many of the groups were counted; the number of aggregating tasks is an estimate if not all were
 --   processed …  as text, or nil
 --   paused       the time of the pause as text, or nil
 --   since        the field pending_since of the next pending task as text, or nil
--- use: now, field, count_groups
+-- use: now, field, group_size, count_groups
 local aggregating, counted = count_groups(KEYS[8], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]))
+local active = redis.call('LLEN', KEYS[2])
+-- The lease of a task that is not active is damage, and makes no orphan.
+local orphaned = redis.call('ZCOUNT', KEYS[3], '-inf', now_secs)
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_secs, 'LIMIT', 0, ARGV[5])) do
+  if field(ARGV[1] .. id, 'state') ~= 'active' then orphaned = orphaned - 1 end
+end
 local next_id = redis.call('LINDEX', KEYS[1], -1)
 return {
   time[1],
   time[2],
   redis.call('LLEN', KEYS[1]),
-  redis.call('LLEN', KEYS[2]),
-  redis.call('ZCOUNT', KEYS[3], '-inf', now_secs),
+  active,
+  math.min(orphaned, active),
   redis.call('ZCARD', KEYS[4]),
   redis.call('ZCARD', KEYS[5]),
   redis.call('ZCARD', KEYS[6]),

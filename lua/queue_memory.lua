@@ -15,7 +15,7 @@
 -- ARGV[6] how many groups are counted if there are more
 -- Reads tasks' hashes, and the groups.
 -- Replies the number of bytes
--- use: count_groups
+-- use: group_size, count_groups
 local prefix, group_prefix, sample = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local function bytes_of(key) return redis.call('MEMORY', 'USAGE', key) or 0 end
 -- The bytes of these tasks, and how many of them have a hash.
@@ -37,7 +37,8 @@ for _, set in ipairs({ KEYS[3], KEYS[4], KEYS[5], KEYS[6] }) do add(set, 'ZRANGE
 local groups, task_bytes, tasks, set_bytes = redis.call('SRANDMEMBER', KEYS[7], ARGV[4]), 0, 0, 0
 for _, name in ipairs(groups) do
   local group = group_prefix .. name
-  local bytes, found = measure(redis.call('ZRANGE', group, 0, sample - 1))
+  local ids = group_size(group) > 0 and redis.call('ZRANGE', group, 0, sample - 1) or {}
+  local bytes, found = measure(ids)
   task_bytes, tasks, set_bytes = task_bytes + bytes, tasks + found, set_bytes + bytes_of(group)
 end
 local aggregating = count_groups(KEYS[7], group_prefix, tonumber(ARGV[5]), tonumber(ARGV[6]))

@@ -5,7 +5,7 @@ local function count_groups(groups, prefix, exact, sample)
   local all = redis.call('SCARD', groups)
   local names = all <= exact and redis.call('SMEMBERS', groups) or redis.call('SRANDMEMBER', groups, sample)
   local tasks = 0
-  for _, name in ipairs(names) do tasks = tasks + redis.call('ZCARD', prefix .. name) end
+  for _, name in ipairs(names) do tasks = tasks + group_size(prefix .. name) end
   if #names < all then tasks = math.floor(tasks / #names * all + 0.5) end
   return tasks, #names
 end

@@ -12,7 +12,7 @@ pub(crate) struct QueueSizes {
     pub(crate) now_micros: i64,
     pub(crate) pending: u64,
     pub(crate) active: u64,
-    /// How many leases have expired.
+    /// How many active tasks have a lease that has expired.
     pub(crate) orphaned: u64,
     pub(crate) scheduled: u64,
     pub(crate) retry: u64,

@@ -21,7 +21,8 @@ pub struct QueueInfo {
     pub pending: u64,
     /// The number of active tasks.
     pub active: u64,
-    /// The number of active tasks whose lease has expired, because no server renews it. They count as active, too.
+    /// The number of active tasks whose lease has expired, because no server renews it. They count as active, too. Of
+    /// more than 500 expired leases, the others all count, also those of tasks that are not active.
     pub orphaned: u64,
     /// The number of scheduled tasks.
     pub scheduled: u64,

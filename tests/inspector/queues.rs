@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use rasynq::chrono::{DateTime, TimeDelta};
-use rasynq::{ErrorKind, Task, TaskState};
+use rasynq::{ErrorKind, Task, TaskFilter, TaskState};
 
 use crate::common::{TaskMessage, World, key, task_key};
-use crate::support::add_all;
+use crate::support::{add_all, ids};
 
 /// Makes groups of one task each, without hashes.
 const MAKE_GROUPS: &str = "
@@ -94,6 +94,45 @@ async fn an_empty_queue_has_zeros_and_what_is_no_number_counts_as_zero() {
     let info = inspector.queue_info("default").await.unwrap();
     assert_eq!((info.processed_total, info.latency), (0, Duration::ZERO));
     assert!(info.is_paused());
+}
+
+#[tokio::test]
+async fn an_orphaned_task_is_an_active_one_whose_lease_has_expired() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    world.store_in_each_state().await;
+    let expired = (world.now().await - 1).to_string();
+    // Leases of tasks that are not active, and of one that is gone.
+    for id in ["p1", "s1", "gone"] {
+        let _: i64 = world.run(&["ZADD", &key("lease"), &expired, id]).await;
+    }
+    let orphaned = inspector
+        .tasks("default", TaskState::Active)
+        .matching(TaskFilter::new().orphaned());
+    assert_eq!(ids(orphaned.page(1, 30).await.unwrap()), ["a1"]);
+    let info = inspector.queue_info("default").await.unwrap();
+    assert_eq!((info.active, info.orphaned), (2, 1));
+
+    // So many that they are not all looked at.
+    for n in 0..600 {
+        let id = format!("x{n:03}");
+        let _: i64 = world.run(&["ZADD", &key("lease"), &expired, &id]).await;
+    }
+    let info = inspector.queue_info("default").await.unwrap();
+    assert_eq!((info.active, info.orphaned), (2, 2));
+}
+
+#[tokio::test]
+async fn a_group_of_a_wrong_type_counts_as_none() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    world.register().await;
+    make_groups(&world, 1, 3).await;
+    let _: i64 = world.run(&["DEL", &key("g:group2")]).await;
+    let _: i64 = world.run(&["LPUSH", &key("g:group2"), "task2"]).await;
+    let info = inspector.queue_info("default").await.unwrap();
+    assert_eq!((info.groups, info.aggregating), (3, 2));
+    assert!(inspector.memory_usage("default").await.unwrap() > 0);
 }
 
 #[tokio::test]

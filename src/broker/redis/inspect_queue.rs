@@ -14,6 +14,8 @@ use crate::wire::QueueKeys;
 const COUNTED_GROUPS: u64 = 5_000;
 /// How many groups are counted if there are more.
 const GROUP_SAMPLE: u64 = 1_000;
+/// How many expired leases are looked at, whether their tasks are active.
+const LEASES_AT_ONCE: u64 = 500;
 /// How many tasks of each state are measured, as in asynq.
 const MEASURED_TASKS: u64 = 20;
 /// The tasks of how many groups are measured, as in asynq.
@@ -50,6 +52,7 @@ impl Broker {
                 queue.group_prefix().into(),
                 number(COUNTED_GROUPS),
                 number(GROUP_SAMPLE),
+                number(LEASES_AT_ONCE),
             ];
             (keys.map(Key::from).into(), args)
         };

@@ -184,8 +184,8 @@ scripts! {
     LIST_OWNER = "list_owner" (1 keys) uses ["now"];
     MESSAGE_PART = "message_part" (2 keys) uses ["field", "owned"];
     NOTE_ENTRY = "note_entry" (1 keys) uses ["now", "read_note"];
-    QUEUE_INFO = "queue_info" (13 keys) uses ["now", "field", "count_groups"];
-    QUEUE_MEMORY = "queue_memory" (7 keys) uses ["count_groups"];
+    QUEUE_INFO = "queue_info" (13 keys) uses ["now", "field", "group_size", "count_groups"];
+    QUEUE_MEMORY = "queue_memory" (7 keys) uses ["group_size", "count_groups"];
     READ_SET = "read_set" (1 keys) uses ["field"];
     READ_TASKS = "read_tasks" (1 keys) uses ["now"];
     RECORD_EVENT = "record_event" (1 keys) uses [];
