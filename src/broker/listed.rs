@@ -59,14 +59,14 @@ pub(crate) struct TaskPart {
     pub(crate) tasks: Vec<Option<ListedTask>>,
 }
 
-/// A task of a list.
-#[derive(Debug)]
+/// A task as it is stored.
+#[derive(Clone, Debug)]
 pub(crate) struct ListedTask {
     pub(crate) message: Bytes,
     pub(crate) result: Option<Bytes>,
     /// Since when it is pending (unix ns).
     pub(crate) pending_since: Option<i64>,
-    /// When its lease expires (unix s), if it is active.
+    /// When its lease expires (unix s). In a list: only if it is active.
     pub(crate) lease: Option<i64>,
 }
 
@@ -75,17 +75,12 @@ pub(crate) struct ListedTask {
 pub(crate) struct StoredDetails {
     /// The time of Redis (unix s).
     pub(crate) now: i64,
-    pub(crate) message: Bytes,
     pub(crate) state: TaskState,
-    pub(crate) result: Option<Bytes>,
-    /// Since when it is pending (unix ns).
-    pub(crate) pending_since: Option<i64>,
+    pub(crate) task: ListedTask,
     /// The group in which it waits, or that it joins when it is due.
     pub(crate) group: Option<Str>,
     /// The key of its unique lock.
     pub(crate) lock: Option<Str>,
-    /// When its lease expires (unix s).
-    pub(crate) lease: Option<i64>,
     /// Its score, if it is in a sorted set (unix s).
     pub(crate) score: Option<i64>,
 }

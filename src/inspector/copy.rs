@@ -41,9 +41,12 @@ impl Inspector {
                 format!("cannot copy task {id:?} in queue {queue:?}: it is {state}, not finished");
             return Err(Error::new(ErrorKind::WrongState, text).with_task_id(id));
         }
-        let message = wire::decode_task(stored.message).map_err(|error| {
-            let text = format!("message of task {id:?} in queue {queue:?}");
-            Error::new(ErrorKind::Undecodable, text).with_source(error)
+        let message = wire::decode_task(stored.task.message).map_err(|error| {
+            let text = format!(
+                "cannot copy task {id:?} in queue {queue:?}: its message does not decode: {error}"
+            );
+            let undecodable = Error::new(ErrorKind::Undecodable, text).with_task_id(id);
+            undecodable.with_source(error)
         })?;
         let now = self.broker.clock().now();
         let is_over = message.deadline <= now.timestamp();

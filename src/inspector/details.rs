@@ -4,6 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Inspector;
+use super::listing::{describe, time};
 use crate::broker::{StoredDetails, StoredLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Progress;
@@ -64,11 +65,22 @@ impl Inspector {
     /// # Cancel safety
     /// It only reads; the future may be dropped at any time.
     pub async fn task_info(&self, queue: &str, id: &str) -> Result<TaskInfo> {
-        let stored = self.stored(queue, id).await?;
-        self.describe(&stored).map_err(|error| {
-            let text = format!("message of task {id:?} in queue {queue:?}");
-            Error::new(ErrorKind::Undecodable, text).with_source(error)
-        })
+        let StoredDetails {
+            now,
+            state,
+            task,
+            score,
+            ..
+        } = self.stored(queue, id).await?;
+        match describe(queue, id.as_bytes(), state, score, task, now) {
+            (info, None) => Ok(info),
+            (_, Some(error)) => {
+                let text =
+                    format!("task {id:?} in queue {queue:?}: its message does not decode: {error}");
+                let undecodable = Error::new(ErrorKind::Undecodable, text).with_task_id(id);
+                Err(undecodable.with_source(error))
+            }
+        }
     }
 
     /// All that is known of one task, also if its message does not decode.
@@ -90,16 +102,15 @@ impl Inspector {
     /// It only reads; the future may be dropped at any time.
     pub async fn task_details(&self, queue: &str, id: &str) -> Result<TaskDetails> {
         let stored = self.stored(queue, id).await?;
-        let (info, decode_error) = match self.describe(&stored) {
-            Ok(info) => (info, None),
-            Err(error) => {
-                let result = stored.result.clone();
-                let next = self.next_process_at(&stored);
-                let info = TaskInfo::undecodable(queue, id.to_owned(), stored.state, next, result);
-                (info, Some(error.to_string()))
-            }
-        };
-        let message = wire::decode_task(stored.message.clone()).unwrap_or_default();
+        let StoredDetails {
+            now,
+            state,
+            task,
+            score,
+            ..
+        } = &stored;
+        let (info, error) = describe(queue, id.as_bytes(), *state, *score, task.clone(), *now);
+        let message = wire::decode_task(task.message.clone()).unwrap_or_default();
         let lock_key = stored.lock.as_deref().map(str::to_owned);
         let lock_key = lock_key.or(Some(message.unique_key).filter(|key| !key.is_empty()));
         let lock = match lock_key {
@@ -118,17 +129,17 @@ impl Inspector {
             false => None,
         };
         Ok(TaskDetails {
-            decode_error,
-            pending_since: stored.pending_since.map(DateTime::from_timestamp_nanos),
+            decode_error: error.map(|error| error.to_string()),
+            pending_since: task.pending_since.map(DateTime::from_timestamp_nanos),
             archived_at: scored(TaskState::Archived),
             kept_until: scored(TaskState::Completed),
             group: stored.group.as_deref().map(str::to_owned),
             grouped_at: scored(TaskState::Aggregating),
             lock,
-            lease_expires_at: stored.lease.and_then(time),
+            lease_expires_at: task.lease.and_then(time),
             owner,
-            progress: stored.result.as_deref().and_then(Progress::from_json),
-            result: stored.result,
+            progress: task.result.as_deref().and_then(Progress::from_json),
+            result: task.result.clone(),
             info,
         })
     }
@@ -138,23 +149,6 @@ impl Inspector {
         match self.broker.task(&keys, id).await? {
             Some(stored) => Ok(stored),
             None => Err(self.missing(queue, id).await),
-        }
-    }
-
-    fn describe(&self, stored: &StoredDetails) -> Result<TaskInfo, wire::DecodeError> {
-        let message = wire::decode_task(stored.message.clone())?;
-        let next = self.next_process_at(stored);
-        let mut info = TaskInfo::new(message, stored.state, next, stored.result.clone());
-        let is_expired = stored.lease.is_some_and(|until| until <= stored.now);
-        info.is_orphaned = stored.state == TaskState::Active && is_expired;
-        Ok(info)
-    }
-
-    fn next_process_at(&self, stored: &StoredDetails) -> Option<DateTime<Utc>> {
-        match stored.state {
-            TaskState::Pending => Some(self.broker.clock().now()),
-            TaskState::Scheduled | TaskState::Retry => stored.score.and_then(time),
-            _ => None,
         }
     }
 }
@@ -172,8 +166,4 @@ impl UniqueLock {
             holder,
         }
     }
-}
-
-fn time(unix_secs: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(unix_secs, 0)
 }

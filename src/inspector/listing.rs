@@ -1,4 +1,4 @@
-//! A task of a list as its description.
+//! What is stored of a task as its description.
 
 use chrono::{DateTime, Utc};
 
@@ -6,7 +6,7 @@ use super::ids::FoundId;
 use super::packed_id::PackedId;
 use crate::broker::ListedTask;
 use crate::task::TaskInfo;
-use crate::wire::{self, TaskState};
+use crate::wire::{self, DecodeError, TaskState};
 
 /// A task that was found.
 pub(super) struct FoundTask {
@@ -18,40 +18,62 @@ pub(super) struct FoundTask {
     pub(super) since: Option<DateTime<Utc>>,
 }
 
-/// Describes a task. `now`: Redis' time.
+impl FoundTask {
+    /// `now`: the time of Redis (unix s).
+    pub(super) fn of(
+        queue: &str,
+        state: TaskState,
+        found: FoundId,
+        task: ListedTask,
+        now: i64,
+    ) -> Self {
+        let FoundId { id, score } = found;
+        let pending_since = task.pending_since;
+        let (info, _) = describe(queue, &id.bytes(), state, Some(score), task, now);
+        let since = match state {
+            TaskState::Pending => pending_since.map(DateTime::from_timestamp_nanos),
+            TaskState::Retry => info.last_failed_at,
+            TaskState::Completed => info.completed_at,
+            TaskState::Archived | TaskState::Aggregating => time(score),
+            _ => None,
+        };
+        Self {
+            id,
+            score,
+            info,
+            since,
+        }
+    }
+}
+
+/// Describes a task, also if its message does not decode: then the error says why. `score` is that of its place, `now`
+/// the time of Redis (unix s).
 pub(super) fn describe(
     queue: &str,
+    id: &[u8],
     state: TaskState,
-    found: FoundId,
+    score: Option<i64>,
     task: ListedTask,
-    now: DateTime<Utc>,
-) -> FoundTask {
-    let FoundId { id, score } = found;
-    let scored = DateTime::from_timestamp(score, 0);
+    now: i64,
+) -> (TaskInfo, Option<DecodeError>) {
     let next = match state {
-        TaskState::Pending => Some(now),
-        TaskState::Scheduled | TaskState::Retry => scored,
+        TaskState::Pending => time(now),
+        TaskState::Scheduled | TaskState::Retry => score.and_then(time),
         _ => None,
     };
-    let mut info = match wire::decode_task(task.message) {
-        Ok(message) => TaskInfo::new(message, state, next, task.result),
-        Err(_) => {
-            let id = String::from_utf8_lossy(&id.bytes()).into_owned();
-            TaskInfo::undecodable(queue, id, state, next, task.result)
+    let (mut info, error) = match wire::decode_task(task.message) {
+        Ok(message) => (TaskInfo::new(message, state, next, task.result), None),
+        Err(error) => {
+            let id = String::from_utf8_lossy(id).into_owned();
+            let info = TaskInfo::undecodable(queue, id, state, next, task.result);
+            (info, Some(error))
         }
     };
-    info.is_orphaned = task.lease.is_some_and(|until| until <= now.timestamp());
-    let since = match state {
-        TaskState::Pending => task.pending_since.map(DateTime::from_timestamp_nanos),
-        TaskState::Retry => info.last_failed_at,
-        TaskState::Completed => info.completed_at,
-        TaskState::Archived | TaskState::Aggregating => scored,
-        _ => None,
-    };
-    FoundTask {
-        id,
-        score,
-        info,
-        since,
-    }
+    info.is_orphaned = state == TaskState::Active && task.lease.is_some_and(|until| until <= now);
+    (info, error)
+}
+
+/// The moment of a time that Redis has stored.
+pub(super) fn time(unix_secs: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(unix_secs, 0)
 }

@@ -52,7 +52,7 @@ impl Inspector {
             let Some(stored) = self.broker.task(&keys, id).await? else {
                 return Err(self.missing(queue, id).await);
             };
-            let mut message = wire::decode_task(stored.message.clone()).map_err(|error| {
+            let mut message = wire::decode_task(stored.task.message.clone()).map_err(|error| {
                 let why = "its message does not decode".to_owned();
                 fails(ErrorKind::Undecodable, why).with_source(error)
             })?;
@@ -66,7 +66,7 @@ impl Inspector {
                 false => new_lock.clone(),
             };
             let new = NewPayload {
-                read: stored.message,
+                read: stored.task.message,
                 message: wire::encode(&message),
                 old_lock,
                 new_lock,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use futures_util::future::try_join;
 
+use super::listing::time;
 use super::{Inspector, queue_not_found};
 use crate::error::{Error, Result};
 
@@ -129,7 +130,7 @@ impl Inspector {
             failed_total: sizes.failed_total,
             paused_since: sizes
                 .paused_since
-                .map(|secs| DateTime::from_timestamp(secs, 0).unwrap_or_default()),
+                .map(|secs| time(secs).unwrap_or_default()),
             latency: latency
                 .and_then(|latency| latency.to_std().ok())
                 .unwrap_or_default(),

@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::DateTime;
 
 use super::filter::TaskFilter;
 use super::ids::{FoundId, IdReader};
-use super::listing::{FoundTask, describe};
+use super::listing::{FoundTask, time};
 use crate::broker::Broker;
 use crate::error::Result;
 use crate::wire::{QueueKeys, TaskState};
@@ -87,11 +86,12 @@ pub(super) async fn read_matching(
 ) -> Result<Part> {
     let asked: Vec<Bytes> = ids.iter().map(|found| found.id.bytes()).collect();
     let part = broker.read_tasks(keys, Some(state), &asked).await?;
-    let now = DateTime::from_timestamp(part.now, 0).unwrap_or_default();
+    let now = time(part.now).unwrap_or_default();
     let examined = part.tasks.len().min(ids.len());
     let tasks = ids.iter().zip(part.tasks);
     let tasks = tasks.filter_map(|(id, task)| Some((id.clone(), task?)));
-    let described = tasks.map(|(id, task)| describe(keys.queue(), state, id, task, now));
+    let queue = keys.queue();
+    let described = tasks.map(|(id, task)| FoundTask::of(queue, state, id, task, part.now));
     Ok(Part {
         examined: examined as u64,
         found: described

@@ -4,13 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::DateTime;
 use futures_util::future::try_join;
 
 use super::bulk_progress::{BulkProgress, ProgressHook};
 use super::filter::TaskFilter;
 use super::ids::{FoundId, IdReader, places, sizes};
-use super::listing::describe;
+use super::listing::FoundTask;
 use super::packed_id::PackedId;
 use super::reader::TaskReader;
 use super::stream::TaskStream;
@@ -294,11 +293,10 @@ impl TaskSelection {
         while !ids.is_empty() {
             let asked: Vec<Bytes> = ids.iter().map(|found| found.id.bytes()).collect();
             let part = self.inspector.broker.read_tasks(keys, None, &asked).await?;
-            let now = DateTime::from_timestamp(part.now, 0).unwrap_or_default();
             let read = part.tasks.len().min(ids.len());
             for (id, task) in ids.drain(..read).zip(part.tasks) {
                 if let Some(task) = task {
-                    page.push(describe(&self.queue, self.state, id, task, now).info);
+                    page.push(FoundTask::of(&self.queue, self.state, id, task, part.now).info);
                 }
             }
         }

@@ -177,7 +177,10 @@ async fn a_task_that_is_missing_or_in_no_known_state_is_an_error_that_says_so() 
     let error = inspector.task_details("default", "odd").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Undecodable);
     assert!(
-        error.to_string().contains("state of task \"odd\""),
+        error
+            .to_string()
+            .contains("task \"odd\" in queue \"default\"")
+            && error.to_string().contains("asleep"),
         "{error}"
     );
     let _: String = world.run(&["SET", &key("t:text"), "1"]).await;

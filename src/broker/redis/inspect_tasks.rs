@@ -133,20 +133,25 @@ impl Broker {
         let message = reply::bytes(next(), name)?;
         let state = text(next()).unwrap_or_default();
         let state = state.parse().map_err(|error| {
-            let what = format!("state of task {id:?} in queue {:?}", queue.queue());
-            Error::new(ErrorKind::Undecodable, what).with_source(error)
+            let text = format!("task {id:?} in queue {:?}: {error}", queue.queue());
+            let undecodable = Error::new(ErrorKind::Undecodable, text).with_task_id(id);
+            undecodable.with_source(error)
         })?;
         let (result, since) = (next().into_bytes(), whole(next()));
         let (group, later_group) = (text(next()), text(next()));
-        Ok(Some(StoredDetails {
-            now,
+        let lock = text(next());
+        let task = ListedTask {
             message,
-            state,
             result,
             pending_since: since,
-            group: group.or(later_group),
-            lock: text(next()),
             lease: score(next()),
+        };
+        Ok(Some(StoredDetails {
+            now,
+            state,
+            task,
+            group: group.or(later_group),
+            lock,
             score: score(next()),
         }))
     }
