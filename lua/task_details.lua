@@ -9,17 +9,18 @@
 -- ARGV[1] task id
 -- ARGV[2] prefix of group keys
 -- Reads the task's group.
--- Replies {now, msg, state, result, since, group, later group, lock, lease, score}, each as text or nil; nil if there
+-- Replies {now, msg, state, result, since, group, later group, lock, owner, lease, score}, each as text or nil; nil if there
 -- is no such task
 --   now          the time of Redis (unix s)
 --   since        the field pending_since
 --   group        the group in which it waits
 --   later group  the group that it joins when it is due
 --   lock         the key of its unique lock
+--   owner        the field rasynq_owner
 --   lease        when its lease expires (unix s)
 --   score        that of its place, if it is in a sorted set
 -- use: now
-local fields = { 'msg', 'state', 'result', 'pending_since', 'group', 'rasynq_group', 'unique_key' }
+local fields = { 'msg', 'state', 'result', 'pending_since', 'group', 'rasynq_group', 'unique_key', 'rasynq_owner' }
 local task = redis.call('HMGET', KEYS[1], unpack(fields))
 if not task[1] then return false end
 local state, group = task[2], task[5]

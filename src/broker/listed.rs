@@ -81,6 +81,8 @@ pub(crate) struct StoredDetails {
     pub(crate) group: Option<Str>,
     /// The key of its unique lock.
     pub(crate) lock: Option<Str>,
+    /// The owner that holds its lease: see [`owner_name`](crate::wire::keys::owner_name). `None`: not a server of ours.
+    pub(crate) owner: Option<String>,
     /// Its score, if it is in a sorted set (unix s).
     pub(crate) score: Option<i64>,
 }

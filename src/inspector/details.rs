@@ -33,7 +33,8 @@ pub struct TaskDetails {
     pub lock: Option<UniqueLock>,
     /// When the lease of the active task expires.
     pub lease_expires_at: Option<DateTime<Utc>>,
-    /// The id of the server that shows a run of the task. Servers show their runs every 5 s.
+    /// The id of the server that runs the task. A server of rasynq is known from the moment at which it fetches the task
+    /// until its entry expires; one of asynq while it shows the run, which it does every 5 s.
     pub owner: Option<String>,
     /// How far the run has come, or had come, if its handler reports it.
     pub progress: Option<Progress>,
@@ -121,7 +122,11 @@ impl Inspector {
             None => None,
         };
         let owner = match stored.state {
-            TaskState::Active => self.broker.server_of_run(id).await?,
+            TaskState::Active => {
+                let keys = self.queue_keys(queue)?;
+                let owner = stored.owner.as_deref();
+                self.broker.server_of_run(&keys, id, owner).await?
+            }
             _ => None,
         };
         let scored = |state| match stored.state == state {

@@ -44,7 +44,7 @@ use config::{Config, GONE_SERVERS_INTERVAL, HEARTBEAT_INTERVAL, RECOVER_INTERVAL
 use fetch::{FetchBudgets, Gates, OwnerTokens, Processor, Restorer, Sizing, Sweeper};
 use hooks::Hooks;
 use identity::Identity;
-use owner::{Listing, Owner};
+use owner::Listing;
 use policy::Policy;
 use queues::Queues;
 use run::{Executor, HeldRuns};
@@ -65,6 +65,7 @@ use crate::clock::Uuids;
 use crate::error::Result;
 use crate::guard::Foreign;
 use crate::handler::HandlerService;
+use crate::wire::keys;
 
 /// All parts of a server, connected but not started.
 struct Parts {
@@ -94,7 +95,7 @@ impl Parts {
         let identity = Arc::new(Identity::new(config, broker().clock().now()));
         let stopper = ServerStopper::new(Arc::clone(&identity));
         let policy = Arc::new(Policy::new(config));
-        let owner = Owner::name_of(&identity.info.server_id);
+        let owner = keys::owner_name(&identity.info.server_id);
         let listing = Arc::new(Listing::new(owner, queues.len()));
         let lost_runs = LostRuns {
             broker: broker(),

@@ -28,12 +28,6 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// The name of the server with this id, a UUID: its first 64 bits.
-    pub(super) fn name_of(server_id: &str) -> String {
-        let digits = server_id.chars().filter(char::is_ascii_hexdigit);
-        digits.take(16).collect()
-    }
-
     /// The form in Redis: `<name> <listens> <process>`.
     pub(super) fn encode(&self) -> String {
         let Self {
@@ -181,12 +175,6 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_name_of_an_owner_is_the_beginning_of_the_id_of_the_server() {
-        let id = "0b6d5e1c-8a4f-4c1e-9d7a-2f3b4c5d6e7f";
-        assert_eq!(Owner::name_of(id), "0b6d5e1c8a4f4c1e");
-    }
 
     #[test]
     fn an_owner_is_the_same_after_it_was_stored() {

@@ -328,6 +328,12 @@ pub(crate) fn server_of_workers(workers_key: &str) -> Option<&str> {
     Some(name.rsplit_once(':')?.1)
 }
 
+/// The name of the server with this id, a UUID, as an owner of tasks: its first 64 bits.
+pub(crate) fn owner_name(server_id: &str) -> String {
+    let digits = server_id.chars().filter(char::is_ascii_hexdigit);
+    digits.take(16).collect()
+}
+
 /// STRING in which a server that ends runs of the task with this id, because they were cancelled, confirms that, for
 /// a minute. A key of rasynq's own.
 pub(crate) fn canceled(id: &str) -> String {
@@ -423,6 +429,12 @@ pub(crate) fn is_blank(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_an_owner_is_the_beginning_of_the_id_of_the_server() {
+        let id = "0b6d5e1c-8a4f-4c1e-9d7a-2f3b4c5d6e7f";
+        assert_eq!(owner_name(id), "0b6d5e1c8a4f4c1e");
+    }
 
     fn keys() -> QueueKeys {
         QueueKeys::new("custom")

@@ -1,9 +1,10 @@
 //! All that is known of one task.
 
+use prost::Message;
 use rasynq::chrono::DateTime;
 use rasynq::{ErrorKind, Progress, Task, TaskState};
 
-use crate::common::{HOUR, TaskMessage, World, key, task_key};
+use crate::common::{HOUR, TaskMessage, WorkerInfo, World, key, task_key};
 
 #[tokio::test]
 async fn the_details_of_a_task_show_its_lock_and_who_holds_it() {
@@ -116,6 +117,75 @@ async fn the_details_of_a_task_have_the_times_of_its_state() {
     assert!(orphan.info.is_orphaned);
     assert!(orphan.lease_expires_at.unwrap().timestamp() < world.now().await);
     assert!(!of("a2").await.unwrap().info.is_orphaned);
+}
+
+impl World {
+    /// Writes a server that shows a run of the task `a2` of this queue.
+    async fn show_run(&self, server: &str, queue: &str) {
+        let workers = format!("asynq:workers:{{host:1:{server}}}");
+        let later = (self.now().await + 60).to_string();
+        let add = ["ZADD", "asynq:workers", &later, &workers];
+        let _: i64 = self.run(&add).await;
+        let run = WorkerInfo {
+            server_id: server.to_owned(),
+            task_id: "a2".to_owned(),
+            queue: queue.to_owned(),
+            ..WorkerInfo::default()
+        };
+        let bytes = String::from_utf8(run.encode_to_vec()).unwrap();
+        let _: i64 = self.run(&["HSET", &workers, "a2", &bytes]).await;
+    }
+}
+
+#[tokio::test]
+async fn the_owner_of_a_task_is_not_the_server_that_runs_its_namesake_in_another_queue() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    world.store_in_each_state().await;
+    world.show_run("one", "other").await;
+    let of = |id| inspector.task_details("default", id);
+    assert_eq!(of("a2").await.unwrap().owner, None);
+    world.show_run("two", "default").await;
+    assert_eq!(of("a2").await.unwrap().owner.as_deref(), Some("two"));
+    assert_eq!(of("a1").await.unwrap().owner, None);
+
+    // A member that is over stays: it is only read.
+    let _: i64 = world.run(&["ZADD", "asynq:workers", "1", "over"]).await;
+    of("a2").await.unwrap();
+    let _: f64 = world.run(&["ZSCORE", "asynq:workers", "over"]).await;
+}
+
+#[tokio::test]
+async fn the_owner_of_a_task_is_known_before_its_server_shows_the_run() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    world.store_in_each_state().await;
+    let server = "0b6d5e1c-8a4f-4c1e-9d7a-2f3b4c5d6e7f";
+    world.show_run("two", "default").await;
+    let later = (world.now().await + 60).to_string();
+    let workers = format!("asynq:workers:{{host:1:{server}}}");
+    let _: i64 = world
+        .run(&["ZADD", "asynq:workers", &later, &workers])
+        .await;
+    let lease = world.scores("lease").await["a2"];
+    let own = |score: i64| {
+        let field = format!("0b6d5e1c8a4f4c1e:2a@{score}");
+        let world = &world;
+        async move {
+            let set = ["HSET", &task_key("a2"), "rasynq_owner", &field];
+            let _: i64 = world.run(&set).await;
+        }
+    };
+    own(lease as i64).await;
+    let before = world.calls_of(&["hget"]).await;
+    let details = inspector.task_details("default", "a2").await.unwrap();
+    assert_eq!(details.owner.as_deref(), Some(server));
+    assert_eq!(world.calls_of(&["hget"]).await, before);
+
+    // Somebody else has fetched the task since.
+    own(lease as i64 - 1).await;
+    let details = inspector.task_details("default", "a2").await.unwrap();
+    assert_eq!(details.owner.as_deref(), Some("two"));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::{Broker, reply};
 use crate::broker::StoredNode;
 use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::{QueueKeys, keys};
+use crate::wire::{self, QueueKeys, keys};
 
 /// How many keys one round trip reads.
 const KEYS_AT_ONCE: usize = 100;
@@ -18,7 +18,7 @@ impl Broker {
     /// What all servers that are alive show (`ServerInfo`). Removes those that are over from the list of servers. asynq:
     /// `ListServers`.
     pub(crate) async fn server_entries(&self) -> Result<Vec<Bytes>> {
-        let servers = self.live_members(keys::SERVERS).await?;
+        let servers = self.keep_live_members(keys::SERVERS).await?;
         let entries = self.of_each("GET", &servers, &[]).await?;
         Ok(entries.into_iter().filter_map(Value::into_bytes).collect())
     }
@@ -26,7 +26,7 @@ impl Broker {
     /// The runs of all servers that are alive (`WorkerInfo`). Removes those that are over from the list of workers.
     /// asynq: `ListWorkers`.
     pub(crate) async fn worker_entries(&self) -> Result<Vec<Bytes>> {
-        let servers = self.live_members(keys::WORKERS).await?;
+        let servers = self.keep_live_members(keys::WORKERS).await?;
         let entries = self.of_each("HVALS", &servers, &[]).await?;
         let entries = entries.into_iter().filter_map(|values| match values {
             Value::Array(values) => Some(values),
@@ -35,28 +35,46 @@ impl Broker {
         Ok(entries.flatten().filter_map(Value::into_bytes).collect())
     }
 
-    /// The id of the server that shows a run of this task. `None`: none does.
-    pub(crate) async fn server_of_run(&self, task_id: &str) -> Result<Option<String>> {
+    /// The id of the server that runs an active task. `owner`: the name of the owner that holds its lease, if that is a
+    /// server of ours. Otherwise it is the server that shows a run of the task. `None`: no server that is alive does.
+    pub(crate) async fn server_of_run(
+        &self,
+        queue: &QueueKeys,
+        task_id: &str,
+        owner: Option<&str>,
+    ) -> Result<Option<String>> {
         let servers = self.live_members(keys::WORKERS).await?;
-        let shows = self.of_each("HEXISTS", &servers, &[task_id.into()]).await?;
-        let server = servers
-            .iter()
-            .zip(shows)
-            .find(|(_, shows)| *shows == Value::Integer(1));
-        Ok(server.and_then(|(key, _)| keys::server_of_workers(key).map(str::to_owned)))
+        let id = |key: &String| keys::server_of_workers(key).map(str::to_owned);
+        if let Some(owner) = owner {
+            let mut ids = servers.iter().filter_map(id);
+            return Ok(ids.find(|id| keys::owner_name(id) == owner));
+        }
+        let shown = self.of_each("HGET", &servers, &[task_id.into()]).await?;
+        // A server may run the task of another queue that has the same id.
+        let is_of_queue = |entry: Value| {
+            let run = entry.into_bytes().map(wire::decode_worker_info);
+            run.is_some_and(|run| run.is_ok_and(|run| run.queue == queue.queue()))
+        };
+        let mut runs = servers.iter().zip(shown);
+        let run = runs.find_map(|(key, entry)| is_of_queue(entry).then_some(key));
+        Ok(run.and_then(id))
     }
 
-    /// The members of a global set that are not over. The others are removed.
+    /// The members of a global set that are not over.
     async fn live_members(&self, set: &'static str) -> Result<Vec<String>> {
         let now = self.redis_time_unix_secs().await?;
-        // A score is in whole seconds: in its second a server may still be alive.
+        let live = self.send::<Value>(live(set, now), LIST).await?;
+        members(live)
+    }
+
+    /// The same. The others are removed.
+    async fn keep_live_members(&self, set: &'static str) -> Result<Vec<String>> {
+        let now = self.redis_time_unix_secs().await?;
         let over = [word(set), word("-inf"), number(now - 1)];
-        let live = [word(set), number(now), word("+inf")];
         let over = Command::on_key("ZREMRANGEBYSCORE", over);
-        let live = Command::on_key("ZRANGEBYSCORE", live);
-        let mut replies = self.send_all::<Value>(vec![over, live], LIST).await?;
-        let live = reply::array(replies.pop().unwrap_or(Value::Null), LIST)?;
-        Ok(live.into_iter().filter_map(Value::into_string).collect())
+        let commands = vec![over, live(set, now)];
+        let mut replies = self.send_all::<Value>(commands, LIST).await?;
+        members(replies.pop().unwrap_or(Value::Null))
     }
 
     /// The replies to a command on each of these keys. Null in place of an error: others are listed all the same.
@@ -118,6 +136,17 @@ impl Broker {
         let text = format!("no node of the cluster serves queue {:?}", queue.queue());
         Err(Error::new(ErrorKind::Unavailable, text))
     }
+}
+
+/// Reads the members of a global set that are not over. A score is in whole seconds: in its second a server may still be
+/// alive.
+fn live(set: &'static str, now: i64) -> Command {
+    Command::on_key("ZRANGEBYSCORE", [word(set), number(now), word("+inf")])
+}
+
+fn members(reply: Value) -> Result<Vec<String>> {
+    let members = reply::array(reply, LIST)?.into_iter();
+    Ok(members.filter_map(Value::into_string).collect())
 }
 
 fn node(parts: Vec<Value>) -> Result<StoredNode> {

@@ -139,12 +139,13 @@ impl Broker {
         })?;
         let (result, since) = (next().into_bytes(), whole(next()));
         let (group, later_group) = (text(next()), text(next()));
-        let lock = text(next());
+        let (lock, owner) = (text(next()), text(next()));
+        let lease = score(next());
         let task = ListedTask {
             message,
             result,
             pending_since: since,
-            lease: score(next()),
+            lease,
         };
         Ok(Some(StoredDetails {
             now,
@@ -152,6 +153,7 @@ impl Broker {
             task,
             group: group.or(later_group),
             lock,
+            owner: owner.and_then(|owner| owner_of(&owner, lease)),
             score: score(next()),
         }))
     }
@@ -223,6 +225,14 @@ fn ids_of(reply: Value, place: &TaskPlace) -> Result<Vec<ListedId>> {
         });
     }
     Ok(ids)
+}
+
+/// The owner that a field `rasynq_owner` names. `None`: the lease is not the one that was written with the field, so
+/// somebody else has it.
+fn owner_of(field: &str, lease: Option<i64>) -> Option<String> {
+    let (token, written) = field.rsplit_once('@')?;
+    let (owner, _) = token.split_once(':')?;
+    (written.parse().ok() == Some(lease?)).then(|| owner.to_owned())
 }
 
 /// A score in whole seconds.

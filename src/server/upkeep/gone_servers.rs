@@ -92,7 +92,7 @@ impl GoneServers {
     async fn look(&self, began: Instant) -> Result<Look> {
         let broker = &self.lost.broker;
         let listed = broker.heartbeats(TTL_SECS, Suspect::FORGOTTEN_SECS).await?;
-        let name = |key: &str| keys::server_id(key).map(Owner::name_of);
+        let name = |key: &str| keys::server_id(key).map(keys::owner_name);
         let heartbeats: HashMap<String, i64> = listed
             .iter()
             .filter_map(|(key, at)| Some((name(key)?, *at)))
