@@ -8,7 +8,7 @@ use futures_util::future::try_join;
 
 use super::bulk_progress::{BulkProgress, ProgressHook};
 use super::filter::TaskFilter;
-use super::ids::{FoundId, IdReader, places, sizes};
+use super::ids::{FoundId, IdReader, SIZES_AT_ONCE, places};
 use super::listing::FoundTask;
 use super::packed_id::PackedId;
 use super::reader::TaskReader;
@@ -100,7 +100,8 @@ impl TaskSelection {
     ///
     /// With a filter, it is a page of the tasks that match: all tasks in front of the page are read, too. A task whose
     /// message does not decode is listed with [`is_undecodable`](TaskInfo::is_undecodable). An id whose task is gone is
-    /// left out, so a page may be shorter than its size.
+    /// left out, so a page may be shorter than its size. A page of all groups reads the names of all groups, to sort
+    /// them.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `page` or `page_size` is 0, the name of the queue is
@@ -125,7 +126,8 @@ impl TaskSelection {
 
     /// All the tasks, one after the other, in bounded steps: at most 500 tasks, and about 1 MiB of messages.
     ///
-    /// Of a long list of pending tasks the ids are read first, and kept: about 60 bytes for each task.
+    /// The ids that were read are kept, so that no task comes twice: up to about 90 bytes for each task whose id is a
+    /// UUID. Those of pending and active tasks are all read before the first task comes.
     pub fn stream(&self) -> TaskStream {
         let selection = self.clone();
         TaskStream::new(async move { selection.reader().await })
@@ -231,26 +233,32 @@ impl TaskSelection {
         let keys = self.check()?;
         let places = places(broker, &keys, self.state, group);
         let (_, places) = try_join(self.begin(), places).await?;
-        let sizes = match places.len() {
-            // It ends where it ends.
-            1 => vec![u64::MAX],
-            _ => sizes(broker, &keys, &places).await?,
-        };
         let mut page = Vec::new();
         let mut left = page_size;
-        for (place, size) in places.iter().zip(sizes) {
-            let mut at = skip;
-            while left > 0 && at < size {
-                let asked = left.min(size - at).min(STEP);
-                let ids = self.range(&keys, place, at, asked).await?;
-                let read = ids.len() as u64;
-                self.describe_all(&keys, ids, &mut page).await?;
-                (at, left) = (at + read, left - read);
-                if read < asked {
-                    break;
+        // Only the sizes of the groups up to the end of the page are read.
+        for some in places.chunks(SIZES_AT_ONCE) {
+            let sizes = match places.len() {
+                // It ends where it ends.
+                1 => vec![u64::MAX],
+                _ => broker.place_sizes(&keys, some).await?,
+            };
+            for (place, size) in some.iter().zip(sizes) {
+                let mut at = skip;
+                while left > 0 && at < size {
+                    let asked = left.min(size - at).min(STEP);
+                    let ids = self.range(&keys, place, at, asked).await?;
+                    let read = ids.len() as u64;
+                    self.describe_all(&keys, ids, &mut page).await?;
+                    (at, left) = (at + read, left - read);
+                    if read < asked {
+                        break;
+                    }
                 }
+                skip = skip.saturating_sub(size);
             }
-            skip = skip.saturating_sub(size);
+            if left == 0 {
+                break;
+            }
         }
         Ok(page)
     }

@@ -1,9 +1,9 @@
 //! Pages of tasks.
 
-use rasynq::{ErrorKind, TaskState};
+use rasynq::{ErrorKind, Task, TaskState};
 
 use crate::common::{TaskMessage, World, key};
-use crate::support::{ids, page};
+use crate::support::{add_all, ids, page};
 
 #[tokio::test]
 async fn pages_are_in_the_order_of_processing_and_of_time() {
@@ -187,6 +187,27 @@ async fn a_page_of_large_messages_is_read_in_parts() {
     assert_eq!(ids(tasks), ["t0", "t1", "t2", "t3", "t4", "t5"]);
     // One message fits into a part of 1 MiB. The second one ends it.
     assert_eq!(world.calls_of(&["hmget"]).await - before, 11);
+}
+
+#[tokio::test]
+async fn a_page_of_all_groups_counts_only_the_groups_up_to_its_end() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    let task = |n: usize| {
+        let task = Task::new("any", "").task_id(format!("{n:04}"));
+        task.group(format!("g{n:04}"))
+    };
+    add_all(&world, (0..1_600).map(task)).await;
+    let aggregating = inspector.tasks("default", TaskState::Aggregating);
+    let before = world.calls_of(&["zcard"]).await;
+    let first = ids(aggregating.page(1, 3).await.unwrap());
+    assert_eq!(first, ["0000", "0001", "0002"]);
+    assert_eq!(world.calls_of(&["zcard"]).await - before, 500);
+    // It begins in the first five hundred, and ends behind them.
+    let page = ids(aggregating.page(5, 120).await.unwrap());
+    let expected: Vec<String> = (480..600).map(|n| format!("{n:04}")).collect();
+    assert_eq!(page, expected);
+    assert_eq!(world.calls_of(&["zcard"]).await - before, 1_500);
 }
 
 #[tokio::test]
