@@ -63,6 +63,9 @@ async fn run_block(command: &Command, block: &str) -> String {
             .stderr(std::process::Stdio::piped());
         let ran = crate::common::end(process, b"").await;
         fresh.push_str(&without_pids(&ran.stdout));
+        if !fresh.ends_with('\n') {
+            fresh.push('\n');
+        }
         fresh.push_str(&ran.stderr);
     }
     fresh
