@@ -26,6 +26,7 @@ var knownInAnswers = []knownAnswer{
 	{"a task that is not where its state says is in a wrong state", "20", (*comparison).misplacedTask},
 	{"a lock that another task holds is not taken with a new payload", "11", (*comparison).takenLock},
 	{"a task is found although its queue is not listed", "12", (*comparison).unlistedTask},
+	{"a queue that is not listed is not deleted while it has tasks", "12", (*comparison).unlistedQueue},
 }
 
 // expectAnswers applies the known differences to the answers.
@@ -149,6 +150,22 @@ func (c *comparison) unlistedTask(call args, dump map[string]any, one, other *an
 	want := maps.Clone(got)
 	want["id"], want["type"], want["state"], want["last_err"] = message["id"], message["type"], hash["state"], message["error_msg"]
 	*one = answer{value: want}
+	return true
+}
+
+// unlistedQueue expects that the tasks of the queue count. Some of them are active.
+func (c *comparison) unlistedQueue(call args, _ map[string]any, one, other *answer) bool {
+	if call["call"] != "delete_queue" || call["queue"] != unlisted || one.err == nil || other.err == nil {
+		return false
+	}
+	kind := "queue_not_empty"
+	if call["force"] == true {
+		kind = "wrong_state"
+	}
+	if one.err.Kind != "queue_not_found" || other.err.Kind != kind {
+		return false
+	}
+	*one = *other
 	return true
 }
 
