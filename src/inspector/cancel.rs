@@ -49,9 +49,9 @@ impl Inspector {
     /// If the future is dropped, the request may or may not have been sent.
     pub async fn cancel_processing(&self, id: &str) -> Result<Cancellation> {
         // A confirmation of an earlier cancellation may still be there. Each has a text of its own. A Redis user without
-        // permission for the key cancels all the same.
+        // permission for the key cancels all the same, and so does a caller while the node of the key is away.
         let earlier = match self.broker.cancellation(id).await {
-            Err(error) if error.kind() == ErrorKind::Redis => None,
+            Err(error) if matches!(error.kind(), ErrorKind::Redis | ErrorKind::Unavailable) => None,
             earlier => Some(earlier?),
         };
         let sent_at = clock::monotonic();
@@ -65,9 +65,14 @@ impl Inspector {
         while clock::monotonic() - sent_at < PATIENCE {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            let latest = self.broker.cancellation(id).await?;
-            if latest.is_some() && latest != earlier {
-                return Ok(Cancellation::Heard);
+            // The request is sent. If the confirmation cannot be read, it may still have been heard.
+            match self.broker.cancellation(id).await {
+                Ok(latest) if latest.is_some() && latest != earlier => {
+                    return Ok(Cancellation::Heard);
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Unavailable => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(Cancellation::NotKnown)

@@ -269,9 +269,10 @@ async fn a_command_for_a_slot_that_is_moving_is_sent_where_its_key_is() {
     // The flag does not exist, so it is created on the new node.
     inspector.pause_queue(&queue).await.unwrap();
     cluster.move_keys(slot, 0, 1).await;
-    inspector.task_info(&queue, "before").await.unwrap();
     inspector.unpause_queue(&queue).await.unwrap();
     cluster.end_to_move(slot, 1).await;
+    // It reads several keys in one script. Redis refuses such calls while only some of the keys have moved.
+    inspector.task_info(&queue, "before").await.unwrap();
     enqueue(&client, &queue, "after".to_owned()).await.unwrap();
     inspector.task_info(&queue, "after").await.unwrap();
 }

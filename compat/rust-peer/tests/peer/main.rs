@@ -46,7 +46,7 @@ fn hello_names_the_implementation_and_unknown_requests_are_refused() {
     ] {
         peer.refused("invalid", bad);
     }
-    let lacking = json!({"op": "inspect", "call": "queue_info", "queue": "q"});
+    let lacking = json!({"op": "inspect", "call": "run_all", "queue": "q", "state": "pending"});
     peer.refused("unsupported", lacking);
     peer.send_text("not json");
     assert_eq!(peer.answer(&Value::Null)["err"]["kind"], "invalid");
