@@ -35,6 +35,8 @@ impl Watch {
         redis.call(&["CONFIG", "SET", "lua-time-limit", PATIENCE_MS])?;
         redis.call(&["CONFIG", "SET", "slowlog-log-slower-than", NOTED_FROM_US])?;
         redis.call(&["CONFIG", "SET", "slowlog-max-len", NOTED])?;
+        // The first one may itself be noted.
+        redis.call(&["SLOWLOG", "RESET"])?;
         redis.call(&["SLOWLOG", "RESET"])?;
         let is_over = Arc::new(AtomicBool::new(false));
         let pinger = bed.redis.connect()?;
@@ -56,20 +58,25 @@ impl Watch {
             .pings
             .join()
             .map_err(|_| anyhow!("the pings have ended with a panic"))??;
+        let (longest_us, command) = longest_command(noted);
+        eprintln!("  longest command: {command}");
         Ok(Metrics::from([
-            ("longest_ms", longest_command_us(noted) as f64 / 1e3),
+            ("longest_ms", longest_us as f64 / 1e3),
             ("ping_ms", ping.as_secs_f64() * 1e3),
         ]))
     }
 }
 
-/// The longest command of a reply of `SLOWLOG GET`, in µs. Each entry begins with id, time, µs.
-fn longest_command_us(noted: Vec<Reply>) -> i64 {
-    let durations = noted.into_iter().filter_map(|entry| {
+/// The longest command of a reply of `SLOWLOG GET`: its time in µs, and its first words. Each entry
+/// begins with id, time, µs, words.
+fn longest_command(noted: Vec<Reply>) -> (i64, String) {
+    let commands = noted.into_iter().filter_map(|entry| {
         let fields = entry.list();
-        Some(fields.get(2)?.number())
+        let words = fields.get(3)?.clone().list();
+        let words: Vec<String> = words.iter().take(4).map(Reply::text).collect();
+        Some((fields.get(2)?.number(), words.join(" ")))
     });
-    durations.max().unwrap_or(0)
+    commands.max_by_key(|(us, _)| *us).unwrap_or_default()
 }
 
 fn longest_ping(mut redis: Connection, is_over: &AtomicBool) -> Result<Duration> {
@@ -89,8 +96,17 @@ mod tests {
 
     #[test]
     fn the_longest_of_the_noted_commands_is_found() {
-        let entry = |us| Reply::Array([7, 1_700_000_000, us].map(Reply::Integer).into());
-        assert_eq!(longest_command_us(vec![entry(3), entry(90), entry(12)]), 90);
-        assert_eq!(longest_command_us(Vec::new()), 0);
+        let entry = |us, word: &str| {
+            let words = Reply::Array(vec![Reply::Bulk(Some(word.into()))]);
+            Reply::Array(vec![
+                Reply::Integer(7),
+                Reply::Integer(1_700_000_000),
+                Reply::Integer(us),
+                words,
+            ])
+        };
+        let noted = vec![entry(3, "GET"), entry(90, "EVALSHA"), entry(12, "SET")];
+        assert_eq!(longest_command(noted), (90, "EVALSHA".to_owned()));
+        assert_eq!(longest_command(Vec::new()), (0, String::new()));
     }
 }

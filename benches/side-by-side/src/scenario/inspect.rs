@@ -40,6 +40,7 @@ enum Verb {
 /// A million archived or pending tasks, and a million groups.
 pub(super) fn cases(setup: &Setup) -> Result<Vec<Case>> {
     let bed = setup.testbed()?;
+    bed.redis.prefer();
     let rounds = setup.rounds.min(MOST_ROUNDS);
     let longest = |name: &str| Case::new("inspect-million", name, "longest_ms", "ms");
     let archived = Place::Archived;
