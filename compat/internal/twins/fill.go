@@ -1,7 +1,6 @@
 package twins
 
 import (
-	"crypto/md5"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -219,11 +218,7 @@ func (f *filling) payload() []byte {
 // lock makes the task a unique one. Most hold their lock; some have lost it to another
 // task, or to its TTL.
 func (f *filling) lock(t *task) {
-	key := prefix(t.queue) + "unique:" + t.message["type"].(string) + ":"
-	if payload := t.message["payload"].([]byte); payload != nil {
-		sum := md5.Sum(payload)
-		key += hex.EncodeToString(sum[:])
-	}
+	key := lockKey(t.queue, t.message["type"], t.message["payload"].([]byte))
 	t.message["unique_key"], t.hash["unique_key"] = key, key
 	switch n := f.rng.IntN(10); {
 	case n < 7:
@@ -352,7 +347,7 @@ func (f *filling) rivals() {
 		t := f.newTask("default", "scheduled")
 		t.id = "rival-" + payload
 		t.message["id"], t.message["type"], t.message["payload"] = t.id, "rivals", []byte(payload)
-		key := (&change{queue: t.queue}).lockOf(t.message, []byte(payload))
+		key := lockKey(t.queue, t.message["type"], []byte(payload))
 		t.message["unique_key"], t.hash["unique_key"] = key, key
 		f.do("SET", key, t.id, "EX", 3600)
 		f.do("ZADD", prefix(t.queue)+"scheduled", f.now+3600, t.id)

@@ -243,9 +243,9 @@ func (ch *change) wholeQueue(left map[string]any) (met bool) {
 	return met
 }
 
-// lockOf is the key of the lock for a message.
-func (ch *change) lockOf(message map[string]any, payload []byte) string {
-	key := prefix(ch.queue) + "unique:" + fmt.Sprint(message["type"]) + ":"
+// lockKey is the key of the lock for a task of this type and payload.
+func lockKey(queue string, taskType any, payload []byte) string {
+	key := prefix(queue) + "unique:" + fmt.Sprint(taskType) + ":"
 	if len(payload) > 0 {
 		sum := md5.Sum(payload)
 		key += hex.EncodeToString(sum[:])
@@ -261,7 +261,7 @@ func (ch *change) moveLock(left map[string]any) bool {
 	hash := hashOf(left, prefix(ch.queue)+"t:"+id)
 	message, _ := hash["msg"].(map[string]any)
 	old, _ := message["unique_key"].(string)
-	key := ch.lockOf(message, bytesOf(message["payload"]))
+	key := lockKey(ch.queue, message["type"], bytesOf(message["payload"]))
 	if old == "" || old == key {
 		return false
 	}

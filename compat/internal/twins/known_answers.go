@@ -186,10 +186,9 @@ func (c *comparison) takenLock(call args, dump map[string]any, one, _ *answer) b
 	if call["call"] != "update_task_payload" || one.err != nil {
 		return false
 	}
-	ch := &change{call: call, queue: call["queue"].(string), before: dump}
-	id := fmt.Sprint(call["task"])
-	hash, message := hashOf(dump, prefix(ch.queue)+"t:"+id), messageOf(dump, ch.queue, id)
-	key := ch.lockOf(message, bytesOf(call["payload"]))
+	queue, id := call["queue"].(string), fmt.Sprint(call["task"])
+	hash, message := hashOf(dump, prefix(queue)+"t:"+id), messageOf(dump, queue, id)
+	key := lockKey(queue, message["type"], bytesOf(call["payload"]))
 	taken, _ := dump[key].(map[string]any)
 	if lock := held(dump, hash, id); lock == "" || lock == key || taken == nil || taken["string"] == id {
 		return false
