@@ -88,7 +88,7 @@ func (c *comparison) singleChange(queue string, dump map[string]any) args {
 // none, or the one for which another task holds the lock.
 func (c *comparison) newPayload(call, dump args) {
 	queue := call["queue"].(string)
-	if scheduled := c.tasksIn(queue, dump, "scheduled"); len(scheduled) > 0 && c.chance(80) {
+	if scheduled := idsIn(dump, prefix(queue)+"scheduled"); len(scheduled) > 0 && c.chance(80) {
 		unique := slices.DeleteFunc(slices.Clone(scheduled), func(id string) bool { return held(dump, hashOf(dump, prefix(queue)+"t:"+id), id) == "" })
 		call["task"] = pick(c.rng, append(scheduled, unique...))
 		if len(unique) > 0 && c.chance(50) {
@@ -110,13 +110,6 @@ func (c *comparison) newPayload(call, dump args) {
 			return
 		}
 	}
-}
-
-// tasksIn are the ids of all tasks in one of the sorted sets.
-func (c *comparison) tasksIn(queue string, dump map[string]any, state string) []string {
-	entry, _ := dump[prefix(queue)+state].(map[string]any)
-	set, _ := entry["zset"].(map[string]any)
-	return sorted(set)
 }
 
 // bulkChanges makes every bulk change that the inspectors have in every queue, and

@@ -177,13 +177,6 @@ func (ch *change) noGroup(left map[string]any) (met bool) {
 	return met
 }
 
-// zset is a sorted set of the queue.
-func (ch *change) zset(dump map[string]any, name string) map[string]any {
-	entry, _ := dump[prefix(ch.queue)+name].(map[string]any)
-	set, _ := entry["zset"].(map[string]any)
-	return set
-}
-
 // untrimmed: an inspector does not know how long the servers keep archived tasks. asynq drops those of
 // more than 90 days.
 func (ch *change) untrimmed(left map[string]any) (met bool) {
@@ -191,7 +184,7 @@ func (ch *change) untrimmed(left map[string]any) (met bool) {
 		return false
 	}
 	place := prefix(ch.queue) + "archived"
-	for id := range ch.zset(ch.before, "archived") {
+	for _, id := range idsIn(ch.before, place) {
 		if !holds(left, place, id) {
 			put(left, ch.before, place, id)
 			met = true

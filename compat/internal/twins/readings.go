@@ -3,6 +3,7 @@ package twins
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"rasynq/compat/internal/keyspace"
 )
@@ -101,8 +102,8 @@ func (c *comparison) tasks(queue string, dump map[string]any, most int) []string
 	var ids []string
 	p := prefix(queue) + "t:"
 	for _, key := range sorted(dump) {
-		if len(key) > len(p) && key[:len(p)] == p {
-			ids = append(ids, key[len(p):])
+		if id, ok := strings.CutPrefix(key, p); ok && id != "" {
+			ids = append(ids, id)
 		}
 	}
 	c.rng.Shuffle(len(ids), func(a, b int) { ids[a], ids[b] = ids[b], ids[a] })
