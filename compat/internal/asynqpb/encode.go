@@ -2,6 +2,7 @@ package asynqpb
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -68,13 +69,13 @@ func appendField(raw []byte, number protowire.Number, k kind, value any) ([]byte
 		}
 		return raw, nil
 	case map[string]string:
-		for _, key := range sortedKeys(v) {
+		for _, key := range slices.Sorted(maps.Keys(v)) {
 			entry := appendBytes(nil, 1, []byte(key))
 			raw = appendMessage(raw, number, appendBytes(entry, 2, []byte(v[key])))
 		}
 		return raw, nil
 	case map[string]int64:
-		for _, key := range sortedKeys(v) {
+		for _, key := range slices.Sorted(maps.Keys(v)) {
 			entry := appendBytes(nil, 1, []byte(key))
 			raw = appendMessage(raw, number, appendNumber(entry, 2, v[key]))
 		}
@@ -106,13 +107,4 @@ func appendNumber(raw []byte, number protowire.Number, value int64) []byte {
 	}
 	raw = protowire.AppendTag(raw, number, protowire.VarintType)
 	return protowire.AppendVarint(raw, uint64(value))
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -8,8 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -129,12 +130,7 @@ func (c *comparison) chance(percent int) bool { return c.rng.IntN(100) < percent
 func (c *comparison) between(low, high int) int { return low + c.rng.IntN(high-low+1) }
 
 func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }
 
 // lines is a list of differences in short.
