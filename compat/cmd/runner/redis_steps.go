@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -72,19 +71,9 @@ func (r *run) stepKeyspace(_ *scenario.Scope, f fields) error {
 		return err
 	}
 	if f.flag("only") {
-		dropOwn(got)
+		keyspace.DropOwn(got)
 	}
 	return mismatch(matchKeyspace(f.object("keyspace"), got, f.flag("only")))
-}
-
-// dropOwn removes the keys that only rasynq has. They must expire: a key that stays is compared.
-func dropOwn(dump map[string]any) {
-	for key, value := range dump {
-		entry, _ := value.(map[string]any)
-		if _, expires := entry["ttl"]; expires && strings.HasPrefix(key, "rasynq:") {
-			delete(dump, key)
-		}
-	}
 }
 
 // stepGolden takes a normalised dump, to be compared with the reference run's.
@@ -93,7 +82,7 @@ func (r *run) stepGolden(_ *scenario.Scope, f fields) error {
 	if err != nil {
 		return err
 	}
-	dropOwn(got)
+	keyspace.DropOwn(got)
 	for key := range got {
 		for _, pattern := range f.texts("ignore") {
 			if scenario.Glob(pattern, key) {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"sort"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
@@ -67,6 +68,16 @@ func Dump(ctx context.Context, client *redis.Client, patterns ...any) (map[strin
 		out[key] = e
 	}
 	return out, nil
+}
+
+// DropOwn removes the keys that only rasynq has. They must expire: a key that stays is compared.
+func DropOwn(dump map[string]any) {
+	for key, value := range dump {
+		entry, _ := value.(map[string]any)
+		if _, expires := entry["ttl"]; expires && strings.HasPrefix(key, "rasynq:") {
+			delete(dump, key)
+		}
+	}
 }
 
 // dumpValue decodes the value of a key of that type.

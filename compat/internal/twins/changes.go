@@ -275,11 +275,9 @@ func (ch *change) isNow(seconds float64) bool { return math.Abs(seconds-ch.now) 
 
 // dropPassing removes keys of rasynq alone that expire, and makes nanoseconds numbers.
 func dropPassing(dump map[string]any) {
+	keyspace.DropOwn(dump)
 	for key, value := range dump {
 		entry, _ := value.(map[string]any)
-		if _, expires := entry["ttl"]; expires && strings.HasPrefix(key, "rasynq:") {
-			delete(dump, key)
-		}
 		if hash, ok := entry["hash"].(map[string]any); ok {
 			if since, err := strconv.ParseInt(fmt.Sprint(hash["pending_since"]), 10, 64); err == nil {
 				hash["pending_since"] = float64(since) / 1e9
