@@ -63,8 +63,8 @@ func (m Matcher) bothZero(want, got any) bool { return m.Loose && isZero(want) &
 // matchObject compares an object's members, or bytes. It reports false where
 // the value is of another kind.
 func (m Matcher) matchObject(path string, want map[string]any, got any, out *[]Mismatch) bool {
-	if wantBytes, ok := bytesOf(want); ok {
-		gotBytes, ok := bytesOf(got)
+	if wantBytes, ok := BytesOf(want); ok {
+		gotBytes, ok := BytesOf(got)
 		return ok && string(gotBytes) == string(wantBytes) || !ok && m.bothZero(want, got)
 	}
 	g, ok := got.(map[string]any)

@@ -56,7 +56,7 @@ func isZero(v any) bool {
 	case []any:
 		return len(x) == 0
 	case map[string]any:
-		if b, ok := bytesOf(x); ok {
+		if b, ok := BytesOf(x); ok {
 			return len(b) == 0
 		}
 		return len(x) == 0
@@ -64,8 +64,8 @@ func isZero(v any) bool {
 	return false
 }
 
-// bytesOf reads `{"utf8": …}` or `{"b64": …}`.
-func bytesOf(v any) ([]byte, bool) {
+// BytesOf reads `{"utf8": …}` or `{"b64": …}`.
+func BytesOf(v any) ([]byte, bool) {
 	m, ok := v.(map[string]any)
 	if !ok || len(m) != 1 {
 		return nil, false
@@ -85,7 +85,7 @@ func textOf(v any) (string, bool) {
 	if s, ok := v.(string); ok {
 		return s, true
 	}
-	if b, ok := bytesOf(v); ok {
+	if b, ok := BytesOf(v); ok {
 		return string(b), true
 	}
 	return "", false
@@ -116,7 +116,7 @@ func length(v any) (int, bool) {
 	case string:
 		return len(x), true
 	case map[string]any:
-		if b, ok := bytesOf(x); ok {
+		if b, ok := BytesOf(x); ok {
 			return len(b), true
 		}
 		return len(x), true

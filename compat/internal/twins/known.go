@@ -2,10 +2,11 @@ package twins
 
 import (
 	"crypto/md5"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"rasynq/compat/internal/scenario"
 )
 
 // A knownKeys is a difference in what a change leaves. mend makes the keys that asynq
@@ -254,7 +255,8 @@ func (ch *change) moveLock(left map[string]any) bool {
 	hash := hashOf(left, prefix(ch.queue)+"t:"+id)
 	message, _ := hash["msg"].(map[string]any)
 	old, _ := message["unique_key"].(string)
-	key := lockKey(ch.queue, message["type"], bytesOf(message["payload"]))
+	payload, _ := scenario.BytesOf(message["payload"])
+	key := lockKey(ch.queue, message["type"], payload)
 	if old == "" || old == key {
 		return false
 	}
@@ -264,14 +266,4 @@ func (ch *change) moveLock(left map[string]any) bool {
 	}
 	hash["unique_key"], message["unique_key"] = key, key
 	return true
-}
-
-func bytesOf(v any) []byte {
-	forms, _ := v.(map[string]any)
-	if text, ok := forms["utf8"].(string); ok {
-		return []byte(text)
-	}
-	text, _ := forms["b64"].(string)
-	raw, _ := base64.StdEncoding.DecodeString(text)
-	return raw
 }

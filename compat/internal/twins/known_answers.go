@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"rasynq/compat/internal/scenario"
 )
 
 // A knownAnswer is a difference in what a call answers. mend makes asynq's answer that
@@ -188,7 +190,8 @@ func (c *comparison) takenLock(call args, dump map[string]any, one, _ *answer) b
 	}
 	queue, id := call["queue"].(string), fmt.Sprint(call["task"])
 	hash, message := hashOf(dump, prefix(queue)+"t:"+id), messageOf(dump, queue, id)
-	key := lockKey(queue, message["type"], bytesOf(call["payload"]))
+	payload, _ := scenario.BytesOf(call["payload"])
+	key := lockKey(queue, message["type"], payload)
 	taken, _ := dump[key].(map[string]any)
 	if lock := held(dump, hash, id); lock == "" || lock == key || taken == nil || taken["string"] == id {
 		return false
