@@ -139,7 +139,8 @@ impl Broker {
         let scan = Command::on_key("ZSCAN", args);
         let (next, members): (String, Vec<Value>) =
             self.send(scan, "list aggregation sets").await?;
-        let sets = members.into_iter().step_by(2).filter_map(utf8);
+        let sets = members.into_iter().step_by(2);
+        let sets = sets.filter_map(Value::into_string);
         Ok(((next != "0").then_some(next), sets.collect()))
     }
 }
@@ -170,15 +171,6 @@ impl RepairMode {
     }
 }
 
-/// A reply as text. `None`: it is not UTF-8.
-pub(super) fn utf8(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.to_string()),
-        Value::Bytes(bytes) => String::from_utf8(bytes.to_vec()).ok(),
-        _ => None,
-    }
-}
-
 fn looked(reply: Value, script: &str) -> Result<Looked> {
     let mut values = reply::array(reply, script)?.into_iter();
     let next = reply::text(values.next().unwrap_or(Value::Null), script)?;
@@ -186,7 +178,7 @@ fn looked(reply: Value, script: &str) -> Result<Looked> {
     while let (Some(word), Some(name), Some(detail)) = (values.next(), values.next(), values.next())
     {
         // asynq's names are texts. Others cannot be named in a repair.
-        let (Some(name), word) = (utf8(name), reply::text(word, script)?) else {
+        let (Some(name), word) = (name.into_bytes_str(), reply::text(word, script)?) else {
             continue;
         };
         let detail = match detail {
@@ -195,7 +187,7 @@ fn looked(reply: Value, script: &str) -> Result<Looked> {
         };
         found.push(Finding {
             word,
-            name: name.into(),
+            name,
             detail,
         });
     }

@@ -2,7 +2,6 @@
 
 use fred::types::{Key, Value};
 
-use super::examine::utf8;
 use super::script::{DROP_STALE, number, word};
 use super::{Broker, reply};
 use crate::broker::RepairMode;
@@ -49,7 +48,7 @@ impl Broker {
         ];
         let scan = Command::without_key("SCAN", args).in_slot_of(node);
         let (next, found): (String, Vec<Value>) = self.send(scan, "look for keys").await?;
-        let found = found.into_iter().filter_map(utf8).collect();
+        let found = found.into_iter().filter_map(Value::into_string).collect();
         Ok(((next != "0").then_some(next), found))
     }
 
@@ -69,7 +68,7 @@ impl Broker {
             let over = Command::on_key("ZRANGEBYSCORE", args);
             let page: Vec<Value> = self.send(over, "look for what is over").await?;
             let is_last = page.len() < AT_ONCE as usize;
-            all.extend(page.into_iter().map(utf8));
+            all.extend(page.into_iter().map(Value::into_string));
             if is_last {
                 return Ok(all.into_iter().flatten().collect());
             }

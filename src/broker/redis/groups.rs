@@ -177,11 +177,7 @@ where
     loop {
         let args = [queue.groups(), &cursor, "COUNT", NAMES_AT_ONCE];
         let (next, part) = scan(args.map(str::to_owned)).await?;
-        names.extend(part.into_iter().filter_map(|name| match name {
-            Value::String(name) => Some(name),
-            Value::Bytes(name) => Str::from_inner(name).ok(),
-            _ => None,
-        }));
+        names.extend(part.into_iter().filter_map(Value::into_bytes_str));
         if next == "0" {
             break;
         }
