@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::damage::{Damage, DamageKind};
-use crate::broker::{Broker, RepairMode};
+use crate::broker::Broker;
 use crate::error::Result;
 use crate::wire::{self, QueueKeys, keys};
 
@@ -137,8 +137,6 @@ pub(super) async fn repair_global(broker: &Broker, damage: &Damage) -> Result<bo
         Some(_) => HISTORY_TTL_SECS,
         None => 0,
     };
-    let (key, member) = (&damage.key, damage.member.as_deref());
-    broker
-        .drop_stale(key, member, ttl, RepairMode::Repair)
-        .await
+    let member = damage.member.as_deref();
+    broker.drop_stale(&damage.key, member, ttl).await
 }

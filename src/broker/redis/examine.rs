@@ -185,11 +185,7 @@ fn looked(reply: Value, script: &str) -> Result<Looked> {
             Value::Integer(n) => n.to_string().into(),
             text => reply::text(text, script)?,
         };
-        found.push(Finding {
-            word,
-            name,
-            detail,
-        });
+        found.push(Finding { word, name, detail });
     }
     let next = (!next.is_empty()).then(|| next.to_string());
     Ok(Looked { next, found })

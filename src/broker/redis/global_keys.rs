@@ -4,7 +4,6 @@ use fred::types::{Key, Value};
 
 use super::script::{DROP_STALE, number, word};
 use super::{Broker, reply};
-use crate::broker::RepairMode;
 use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, keys};
@@ -86,26 +85,16 @@ impl Broker {
         Ok(ttls.into_iter().map(|ttl| ttl == -1).collect())
     }
 
-    /// Checks or removes a member of a set whose score is over; or, without a member, a key without a time to live: it
-    /// gets one, or is deleted if that is 0. Returns whether it was so.
+    /// Removes a member of a set whose score is over; or, without a member, gives a key a time to live that has none, or
+    /// deletes the key if that time is 0. Returns whether it was so.
     pub(crate) async fn drop_stale(
         &self,
         key: &str,
         member: Option<&str>,
         ttl_secs: u64,
-        mode: RepairMode,
     ) -> Result<bool> {
         let build = || {
-            let mode = if mode == RepairMode::Check {
-                "check"
-            } else {
-                "repair"
-            };
-            let args = vec![
-                word(mode),
-                member.unwrap_or_default().into(),
-                number(ttl_secs),
-            ];
+            let args = vec![member.unwrap_or_default().into(), number(ttl_secs)];
             (vec![Key::from(key)], args)
         };
         let reply = DROP_STALE.call(self, build).await?;
