@@ -148,16 +148,21 @@ impl Failure {
 
 impl From<rasynq::Error> for Failure {
     fn from(error: rasynq::Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            // Some causes repeat their own cause.
-            if !message.ends_with(&text) {
-                message = format!("{message}: {text}");
-            }
-            source = cause.source();
-        }
-        Self::new(FailureKind::Library(error.kind()), message)
+        Self::new(FailureKind::Library(error.kind()), error_text(&error))
     }
+}
+
+/// An error of the library with its causes.
+pub(crate) fn error_text(error: &rasynq::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some causes repeat their own cause.
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::read::tasks_of;
-use super::told;
 use crate::dash::format::{bytes, full_count};
 use crate::dash::model::Message;
 use crate::dash::model::action::{Action, Advance, Selection, Verb};
+use crate::failure::error_text;
 
 /// How many runs are canceled at the same time: each waits up to a second for an answer.
 const CANCELS_AT_ONCE: usize = 32;
@@ -47,7 +47,7 @@ impl Actor {
                 messages: messages.clone(),
             };
             let result = act(&inspector, &action, &advance).await;
-            let result = result.unwrap_or_else(|error| Err(told(&error)));
+            let result = result.unwrap_or_else(|error| Err(error_text(&error)));
             // Without a receiver the dashboard has ended.
             let _ = messages.send(Message::Ended(number, result)).await;
         });
@@ -69,7 +69,7 @@ impl Actor {
         let messages = self.messages.clone();
         let handle = self.tasks.spawn(async move {
             let count = count(&inspector, &selection).await;
-            let count = count.map_err(|error| told(&error));
+            let count = count.map_err(|error| error_text(&error));
             // Without a receiver the dashboard has ended.
             let _ = messages.send(Message::Counted(number, count)).await;
         });

@@ -8,11 +8,12 @@ use rasynq::{Inspector, Result};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::convert;
 use super::read::{read, tasks_of};
-use super::{convert, told};
 use crate::dash::model::Message;
 use crate::dash::model::rows::TaskRow;
 use crate::dash::model::screen::{Content, Found, MAX_FOUND, Snapshot, TaskList, View};
+use crate::failure::error_text;
 
 /// A search shows at this interval what it has found so far.
 const SEARCH_STEP: Duration = Duration::from_millis(250);
@@ -51,7 +52,7 @@ pub(crate) async fn feed(
             },
         };
         if let Err(error) = &result {
-            feed.send(Message::ReadFailed(told(error))).await;
+            feed.send(Message::ReadFailed(error_text(error))).await;
         }
         // Something of the same kind was asked for in the meantime.
         if *requests.borrow_and_update() != request {

@@ -9,6 +9,7 @@ use crate::dash::model::action::Selection;
 use crate::dash::model::matching_names;
 use crate::dash::model::rows::QueueRow;
 use crate::dash::model::screen::{Content, Found, GroupList, MAX_GROUPS, Snapshot, TaskList, View};
+use crate::failure::error_text;
 
 /// What was read: the content of the screen, and queues.
 type Read = (Content, Vec<QueueRow>);
@@ -34,7 +35,7 @@ pub(super) async fn read(inspector: &Inspector, view: &View) -> Result<Snapshot>
         match failure {
             Some(error) if rows.is_empty() => return Err(error),
             // A queue with broken keys does not hide the others.
-            Some(error) => snapshot.failure = Some(super::told(&error)),
+            Some(error) => snapshot.failure = Some(error_text(&error)),
             None => {}
         }
         snapshot.queues = rows;
@@ -46,7 +47,7 @@ pub(super) async fn read(inspector: &Inspector, view: &View) -> Result<Snapshot>
             snapshot.content = content;
             snapshot.queues = queues;
         }
-        Err(error) if is_gone(&error) => snapshot.content = Content::Nothing(super::told(&error)),
+        Err(error) if is_gone(&error) => snapshot.content = Content::Nothing(error_text(&error)),
         Err(error) => return Err(error),
     }
     Ok(snapshot)
