@@ -100,8 +100,8 @@ impl FailureKind {
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
     pub(crate) message: String,
-    /// Whether the verb has told people already.
-    pub(crate) is_told: bool,
+    /// Whether it stands on standard error already.
+    pub(crate) is_printed: bool,
 }
 
 impl Failure {
@@ -109,7 +109,7 @@ impl Failure {
         Self {
             kind,
             message: message.into(),
-            is_told: false,
+            is_printed: false,
         }
     }
 

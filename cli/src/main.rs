@@ -29,8 +29,8 @@ fn main() -> ExitCode {
     let output = Output::of_process(arguments.global.json.is_on());
     match run(arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            output.failure(&failure);
+        Err(mut failure) => {
+            output.print_failure(&mut failure);
             failure.exit_code()
         }
     }
@@ -46,8 +46,8 @@ fn refuse_arguments(error: &clap::Error) -> ExitCode {
     let wants_json = is_fault && std::env::args_os().any(|argument| argument == "--json");
     if wants_json {
         let text = error.render().to_string();
-        let failure = Failure::new(FailureKind::Usage, text.trim_end());
-        Output::of_process(true).failure(&failure);
+        let mut failure = Failure::new(FailureKind::Usage, text.trim_end());
+        Output::of_process(true).print_failure(&mut failure);
     } else {
         // Nobody is left to be told if the stream is closed.
         let _ = error.print();

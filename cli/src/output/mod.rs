@@ -80,11 +80,12 @@ impl Output {
         let _ = writeln!(io::stderr(), "{text}");
     }
 
-    /// Prints why something failed on standard error.
-    pub(crate) fn failure(&self, failure: &Failure) {
-        if failure.is_told || failure.kind == FailureKind::ClosedOutput {
+    /// Prints why something failed on standard error, unless that stands there already.
+    pub(crate) fn print_failure(&self, failure: &mut Failure) {
+        if failure.is_printed || failure.kind == FailureKind::ClosedOutput {
             return;
         }
+        failure.is_printed = true;
         match self.is_json {
             true => self.note(&json_text(&FailureView::of(failure))),
             false => self.note(&format!("rasynq: {}", printable_lines(&failure.message))),

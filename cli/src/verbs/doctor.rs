@@ -111,8 +111,7 @@ impl Doctor<'_> {
             if is_over || kind == FailureKind::ClosedOutput {
                 return Err(failure);
             }
-            self.output.failure(&failure);
-            failure.is_told = true;
+            self.output.print_failure(&mut failure);
             first_failure.get_or_insert(failure);
         }
         first_failure.map_or(Ok(()), Err)

@@ -27,8 +27,7 @@ impl<'o, V: Serialize> Each<'o, V> {
             Ok((view, _)) if self.output.is_json() => self.views.push(view),
             Ok((_, line)) => self.output.print(&line)?,
             Err(mut failure) => {
-                self.output.failure(&failure);
-                failure.is_told = true;
+                self.output.print_failure(&mut failure);
                 self.first_failure.get_or_insert(failure);
             }
         }

@@ -12,7 +12,7 @@ const AT_ONCE: usize = 16;
 /// What could be read of the queues.
 pub(super) struct Overview {
     pub(super) infos: Vec<QueueInfo>,
-    /// The first failure, if a queue could not be read. People have been told of all.
+    /// The first failure, if a queue could not be read. All are printed.
     pub(super) failure: Option<Failure>,
 }
 
@@ -48,8 +48,7 @@ pub(super) async fn read_queues(
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => {
                 let mut failure = Failure::of_queue(&name, error);
-                output.failure(&failure);
-                failure.is_told = true;
+                output.print_failure(&mut failure);
                 overview.failure.get_or_insert(failure);
             }
         }

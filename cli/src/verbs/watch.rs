@@ -69,8 +69,8 @@ pub(super) async fn run(
             Ok(overview) => overview.infos,
             Err(failure) if is_first => return Err(failure),
             // Redis may come back.
-            Err(failure) => {
-                output.failure(&failure);
+            Err(mut failure) => {
+                output.print_failure(&mut failure);
                 left = left.map(|left| left - 1);
                 continue;
             }
