@@ -11,9 +11,6 @@ use crate::failure::{Failure, FailureKind};
 use crate::output::{Output, Table, printable, time, until};
 use crate::views::{EntryHistoryView, EntryView, entry_table, event_table, rfc3339};
 
-/// The line between two entries, as long as asynq's.
-const SEPARATOR: &str = "=================================================";
-
 pub(super) async fn run(
     command: CronCommand,
     inspector: &Inspector,
@@ -46,21 +43,17 @@ async fn history(
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut each = Each::new(output);
-    for (at, entry) in arguments.entries.iter().enumerate() {
+    let mut each = Each::in_sections(output);
+    for entry in &arguments.entries {
         let events = inspector
             .enqueue_events(entry, arguments.page, arguments.size)
             .await;
         let shown = events.map(|events| {
-            let separator = match at {
-                0 => String::new(),
-                _ => format!("\n{SEPARATOR}\n\n"),
-            };
             let table = match events.is_empty() {
                 true => "it has enqueued nothing, or there is no such entry".to_owned(),
                 false => event_table(&events).text(),
             };
-            let text = format!("{separator}Entry: {}\n\n{table}", printable(entry));
+            let text = format!("Entry: {}\n\n{table}", printable(entry));
             (EntryHistoryView::of(entry, &events), text)
         });
         each.done(shown.map_err(Failure::from))?;

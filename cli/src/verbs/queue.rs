@@ -11,9 +11,6 @@ use crate::failure::{Failure, FailureKind};
 use crate::output::{Output, Progress, Table, duration, error_rate, printable, tasks_text, time};
 use crate::views::{DayView, QueueView, aggregating, bytes_text, history_table, yes_or_no};
 
-/// The line between two queues, as long as asynq's.
-const SEPARATOR: &str = "=================================================";
-
 pub(super) async fn run(
     command: QueueCommand,
     is_cluster: bool,
@@ -81,19 +78,15 @@ async fn inspect(
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut each = Each::new(output);
-    for (at, queue) in arguments.names.queues.iter().enumerate() {
+    let mut each = Each::in_sections(output);
+    for queue in &arguments.names.queues {
         let read = async {
             let info = inspector.queue_info(queue).await?;
             let memory = match arguments.memory {
                 true => Some(inspector.memory_usage(queue).await?),
                 false => None,
             };
-            let separator = match at {
-                0 => String::new(),
-                _ => format!("\n{SEPARATOR}\n\n"),
-            };
-            let text = format!("{separator}{}", queue_text(&info, memory, output));
+            let text = queue_text(&info, memory, output);
             Ok((QueueView::of(&info, memory), text))
         };
         each.done(read.await)?;
@@ -165,16 +158,12 @@ async fn history(
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut each = Each::new(output);
-    for (at, queue) in arguments.names.queues.iter().enumerate() {
+    let mut each = Each::in_sections(output);
+    for queue in &arguments.names.queues {
         let days = inspector.history(queue, arguments.days).await;
         let shown = days.map(|days| {
-            let separator = match at {
-                0 => String::new(),
-                _ => format!("\n{SEPARATOR}\n\n"),
-            };
             let table = history_table(&days).text();
-            let text = format!("{separator}Queue: {}\n\n{table}", printable(queue));
+            let text = format!("Queue: {}\n\n{table}", printable(queue));
             let days = days.iter().map(DayView::from).collect();
             (HistoryView { queue, days }, text)
         });
