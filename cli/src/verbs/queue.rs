@@ -9,7 +9,7 @@ use crate::args::{
 };
 use crate::failure::{Failure, FailureKind};
 use crate::output::{Output, Progress, Table, duration, error_rate, printable, tasks_text, time};
-use crate::views::{DayView, QueueView, aggregating, bytes_text, history_table, yes_or_no};
+use crate::views::{DayView, QueueView, StateCounts, bytes_text, history_table, yes_or_no};
 
 pub(super) async fn run(
     command: QueueCommand,
@@ -95,26 +95,6 @@ async fn inspect(
 }
 
 fn queue_text(info: &QueueInfo, memory: Option<u64>, output: &Output) -> String {
-    let mut states = Table::new([
-        "active",
-        "pending",
-        "aggregating",
-        "scheduled",
-        "retry",
-        "archived",
-        "completed",
-        "orphaned",
-    ]);
-    states.row([
-        info.active.to_string(),
-        info.pending.to_string(),
-        aggregating(info),
-        info.scheduled.to_string(),
-        info.retry.to_string(),
-        info.archived.to_string(),
-        info.completed.to_string(),
-        info.orphaned.to_string(),
-    ]);
     let mut counters = Table::new(["", "processed", "failed", "error rate"]);
     for (name, processed, failed) in [
         ("today", info.processed, info.failed),
@@ -141,7 +121,7 @@ fn queue_text(info: &QueueInfo, memory: Option<u64>, output: &Output) -> String 
         duration(info.latency),
         memory.unwrap_or_default(),
         output.heading("Task Count by State"),
-        states.text(),
+        StateCounts::from(info).table().text(),
         output.heading(&format!("Daily Stats {} UTC", info.read_at.date_naive())),
         counters.text(),
     )

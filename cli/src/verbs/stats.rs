@@ -10,7 +10,7 @@ use super::overview::{Overview, read_queues};
 use crate::args::StatsArguments;
 use crate::failure::Failure;
 use crate::output::{Output, Table, error_rate, printable, seconds};
-use crate::views::{QueueView, bytes_text, queue_table, rfc3339};
+use crate::views::{QueueView, StateCounts, bytes_text, queue_table, rfc3339};
 
 /// All queues together. The names of these three parts are asynq's.
 #[derive(Debug, Serialize)]
@@ -22,15 +22,8 @@ struct StatsView {
 
 #[derive(Debug, Default, Serialize)]
 struct AggregateView {
-    active: u64,
-    pending: u64,
-    aggregating: u64,
-    aggregating_is_estimate: bool,
-    scheduled: u64,
-    retry: u64,
-    archived: u64,
-    completed: u64,
-    orphaned: u64,
+    #[serde(flatten)]
+    counts: StateCounts,
     processed: u64,
     failed: u64,
     timestamp: String,
@@ -61,47 +54,11 @@ impl AggregateView {
             ..Self::default()
         };
         for info in infos {
-            sum.active += info.active;
-            sum.pending += info.pending;
-            sum.aggregating += info.aggregating;
-            sum.aggregating_is_estimate |= info.aggregating_is_estimate;
-            sum.scheduled += info.scheduled;
-            sum.retry += info.retry;
-            sum.archived += info.archived;
-            sum.completed += info.completed;
-            sum.orphaned += info.orphaned;
+            sum.counts += StateCounts::from(info);
             sum.processed += info.processed;
             sum.failed += info.failed;
         }
         sum
-    }
-
-    fn table(&self) -> Table {
-        let mut table = Table::new([
-            "active",
-            "pending",
-            "aggregating",
-            "scheduled",
-            "retry",
-            "archived",
-            "completed",
-            "orphaned",
-        ]);
-        let sign = match self.aggregating_is_estimate {
-            true => "~",
-            false => "",
-        };
-        table.row([
-            self.active.to_string(),
-            self.pending.to_string(),
-            format!("{sign}{}", self.aggregating),
-            self.scheduled.to_string(),
-            self.retry.to_string(),
-            self.archived.to_string(),
-            self.completed.to_string(),
-            self.orphaned.to_string(),
-        ]);
-        table
     }
 }
 
@@ -161,7 +118,7 @@ pub(super) async fn run(
     output.print(&format!(
         "{}\n{}\n\n{}\n{}\n\n{}\n{}\n\n{}\n{}",
         output.heading("Task Count by State"),
-        aggregate.table().text(),
+        aggregate.counts.table().text(),
         output.heading("Task Count by Queue"),
         queue_table(&infos, &memory).text(),
         output.heading(&format!("Daily Stats {} UTC", read_at.date_naive())),

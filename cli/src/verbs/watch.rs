@@ -10,10 +10,13 @@ use super::overview::read_queues;
 use crate::args::WatchArguments;
 use crate::failure::Failure;
 use crate::output::{Output, Table, duration, json_line, printable, time};
-use crate::views::{QueueView, aggregating, rfc3339, yes_or_no};
+use crate::views::{QueueView, StateCounts, rfc3339, yes_or_no};
 
 /// Goes to the upper left corner, and clears what is below.
 const CLEAR: &str = "\x1b[H\x1b[J";
+
+/// The states, without the orphaned tasks.
+const SHOWN_COUNTS: usize = 7;
 
 #[derive(Debug, Serialize)]
 struct LookView {
@@ -115,36 +118,22 @@ fn look_view(infos: &[QueueInfo], rates: &[Option<Rates>]) -> LookView {
 }
 
 fn look_table(infos: &[QueueInfo], rates: &[Option<Rates>]) -> Table {
-    let mut table = Table::new([
-        "Queue",
-        "active",
-        "pending",
-        "aggregating",
-        "scheduled",
-        "retry",
-        "archived",
-        "completed",
-        "processed/s",
-        "failed/s",
-        "Latency",
-        "Paused",
-    ]);
+    let mut names = vec!["Queue"];
+    names.extend(&StateCounts::COLUMNS[..SHOWN_COUNTS]);
+    names.extend(["processed/s", "failed/s", "Latency", "Paused"]);
+    let mut table = Table::of_columns(&names);
     for (info, rates) in infos.iter().zip(rates) {
         let rate = |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| format!("{rate:.1}"));
-        table.row([
-            printable(&info.queue).into_owned(),
-            info.active.to_string(),
-            info.pending.to_string(),
-            aggregating(info),
-            info.scheduled.to_string(),
-            info.retry.to_string(),
-            info.archived.to_string(),
-            info.completed.to_string(),
+        let counts = StateCounts::from(info).cells();
+        let mut row = vec![printable(&info.queue).into_owned()];
+        row.extend(counts.into_iter().take(SHOWN_COUNTS));
+        row.extend([
             rate(rates.map(|rates| rates.processed)),
             rate(rates.map(|rates| rates.failed)),
             duration(info.latency),
             yes_or_no(info.is_paused()).to_owned(),
         ]);
+        table.push(row);
     }
     table
 }

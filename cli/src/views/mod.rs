@@ -3,11 +3,13 @@
 mod cron;
 mod queue;
 mod server;
+mod state_counts;
 mod task;
 
 pub(crate) use cron::*;
 pub(crate) use queue::*;
 pub(crate) use server::*;
+pub(crate) use state_counts::StateCounts;
 pub(crate) use task::*;
 
 use chrono::{DateTime, SecondsFormat, Utc};

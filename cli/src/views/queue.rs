@@ -5,7 +5,7 @@ use std::time::Duration;
 use rasynq::{DailyStats, QueueInfo};
 use serde::Serialize;
 
-use super::rfc3339;
+use super::{StateCounts, rfc3339};
 use crate::output::{Table, duration, error_rate, printable, seconds};
 
 /// A queue, in JSON.
@@ -13,15 +13,8 @@ use crate::output::{Table, duration, error_rate, printable, seconds};
 pub(crate) struct QueueView {
     queue: String,
     size: u64,
-    active: u64,
-    pending: u64,
-    aggregating: u64,
-    aggregating_is_estimate: bool,
-    scheduled: u64,
-    retry: u64,
-    archived: u64,
-    completed: u64,
-    orphaned: u64,
+    #[serde(flatten)]
+    counts: StateCounts,
     groups: u64,
     processed: u64,
     failed: u64,
@@ -41,15 +34,7 @@ impl QueueView {
         Self {
             queue: info.queue.clone(),
             size: info.size(),
-            active: info.active,
-            pending: info.pending,
-            aggregating: info.aggregating,
-            aggregating_is_estimate: info.aggregating_is_estimate,
-            scheduled: info.scheduled,
-            retry: info.retry,
-            archived: info.archived,
-            completed: info.completed,
-            orphaned: info.orphaned,
+            counts: StateCounts::from(info),
             groups: info.groups,
             processed: info.processed,
             failed: info.failed,
@@ -82,50 +67,23 @@ impl From<&DailyStats> for DayView {
     }
 }
 
-/// The number of aggregating tasks, with `~` if it is an estimate.
-pub(crate) fn aggregating(info: &QueueInfo) -> String {
-    match info.aggregating_is_estimate {
-        true => format!("~{}", info.aggregating),
-        false => info.aggregating.to_string(),
-    }
-}
-
 /// The queues with their sizes, one a row.
 pub(crate) fn queue_table(infos: &[QueueInfo], memory: &[Option<u64>]) -> Table {
     let has_memory = memory.iter().any(Option::is_some);
-    let mut names = vec![
-        "Queue",
-        "Size",
-        "active",
-        "pending",
-        "aggregating",
-        "scheduled",
-        "retry",
-        "archived",
-        "completed",
-        "orphaned",
-        "Latency",
-        "Paused",
-    ];
+    let mut names = vec!["Queue", "Size"];
+    names.extend(StateCounts::COLUMNS);
+    names.extend(["Latency", "Paused"]);
     if has_memory {
         names.push("Memory");
     }
     let mut table = Table::of_columns(&names);
     for (at, info) in infos.iter().enumerate() {
-        let mut row = vec![
-            printable(&info.queue).into_owned(),
-            info.size().to_string(),
-            info.active.to_string(),
-            info.pending.to_string(),
-            aggregating(info),
-            info.scheduled.to_string(),
-            info.retry.to_string(),
-            info.archived.to_string(),
-            info.completed.to_string(),
-            info.orphaned.to_string(),
+        let mut row = vec![printable(&info.queue).into_owned(), info.size().to_string()];
+        row.extend(StateCounts::from(info).cells());
+        row.extend([
             duration(info.latency),
             yes_or_no(info.is_paused()).to_owned(),
-        ];
+        ]);
         if has_memory {
             let bytes = memory.get(at).copied().flatten();
             row.push(bytes.map_or_else(String::new, bytes_text));
