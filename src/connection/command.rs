@@ -120,12 +120,17 @@ impl Command {
         self.traffic.reply_bytes + sizes.sum::<usize>()
     }
 
+    /// The key that decides about the hash slot.
+    pub(crate) fn key(&self) -> Option<&Value> {
+        self.args.get(self.key?)
+    }
+
     /// The hash slot of the command's key.
     pub(super) fn hash_slot(&self) -> Option<u16> {
         if self.slot.is_some() {
             return self.slot;
         }
-        match self.args.get(self.key?)? {
+        match self.key()? {
             Value::Bytes(key) => Some(redis_keyslot(key)),
             Value::String(key) => Some(redis_keyslot(key.as_bytes())),
             _ => None,

@@ -32,6 +32,17 @@ pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
     map_redis_error(FredError::new(FredKind::Unknown, text.to_owned()), what)
 }
 
+/// The error for an operation that Redis refused because keys have another type than they should. `wrong` names them.
+pub(crate) fn map_wrong_type(error: FredError, what: &str, wrong: &str) -> Error {
+    let text = format!("{what}: a key has a value of another type: {wrong}");
+    Error::new(ErrorKind::Redis, text).with_client_error(error)
+}
+
+/// Whether Redis refused a command because a key has another type.
+pub(crate) fn is_wrong_type(error: &FredError) -> bool {
+    reply_code(strip_script_position(error.details())) == Some("WRONGTYPE")
+}
+
 /// Whether Redis refused a script because its keys belong to several hash slots of the cluster.
 pub(crate) fn crosses_slots(error: &Error) -> bool {
     fred_error(error).is_some_and(|error| reply_code(error.details()) == Some("CROSSSLOT"))

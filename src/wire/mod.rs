@@ -13,6 +13,7 @@ mod generated;
 pub(crate) mod go_duration;
 mod go_json;
 pub(crate) mod go_quote;
+mod key_types;
 pub(crate) mod keys;
 mod messages;
 mod placement;
@@ -29,6 +30,7 @@ mod options;
 
 pub(crate) use go_duration::GoDuration;
 pub(crate) use go_json::to_json;
+pub(crate) use key_types::type_of;
 pub(crate) use keys::QueueKeys;
 pub(crate) use messages::{
     DecodeError, SchedulerEnqueueEvent, SchedulerEntry, ServerInfo, TaskMessage, Timestamp,

@@ -26,3 +26,4 @@ mod streams;
 #[allow(unreachable_pub)]
 mod support;
 mod waking;
+mod wrong_types;

@@ -46,6 +46,7 @@ mod time;
 mod tracking;
 mod tracking_connection;
 mod unlisted_groups;
+mod wrong_type;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -230,17 +231,27 @@ impl Broker {
 
     /// Sends one command. `what` names the operation, for errors.
     async fn send<T: FromValue>(&self, command: Command, what: &str) -> Result<T> {
-        let reply = self.open_link()?.send(command).await;
-        typed(reply, what)
+        let key = command.key().cloned();
+        match self.open_link()?.send(command).await {
+            Err(error) => Err(self.failed(error, what, || key.into_iter().collect()).await),
+            reply => typed(reply, what),
+        }
     }
 
     /// Sends several commands at once: see [`Link::send_all`]. Fails if one of them fails.
     async fn send_all<T: FromValue>(&self, commands: Vec<Command>, what: &str) -> Result<Vec<T>> {
+        let keys: Vec<Option<Value>> = commands.iter().map(|one| one.key().cloned()).collect();
         let replies = self.open_link()?.send_all(commands).await;
-        replies
-            .into_iter()
-            .map(|reply| typed(reply, what))
-            .collect()
+        let mut all = Vec::with_capacity(replies.len());
+        for (reply, key) in replies.into_iter().zip(keys) {
+            all.push(match reply {
+                Err(error) => {
+                    return Err(self.failed(error, what, || key.into_iter().collect()).await);
+                }
+                reply => typed(reply, what)?,
+            });
+        }
+        Ok(all)
     }
 
     /// Passes on the result of one part of a call. The script has caught its error, if there is one.

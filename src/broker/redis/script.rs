@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fred::clients::Client;
+use fred::error::Error as FredError;
 use fred::interfaces::ClientLike;
 use fred::types::{Key, Value};
 
 use super::Broker;
 use crate::broker::Str;
 use crate::connection::{Command, Traffic, map_redis_error};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A script of `lua/`, with the parts of `lua/lib` that it uses in front of it.
 pub(super) struct Script {
@@ -100,15 +101,28 @@ impl Script {
             let by_sha1 = command("EVALSHA", &self.sha1);
             match broker.open_link()?.send(by_sha1).await {
                 Err(error) if error.details().starts_with("NOSCRIPT") => {}
-                reply => return reply.map_err(|error| map_redis_error(error, self.name)),
+                Err(error) => return Err(self.failed(broker, error, build).await),
+                Ok(reply) => return Ok(reply),
             }
         }
         let whole = command("EVAL", &self.source);
-        let reply = broker.open_link()?.send(whole).await;
-        if reply.is_ok() {
-            known.fetch_or(bit, Ordering::Relaxed);
+        match broker.open_link()?.send(whole).await {
+            Ok(reply) => {
+                known.fetch_or(bit, Ordering::Relaxed);
+                Ok(reply)
+            }
+            Err(error) => Err(self.failed(broker, error, build).await),
         }
-        reply.map_err(|error| map_redis_error(error, self.name))
+    }
+
+    async fn failed(
+        &self,
+        broker: &Broker,
+        error: FredError,
+        mut build: impl FnMut() -> (Vec<Key>, Vec<Value>),
+    ) -> Error {
+        let keys = || build().0.into_iter().map(Value::from).collect();
+        broker.failed(error, self.name, keys).await
     }
 }
 
