@@ -1,7 +1,7 @@
 //! `rasynq dash`: queues, tasks, servers and schedulers live, with keys to act on them.
 //!
 //! - [`model`]: the state, and how keys and reads change it. No input or output.
-//! - [`views`]: draws the model.
+//! - [`drawing`]: draws the model.
 //! - [`data`]: reads Redis and acts on it, in tasks of its own, which send messages.
 //! - [`terminal`]: takes the terminal over and gives it back.
 //!
@@ -14,7 +14,7 @@ mod model;
 mod terminal;
 mod text;
 mod theme;
-mod views;
+mod drawing;
 
 use std::time::Duration;
 
@@ -172,7 +172,7 @@ impl Dashboard {
         let (model, theme) = (&self.model, self.theme);
         let drawn = screen
             .terminal
-            .draw(|frame| views::draw(model, theme, frame));
+            .draw(|frame| drawing::draw(model, theme, frame));
         drawn.map(|_| ()).map_err(Failure::io)
     }
 }

@@ -85,7 +85,7 @@ impl Model {
     /// Scrolls the text of a screen, until its last line is the last visible one.
     fn scroll(&mut self, command: Command) {
         let lines = self.list_rows();
-        let end = crate::dash::views::task_lines(self).saturating_sub(lines);
+        let end = crate::dash::drawing::task_lines(self).saturating_sub(lines);
         let place = self.place_mut();
         let first = place.first.min(end);
         place.first = match command {

@@ -1,7 +1,7 @@
 //! The state of the dashboard, without any input or output.
 //!
 //! [`Model::update`] takes what has happened and returns what is to be done. [`Model::view`] says what is to be read for
-//! the screen that is visible. The views draw the model; nothing else changes it.
+//! the screen that is visible. `drawing` draws the model. Only `update` changes it.
 
 pub(crate) mod action;
 pub(crate) mod dialog;

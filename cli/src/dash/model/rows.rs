@@ -1,4 +1,4 @@
-//! What the screens show: the dashboard's own rows, so that the model and the views depend on nothing that only Redis
+//! What the screens show: the dashboard's own rows, so that the model and the drawing depend on nothing that only Redis
 //! can fill.
 
 use std::time::Duration;

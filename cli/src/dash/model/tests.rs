@@ -535,7 +535,7 @@ fn the_text_of_a_task_scrolls_to_its_last_line_and_no_further() {
     let mut bench = Bench::on_tasks(TaskState::Pending, 1, vec![row.clone()]);
     bench.press(KeyCode::Enter);
     bench.read(Content::Task(Box::new(facts(row))));
-    let lines = crate::dash::views::task_lines(&bench.model);
+    let lines = crate::dash::drawing::task_lines(&bench.model);
     bench.press(KeyCode::End);
     assert_eq!(bench.model.place().first, lines - 20);
     bench.press(KeyCode::Down);

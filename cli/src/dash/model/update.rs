@@ -97,7 +97,7 @@ impl Model {
 
     fn press_in_help(&mut self, first: usize, key: &KeyEvent) -> Vec<Effect> {
         let lines = usize::from(self.body_lines());
-        let end = crate::dash::views::help_lines(self).saturating_sub(lines);
+        let end = crate::dash::drawing::help_lines(self).saturating_sub(lines);
         let moved = match keys::command(self.place().screen.kind(), key) {
             Some(Command::Up) => first.saturating_sub(1),
             Some(Command::Down) => (first + 1).min(end),

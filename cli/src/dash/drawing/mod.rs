@@ -1,4 +1,4 @@
-//! Draws the model. The views read the model and change nothing.
+//! Draws the model, and changes nothing of it.
 
 mod dialogs;
 mod frame;
