@@ -130,7 +130,10 @@ impl TaskSelection {
     /// UUID. Those of pending and active tasks are all read before the first task comes.
     pub fn stream(&self) -> TaskStream {
         let selection = self.clone();
-        TaskStream::new(async move { selection.reader().await })
+        TaskStream::new(
+            self.on_progress.clone(),
+            async move { selection.reader().await },
+        )
     }
 
     /// How many tasks there are, or match the filter. It changes nothing: it says beforehand how many tasks a call for

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_util::stream::{self, Stream, StreamExt};
 
+use super::bulk_progress::{BulkProgress, ProgressHook};
 use super::reader::TaskReader;
 use crate::error::Result;
 use crate::task::TaskInfo;
@@ -29,38 +30,51 @@ pub struct TaskStream {
 enum Rest<R> {
     /// It has not begun.
     Begin(R),
-    Reading(Box<TaskReader>, VecDeque<TaskInfo>),
+    Reading(Box<TaskReader>, VecDeque<TaskInfo>, BulkProgress),
     Ended,
 }
 
 impl TaskStream {
-    /// The tasks of the reader that `begin` makes when the stream is polled for the first time.
-    pub(super) fn new<R>(begin: R) -> Self
+    /// The tasks of the reader that `begin` makes when the stream is polled for the first time. The hook is told of each
+    /// step.
+    pub(super) fn new<R>(hook: ProgressHook, begin: R) -> Self
     where
         R: Future<Output = Result<TaskReader>> + Send + 'static,
     {
-        let tasks = stream::unfold(Rest::Begin(Box::pin(begin)), |mut rest| async move {
-            loop {
-                rest = match rest {
-                    Rest::Begin(begin) => match begin.await {
-                        Ok(reader) => Rest::Reading(Box::new(reader), VecDeque::new()),
-                        Err(error) => return Some((Err(error), Rest::Ended)),
-                    },
-                    Rest::Reading(mut reader, mut found) => {
-                        if let Some(task) = found.pop_front() {
-                            return Some((Ok(task), Rest::Reading(reader, found)));
-                        }
-                        match reader.next_part().await {
-                            Ok(Some(part)) => {
-                                found.extend(part.found.into_iter().map(|task| task.info));
-                                Rest::Reading(reader, found)
+        let tasks = stream::unfold(Rest::Begin(Box::pin(begin)), move |mut rest| {
+            let hook = hook.clone();
+            async move {
+                loop {
+                    rest = match rest {
+                        Rest::Begin(begin) => match begin.await {
+                            Ok(reader) => {
+                                let progress = BulkProgress {
+                                    total: reader.total(),
+                                    ..BulkProgress::default()
+                                };
+                                Rest::Reading(Box::new(reader), VecDeque::new(), progress)
                             }
-                            Ok(None) => Rest::Ended,
                             Err(error) => return Some((Err(error), Rest::Ended)),
+                        },
+                        Rest::Reading(mut reader, mut found, mut progress) => {
+                            if let Some(task) = found.pop_front() {
+                                return Some((Ok(task), Rest::Reading(reader, found, progress)));
+                            }
+                            match reader.next_part().await {
+                                Ok(Some(part)) => {
+                                    progress.examined += part.examined;
+                                    progress.matched += part.found.len() as u64;
+                                    hook.tell(progress);
+                                    found.extend(part.found.into_iter().map(|task| task.info));
+                                    Rest::Reading(reader, found, progress)
+                                }
+                                Ok(None) => Rest::Ended,
+                                Err(error) => return Some((Err(error), Rest::Ended)),
+                            }
                         }
-                    }
-                    Rest::Ended => return None,
-                };
+                        Rest::Ended => return None,
+                    };
+                }
             }
         });
         Self {

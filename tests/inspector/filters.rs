@@ -119,20 +119,24 @@ async fn progress_is_reported_after_each_step_and_a_hook_may_panic() {
     let rare = pending
         .clone()
         .matching(TaskFilter::new().task_type("rare"));
+    let numbers = || -> Vec<_> {
+        let reported = reports.lock().unwrap().split_off(0);
+        let numbers = reported.iter();
+        numbers
+            .map(|p| (p.examined, p.matched, p.changed, p.total))
+            .collect()
+    };
+    let expected = [
+        (500, 0, 0, 1_200),
+        (1_000, 1, 0, 1_200),
+        (1_200, 1, 0, 1_200),
+    ];
     assert_eq!(rare.count().await.unwrap(), 1);
-    let reported = reports.lock().unwrap().split_off(0);
-    let numbers: Vec<_> = reported
-        .iter()
-        .map(|p| (p.examined, p.matched, p.changed, p.total))
-        .collect();
-    assert_eq!(
-        numbers,
-        [
-            (500, 0, 0, 1_200),
-            (1_000, 1, 0, 1_200),
-            (1_200, 1, 0, 1_200)
-        ]
-    );
+    assert_eq!(numbers(), expected);
+    let mut stream = rare.stream();
+    assert_eq!(stream.next().await.unwrap().unwrap().id, "700");
+    assert!(stream.next().await.is_none());
+    assert_eq!(numbers(), expected);
     assert_eq!(pending.count().await.unwrap(), 1_200);
     let last = reports.lock().unwrap().pop().unwrap();
     assert_eq!(
