@@ -68,17 +68,19 @@ pub(crate) fn span(span: Duration) -> String {
 /// How long ago or in how long: `3m12s ago`, `in 4.2s`, `now`. Whole seconds near the present, so that the text is calm.
 pub(crate) fn relative(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let secs = (moment - now).num_seconds();
-    let whole = |secs: i64| {
-        let secs = secs.unsigned_abs();
-        match secs {
-            0..=59 => format!("{secs}s"),
-            _ => span(Duration::from_secs(secs)),
-        }
-    };
+    let whole = whole(secs.unsigned_abs());
     match secs {
         0 => "now".to_owned(),
-        1.. => format!("in {}", whole(secs)),
-        _ => format!("{} ago", whole(secs)),
+        1.. => format!("in {whole}"),
+        _ => format!("{whole} ago"),
+    }
+}
+
+/// A span in whole seconds, by its two largest units: `4s`, `3m12s`.
+pub(crate) fn whole(secs: u64) -> String {
+    match secs {
+        0..=59 => format!("{secs}s"),
+        _ => span(Duration::from_secs(secs)),
     }
 }
 
@@ -95,23 +97,6 @@ pub(crate) fn since(start: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
 /// A moment in UTC.
 pub(crate) fn moment(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// A number of bytes: `512 B`, `1.5 KB`, `3.2 MB`.
-pub(crate) fn bytes(count: u64) -> String {
-    let mut value = count as f64;
-    let mut unit = "B";
-    for larger in ["KB", "MB", "GB", "TB"] {
-        if value < 1000.0 {
-            break;
-        }
-        value /= 1000.0;
-        unit = larger;
-    }
-    match unit {
-        "B" => format!("{count} B"),
-        _ => format!("{value:.1} {unit}"),
-    }
 }
 
 /// The newest values as a line of blocks, as high as their part of the highest value. The newest is on the right.
@@ -206,12 +191,5 @@ mod tests {
         assert_eq!(sparkline([9.0, 0.0, 0.0].into_iter(), 2), "▁▁");
         assert_eq!(sparkline([0.001, 7.0].into_iter(), 2), "▂█");
         assert_eq!(sparkline(std::iter::empty(), 3), "   ");
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(bytes(999), "999 B");
-        assert_eq!(bytes(1_500), "1.5 KB");
-        assert_eq!(bytes(3_200_000), "3.2 MB");
     }
 }

@@ -9,12 +9,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "what a test expects"))]
 
 mod data;
+mod drawing;
 mod format;
 mod model;
 mod terminal;
 mod text;
 mod theme;
-mod drawing;
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Dashboard {
     fn new(screen: &Screen, inspector: &Inspector, options: &DashOptions) -> Result<Self, Failure> {
         let size = screen.terminal.size().map_err(Failure::io)?;
         let model = Model::new(
-            options.address.clone(),
+            &options.address,
             options.refresh,
             (size.width, size.height),
             Moment::now(),

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::output::indented_json;
+pub(crate) use crate::output::printable;
+use crate::output::{indented_json, indented_json_beginning};
 
 /// How many bytes of a payload are shown; what is beyond is only counted.
 pub(crate) const MAX_SHOWN_BYTES: usize = 64 * 1024;
@@ -18,37 +19,6 @@ const HEX_BYTES: usize = 16;
 /// How many columns a text takes.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
-}
-
-/// The text with what is not visible replaced by escapes.
-pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for char in text.chars() {
-        match char {
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
-            char if is_hidden(char) => {
-                shown.push_str(&format!("\\u{{{:x}}}", u32::from(char)));
-            }
-            char => shown.push(char),
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// Whether a character is not seen, or changes how others are seen.
-fn is_hidden(char: char) -> bool {
-    char.is_control()
-        || matches!(
-            char,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        )
-        || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        || matches!(char, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The text in at most this many columns. What was cut off is marked by `…`.
@@ -77,46 +47,31 @@ pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
 pub(crate) fn one_line(bytes: &[u8], columns: usize) -> String {
     // A column takes at least one byte, so nothing that is shown is left out.
     let head = &bytes[..bytes.len().min(columns.saturating_mul(4))];
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        // the cut went through a character
-        Err(error) if head.len() < bytes.len() && error.valid_up_to() + 4 > head.len() => {
-            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(_) => {
-            let hex: Vec<String> = head.iter().map(|byte| format!("{byte:02x}")).collect();
-            return cut(
-                &format!("{} bytes: {}", bytes.len(), hex.join(" ")),
-                columns,
-            )
-            .into_owned();
-        }
+    let Some(text) = text_of(head, bytes.len()) else {
+        let hex: Vec<String> = head.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = format!("{} bytes: {}", bytes.len(), hex.join(" "));
+        return cut(&text, columns).into_owned();
     };
-    let mut line = escaped(text).into_owned();
+    let mut line = printable(text).into_owned();
     if head.len() < bytes.len() && width(&line) <= columns {
         line.push('…');
     }
     cut(&line, columns).into_owned()
 }
 
-/// A payload in lines of at most this many columns: JSON indented, other text as it is, other bytes as a hex dump.
+/// A payload in lines of at most this many columns: JSON indented, other text as it is, other bytes as a hex dump. What
+/// takes part in it is bounded, however long the payload is.
 pub(crate) fn lines(bytes: &[u8], columns: usize) -> Vec<String> {
     let columns = columns.max(8);
     let head = &bytes[..bytes.len().min(MAX_SHOWN_BYTES)];
-    let mut lines = match std::str::from_utf8(bytes) {
-        Ok(text) => {
-            let indented = indented_json(text);
-            let text = indented.as_deref().unwrap_or(text);
-            let end = text.floor_char_boundary_of(MAX_SHOWN_BYTES);
-            let mut lines = Vec::new();
-            for line in text[..end].split('\n') {
-                wrap(&escaped(line), columns, &mut lines);
-            }
-            lines
-        }
-        Err(_) => hex_lines(head, columns),
+    let is_cut = head.len() < bytes.len();
+    let (mut lines, is_longer) = match text_of(head, bytes.len()) {
+        Some(text) => text_lines(text, is_cut, columns),
+        None => (hex_lines(head, columns), false),
     };
-    if bytes.len() > MAX_SHOWN_BYTES {
+    if is_longer {
+        lines.push(format!("… the beginning of {} bytes", bytes.len()));
+    } else if is_cut {
         lines.push(format!(
             "… the first {MAX_SHOWN_BYTES} of {} bytes",
             bytes.len()
@@ -125,19 +80,41 @@ pub(crate) fn lines(bytes: &[u8], columns: usize) -> Vec<String> {
     lines
 }
 
-/// `str::floor_char_boundary` is newer than the oldest supported Rust.
-trait FloorCharBoundary {
-    fn floor_char_boundary_of(&self, index: usize) -> usize;
+/// The lines of a text, which may be the beginning of a longer one; and whether its indentation makes it too long to be
+/// shown whole.
+fn text_lines(text: &str, is_cut: bool, columns: usize) -> (Vec<String>, bool) {
+    let indented = match is_cut {
+        true => indented_json_beginning(text),
+        false => indented_json(text),
+    };
+    let text = indented.as_deref().unwrap_or(text);
+    let shown = beginning(text, MAX_SHOWN_BYTES);
+    let mut lines = Vec::new();
+    for line in shown.split('\n') {
+        wrap(&printable(line), columns, &mut lines);
+    }
+    (lines, shown.len() < text.len())
 }
 
-impl FloorCharBoundary for str {
-    fn floor_char_boundary_of(&self, index: usize) -> usize {
-        let mut end = index.min(self.len());
-        while !self.is_char_boundary(end) {
-            end -= 1;
+/// The head of a payload as text, without the beginning of a character that was cut. `None`: it is no text.
+fn text_of(head: &[u8], whole_len: usize) -> Option<&str> {
+    match std::str::from_utf8(head) {
+        Ok(text) => Some(text),
+        Err(error) if head.len() < whole_len && error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).ok()
         }
-        end
+        Err(_) => None,
     }
+}
+
+/// The text up to this length (bytes), or to the character before. `str::floor_char_boundary` is newer than the oldest
+/// supported Rust.
+fn beginning(text: &str, len: usize) -> &str {
+    let mut end = len.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Adds the parts of a line, each of at most this many columns.
@@ -154,6 +131,22 @@ pub(crate) fn wrap(line: &str, columns: usize, lines: &mut Vec<String>) {
         part.push(char);
     }
     lines.push(part);
+}
+
+/// Adds the lines of a text, which breaks between words, and in a word that is longer than a line.
+pub(crate) fn wrap_words(text: &str, columns: usize, lines: &mut Vec<String>) {
+    let mut part = String::new();
+    for word in text.split(' ') {
+        if !part.is_empty() && width(&part) + 1 + width(word) > columns {
+            wrap(&part, columns, lines);
+            part.clear();
+        }
+        if !part.is_empty() {
+            part.push(' ');
+        }
+        part.push_str(word);
+    }
+    wrap(&part, columns, lines);
 }
 
 fn hex_lines(bytes: &[u8], columns: usize) -> Vec<String> {
@@ -186,10 +179,10 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_or_hide_is_escaped() {
-        assert_eq!(escaped("plain äöü 漢字 🙂"), "plain äöü 漢字 🙂");
-        assert_eq!(escaped("a\u{1b}[2Jb\r\n\tc"), "a\\u{1b}[2Jb\\r\\n\\tc");
+        assert_eq!(printable("plain äöü 漢字 🙂"), "plain äöü 漢字 🙂");
+        assert_eq!(printable("a\u{1b}[2Jb\r\n\tc"), "a\\u{1b}[2Jb\\r\\n\\tc");
         assert_eq!(
-            escaped("\u{202e}evil\u{200b}\u{9b}"),
+            printable("\u{202e}evil\u{200b}\u{9b}"),
             "\\u{202e}evil\\u{200b}\\u{9b}"
         );
     }
@@ -212,6 +205,13 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_wrapped_between_words_and_long_words_in_themselves() {
+        let mut lines = Vec::new();
+        wrap_words("in 0123456789abcdef, all of it", 10, &mut lines);
+        assert_eq!(lines, ["in", "0123456789", "abcdef,", "all of it"]);
+    }
+
+    #[test]
     fn bytes_that_are_no_text_are_dumped_with_their_offsets() {
         let dump = lines(b"\xff\x00AB", 80);
         assert_eq!(dump.len(), 1);
@@ -226,6 +226,27 @@ mod tests {
         assert_eq!(one_line(text.as_bytes(), 5), "éééé…");
         let emoji = "🙂".repeat(1000);
         assert_eq!(one_line(emoji.as_bytes(), 5), "🙂🙂…");
+    }
+
+    #[test]
+    fn deep_json_takes_bounded_memory() {
+        let deep = "[".repeat(30_000) + &"]".repeat(30_000);
+        let shown = lines(deep.as_bytes(), 80);
+        let size: usize = shown.iter().map(String::len).sum();
+        assert!(size <= MAX_SHOWN_BYTES, "{size}");
+        assert_eq!(&shown[..3], ["[", "  [", "    ["]);
+        let last = shown.last().map(String::as_str);
+        assert_eq!(last, Some("… the beginning of 60000 bytes"));
+    }
+
+    #[test]
+    fn the_beginning_of_huge_json_is_indented() {
+        let huge = format!("{{\"a\":1,\"b\":\"{}\"}}", "ä".repeat(MAX_SHOWN_BYTES));
+        let shown = lines(huge.as_bytes(), 80);
+        assert_eq!(&shown[..2], ["{", "  \"a\": 1,"]);
+        assert!(shown[2].starts_with("  \"b\": \"ää"), "{}", shown[2]);
+        let last = shown.last().map(String::as_str);
+        assert_eq!(last, Some("… the beginning of 131086 bytes"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::IgnoredAny;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -30,11 +31,22 @@ pub(crate) fn json_line(document: &impl Serialize) -> String {
 /// spelling, and members keep their order. What is nested deeper than [`MAX_INDENT`] is not indented further, so that the
 /// text does not grow faster than the JSON.
 pub(crate) fn indented_json(text: &str) -> Option<String> {
-    let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
+    let value = serde_json::from_str::<IgnoredAny>(text);
+    value.ok().and_then(|_| indented(text))
+}
+
+/// The same for the beginning of a text: `None` if what is there cannot be the beginning of a JSON object or array.
+pub(crate) fn indented_json_beginning(text: &str) -> Option<String> {
+    let value = serde_json::from_str::<IgnoredAny>(text);
+    let is_json = value.map_or_else(|error| error.is_eof(), |_| true);
+    is_json.then(|| indented(text)).flatten()
+}
+
+fn indented(json: &str) -> Option<String> {
+    let trimmed = json.trim_matches([' ', '\t', '\r', '\n']);
     if !trimmed.starts_with(['{', '[']) {
         return None;
     }
-    serde_json::from_str::<serde::de::IgnoredAny>(trimmed).ok()?;
     let mut out = String::with_capacity(trimmed.len() * 2);
     let mut depth = 0_usize;
     let mut chars = trimmed.chars().peekable();
@@ -87,8 +99,10 @@ fn escaped(text: &str, allowed: &[char]) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if is_unsafe(c) && !allowed.contains(&c) {
-            // All of these are in the basic plane. Writing into a string cannot fail.
-            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing into a string cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
         } else {
             safe.push(c);
         }
@@ -222,6 +236,21 @@ mod tests {
     }
 
     #[test]
+    fn the_beginning_of_json_is_indented_as_far_as_it_goes() {
+        let beginnings = [
+            ("{\"a\":[1,", "{\n  \"a\": [\n    1,\n    "),
+            ("{\"a\":\"b\\", "{\n  \"a\": \"b\\"),
+            ("[tru", "[\n  tru"),
+        ];
+        for (text, expected) in beginnings {
+            assert_eq!(indented_json_beginning(text).as_deref(), Some(expected));
+        }
+        for text in ["", "12", "{a", "[1] 2"] {
+            assert_eq!(indented_json_beginning(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn deep_json_does_not_become_huge() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         let indented = indented_json(&deep).expect("JSON");
@@ -234,6 +263,7 @@ mod tests {
             json_line(&"\u{9b}\u{7f}\u{202e}\x1b"),
             r#""\u009b\u007f\u202e\u001b""#
         );
+        assert_eq!(json_line(&"\u{e0041}"), r#""\udb40\udc41""#);
         assert_eq!(
             json_line(&DataView::of("\"\u{9b}\"".as_bytes())),
             r#""\u009b""#

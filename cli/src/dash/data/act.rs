@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
-use rasynq::{BulkProgress, Cancellation, Inspector, Result};
+use rasynq::{BulkProgress, Cancellation, Error, ErrorKind, Inspector, Result};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::read::tasks_of;
-use crate::dash::format::{bytes, full_count};
+use crate::dash::format::full_count;
 use crate::dash::model::Message;
 use crate::dash::model::action::{Action, Advance, Selection, Verb};
 use crate::failure::error_text;
+use crate::views::bytes_text;
 
 /// How many runs are canceled at the same time: each waits up to a second for an answer.
 const CANCELS_AT_ONCE: usize = 32;
@@ -47,7 +48,7 @@ impl Actor {
                 messages: messages.clone(),
             };
             let result = act(&inspector, &action, &advance).await;
-            let result = result.unwrap_or_else(|error| Err(error_text(&error)));
+            let result = result.unwrap_or_else(|error| Err(failure_text(&error)));
             // Without a receiver the dashboard has ended.
             let _ = messages.send(Message::Ended(number, result)).await;
         });
@@ -86,6 +87,16 @@ impl Actor {
     fn forget_ended(&mut self) {
         while self.tasks.try_join_next().is_some() {}
         self.actions.retain(|_, handle| !handle.is_finished());
+    }
+}
+
+/// Why an action has failed.
+fn failure_text(error: &Error) -> String {
+    let text = error_text(error);
+    match error.kind() {
+        // What was sent may have arrived.
+        ErrorKind::Unavailable => format!("{text}; it may be done all the same"),
+        _ => text,
     }
 }
 
@@ -146,7 +157,7 @@ async fn act(
         }
         Action::Memory(queue) => {
             let usage = inspector.memory_usage(queue).await?;
-            format!("queue {queue} takes about {}", bytes(usage))
+            format!("queue {queue} takes about {}", bytes_text(usage))
         }
         Action::Task { verb, queue, id } => return act_on_task(inspector, *verb, queue, id).await,
         Action::Bulk(Verb::Cancel, selection) => {

@@ -4,14 +4,13 @@
 
 use std::time::Duration;
 
-use rasynq::{Inspector, Result};
+use rasynq::{BulkProgress, Inspector};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::convert;
-use super::read::{read, tasks_of};
+use super::read::{queue_row, read, tasks_of};
 use crate::dash::model::Message;
-use crate::dash::model::rows::TaskRow;
 use crate::dash::model::screen::{Content, Found, MAX_FOUND, Snapshot, TaskList, View};
 use crate::failure::error_text;
 
@@ -45,25 +44,22 @@ pub(crate) async fn feed(
         let request = requests.borrow_and_update().clone();
         let started = Instant::now();
         let result = tokio::select! {
-            result = feed.read(&request.view) => result,
+            result = feed.read(&request) => result,
             is_left = is_left(&mut requests, &request) => match is_left {
                 true => continue,
                 false => return,
             },
         };
         if let Err(error) = &result {
-            feed.send(Message::ReadFailed(error_text(error))).await;
+            let failed = Message::ReadFailed(error_text(error));
+            feed.send_message(failed).await;
         }
         // Something of the same kind was asked for in the meantime.
         if *requests.borrow_and_update() != request {
             continue;
         }
-        let pause = match feed.searched {
-            Some(_) => refresh.max(started.elapsed() * SEARCH_PAUSE_FACTOR),
-            None => refresh,
-        };
         tokio::select! {
-            () = sleep_until(started + pause) => {}
+            () = sleep_until(started + refresh) => {}
             changed = requests.changed() => if changed.is_err() { return },
         }
     }
@@ -84,74 +80,132 @@ async fn is_left(requests: &mut watch::Receiver<Request>, request: &Request) -> 
 struct Feed {
     inspector: Inspector,
     messages: mpsc::Sender<Message>,
-    /// The last view, if it was a search that has ended.
-    searched: Option<View>,
+    /// The last search, if it has ended.
+    searched: Option<Searched>,
+}
+
+/// A search that has ended.
+struct Searched {
+    request: Request,
+    list: TaskList,
+    /// When it begins anew.
+    again_at: Instant,
 }
 
 impl Feed {
     /// Reads a view, and sends what was found.
-    async fn read(&mut self, view: &View) -> Result<()> {
-        let snapshot = read(&self.inspector, view).await?;
-        let is_search = match &snapshot.content {
-            Content::Tasks(list) => list.found == Found::Searching,
+    async fn read(&mut self, request: &Request) -> rasynq::Result<()> {
+        let snapshot = read(&self.inspector, &request.view).await?;
+        let is_filtered = match &snapshot.content {
+            Content::Tasks(list) => list.found.is_searching(),
             _ => false,
         };
-        if is_search {
-            self.search(snapshot).await
-        } else {
-            self.searched = None;
-            self.send(Message::Read(Box::new(snapshot))).await;
-            Ok(())
+        let before = self.searched.take().filter(|_| is_filtered);
+        self.searched = before.filter(|before| before.request.view == request.view);
+        if !is_filtered {
+            self.send(snapshot).await;
+            return Ok(());
+        }
+        match &self.searched {
+            Some(searched)
+                if searched.request == *request && Instant::now() < searched.again_at =>
+            {
+                let list = searched.list.clone();
+                self.send(with_list(snapshot, list)).await;
+                Ok(())
+            }
+            _ => self.search(request, snapshot).await,
         }
     }
 
-    /// Looks for the tasks that match. The first search for a view shows them as they are found. Later ones replace what
-    /// is on the screen when they have ended.
-    async fn search(&mut self, snapshot: Snapshot) -> Result<()> {
-        let View::Tasks { selection, .. } = &snapshot.view else {
+    /// Looks for the tasks that match. The first search for a view shows them as they are found. During later ones the
+    /// rows of the one before stay on the screen.
+    async fn search(&mut self, request: &Request, mut snapshot: Snapshot) -> rasynq::Result<()> {
+        let View::Tasks { selection, .. } = &request.view else {
             return Ok(());
         };
-        let is_first = self.searched.as_ref() != Some(&snapshot.view);
-        let mut tasks = tasks_of(&self.inspector, selection).stream();
-        let mut rows: Vec<TaskRow> = Vec::new();
-        let mut step = Instant::now() + SEARCH_STEP;
-        let found = loop {
+        let started = Instant::now();
+        let (progress, mut steps) = watch::channel(BulkProgress::default());
+        let tasks = tasks_of(&self.inspector, selection).on_progress(move |step| {
+            progress.send_replace(step);
+        });
+        let mut tasks = tasks.stream();
+        let mut list = TaskList {
+            rows: Vec::new(),
+            total: None,
+            found: Found::SEARCHING,
+        };
+        let shown = self.shown(request, &list, BulkProgress::default());
+        self.send(with_list(snapshot.clone(), shown)).await;
+        // The moment at which the queue was read is over.
+        snapshot.queues.clear();
+        let mut next_report = started + SEARCH_STEP;
+        list.found = loop {
             let next = tokio::select! {
-                next = tasks.next() => next,
-                () = sleep_until(step), if is_first => {
-                    self.send_found(&snapshot, rows.clone(), Found::Searching).await;
-                    step = Instant::now() + SEARCH_STEP;
+                // Only if Redis has answered: what is sent is a sign of its life.
+                Ok(()) = wait_for_step(&mut steps, next_report) => {
+                    next_report = Instant::now() + SEARCH_STEP;
+                    let step = *steps.borrow_and_update();
+                    let shown = with_list(snapshot.clone(), self.shown(request, &list, step));
+                    let queue = queue_row(&self.inspector, &selection.queue).await?;
+                    self.send(Snapshot { queues: vec![queue], ..shown }).await;
                     continue;
                 }
+                next = tasks.next() => next,
             };
             match next {
                 None => break Found::All,
-                Some(task) => rows.push(convert::task(task?)),
+                Some(task) => list.rows.push(convert::task(task?)),
             }
-            if rows.len() == MAX_FOUND {
+            if list.rows.len() == MAX_FOUND {
                 break Found::First;
             }
         };
-        self.send_found(&snapshot, rows, found).await;
-        self.searched = Some(snapshot.view);
+        self.send(with_list(snapshot, list.clone())).await;
+        self.searched = Some(Searched {
+            request: request.clone(),
+            list,
+            again_at: Instant::now() + started.elapsed() * SEARCH_PAUSE_FACTOR,
+        });
         Ok(())
     }
 
-    async fn send_found(&self, snapshot: &Snapshot, rows: Vec<TaskRow>, found: Found) {
-        let list = TaskList {
-            rows,
-            total: None,
-            found,
-        };
-        let snapshot = Snapshot {
-            content: Content::Tasks(list),
-            ..snapshot.clone()
-        };
-        self.send(Message::Read(Box::new(snapshot))).await;
+    /// What is shown during a search, which has come as far as this step.
+    fn shown(&self, request: &Request, list: &TaskList, step: BulkProgress) -> TaskList {
+        let before = self.searched.as_ref();
+        let mut shown = before.map_or(list, |before| &before.list).clone();
+        // Nobody has asked for a search that has begun by itself.
+        if before.is_none_or(|before| before.request.turn != request.turn) {
+            shown.found = Found::Searching {
+                examined: step.examined,
+                total: step.total,
+            };
+        }
+        shown
     }
 
-    async fn send(&self, message: Message) {
+    async fn send(&self, snapshot: Snapshot) {
+        self.send_message(Message::Read(Box::new(snapshot))).await;
+    }
+
+    async fn send_message(&self, message: Message) {
         // Without a receiver the dashboard has ended, and this task ends with its requests.
         let _ = self.messages.send(message).await;
     }
+}
+
+fn with_list(snapshot: Snapshot, list: TaskList) -> Snapshot {
+    Snapshot {
+        content: Content::Tasks(list),
+        ..snapshot
+    }
+}
+
+/// Waits until it is time for the next report, and there is a step to report.
+async fn wait_for_step(
+    steps: &mut watch::Receiver<BulkProgress>,
+    at: Instant,
+) -> Result<(), watch::error::RecvError> {
+    sleep_until(at).await;
+    steps.changed().await
 }

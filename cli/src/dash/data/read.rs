@@ -104,7 +104,7 @@ async fn read_page(
         let list = TaskList {
             rows: Vec::new(),
             total: None,
-            found: Found::Searching,
+            found: Found::SEARCHING,
         };
         return Ok((Content::Tasks(list), vec![queue]));
     }
@@ -153,7 +153,7 @@ pub(super) fn tasks_of(inspector: &Inspector, selection: &Selection) -> TaskSele
     }
 }
 
-async fn queue_row(inspector: &Inspector, queue: &str) -> Result<QueueRow> {
+pub(super) async fn queue_row(inspector: &Inspector, queue: &str) -> Result<QueueRow> {
     inspector.queue_info(queue).await.map(convert::queue)
 }
 

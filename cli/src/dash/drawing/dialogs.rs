@@ -27,7 +27,7 @@ pub(super) fn draw_confirm(confirm: &Confirm, theme: Theme, body: Rect, buffer: 
             Style::new()
         };
         let mut parts = Vec::new();
-        super::help::wrap_words(&text::escaped(line), columns, &mut parts);
+        text::wrap_words(&text::printable(line), columns, &mut parts);
         lines.extend(parts.into_iter().map(|part| Line::styled(part, style)));
     }
     lines.extend(count(confirm, theme));
@@ -65,7 +65,7 @@ fn count<'a>(confirm: &Confirm, theme: Theme) -> Option<Line<'a>> {
             theme.warning(),
         ),
         Count::Failed(error) => (
-            format!("They cannot be counted: {}", text::escaped(error)),
+            format!("They cannot be counted: {}", text::printable(error)),
             theme.bad(),
         ),
     };
@@ -76,7 +76,7 @@ fn answers<'a>(confirm: &Confirm, theme: Theme) -> Line<'a> {
     if let Some((_, input)) = &confirm.typed {
         return Line::from(vec![
             Span::styled("> ", theme.key()),
-            Span::raw(text::escaped(input).into_owned()),
+            Span::raw(text::printable(input).into_owned()),
             Span::styled(" ", theme.selected()),
             Span::styled("  Esc", theme.key()),
             Span::raw(" no"),
@@ -94,9 +94,9 @@ fn answers<'a>(confirm: &Confirm, theme: Theme) -> Line<'a> {
 
 /// Draws the line that is typed, with its end visible.
 pub(super) fn draw_prompt(prompt: &Prompt, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let label = format!(" {}: ", text::escaped(&prompt.purpose.label()));
+    let label = format!(" {}: ", text::printable(&prompt.purpose.label()));
     let columns = usize::from(area.width);
-    let input = text::escaped(&prompt.input).into_owned();
+    let input = text::printable(&prompt.input).into_owned();
     let room = columns.saturating_sub(text::width(&label) + 2);
     let mut shown = input.as_str();
     while text::width(shown) > room {
@@ -106,7 +106,7 @@ pub(super) fn draw_prompt(prompt: &Prompt, theme: Theme, area: Rect, buffer: &mu
     }
     let used = text::width(&label) + text::width(shown) + 3;
     let advice = match (&prompt.mistake, &prompt.purpose) {
-        (Some(mistake), _) => (text::escaped(mistake).into_owned(), theme.bad()),
+        (Some(mistake), _) => (text::printable(mistake).into_owned(), theme.bad()),
         (None, Purpose::Filter) if prompt.input.is_empty() => (FIELDS.to_owned(), theme.dim()),
         _ => (String::new(), theme.dim()),
     };

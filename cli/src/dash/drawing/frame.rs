@@ -4,21 +4,24 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Widget};
 
 use crate::dash::format;
 use crate::dash::model::action::Advance;
-use crate::dash::model::keys::{BINDINGS, Command};
+use crate::dash::model::keys::{BINDINGS, Binding, Command};
 use crate::dash::model::screen::{Content, Found, GroupList, Kind, MAX_FOUND, Screen};
 use crate::dash::model::{FRAME_LINES, Job, MIN_SIZE, Model};
 use crate::dash::text;
 use crate::dash::theme::Theme;
 
-/// Draws the frame, and returns the area of the body.
+/// How many lines a text about what is going on takes at most.
+const MAX_STATUS_LINES: usize = 3;
+
+/// Draws the frame without the status, and returns the area of the body.
 pub(super) fn draw(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) -> Rect {
     let line = |y: u16| Rect::new(area.x, y, area.width, 1);
     draw_header(model, theme, line(area.y), buffer);
     draw_title(model, theme, line(area.y + 1), buffer);
-    draw_status(model, theme, line(area.bottom() - 2), buffer);
     draw_keys(model, theme, line(area.bottom() - 1), buffer);
     Rect::new(area.x, area.y + 2, area.width, area.height - FRAME_LINES)
 }
@@ -60,10 +63,7 @@ fn draw_header(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
     }
     let state = match model.read_age() {
         Some(age) if model.is_stale() => Span::styled(
-            format!(
-                "last read {} ago",
-                format::span(std::time::Duration::from_secs(age.as_secs()))
-            ),
+            format!("last read {} ago", format::whole(age.as_secs())),
             theme.warning(),
         ),
         Some(_) => Span::styled("live", theme.good()),
@@ -71,7 +71,7 @@ fn draw_header(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
     };
     let used: usize = left.iter().map(Span::width).sum();
     let room = usize::from(area.width).saturating_sub(used + state.width() + 4);
-    let address = text::escaped(&model.address).into_owned();
+    let address = text::printable(&model.address).into_owned();
     let address = text::cut(&address, room).into_owned();
     let right = vec![
         Span::styled(address, theme.dim()),
@@ -86,14 +86,14 @@ fn draw_title(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let right = amount(model);
     let columns = usize::from(area.width);
     let path = path(model).join(" › ");
-    let path = text::escaped(&path);
+    let path = text::printable(&path);
     let place = model.place();
     let mut searched = match (&place.search, place.filter.text()) {
         (search, "") if search.is_empty() => String::new(),
         (search, "") => format!("search: {search}"),
         (_, filter) => format!("filter: {filter}"),
     };
-    searched = text::escaped(&searched).into_owned();
+    searched = text::printable(&searched).into_owned();
     let room = columns.saturating_sub(text::width(&right) + 6);
     let path = text::cut(
         &path,
@@ -172,7 +172,7 @@ fn amount(model: &Model) -> String {
                     ),
                 }
             }
-            Found::Searching => format!("searching, {} found", list.rows.len()),
+            Found::Searching { .. } => format!("searching, {} found", list.rows.len()),
             Found::All => format!("{} found", list.rows.len()),
             Found::First => format!("the first {} found", format::full_count(MAX_FOUND as u64)),
         },
@@ -188,30 +188,67 @@ fn amount(model: &Model) -> String {
     }
 }
 
-/// What is going on: an action that runs, a read that failed, what the last action came to.
-fn draw_status(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let (text, style) = match (model.jobs.last(), &model.link.failure, &model.notice) {
-        (Some(job), _, _) => (running(model, job), theme.warning()),
-        (_, Some(failure), _) => (failure.clone(), theme.bad()),
-        (_, _, Some(notice)) if notice.is_failure => (notice.text.clone(), theme.bad()),
-        (_, _, Some(notice)) => (notice.text.clone(), theme.good()),
-        _ => return,
+/// What is going on: an action that runs, what the last action came to, why what is shown is old, how far a search is.
+/// A text that is longer than the line lies over the last lines of the body.
+pub(super) fn draw_status(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let (text, style) = if let Some(job) = model.jobs.last() {
+        (running(model, job), theme.warning())
+    } else if let Some(notice) = &model.notice {
+        let style = match notice.is_failure {
+            true => theme.bad(),
+            false => theme.good(),
+        };
+        (notice.text.clone(), style)
+    } else if let Some(trouble) = model.trouble() {
+        (trouble.to_owned(), theme.bad())
+    } else if let Some(text) = searching(model) {
+        (text, theme.dim())
+    } else {
+        return;
     };
-    let text = text::escaped(&text);
     let columns = super::width_in(area);
-    buffer.set_stringn(
-        area.x + 1,
-        area.y,
-        text::cut(&text, columns),
-        columns,
-        style,
-    );
+    let mut lines = Vec::new();
+    text::wrap_words(&text::printable(&text), columns, &mut lines);
+    if lines.len() > MAX_STATUS_LINES {
+        lines.truncate(MAX_STATUS_LINES);
+        let last = &mut lines[MAX_STATUS_LINES - 1];
+        *last = text::cut(&format!("{last}……"), columns).into_owned();
+    }
+    let first = area.bottom() - 1 - lines.len() as u16;
+    for (text, y) in lines.iter().zip(first..) {
+        let line = Rect::new(area.x, y, area.width, 1);
+        Clear.render(line, buffer);
+        buffer.set_stringn(line.x + 1, y, text, columns, style);
+    }
+}
+
+/// How far the search for the filter is.
+fn searching(model: &Model) -> Option<String> {
+    let Content::Tasks(list) = &model.place().content else {
+        return None;
+    };
+    let Found::Searching { examined, total } = list.found else {
+        return None;
+    };
+    let searched = match total {
+        0 => "searching".to_owned(),
+        total => format!(
+            "searched {} of about {} tasks",
+            format::full_count(examined),
+            format::full_count(total)
+        ),
+    };
+    Some(format!("{searched}, Esc ends the search"))
 }
 
 fn running(model: &Model, job: &Job) -> String {
     let others = match model.jobs.len() {
         1 => String::new(),
         count => format!(" (and {} more)", count - 1),
+    };
+    let trouble = match model.trouble() {
+        Some(trouble) if model.is_stale() => format!("{trouble}; "),
+        _ => String::new(),
     };
     let Advance {
         examined,
@@ -229,27 +266,24 @@ fn running(model: &Model, job: &Job) -> String {
         None => "running".to_owned(),
     };
     let what = job.action.describe();
-    format!("{advance}, x stops it{others}: {what}")
+    format!("{trouble}{advance}, x stops it{others}: {what}")
 }
 
-/// The keys that have a hint, as many as fit; help and quit always.
+/// The keys that have a hint and are of use now, as many as fit; help and quit always.
 fn draw_keys(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let kind = model.place().screen.kind();
     let hints = BINDINGS
         .iter()
-        .filter(|binding| binding.is_on(kind) && !binding.hint.is_empty());
+        .filter(|binding| binding.is_on(kind) && !binding.hint.is_empty())
+        .filter(|binding| model.is_possible(binding.command));
     let (last, first): (Vec<_>, Vec<_>) =
         hints.partition(|binding| matches!(binding.command, Command::Help | Command::Quit));
-    let key = |binding: &crate::dash::model::keys::Binding| {
+    let key = |binding: &Binding| {
         let key = binding.shown.split(' ').next().unwrap_or_default();
-        let hint = match (binding.command, kind) {
-            (Command::Search, kind) if kind != Kind::Tasks => "search",
-            _ => binding.hint,
-        };
         vec![
             Span::raw(" "),
             Span::styled(key, theme.key()),
-            Span::raw(format!(" {hint} ")),
+            Span::raw(format!(" {} ", binding.hint)),
         ]
     };
     let right: Vec<Span<'_>> = last.into_iter().flat_map(key).collect();

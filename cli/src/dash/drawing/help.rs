@@ -34,7 +34,7 @@ pub(super) fn lines(model: &Model, theme: Theme) -> Vec<Line<'static>> {
     lines.push(Line::styled("Filter of tasks", theme.title()));
     let fields = format!("Terms with spaces between them, all must hold: {FIELDS}");
     let mut parts = Vec::new();
-    wrap_words(&fields, columns, &mut parts);
+    text::wrap_words(&fields, columns, &mut parts);
     lines.extend(parts.into_iter().map(Line::raw));
     lines
 }
@@ -48,7 +48,7 @@ fn add_keys(
 ) {
     for binding in bindings {
         let mut parts = Vec::new();
-        wrap_words(binding.what, columns - KEY_COLUMNS, &mut parts);
+        text::wrap_words(binding.what, columns - KEY_COLUMNS, &mut parts);
         for (index, part) in parts.into_iter().enumerate() {
             let keys = if index == 0 { binding.shown } else { "" };
             lines.push(Line::from(vec![
@@ -57,20 +57,4 @@ fn add_keys(
             ]));
         }
     }
-}
-
-/// Adds the lines of a text of our own, which breaks between words.
-pub(super) fn wrap_words(line: &str, columns: usize, lines: &mut Vec<String>) {
-    let mut part = String::new();
-    for word in line.split(' ') {
-        if !part.is_empty() && text::width(&part) + 1 + text::width(word) > columns {
-            lines.push(std::mem::take(&mut part));
-        }
-        if !part.is_empty() {
-            part.push(' ');
-        }
-        part.push_str(word);
-    }
-    // Names in the text may be longer than a line.
-    text::wrap(&part, columns, lines);
 }

@@ -153,10 +153,10 @@ fn draw_panel(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
         return;
     };
     let Some(live) = model.queues.get(&name) else {
-        return super::draw_rule(&text::escaped(&name), theme, area, buffer);
+        return super::draw_rule(&text::printable(&name), theme, area, buffer);
     };
     let row = &live.row;
-    let mut title = text::escaped(&name).into_owned();
+    let mut title = text::printable(&name).into_owned();
     if let Some(since) = row.paused_since {
         let paused = format::since(since, model.redis_now());
         title += &format!(", paused for {}", format::span(paused));

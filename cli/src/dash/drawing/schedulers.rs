@@ -84,7 +84,7 @@ fn running(schedulers: &[SchedulerRow]) -> String {
         .iter()
         .map(|scheduler| {
             let leads = if scheduler.is_leader { " leads" } else { "" };
-            let host = text::escaped(&scheduler.host);
+            let host = text::printable(&scheduler.host);
             format!(
                 "{host}:{}{leads} ({} entries)",
                 scheduler.pid, scheduler.entries

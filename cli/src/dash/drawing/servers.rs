@@ -60,7 +60,7 @@ pub(super) fn draw(model: &Model, theme: Theme, body: Rect, buffer: &mut Buffer)
     let selected = servers.get(place.selected);
     if let (Some(server), 1..) = (selected, panel_lines) {
         let rule = Rect::new(body.x, list.bottom(), body.width, 1);
-        let title = format!("runs of {}:{}", text::escaped(&server.host), server.pid);
+        let title = format!("runs of {}:{}", text::printable(&server.host), server.pid);
         super::draw_rule(&title, theme, rule, buffer);
         let area = Rect::new(body.x, rule.bottom(), body.width, panel_lines - 1);
         let mut workers: Vec<&WorkerRow> = server.workers.iter().collect();

@@ -107,7 +107,7 @@ impl Table<'_> {
         for (column, (content, style)) in self.columns.iter().zip(cells) {
             let width = column.width.unwrap_or_else(|| self.rest_width());
             let room = width.min(usize::from(end.saturating_sub(x)));
-            let content = text::escaped(&content);
+            let content = text::printable(&content);
             let shown = text::cut(&content, room);
             let pad = match column.is_right {
                 true => room - text::width(&shown),

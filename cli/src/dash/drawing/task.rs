@@ -171,7 +171,7 @@ impl Page {
             self.head(&format!("headers ({})", facts.headers.len()));
             for (name, value) in &facts.headers {
                 let mut lines = Vec::new();
-                let line = format!("{}: {}", text::escaped(name), text::escaped(value));
+                let line = format!("{}: {}", text::printable(name), text::printable(value));
                 text::wrap(&line, self.columns, &mut lines);
                 self.lines.extend(lines.into_iter().map(Line::raw));
             }
@@ -211,7 +211,7 @@ impl Page {
     fn fact(&mut self, label: &'static str, value: &str, style: Style) {
         let mut parts = Vec::new();
         let room = self.columns.saturating_sub(LABEL_COLUMNS);
-        text::wrap(&text::escaped(value), room, &mut parts);
+        text::wrap(&text::printable(value), room, &mut parts);
         for (index, part) in parts.into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
             self.lines.push(Line::from(vec![

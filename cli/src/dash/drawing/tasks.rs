@@ -10,7 +10,7 @@ use super::table::{Cell, Column, Table, fitting};
 use crate::dash::format;
 use crate::dash::model::Model;
 use crate::dash::model::rows::{STATES, TaskRow};
-use crate::dash::model::screen::{Content, Found, Screen};
+use crate::dash::model::screen::{Content, Screen};
 use crate::dash::text;
 use crate::dash::theme::Theme;
 
@@ -44,7 +44,7 @@ pub(super) fn draw(model: &Model, theme: Theme, body: Rect, buffer: &mut Buffer)
     table.draw(rows, place.selected.checked_sub(place.first), buffer);
     if model.tasks().is_empty() {
         let text = match &place.content {
-            Content::Tasks(list) if list.found == Found::Searching => "searching",
+            Content::Tasks(list) if list.found.is_searching() => "searching",
             Content::Tasks(_) if place.filter.is_empty() => "no tasks in this state",
             Content::Tasks(_) => "no task matches the filter",
             _ => "reading",

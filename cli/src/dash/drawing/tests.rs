@@ -27,7 +27,7 @@ struct Stage {
 impl Stage {
     fn new(columns: u16, lines: u16) -> Self {
         let now = moment();
-        let address = "redis://localhost:6379/0".to_owned();
+        let address = "redis://localhost:6379/0";
         let size = (columns, lines);
         Self {
             model: Model::new(address, Duration::from_secs(1), size, now),
@@ -296,9 +296,14 @@ fn a_search_shows_what_it_has_found_so_far() {
             found,
         })
     };
-    stage.read(Vec::new(), found(Vec::new(), Found::Searching));
+    let searching = Found::Searching {
+        examined: 120_000,
+        total: 1_000_000,
+    };
+    stage.read(Vec::new(), found(Vec::new(), searching));
     stage.shows("filter: error:timeout");
     stage.shows("searching, 0 found");
+    stage.shows(" searched 120,000 of about 1,000,000 tasks, Esc ends the search");
     stage.read(
         Vec::new(),
         found(vec![task("a", TaskState::Pending)], Found::All),
@@ -484,6 +489,157 @@ fn a_lost_redis_is_told_in_the_header_and_the_status() {
     );
     assert_eq!(stage.lines()[22], " Redis is not reached");
     stage.shows(" default ");
+}
+
+#[test]
+fn a_redis_that_does_not_answer_is_told_before_a_read_has_failed() {
+    for has_read in [true, false] {
+        let mut stage = match has_read {
+            true => on_queues(80, 24),
+            false => Stage::new(80, 24),
+        };
+        stage.now.instant += Duration::from_secs(4);
+        stage.model.update(Message::Tick, stage.now);
+        assert_eq!(
+            stage.lines()[22],
+            " Redis has not answered yet",
+            "{has_read}"
+        );
+    }
+    let mut stage = on_queues(80, 24);
+    stage.press("m");
+    stage.now.instant += Duration::from_secs(4);
+    stage.model.update(Message::Tick, stage.now);
+    stage.shows(" Redis has not answered yet; running, x stops it: estimate the memory");
+}
+
+#[test]
+fn what_an_action_came_to_is_seen_although_a_queue_cannot_be_read() {
+    let mut stage = on_queues(80, 24);
+    let snapshot = Snapshot {
+        view: stage.model.view(),
+        names: None,
+        queues: Vec::new(),
+        failure: Some("queue \"broken\": WRONGTYPE".to_owned()),
+        content: Content::Queues,
+    };
+    let read = Message::Read(Box::new(snapshot));
+    stage.model.update(read.clone(), stage.now);
+    stage.shows(" queue \"broken\": WRONGTYPE");
+    stage.press("m");
+    let done = Message::Ended(1, Ok("queue default takes about 1.2 MiB".to_owned()));
+    stage.model.update(done, stage.now);
+    stage.model.update(read, stage.now);
+    assert_eq!(stage.lines()[22], " queue default takes about 1.2 MiB");
+}
+
+#[test]
+fn why_an_action_failed_is_shown_whole_although_its_names_are_long() {
+    let mut stage = on_queues(80, 24);
+    stage.press("m");
+    let reason = format!("no queue {:?}, or it has gone", "q".repeat(70));
+    let failed = Message::Ended(1, Err(reason));
+    stage.model.update(failed, stage.now);
+    assert_eq!(
+        stage.lines()[20..23],
+        [
+            " estimate the memory of queue default: no queue".to_owned(),
+            format!(" \"{}\", or", "q".repeat(70)),
+            " it has gone".to_owned(),
+        ]
+    );
+    stage.press("m");
+    let failed = Message::Ended(2, Err("x ".repeat(200)));
+    stage.model.update(failed, stage.now);
+    assert!(
+        stage.lines()[19].starts_with(" failed "),
+        "{}",
+        stage.lines()[19]
+    );
+    assert!(stage.lines()[22].ends_with("x x…"), "{}", stage.lines()[22]);
+}
+
+#[test]
+fn the_keys_are_those_that_are_possible_for_the_task() {
+    for (state, list, one) in [
+        (
+            TaskState::Pending,
+            "a archive  d delete  → state  p pause",
+            "a archive  d delete",
+        ),
+        (
+            TaskState::Active,
+            "c cancel  → state  p pause  g groups",
+            "c cancel",
+        ),
+        (
+            TaskState::Scheduled,
+            "r run  a archive  d delete  → state",
+            "r run  a archive  d delete",
+        ),
+        (
+            TaskState::Retry,
+            "r run  a archive  d delete  → state",
+            "r run  a archive  d delete",
+        ),
+        (
+            TaskState::Archived,
+            "r run  d delete  e copy  → state",
+            "r run  d delete  e copy",
+        ),
+        (
+            TaskState::Completed,
+            "r run  a archive  d delete  e copy",
+            "r run  a archive  d delete  e copy",
+        ),
+        (
+            TaskState::Aggregating,
+            "r run  a archive  d delete  → state",
+            "r run  a archive  d delete",
+        ),
+    ] {
+        let row = task("a", state);
+        let mut stage = on_tasks(state, vec![row.clone()], 1);
+        let keys = |middle: &str, right: &str| {
+            let left = format!(" {middle}");
+            format!("{left}{:>1$}", right, 79 - left.chars().count())
+        };
+        let (list, one) = (
+            format!("Enter open  / filter  {list}"),
+            keys(one, "? help  q quit"),
+        );
+        assert_eq!(stage.lines()[23], keys(&list, "? help  q quit"), "{state}");
+        stage.press("\n");
+        stage.read(Vec::new(), Content::Task(Box::new(facts(row))));
+        assert_eq!(stage.lines()[23], one, "{state}");
+    }
+}
+
+#[test]
+fn without_queues_the_keys_are_those_that_need_none() {
+    let mut stage = Stage::new(80, 24);
+    stage.read(Vec::new(), Content::Queues);
+    let keys = format!(" Enter open  / search{:>58}", "? help  q quit");
+    assert_eq!(stage.lines()[23], keys);
+}
+
+#[test]
+fn the_address_is_shown_without_what_says_nothing() {
+    for (address, expected) in [
+        (
+            "redis-socket:///tmp/w/rf/s?db=0",
+            "redis-socket:///tmp/w/rf/s live",
+        ),
+        (
+            "redis-socket:///tmp/w/s?db=10",
+            "redis-socket:///tmp/w/s?db=10 live",
+        ),
+    ] {
+        let mut stage = Stage::new(80, 24);
+        stage.model = Model::new(address, Duration::from_secs(1), (80, 24), stage.now);
+        stage.read(vec![queue("a")], Content::Queues);
+        stage.shows(expected);
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(crate) mod screen;
 mod ask;
 mod cursor;
 mod lists;
+mod possible;
 #[cfg(test)]
 mod tests;
 mod typing;
@@ -122,6 +123,7 @@ pub(crate) struct Model {
     pub(crate) refresh: Duration,
     pub(crate) size: (u16, u16),
     pub(crate) now: Moment,
+    started_at: Instant,
     /// The visible screen is the last one; those below it are come back to. Never empty.
     places: Vec<Place>,
     pub(crate) dialog: Option<Dialog>,
@@ -135,12 +137,14 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(address: String, refresh: Duration, size: (u16, u16), now: Moment) -> Self {
+    pub(crate) fn new(address: &str, refresh: Duration, size: (u16, u16), now: Moment) -> Self {
         Self {
-            address,
+            // The first database is what everybody expects.
+            address: address.trim_end_matches("?db=0").to_owned(),
             refresh,
             size,
             now,
+            started_at: now.instant,
             places: vec![Place::new(Screen::Queues)],
             dialog: None,
             names: None,
@@ -187,7 +191,18 @@ impl Model {
     /// Whether what is shown is older than it should be.
     pub(crate) fn is_stale(&self) -> bool {
         let limit = (self.refresh * 3).max(Duration::from_secs(3));
-        self.read_age().is_some_and(|age| age > limit)
+        let last = self.link.last_read.unwrap_or(self.started_at);
+        self.now.instant.saturating_duration_since(last) > limit
+    }
+
+    /// Why what is shown is old, or not all there is.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        match &self.link.failure {
+            Some(failure) => Some(failure),
+            // The library waits for a while before it gives a read up.
+            None if self.is_stale() => Some("Redis has not answered yet"),
+            None => None,
+        }
     }
 
     pub(crate) fn is_too_small(&self) -> bool {

@@ -139,11 +139,27 @@ pub(crate) enum Found {
     /// There is no filter.
     Unfiltered,
     /// It goes on.
-    Searching,
+    Searching {
+        examined: u64,
+        /// About how many there are to examine.
+        total: u64,
+    },
     /// These are all.
     All,
     /// There may be more than [`MAX_FOUND`].
     First,
+}
+
+impl Found {
+    /// The beginning of a search.
+    pub(crate) const SEARCHING: Self = Self::Searching {
+        examined: 0,
+        total: 0,
+    };
+
+    pub(crate) fn is_searching(self) -> bool {
+        matches!(self, Self::Searching { .. })
+    }
 }
 
 /// The groups of a queue.

@@ -21,7 +21,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let now = moment();
-        let address = "redis://localhost:6379/0".to_owned();
+        let address = "redis://localhost:6379/0";
         Self {
             model: Model::new(address, Duration::from_secs(1), (80, 24), now),
             now,

@@ -152,7 +152,7 @@ impl Model {
                 if let Content::Tasks(list) = &mut place.content
                     && list.found != Found::Unfiltered
                 {
-                    list.found = Found::Searching;
+                    list.found = Found::SEARCHING;
                 }
                 return vec![Effect::Reread];
             }

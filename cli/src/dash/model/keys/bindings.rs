@@ -1,60 +1,11 @@
-//! Which key does what on which screen: one table for the reducer, the footer, the help and the documentation.
+//! The table of all keys.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyCode;
 
-use super::screen::Kind;
+use super::{Binding, Command};
+use crate::dash::model::screen::Kind;
 
-/// What a key asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
-    Up,
-    Down,
-    PageUp,
-    PageDown,
-    First,
-    Last,
-    Open,
-    Back,
-    PreviousState,
-    NextState,
-    Search,
-    OpenTask,
-    Groups,
-    Workers,
-    Queues,
-    Servers,
-    Schedulers,
-    Pause,
-    Run,
-    Archive,
-    Delete,
-    Cancel,
-    Copy,
-    RunAll,
-    ArchiveAll,
-    DeleteAll,
-    CancelAll,
-    Memory,
-    Stop,
-    Reread,
-    Help,
-    Quit,
-}
-
-/// A key, or several that do the same.
-pub(crate) struct Binding {
-    pub(crate) command: Command,
-    keys: &'static [KeyCode],
-    /// The keys as they are shown.
-    pub(crate) shown: &'static str,
-    /// On which screens. Empty: on all.
-    pub(crate) kinds: &'static [Kind],
-    /// In the footer: a word or two. Empty: not there.
-    pub(crate) hint: &'static str,
-    /// In the help: what it does.
-    pub(crate) what: &'static str,
-}
-
+/// A row of the table.
 const fn binding(
     command: Command,
     keys: &'static [KeyCode],
@@ -82,11 +33,20 @@ const LISTS: &[Kind] = &[
     Kind::Schedulers,
     Kind::History,
 ];
+const OTHER_LISTS: &[Kind] = &[
+    Kind::Queues,
+    Kind::Groups,
+    Kind::Servers,
+    Kind::Workers,
+    Kind::Schedulers,
+    Kind::History,
+];
 const TASKS: &[Kind] = &[Kind::Tasks, Kind::Task];
 const RUNS: &[Kind] = &[Kind::Tasks, Kind::Task, Kind::Workers];
 const IN_QUEUE: &[Kind] = &[Kind::Queues, Kind::Tasks, Kind::Groups];
 
-/// All keys, in the order of the help. Those of the footer are shown as far as they fit.
+/// All keys, in the order of the help. Those of the footer are shown as far as they fit, so what acts on the selected row
+/// comes before what acts on its queue.
 pub(crate) const BINDINGS: &[Binding] = &[
     binding(
         Command::Open,
@@ -108,9 +68,57 @@ pub(crate) const BINDINGS: &[Binding] = &[
         Command::Search,
         &[KeyCode::Char('/')],
         "/",
-        LISTS,
+        &[Kind::Tasks],
         "filter",
-        "filter tasks; search in any other list",
+        "filter the tasks",
+    ),
+    binding(
+        Command::Search,
+        &[KeyCode::Char('/')],
+        "/",
+        OTHER_LISTS,
+        "search",
+        "search in the rows of any other list",
+    ),
+    binding(
+        Command::Run,
+        &[KeyCode::Char('r')],
+        "r",
+        TASKS,
+        "run",
+        "run the task now: it becomes pending",
+    ),
+    binding(
+        Command::Archive,
+        &[KeyCode::Char('a')],
+        "a",
+        TASKS,
+        "archive",
+        "archive the task",
+    ),
+    binding(
+        Command::Delete,
+        &[KeyCode::Char('d')],
+        "d",
+        TASKS,
+        "delete",
+        "delete the task",
+    ),
+    binding(
+        Command::Cancel,
+        &[KeyCode::Char('c')],
+        "c",
+        RUNS,
+        "cancel",
+        "cancel the run of the active task",
+    ),
+    binding(
+        Command::Copy,
+        &[KeyCode::Char('e')],
+        "e",
+        TASKS,
+        "copy",
+        "enqueue a copy of the completed or archived task",
     ),
     binding(
         Command::NextState,
@@ -137,44 +145,12 @@ pub(crate) const BINDINGS: &[Binding] = &[
         "pause the queue, or unpause it",
     ),
     binding(
-        Command::Run,
-        &[KeyCode::Char('r')],
-        "r",
-        TASKS,
-        "run",
-        "run the task now: it becomes pending",
-    ),
-    binding(
-        Command::Archive,
-        &[KeyCode::Char('a')],
-        "a",
-        TASKS,
-        "archive",
-        "archive the task",
-    ),
-    binding(
         Command::Delete,
         &[KeyCode::Char('d')],
         "d",
-        &[Kind::Queues, Kind::Tasks, Kind::Task],
+        &[Kind::Queues],
         "delete",
-        "delete the task, or the queue with all its tasks",
-    ),
-    binding(
-        Command::Cancel,
-        &[KeyCode::Char('c')],
-        "c",
-        RUNS,
-        "cancel",
-        "cancel the run of the active task",
-    ),
-    binding(
-        Command::Copy,
-        &[KeyCode::Char('e')],
-        "e",
-        TASKS,
-        "",
-        "enqueue a copy of the completed or archived task",
+        "delete the queue with all its tasks",
     ),
     binding(
         Command::RunAll,
@@ -345,76 +321,3 @@ pub(crate) const BINDINGS: &[Binding] = &[
         "quit",
     ),
 ];
-
-/// What a key means on a screen.
-pub(crate) fn command(kind: Kind, key: &KeyEvent) -> Option<Command> {
-    if key
-        .modifiers
-        .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
-    {
-        return None;
-    }
-    BINDINGS
-        .iter()
-        .find(|binding| binding.keys.contains(&key.code) && binding.is_on(kind))
-        .map(|binding| binding.command)
-}
-
-/// Ctrl-C quits at once, whatever is open.
-pub(crate) fn is_interrupt(key: &KeyEvent) -> bool {
-    key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL)
-}
-
-impl Binding {
-    pub(crate) fn is_on(&self, kind: Kind) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(&kind)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KINDS: [Kind; 8] = [
-        Kind::Queues,
-        Kind::Tasks,
-        Kind::Groups,
-        Kind::Task,
-        Kind::Servers,
-        Kind::Workers,
-        Kind::Schedulers,
-        Kind::History,
-    ];
-
-    #[test]
-    fn no_key_has_two_meanings_on_a_screen() {
-        for kind in KINDS {
-            let mut keys: Vec<&KeyCode> = Vec::new();
-            for binding in BINDINGS.iter().filter(|binding| binding.is_on(kind)) {
-                for key in binding.keys {
-                    assert!(!keys.contains(&key), "{key} on {kind:?}");
-                    keys.push(key);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_page_about_the_dashboard_lists_every_key() {
-        // The package does not contain the page, so it is not included at compile time.
-        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/dashboard.md");
-        let page = std::fs::read_to_string(page).unwrap();
-        let keys = page.split("## Keys").nth(1).unwrap();
-        for binding in BINDINGS {
-            let shown: Vec<String> = binding
-                .shown
-                .split(' ')
-                .map(|key| format!("`{key}`"))
-                .collect();
-            let row = format!("| {} | {} |", shown.join(" "), binding.what);
-            assert!(keys.contains(&row), "missing: {row}");
-        }
-        let rows = keys.lines().filter(|line| line.starts_with("| `"));
-        assert_eq!(rows.count(), BINDINGS.len());
-    }
-}
