@@ -231,6 +231,7 @@ const WITHOUT_IO: &[&str] = &[
     "cron",
     "inspector/filter",
     "inspector/json_path",
+    "inspector/json_search",
     "server/ack/waiting",
     "server/aggregate/due",
     "server/aggregate/limits",

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::json_path::JsonPath;
+use super::json_search::has_value;
 use crate::error::{Error, Result};
 use crate::task::TaskInfo;
 
@@ -71,6 +72,9 @@ impl TaskFilter {
     /// Values are compared as JSON: the order of names and blanks do not count, and 42 is the same as 42.0. A path
     /// that cannot be read is an error of kind [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) of the call that uses
     /// the filter.
+    ///
+    /// What is beside the path costs no memory, and may be nested to any depth. A value that is nested in more than 127
+    /// others does not match.
     #[must_use]
     pub fn payload_json(self, path: &str, value: impl Into<Value>) -> Self {
         self.and(match JsonPath::parse(path) {
@@ -184,8 +188,7 @@ impl Condition {
         match self {
             Self::TaskType(pattern) => matches_pattern(pattern, &task.task_type),
             Self::PayloadContains(text) => contains(&task.payload, text.as_bytes()),
-            Self::PayloadJson(path, value) => serde_json::from_slice(&task.payload)
-                .is_ok_and(|payload| path.find(&payload).is_some_and(|found| same(found, value))),
+            Self::PayloadJson(path, value) => has_value(&task.payload, path, value),
             Self::NotAPath(_) => false,
             Self::ErrorContains(text) => task.last_error.contains(text.as_str()),
             Self::OlderThan(least) => age.is_some_and(|age| age >= *least),
@@ -219,27 +222,6 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     part.is_empty() || bytes.windows(part.len()).any(|window| window == part)
-}
-
-/// Whether two values are the same as JSON. Numbers are compared by their value.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Number(a), Value::Number(b)) => {
-            a == b || {
-                // Whole numbers of any size were compared exactly.
-                let both_whole = !a.is_f64() && !b.is_f64();
-                !both_whole && a.as_f64() == b.as_f64()
-            }
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            let in_b = |(name, a)| b.get(name).is_some_and(|b| same(a, b));
-            a.len() == b.len() && a.iter().all(in_b)
-        }
-        (one, other) => one == other,
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod filter;
 mod groups;
 mod ids;
 mod json_path;
+mod json_search;
 mod listing;
 mod packed_id;
 mod payload;
