@@ -74,11 +74,18 @@ fn classify(error: &FredError) -> (ErrorKind, String) {
     if means_wrong_server(details) {
         return (ErrorKind::Unavailable, wrong_server(details));
     }
+    if details.contains(NOT_LOCAL) {
+        let reason = format!("a hash slot of the cluster is moving: {details}");
+        return (ErrorKind::Unavailable, reason);
+    }
     match reply_code(details) {
         Some(code) => classify_reply(code, details),
         None => classify_fred_error(error.kind(), details),
     }
 }
+
+/// What Redis replies if a script has used a key that it has not named, and that has moved to another node already.
+const NOT_LOCAL: &str = "access a non local key in a cluster node";
 
 /// Codes of replies that may mean that this is not the server to write to. `ERR` is among them, because
 /// proxies answer in their own words.
@@ -313,6 +320,10 @@ mod tests {
                 ErrorKind::Unavailable,
             ),
             ("CLUSTERDOWN The cluster is down", ErrorKind::Unavailable),
+            (
+                "@user_script: 9: ERR Script attempted to access a non local key in a cluster node",
+                ErrorKind::Unavailable,
+            ),
             (
                 "READONLY You can't write against a read only replica.",
                 ErrorKind::Unavailable,

@@ -132,6 +132,15 @@ impl Link {
         }
     }
 
+    /// From now on, a command on a cluster waits for up to 2 s if its hash slot is moving and some of its keys have not moved
+    /// yet. Otherwise it fails at once, and the caller may repeat it.
+    pub(crate) fn wait_for_moves(&self) {
+        match &*self.servers {
+            Servers::One(_) => {}
+            Servers::Cluster(cluster) => cluster.wait_for_moves(),
+        }
+    }
+
     /// Checks that a single server, which was not there at first, is new enough and ready.
     pub(crate) async fn check(&self) -> Result<()> {
         match &*self.servers {

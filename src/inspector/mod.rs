@@ -95,9 +95,10 @@ impl Inspector {
     /// # Cancel safety
     /// If the future is dropped, no connection stays open.
     pub async fn connect(connection: &Connection) -> Result<Self> {
-        Ok(Self {
-            broker: Broker::connect(connection).await?,
-        })
+        let broker = Broker::connect(connection).await?;
+        // Nobody calls the inspector again, as the loops of a server do.
+        broker.wait_for_moves();
+        Ok(Self { broker })
     }
 
     /// The names of all queues, sorted. asynq: `Queues`.

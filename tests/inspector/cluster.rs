@@ -1,9 +1,13 @@
 //! The inspector on a Redis Cluster.
 
-use rasynq::{Client, Connection, ErrorKind, Inspector, Task, TaskState};
+use std::time::{Duration, Instant};
 
-use crate::common::World;
+use rasynq::{Client, Connection, ErrorKind, Inspector, Task, TaskState};
+use tokio::time::sleep;
+
 use crate::common::support::RedisCluster;
+use crate::common::{World, queue_key};
+use crate::support::ids;
 
 #[tokio::test]
 async fn queues_of_a_cluster_are_read_on_their_nodes() {
@@ -45,6 +49,55 @@ async fn queues_of_a_cluster_are_read_on_their_nodes() {
         assert_eq!(nodes[0].id.len(), 40);
     }
     assert_eq!(inspector.servers().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn reads_and_changes_wait_while_a_hash_slot_moves() {
+    let cluster = RedisCluster::start().await;
+    let connection = Connection::cluster(cluster.addresses());
+    let client = Client::connect(&connection).await.unwrap();
+    let inspector = Inspector::connect(&connection).await.unwrap();
+    let queue = &*RedisCluster::queue_on(0, 0);
+    for id in ["a", "b", "c"] {
+        let task = Task::new("any", id).queue(queue).task_id(id);
+        client.enqueue(task).await.unwrap();
+    }
+    // `b` has moved, the others have not: no node can run a script that reads all three.
+    let slot = RedisCluster::slot_of(queue);
+    cluster.begin_to_move(slot, 0, 1).await;
+    cluster.move_key(&queue_key(queue, "t:b"), 0, 1).await;
+    let begun = Instant::now();
+    let pending = inspector.tasks(queue, TaskState::Pending);
+    let error = pending.count().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("TRYAGAIN"), "{error}");
+    assert!(begun.elapsed() >= Duration::from_millis(1_800));
+
+    // All of them wait until the slot has moved.
+    let moves = async {
+        sleep(Duration::from_millis(500)).await;
+        cluster.move_keys(slot, 0, 1).await;
+        cluster.end_to_move(slot, 1).await;
+    };
+    let reads = async {
+        tokio::join!(
+            pending.count(),
+            pending.page(1, 30),
+            inspector.queue_info(queue),
+            inspector.task_details(queue, "b"),
+            inspector.archive_task(queue, "a"),
+        )
+    };
+    let ((count, page, info, details, archived), ()) = tokio::join!(reads, moves);
+    archived.unwrap();
+    details.unwrap();
+    // Before or after `a` was archived.
+    let pending = info.unwrap();
+    assert_eq!(pending.pending + pending.archived, 3);
+    assert!(count.unwrap() >= 2);
+    assert!(ids(page.unwrap()).ends_with(&["b".to_owned(), "c".to_owned()]));
+    let archived = inspector.tasks(queue, TaskState::Archived);
+    assert_eq!(ids(archived.page(1, 30).await.unwrap()), ["a"]);
 }
 
 #[tokio::test]

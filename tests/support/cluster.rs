@@ -168,13 +168,16 @@ impl RedisCluster {
             if keys.is_empty() {
                 break;
             }
-            let mut args = ["127.0.0.1", &port, "", "0", "5000", "KEYS"]
-                .map(Value::from)
-                .to_vec();
-            args.extend(keys);
-            let migrate = CustomCommand::new_static("MIGRATE", ClusterHash::FirstKey, false);
-            let _: Value = client.custom(migrate, args).await.unwrap();
+            migrate(&client, &port, keys).await;
         }
+        client.quit().await.unwrap();
+    }
+
+    /// Moves one key.
+    pub async fn move_key(&self, key: &str, from: usize, to: usize) {
+        let client = self.nodes[from].client().await;
+        let port = self.nodes[to].port().to_string();
+        migrate(&client, &port, vec![key.into()]).await;
         client.quit().await.unwrap();
     }
 
@@ -218,6 +221,14 @@ impl RedisCluster {
         client.quit().await.unwrap();
         reply
     }
+}
+
+/// Moves keys to the node at this port.
+async fn migrate(from: &Client, port: &str, keys: Vec<Value>) {
+    let args = ["127.0.0.1", port, "", "0", "5000", "KEYS"].map(Value::from);
+    let args: Vec<Value> = args.into_iter().chain(keys).collect();
+    let migrate = CustomCommand::new_static("MIGRATE", ClusterHash::FirstKey, false);
+    let _: Value = from.custom(migrate, args).await.unwrap();
 }
 
 async fn cluster_command(client: &Client, args: Vec<String>) -> Result<Value, FredError> {

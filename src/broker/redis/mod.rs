@@ -171,6 +171,11 @@ impl Broker {
         self.link().give_up();
     }
 
+    /// From now on, calls on a cluster wait for up to 2 s while a hash slot moves, where they would fail otherwise.
+    pub(crate) fn wait_for_moves(&self) {
+        self.link().wait_for_moves();
+    }
+
     /// Closes the connections that [`connect`](Self::connect) opened. A fred client of the user's stays open.
     pub(crate) async fn close(&self) {
         self.0.closed.store(true, Ordering::Release);

@@ -9,6 +9,7 @@ mod node;
 mod redirection;
 mod topology;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ use crate::error::Result;
 
 /// How many redirections of one command are followed. Each of them says that nothing has run.
 const MAX_REDIRECTIONS: usize = 5;
+/// The pauses of a command that waits until its hash slot has moved: 1.9 s in all.
+const MOVING_PAUSES: [u64; 9] = [20, 40, 80, 160, 320, 320, 320, 320, 320];
 /// How often a cluster is looked at: is it complete?
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the map is read if nothing is known to be wrong. A queue that is idle may have moved.
@@ -65,6 +68,8 @@ struct ClusterState {
     is_outdated: Notify,
     /// Nodes that become known later are connected here, whoever has met them.
     runtime: Handle,
+    /// Whether a command waits while its hash slot moves.
+    waits_for_moves: AtomicBool,
 }
 
 /// The commands for one node, with their places among all commands.
@@ -118,6 +123,7 @@ impl Cluster {
             changes: watch::Sender::new(0),
             is_outdated: Notify::new(),
             runtime: Handle::current(),
+            waits_for_moves: AtomicBool::new(false),
         });
         let watch = tokio::spawn(keep_current(Arc::downgrade(&shared)));
         let watch = AbortOnDropHandle::new(watch);
@@ -149,6 +155,11 @@ impl Cluster {
     /// From now on, commands do not wait for a connection that is lost.
     pub(super) fn give_up(&self) {
         self.shared.settings.gives_up.cancel();
+    }
+
+    /// From now on, a command waits for a while if its hash slot is moving and some of its keys have not moved yet.
+    pub(super) fn wait_for_moves(&self) {
+        self.shared.waits_for_moves.store(true, Ordering::Relaxed);
     }
 
     /// The address of the node that serves a key.
@@ -258,10 +269,13 @@ impl ClusterState {
         mut node: Arc<Node>,
         mut reply: Result<Value, FredError>,
     ) -> Result<Value, FredError> {
-        for _ in 0..MAX_REDIRECTIONS {
+        let mut pauses = MOVING_PAUSES.into_iter();
+        let mut redirections = 0;
+        while redirections < MAX_REDIRECTIONS {
             let Err(error) = &reply else {
                 return reply;
             };
+            redirections += 1;
             let again = match HashSlotRefusal::parse(error.details(), node.host()) {
                 Some(HashSlotRefusal::Moved { slot, to }) => {
                     node = self.redirected(to, &node)?;
@@ -274,6 +288,23 @@ impl ClusterState {
                 Some(HashSlotRefusal::Ask { to }) => {
                     node = self.redirected(to, &node)?;
                     command.clone().after_asking()
+                }
+                Some(HashSlotRefusal::Moving) => {
+                    let Some(pause) = pauses.next() else {
+                        return reply;
+                    };
+                    if !self.waits_for_moves.load(Ordering::Relaxed) {
+                        return reply;
+                    }
+                    tokio::select! {
+                        () = sleep(Duration::from_millis(pause)) => {}
+                        () = self.settings.gives_up.cancelled() => return reply,
+                    }
+                    if let Some(slot) = command.hash_slot() {
+                        node = self.master(slot)?;
+                    }
+                    redirections = 0;
+                    command.clone()
                 }
                 Some(HashSlotRefusal::NotServed) => {
                     if let Some(slot) = command.hash_slot() {

@@ -13,6 +13,8 @@ pub(super) enum HashSlotRefusal {
     /// The hash slot is on its way to another node, which has the keys of this command already, or is to create
     /// them. The next command for the hash slot may stay here.
     Ask { to: Host },
+    /// The hash slot is on its way to another node, and neither node has all keys of this command.
+    Moving,
     /// No node serves the hash slot.
     NotServed,
 }
@@ -32,6 +34,7 @@ impl HashSlotRefusal {
                     _ => Self::Ask { to },
                 })
             }
+            "TRYAGAIN" => Some(Self::Moving),
             "CLUSTERDOWN" if error.contains(NOT_SERVED) => Some(Self::NotServed),
             _ => None,
         }
@@ -88,7 +91,7 @@ mod tests {
             ("CLUSTERDOWN The cluster is down", None),
             (
                 "TRYAGAIN Multiple keys request during rehashing of slot",
-                None,
+                Some(HashSlotRefusal::Moving),
             ),
             ("ERR no", None),
         ] {
