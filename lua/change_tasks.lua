@@ -27,7 +27,7 @@
 --             search it
 --   state     not changed: it is in this state, or in another group, or has come back into its state with another score
 --   "-" state not changed: its hash names this state, but it is not in the list or set of this state
--- use: now, nanos, field, message_lock, take_pending, trim_archive
+-- use: now, nanos, field, fields, message_lock, take_pending, trim_archive
 local pending, archived, groups = KEYS[1], KEYS[4], KEYS[6]
 local sets = { scheduled = KEYS[2], retry = KEYS[3], archived = archived, completed = KEYS[5] }
 local prefix, group_prefix, action, allowed, wanted_group = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -64,9 +64,8 @@ end
 for i = first_task, #ARGV, 2 do
   local id, key = ARGV[i], prefix .. ARGV[i]
   local index = (i - first_task) / 2 + 1
-  local fields = try('HMGET', key, 'state', 'group', 'unique_key')
-  if fields.err and not string.find(fields.err, 'WRONGTYPE', 1, true) then return fields end
-  local state, group = fields[1], fields[2]
+  local stored = fields(key, 'state', 'group', 'unique_key')
+  local state, group = stored[1], stored[2]
   local task = { id = id, key = key, index = index, state = state, group = group, seen = ARGV[i + 1] }
   if not state or action ~= 'delete' and call('HEXISTS', key, 'msg') == 0 then
     replies[index] = 0
@@ -83,7 +82,7 @@ for i = first_task, #ARGV, 2 do
     elseif set and task.seen ~= '' and math.floor(tonumber(score)) ~= tonumber(task.seen) then
       replies[index] = state
     else
-      task.lock = lock_of(key, group, fields[3])
+      task.lock = lock_of(key, group, stored[3])
       if not task.lock then
         replies[index] = 2
       elseif set then

@@ -19,15 +19,15 @@
 --   owner        the field rasynq_owner
 --   lease        when its lease expires (unix s)
 --   score        that of its place, if it is in a sorted set
--- use: now
-local fields = { 'msg', 'state', 'result', 'pending_since', 'group', 'rasynq_group', 'unique_key', 'rasynq_owner' }
-local task = redis.call('HMGET', KEYS[1], unpack(fields))
+-- use: now, score_of
+local names = { 'msg', 'state', 'result', 'pending_since', 'group', 'rasynq_group', 'unique_key', 'rasynq_owner' }
+local task = redis.call('HMGET', KEYS[1], unpack(names))
 if not task[1] then return false end
 local state, group = task[2], task[5]
 local sets = { scheduled = KEYS[3], retry = KEYS[4], archived = KEYS[5], completed = KEYS[6] }
 local set = sets[state] or (state == 'aggregating' and group and ARGV[2] .. group)
 local reply = { now_secs }
-for i = 1, #fields do reply[i + 1] = task[i] end
-reply[#fields + 2] = redis.call('ZSCORE', KEYS[2], ARGV[1])
-reply[#fields + 3] = set and redis.call('ZSCORE', set, ARGV[1])
+for i = 1, #names do reply[i + 1] = task[i] end
+reply[#names + 2] = score_of(KEYS[2], ARGV[1])
+reply[#names + 3] = set and score_of(set, ARGV[1])
 return reply

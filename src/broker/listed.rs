@@ -90,7 +90,7 @@ pub(crate) struct StoredDetails {
 /// A unique lock.
 #[derive(Debug)]
 pub(crate) struct StoredLock {
-    /// The id of the task that holds it. `None`: nobody does.
+    /// The id of the task that holds it; empty if its key has a wrong type. `None`: nobody does.
     pub(crate) holder: Option<Bytes>,
     /// How long until it expires (ms). `None`: it does not expire.
     pub(crate) ttl_ms: Option<u64>,

@@ -43,6 +43,11 @@ pub(crate) fn is_wrong_type(error: &FredError) -> bool {
     reply_code(strip_script_position(error.details())) == Some("WRONGTYPE")
 }
 
+/// The same for the error that became of it.
+pub(crate) fn has_wrong_type(error: &Error) -> bool {
+    fred_error(error).is_some_and(is_wrong_type)
+}
+
 /// Whether Redis refused a script because its keys belong to several hash slots of the cluster.
 pub(crate) fn crosses_slots(error: &Error) -> bool {
     fred_error(error).is_some_and(|error| reply_code(error.details()) == Some("CROSSSLOT"))

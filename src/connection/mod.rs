@@ -35,7 +35,8 @@ use crate::error::Result;
 
 pub(crate) use command::{Command, Traffic};
 pub(crate) use failure::{
-    crosses_slots, is_redirection, is_wrong_type, map_error_reply, map_redis_error, map_wrong_type,
+    crosses_slots, has_wrong_type, is_redirection, is_wrong_type, map_error_reply, map_redis_error,
+    map_wrong_type,
 };
 pub(crate) use keep_alive::Owned;
 pub(crate) use link::Link;

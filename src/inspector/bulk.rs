@@ -9,9 +9,8 @@ use bytes::Bytes;
 
 use super::bulk_progress::BulkProgress;
 use super::ids::FoundId;
-use super::listing::FoundTask;
 use super::packed_id::PackedId;
-use super::reader::read_matching;
+use super::reader::matching_ids;
 use super::selection::TaskSelection;
 use crate::broker::{TaskChange, TaskChanged, TasksToChange};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,7 +29,7 @@ const MOST_ROUNDS: u32 = 10;
 pub struct BulkResult {
     /// How many tasks were looked at.
     pub examined: u64,
-    /// How many of them the filter matches.
+    /// How many of them are in the state and match the filter, as [`count`](TaskSelection::count) counts them.
     pub matched: u64,
     /// How many of these were changed. The others had left the state before their step, or did not match any more, or
     /// their data is damaged: see [`Inspector::examine`](super::Inspector::examine).
@@ -158,25 +157,9 @@ impl<'s> Bulk<'s> {
     /// The ids of all the tasks that match.
     async fn read(&mut self, keys: &QueueKeys) -> Result<Vec<FoundId>> {
         let mut matching = Vec::new();
-        if self.selection.filter.is_empty() {
-            let mut ids = self.selection.ids(keys).await?;
-            self.progress.total = ids.total();
-            while let Some(found) = ids.next().await? {
-                matching.extend(found);
-                self.progress.examined = matching.len() as u64;
-                self.progress.matched = self.progress.examined;
-                self.selection.report(self.progress);
-            }
-        } else {
-            let mut tasks = self.selection.reader().await?;
-            self.progress.total = tasks.total();
-            while let Some(part) = tasks.next_part().await? {
-                self.progress.examined += part.examined;
-                matching.extend(part.found.into_iter().map(found_id));
-                self.progress.matched = matching.len() as u64;
-                self.selection.report(self.progress);
-            }
-        }
+        let take = |ids| matching.extend(ids);
+        let all = self.selection.match_all(keys, &mut self.progress, take);
+        all.await?;
         Ok(matching)
     }
 
@@ -263,9 +246,9 @@ impl<'s> Bulk<'s> {
         }
         let (mut left, mut matching) = (part, Vec::with_capacity(part.len()));
         while !left.is_empty() {
-            let read = read_matching(&inspector.broker, keys, *state, filter, left).await?;
-            left = &left[read.examined as usize..];
-            matching.extend(read.found.into_iter().map(found_id));
+            let part = matching_ids(&inspector.broker, keys, *state, filter, left).await?;
+            left = &left[part.examined as usize..];
+            matching.extend(part.found);
         }
         Ok(matching)
     }
@@ -297,9 +280,4 @@ impl<'s> Bulk<'s> {
         self.selection.report(self.progress);
         Ok((shift, results))
     }
-}
-
-fn found_id(task: FoundTask) -> FoundId {
-    let FoundTask { id, score, .. } = task;
-    FoundId { id, score }
 }

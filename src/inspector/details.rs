@@ -48,7 +48,8 @@ pub struct TaskDetails {
 pub struct UniqueLock {
     /// The key in Redis.
     pub key: String,
-    /// The id of the task that holds the lock. `None`: the lock is free.
+    /// The id of the task that holds the lock. `None`: the lock is free. Empty: its key has a wrong type, so that no task can
+    /// take it.
     pub holder: Option<String>,
     /// Whether the holder is this task.
     pub is_held_by_task: bool,

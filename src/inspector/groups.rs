@@ -1,7 +1,10 @@
 //! The groups of a queue.
 
 use super::Inspector;
+use super::ids::places;
+use crate::broker::TaskPlace;
 use crate::error::Result;
+use crate::wire::TaskState;
 
 /// A group of tasks that wait for aggregation. asynq: `GroupInfo`.
 #[non_exhaustive]
@@ -35,14 +38,16 @@ impl Inspector {
     /// ```
     pub async fn groups(&self, queue: &str) -> Result<Vec<GroupInfo>> {
         let keys = self.queue_keys(queue)?;
-        let names = self.broker.group_names(&keys).await?;
-        let sizes = self.broker.group_sizes(&keys, &names).await?;
-        let groups = names.iter().zip(sizes).filter(|(_, size)| *size > 0);
-        Ok(groups
-            .map(|(group, size)| GroupInfo {
+        let places = places(&self.broker, &keys, TaskState::Aggregating, None).await?;
+        let sizes = self.broker.place_sizes(&keys, &places).await?;
+        let groups = places.into_iter().zip(sizes);
+        let groups = groups.filter_map(|(place, size)| match place {
+            TaskPlace::Group(group) if size > 0 => Some(GroupInfo {
                 group: group.to_string(),
                 size,
-            })
-            .collect())
+            }),
+            _ => None,
+        });
+        Ok(groups.collect())
     }
 }

@@ -25,8 +25,6 @@ const LIST_STEP: i64 = 5_000;
 const SET_STEP: i64 = 1_000;
 /// How many groups one step reads at most. Together they have about as many ids as one step reads of a set.
 const GROUPS_AT_ONCE: usize = 100;
-/// The sizes of how many places one round trip reads.
-pub(super) const SIZES_AT_ONCE: usize = 500;
 /// A step begins this many ids before the end of the one before.
 const OVERLAP: i64 = 100;
 
@@ -82,10 +80,7 @@ impl IdReader {
             total: 0,
         };
         let places = places(&reader.broker, &reader.keys, state, group).await?;
-        let mut sizes = Vec::with_capacity(places.len());
-        for places in places.chunks(SIZES_AT_ONCE) {
-            sizes.extend(reader.broker.place_sizes(&reader.keys, places).await?);
-        }
+        let sizes = reader.broker.place_sizes(&reader.keys, &places).await?;
         reader.total = sizes.iter().sum();
         for (place, size) in places.into_iter().zip(sizes) {
             match place {

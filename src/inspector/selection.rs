@@ -8,7 +8,7 @@ use futures_util::future::try_join;
 
 use super::bulk_progress::{BulkProgress, ProgressHook};
 use super::filter::TaskFilter;
-use super::ids::{FoundId, IdReader, SIZES_AT_ONCE, places};
+use super::ids::{FoundId, IdReader, places};
 use super::listing::FoundTask;
 use super::packed_id::PackedId;
 use super::reader::TaskReader;
@@ -19,8 +19,8 @@ use crate::error::{Error, Result};
 use crate::task::TaskInfo;
 use crate::wire::{QueueKeys, TaskState};
 
-/// How many tasks one round trip counts.
-const COUNTED_AT_ONCE: usize = 5_000;
+/// The sizes of how many groups a page reads at once.
+const SIZES_AT_ONCE: usize = 500;
 /// How many tasks of a page one call reads.
 const STEP: u64 = 500;
 
@@ -101,7 +101,7 @@ impl TaskSelection {
     /// With a filter, it is a page of the tasks that match: all tasks in front of the page are read, too. A task whose
     /// message does not decode is listed with [`is_undecodable`](TaskInfo::is_undecodable). An id whose task is gone is
     /// left out, so a page may be shorter than its size. A page of all groups reads the names of all groups, to sort
-    /// them.
+    /// them. A group whose key has a wrong type has no tasks here; [`Inspector::examine`] reports it as an empty group.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `page` or `page_size` is 0, the name of the queue is
@@ -130,16 +130,15 @@ impl TaskSelection {
     /// UUID. Those of pending and active tasks are all read before the first task comes.
     pub fn stream(&self) -> TaskStream {
         let selection = self.clone();
-        TaskStream::new(
-            self.on_progress.clone(),
-            async move { selection.reader().await },
-        )
+        let reader = async move { selection.reader(&selection.begin().await?).await };
+        TaskStream::new(self.on_progress.clone(), reader)
     }
 
     /// How many tasks there are, or match the filter. It changes nothing: it says beforehand how many tasks a call for
     /// all of them concerns.
     ///
-    /// It looks at all of them, in bounded steps. [`Inspector::queue_info`] knows the sizes of the states at once.
+    /// It looks at all of them, in bounded steps. An id whose task is gone, or in another state, does not count.
+    /// [`Inspector::queue_info`] knows the sizes of the states at once.
     ///
     /// # Errors
     /// Those of [`page`](Self::page).
@@ -148,28 +147,27 @@ impl TaskSelection {
     /// It only reads; the future may be dropped at any time.
     pub async fn count(&self) -> Result<u64> {
         let mut progress = BulkProgress::default();
-        if self.filter.is_empty() {
-            let keys = self.begin().await?;
-            let mut ids = self.ids(&keys).await?;
-            progress.total = ids.total();
-            while let Some(found) = ids.next().await? {
-                for part in found.chunks(COUNTED_AT_ONCE) {
-                    let part: Vec<Bytes> = part.iter().map(|found| found.id.bytes()).collect();
-                    progress.examined += part.len() as u64;
-                    progress.matched += self.inspector.broker.count_existing(&keys, &part).await?;
-                    self.report(progress);
-                }
-            }
-        } else {
-            let mut reader = self.reader().await?;
-            progress.total = reader.total();
-            while let Some(part) = reader.next_part().await? {
-                progress.examined += part.examined;
-                progress.matched += part.found.len() as u64;
-                self.report(progress);
-            }
-        }
+        let keys = self.begin().await?;
+        self.match_all(&keys, &mut progress, drop).await?;
         Ok(progress.matched)
+    }
+
+    /// Looks at all the tasks, and gives the ids of those that match to `take`, in steps.
+    pub(super) async fn match_all(
+        &self,
+        keys: &QueueKeys,
+        progress: &mut BulkProgress,
+        mut take: impl FnMut(Vec<FoundId>),
+    ) -> Result<()> {
+        let mut reader = self.reader(keys).await?;
+        progress.total = reader.total();
+        while let Some(part) = reader.next_ids().await? {
+            progress.examined += part.examined;
+            progress.matched += part.found.len() as u64;
+            take(part.found);
+            self.report(*progress);
+        }
+        Ok(())
     }
 
     /// Checks the selection, and whether there is such a queue.
@@ -181,18 +179,19 @@ impl TaskSelection {
         }
     }
 
-    /// Reads the ids of all the tasks. The filter does not count.
-    pub(super) async fn ids(&self, keys: &QueueKeys) -> Result<IdReader> {
-        let broker = self.inspector.broker.clone();
-        IdReader::begin(broker, keys.clone(), self.state, self.group.as_deref()).await
-    }
-
     /// Reads the tasks that match.
-    pub(super) async fn reader(&self) -> Result<TaskReader> {
-        let keys = self.begin().await?;
-        let ids = self.ids(&keys).await?;
-        let (broker, filter) = (self.inspector.broker.clone(), Arc::clone(&self.filter));
-        Ok(TaskReader::new(broker, keys, self.state, filter, ids))
+    async fn reader(&self, keys: &QueueKeys) -> Result<TaskReader> {
+        let broker = &self.inspector.broker;
+        let group = self.group.as_deref();
+        let ids = IdReader::begin(broker.clone(), keys.clone(), self.state, group).await?;
+        let (broker, filter) = (broker.clone(), Arc::clone(&self.filter));
+        Ok(TaskReader::new(
+            broker,
+            keys.clone(),
+            self.state,
+            filter,
+            ids,
+        ))
     }
 
     /// Calls the hook.
@@ -214,7 +213,7 @@ impl TaskSelection {
     }
 
     async fn page_of_matching(&self, mut skip: u64, page_size: u64) -> Result<Vec<TaskInfo>> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.reader(&self.begin().await?).await?;
         let mut page = Vec::new();
         while let Some(part) = reader.next_part().await? {
             for task in part.found {

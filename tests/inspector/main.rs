@@ -15,6 +15,7 @@ mod doctor_damage;
 mod doctor_delete;
 mod doctor_live;
 mod filters;
+mod one_of_many;
 mod pages;
 mod payloads;
 mod permissions;

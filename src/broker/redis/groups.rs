@@ -17,8 +17,6 @@ use crate::wire::QueueKeys;
 const AGGREGATION_TIMEOUT: Duration = Duration::from_secs(120);
 /// How many names one call reads, about.
 const NAMES_AT_ONCE: &str = "1000";
-/// How many sizes one round trip reads.
-const SIZES_AT_ONCE: usize = 500;
 /// The longest pause is [`PAUSE`] times this.
 const MOST_PAUSES: u32 = 40;
 
@@ -30,20 +28,6 @@ impl Broker {
             self.send(scan, "list groups")
         };
         all_names(queue, scan).await
-    }
-
-    /// How many tasks these groups have. asynq: `GroupStats`.
-    pub(crate) async fn group_sizes(&self, queue: &QueueKeys, groups: &[Str]) -> Result<Vec<u64>> {
-        let mut sizes = Vec::with_capacity(groups.len());
-        for part in groups.chunks(SIZES_AT_ONCE) {
-            let count = |group: &Str| Command::on_key("ZCARD", [queue.group(group).into()]);
-            let counts = part.iter().map(count).collect();
-            sizes.extend(
-                self.send_all::<u64>(counts, "count the tasks of groups")
-                    .await?,
-            );
-        }
-        Ok(sizes)
     }
 
     /// What at most 500 groups have.

@@ -64,7 +64,7 @@ impl Broker {
     async fn live_members(&self, set: &'static str) -> Result<Vec<String>> {
         let now = self.redis_time_unix_secs().await?;
         let live = self.send::<Value>(live(set, now), LIST).await?;
-        members(live)
+        members(live, LIST)
     }
 
     /// The same. The others are removed.
@@ -74,7 +74,7 @@ impl Broker {
         let over = Command::on_key("ZREMRANGEBYSCORE", over);
         let commands = vec![over, live(set, now)];
         let mut replies = self.send_all::<Value>(commands, LIST).await?;
-        members(replies.pop().unwrap_or(Value::Null))
+        members(replies.pop().unwrap_or(Value::Null), LIST)
     }
 
     /// The replies to a command on each of these keys. Null in place of an error: others are listed all the same.
@@ -91,11 +91,10 @@ impl Broker {
                 Command::on_key(command, key.chain(args.iter().cloned()).collect::<Vec<_>>())
             };
             let replies = self
-                .open_link()?
-                .send_all(keys.iter().map(read).collect())
-                .await;
+                .send_each(keys.iter().map(read).collect(), LIST)
+                .await?;
             for (key, reply) in keys.iter().zip(replies) {
-                found.push(match super::typed(reply, LIST) {
+                found.push(match reply {
                     Err(error) if error.kind() == ErrorKind::Redis => {
                         tracing::warn!(key, %error, "what a server shows cannot be read");
                         Value::Null
@@ -144,8 +143,9 @@ fn live(set: &'static str, now: i64) -> Command {
     Command::on_key("ZRANGEBYSCORE", [word(set), number(now), word("+inf")])
 }
 
-fn members(reply: Value) -> Result<Vec<String>> {
-    let members = reply::array(reply, LIST)?.into_iter();
+/// What is not UTF-8 is no key of ours, and left out.
+pub(super) fn members(reply: Value, what: &str) -> Result<Vec<String>> {
+    let members = reply::array(reply, what)?.into_iter();
     Ok(members.filter_map(Value::into_string).collect())
 }
 

@@ -4,21 +4,25 @@ use bytes::Bytes;
 use fred::types::{Key, Value};
 
 use super::inspect_queue::whole;
-use super::script::{READ_TASKS, TASK_DETAILS, number, word};
+use super::script::{ARE_IN_STATE, READ_TASKS, TASK_DETAILS, number, word};
 use super::{Broker, reply};
 use crate::broker::{ListedId, ListedTask, StoredDetails, StoredLock, Str, TaskPart, TaskPlace};
-use crate::connection::{Command, Traffic};
+use crate::connection::{Command, Traffic, has_wrong_type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, TaskState};
 
 /// The most tasks that one call reads.
 const TASKS_AT_ONCE: usize = 500;
+/// The sizes of how many places one round trip reads.
+const SIZES_AT_ONCE: usize = 500;
 /// A call reads no more tasks once their messages and results have more bytes than this.
 const BYTES_AT_ONCE: usize = 1 << 20;
 const LIST: &str = "list tasks";
 
 impl Broker {
-    /// How many ids are listed in these places.
+    /// How many ids are listed in these places. asynq: `GroupStats`.
+    ///
+    /// Like [`listed_ids`](Self::listed_ids), it takes a group whose key has a wrong type for an empty one.
     pub(crate) async fn place_sizes(
         &self,
         queue: &QueueKeys,
@@ -28,12 +32,21 @@ impl Broker {
             let command = if place.is_list() { "LLEN" } else { "ZCARD" };
             Command::on_key(command, [key_of(queue, place).into()])
         };
-        self.send_all(places.iter().map(size).collect(), "count tasks")
-            .await
+        let mut sizes = Vec::with_capacity(places.len());
+        for places in places.chunks(SIZES_AT_ONCE) {
+            let commands = places.iter().map(size).collect();
+            let replies = self.send_each(commands, "count tasks").await?;
+            for (place, reply) in places.iter().zip(replies) {
+                sizes.push(of_place(place, reply)?.unwrap_or_default());
+            }
+        }
+        Ok(sizes)
     }
 
     /// The ids in a range of each of these places, in the order of Redis: from the left of a list, or by ascending
     /// score. `first` counts from 0; a negative number counts from the end, as in Redis.
+    ///
+    /// A group whose key has a wrong type has none: it must not hide the other groups.
     pub(crate) async fn listed_ids(
         &self,
         queue: &QueueKeys,
@@ -51,12 +64,13 @@ impl Broker {
                 }
             }
         };
-        let replies: Vec<Value> = self
-            .send_all(ranges.iter().map(read).collect(), LIST)
-            .await?;
-        let ids = replies.into_iter().zip(ranges);
-        ids.map(|(reply, (place, ..))| ids_of(reply, place))
-            .collect()
+        let replies = self.send_each(ranges.iter().map(read).collect(), LIST);
+        let ids = replies.await?.into_iter().zip(ranges);
+        ids.map(|(reply, (place, ..))| match of_place(place, reply)? {
+            Some(ids) => ids_of(ids, place),
+            None => Ok(Vec::new()),
+        })
+        .collect()
     }
 
     /// Reads tasks, at most 500 at once: perhaps fewer than asked for, but one at least. With a state, only those that
@@ -69,12 +83,14 @@ impl Broker {
     ) -> Result<TaskPart> {
         let ids = &ids[..ids.len().min(TASKS_AT_ONCE)];
         let build = || {
-            let mut args: Vec<Value> = Vec::with_capacity(3 + ids.len());
-            args.push(queue.task_prefix().into());
-            args.push(word(state.map_or("", TaskState::as_str)));
-            args.push(number(BYTES_AT_ONCE as u64));
-            args.extend(ids.iter().cloned().map(Value::from));
-            (vec![Key::from(queue.lease())], args)
+            let tasks = ids.iter().map(|id| Key::from(task_key(queue, id)));
+            let keys = tasks.chain([Key::from(queue.lease())]).collect();
+            let args = vec![
+                queue.task_prefix().into(),
+                word(state.map_or("", TaskState::as_str)),
+                number(BYTES_AT_ONCE as u64),
+            ];
+            (keys, args)
         };
         let traffic = Traffic {
             most_reply_bytes: BYTES_AT_ONCE,
@@ -98,15 +114,20 @@ impl Broker {
         Ok(TaskPart { now, tasks })
     }
 
-    /// How many of these tasks exist.
-    pub(crate) async fn count_existing(&self, queue: &QueueKeys, ids: &[Bytes]) -> Result<u64> {
-        let count = |ids: &[Bytes]| {
-            let key = |id: &Bytes| Value::from(task_key(queue, id));
-            Command::on_key("EXISTS", ids.iter().map(key).collect::<Vec<_>>())
+    /// Whether each of these tasks, at most 500, exists and is in this state: what [`read_tasks`](Self::read_tasks) finds,
+    /// without the messages.
+    pub(crate) async fn are_in_state(
+        &self,
+        queue: &QueueKeys,
+        state: TaskState,
+        ids: &[Bytes],
+    ) -> Result<Vec<bool>> {
+        let build = || {
+            let keys = ids.iter().map(|id| Key::from(task_key(queue, id)));
+            (keys.collect(), vec![word(state.as_str())])
         };
-        let counts = ids.chunks(TASKS_AT_ONCE).map(count).collect();
-        let counts: Vec<u64> = self.send_all(counts, "count tasks").await?;
-        Ok(counts.into_iter().sum())
+        let reply = ARE_IN_STATE.call(self, build).await?;
+        reply::flags(reply, ids.len(), ARE_IN_STATE.name)
     }
 
     /// All that is stored of a task. `None`: there is no task with this id.
@@ -162,13 +183,15 @@ impl Broker {
     pub(crate) async fn lock(&self, key: &str) -> Result<StoredLock> {
         let read = |command| Command::on_key(command, [key.into()]);
         let reads = vec![read("GET"), read("PTTL")];
-        let mut replies = self
-            .send_all::<Value>(reads, "read a unique lock")
-            .await?
-            .into_iter();
-        let holder = replies.next().and_then(Value::into_bytes);
+        let replies = self.send_each::<Value>(reads, "read a unique lock");
+        let mut replies = replies.await?.into_iter();
+        let mut next = || replies.next().unwrap_or(Ok(Value::Null));
+        let holder = match next() {
+            Err(error) if has_wrong_type(&error) => Some(Bytes::new()),
+            holder => holder?.into_bytes(),
+        };
         // -1: it does not expire. -2: there is none.
-        let ttl_ms = replies.next().and_then(|ttl| ttl.as_i64());
+        let ttl_ms = next()?.as_i64();
         Ok(StoredLock {
             holder,
             ttl_ms: ttl_ms.and_then(|ttl| u64::try_from(ttl).ok()),
@@ -194,6 +217,14 @@ fn key_of(queue: &QueueKeys, place: &TaskPlace) -> String {
         // The group without a name. Nobody asks for it.
         TaskPlace::State(TaskState::Aggregating) => queue.group(""),
         TaskPlace::Group(group) => queue.group(group),
+    }
+}
+
+/// The reply to a read of a place. `None`: the place is a group, and its key has a wrong type.
+fn of_place<T>(place: &TaskPlace, reply: Result<T>) -> Result<Option<T>> {
+    match reply {
+        Err(error) if matches!(place, TaskPlace::Group(_)) && has_wrong_type(&error) => Ok(None),
+        reply => reply.map(Some),
     }
 }
 

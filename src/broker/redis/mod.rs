@@ -245,15 +245,22 @@ impl Broker {
 
     /// Sends several commands at once: see [`Link::send_all`]. Fails if one of them fails.
     async fn send_all<T: FromValue>(&self, commands: Vec<Command>, what: &str) -> Result<Vec<T>> {
+        self.send_each(commands, what).await?.into_iter().collect()
+    }
+
+    /// The same, with a result for each command.
+    async fn send_each<T: FromValue>(
+        &self,
+        commands: Vec<Command>,
+        what: &str,
+    ) -> Result<Vec<Result<T>>> {
         let keys: Vec<Option<Value>> = commands.iter().map(|one| one.key().cloned()).collect();
         let replies = self.open_link()?.send_all(commands).await;
         let mut all = Vec::with_capacity(replies.len());
         for (reply, key) in replies.into_iter().zip(keys) {
             all.push(match reply {
-                Err(error) => {
-                    return Err(self.failed(error, what, || key.into_iter().collect()).await);
-                }
-                reply => typed(reply, what)?,
+                Err(error) => Err(self.failed(error, what, || key.into_iter().collect()).await),
+                reply => typed(reply, what),
             });
         }
         Ok(all)

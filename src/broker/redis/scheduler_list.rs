@@ -6,8 +6,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use fred::types::{Key, Value};
 
+use super::inspect_servers::members;
 use super::script::{RECORD_EVENT, WRITE_SCHEDULER, number, ttl_secs, word};
-use super::{Broker, reply, typed};
+use super::{Broker, reply};
 use crate::broker::{SchedulerKeys, Str};
 use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
@@ -129,7 +130,7 @@ impl Broker {
         let over = Command::on_key("ZREMRANGEBYSCORE", over);
         let _: i64 = self.send(over, WHAT).await?;
         let all = [word(keys::SCHEDULERS), word("0"), word("-1"), word("REV")];
-        let members: Vec<String> = self.send(Command::on_key("ZRANGE", all), WHAT).await?;
+        let members = members(self.send(Command::on_key("ZRANGE", all), WHAT).await?, WHAT)?;
         let ids = members.iter().filter_map(|key| keys::scheduler_id(key));
         Ok(ids.map(str::to_owned).collect())
     }
@@ -138,10 +139,9 @@ impl Broker {
     pub(crate) async fn scheduler_sizes(&self, ids: &[String]) -> Result<Vec<usize>> {
         let count = |id: &String| Command::on_key("LLEN", [keys::scheduler_entries(id).into()]);
         let counts = ids.iter().map(count).collect();
-        let counts = self.open_link()?.send_all(counts).await;
+        let counts = self.send_each(counts, READ_ENTRIES).await?;
         let counts = ids.iter().zip(counts);
-        let count = |(id, count): (&String, _)| or_nothing(id, typed(count, READ_ENTRIES));
-        counts.map(count).collect()
+        counts.map(|(id, count)| or_nothing(id, count)).collect()
     }
 
     /// The entries that a scheduler shows.

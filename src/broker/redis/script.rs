@@ -169,7 +169,8 @@ macro_rules! scripts {
 scripts! {
     ARCHIVE = "archive" (7 keys) uses ["now", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed", "trim_archive"];
     ARCHIVE_MEMBERS = "archive_members" (2 keys) uses ["now", "field", "trim_archive"];
-    CHANGE_TASKS = "change_tasks" (6 keys) uses ["now", "nanos", "field", "message_lock", "take_pending", "trim_archive"];
+    ARE_IN_STATE = "are_in_state" (500 keys) uses ["field"];
+    CHANGE_TASKS = "change_tasks" (6 keys) uses ["now", "nanos", "field", "fields", "message_lock", "take_pending", "trim_archive"];
     CHECK_QUEUE = "check_queue" (3 keys) uses [];
     COMPLETE = "complete" (5 keys) uses ["now", "due", "field", "owned", "take_owned", "move_to_set", "for_each_task", "count"];
     DELETE_MEMBERS = "delete_members" (2 keys) uses ["field"];
@@ -201,7 +202,7 @@ scripts! {
     QUEUE_INFO = "queue_info" (13 keys) uses ["now", "field", "group_size", "count_groups"];
     QUEUE_MEMORY = "queue_memory" (7 keys) uses ["group_size", "count_groups"];
     READ_SET = "read_set" (1 keys) uses ["field"];
-    READ_TASKS = "read_tasks" (1 keys) uses ["now"];
+    READ_TASKS = "read_tasks" (501 keys) uses ["now", "fields", "score_of"];
     RECORD_EVENT = "record_event" (1 keys) uses [];
     RELIST_GROUPS = "relist_groups" (501 keys) uses [];
     REPAIR = "repair" (12 keys) uses ["now", "nanos", "field", "is_in", "place_of", "is_leaked"];
@@ -213,7 +214,7 @@ scripts! {
     SET_QUEUE_ASIDE = "set_queue_aside" (16 keys) uses [];
     STORE_AGGREGATE = "store_aggregate" (6 keys) uses ["now", "nanos", "due", "field", "enqueue"];
     SWAP_WORKERS = "swap_workers" (3 keys) uses [];
-    TASK_DETAILS = "task_details" (6 keys) uses ["now"];
+    TASK_DETAILS = "task_details" (6 keys) uses ["now", "score_of"];
     UNLEASED = "unleased" (3 keys) uses [];
     WRITE_RESULT = "write_result" (2 keys) uses ["field", "owned"];
     WRITE_SCHEDULER = "write_scheduler" (2 keys) uses [];
