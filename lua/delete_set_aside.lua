@@ -12,6 +12,7 @@ local deleted, prefix, lock_prefix, most = KEYS[1], ARGV[1], ARGV[2], tonumber(A
 local call, try = redis.call, redis.pcall
 -- Empty lists and sets count too, so that a call is bounded however many there are.
 local removed, steps = 0, 0
+if type(try('SCARD', deleted)) == 'table' then call('UNLINK', deleted) end
 while steps < most do
   local aside = call('SRANDMEMBER', deleted)
   if not aside then break end

@@ -18,12 +18,13 @@
 -- Reads all keys of the queue that the pattern finds.
 -- Replies {next, word, key, detail, …}: where to go on, "" at the end; and 3 for each key that may be damaged, of these
 -- forms
---   "task" id state    the task is not in the set of its state. If its state is "pending" or "active", this says
---                      nothing: whether a list has the task is not looked up
---   "ghost" id ""      the hash has no message
---   "group" key ""     the group, or the aggregation set, is not listed
---   "lock" key holder  the lock is held for nobody
---   "counter" key ""   the counter of a day has no time to live
+--   "task" id state        the task is not in the set of its state. If its state is "pending" or "active", this says
+--                          nothing: whether a list has the task is not looked up
+--   "ghost" id ""          the hash has no message
+--   "group" key ""         the group, or the aggregation set, is not listed
+--   "lock" key holder      the lock is held for nobody
+--   "counter" key ""       the counter of a day has no time to live
+--   "wrong_type" key type  this key has another type than it should
 -- use: field, is_in, is_leaked
 local sets = { scheduled = KEYS[1], retry = KEYS[2], archived = KEYS[3], completed = KEYS[4] }
 local groups, listed_sets, aggregated = KEYS[5], KEYS[6], KEYS[7]
@@ -34,6 +35,10 @@ local reply, n = { page[1] == '0' and '' or page[1] }, 1
 local function add(word, key, detail)
   reply[n + 1], reply[n + 2], reply[n + 3] = word, key, detail
   n = n + 3
+end
+-- Notes a key for which a command has failed because of its type.
+local function wrong(key, failure)
+  if string.find(failure.err, 'WRONGTYPE', 1, true) then add('wrong_type', key, call('TYPE', key).ok) end
 end
 local function rest(key, start) return string.sub(key, 1, #start) == start and string.sub(key, #start + 1) end
 
@@ -48,16 +53,31 @@ for _, key in ipairs(page[2]) do
       local state, group = fields[1] or '', fields[2]
       local set = sets[state] or state == 'aggregating' and group and group_prefix .. group
       if not set or not is_in(set, id) then add('task', id, state) end
+    else
+      wrong(key, found)
     end
   elseif rest(key, lock_prefix) then
     local holder = try('GET', key)
-    if type(holder) == 'string' and is_leaked(key, holder, prefix) then add('lock', key, holder) end
+    if type(holder) == 'table' then
+      wrong(key, holder)
+    elseif holder and is_leaked(key, holder, prefix) then
+      add('lock', key, holder)
+    end
   elseif name then
-    local listed = call('SISMEMBER', groups, name) == 1 or is_in(listed_sets, key) or is_in(aggregated, key)
-    local size = not listed and try('ZCARD', key)
-    if type(size) == 'number' and size > 0 then add('group', key, '') end
-  elseif (rest(key, ARGV[7]) or rest(key, ARGV[8])) and call('TTL', key) == -1 then
-    add('counter', key, '')
+    local size = try('ZCARD', key)
+    local listed = try('SISMEMBER', groups, name) == 1 or is_in(listed_sets, key) or is_in(aggregated, key)
+    if type(size) == 'table' then
+      wrong(key, size)
+    elseif size > 0 and not listed then
+      add('group', key, '')
+    end
+  elseif rest(key, ARGV[7]) or rest(key, ARGV[8]) then
+    local size = try('STRLEN', key)
+    if type(size) == 'table' then
+      wrong(key, size)
+    elseif call('TTL', key) == -1 then
+      add('counter', key, '')
+    end
   end
 end
 return reply

@@ -21,14 +21,19 @@
 -- ARGV[7] how long a completed task without a place is kept (s); for a counter: when it expires (unix s)
 -- ARGV[8] "1" if the message of the task does not decode, so that it must be archived
 -- ARGV[9] the name that a group gets to be deleted
--- ARGV[10] for a task without a place: what the check has replied
+-- ARGV[10] for a task without a place: what the check has replied; for a key of another type: the type that it should have
+-- ARGV[11…] 1 per copy of the id in a list of pending tasks that is long: how many ids are at its right, and itself
 -- Touches the tasks' hashes, their unique locks, asynq:{q}:g:<group>, asynq:{q}:g:<group>:<set id>, the key of ARGV[3].
 -- Replies 0 if there is no such damage; otherwise, unless it was only checked, it is repaired: since when the task has
 -- been pending (unix ns), "" if that is not known
--- use: now, nanos, field, is_in, place_of, is_leaked
+-- use: now, nanos, field, is_in, is_set, place_of, is_leaked
+local first_copy = 11
 local pending, active, lease, scheduled, retry = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local archived, completed, groups, sets, aggregated = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local deleted = KEYS[12]
+-- A longer list is not walked through: what the caller has found is looked up near its place. Since then the list may have
+-- lost so many ids at its right end, or got so many there.
+local LONG, LOST, GOT = 2 * NEAR_ENDS, 5000, 100
 local todo, key, id, prefix, group_prefix = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local call, try = redis.call, redis.pcall
 local hash = prefix .. id
@@ -55,9 +60,47 @@ local function add_to_group(group)
   set_state('aggregating')
   call('HSET', hash, 'group', group)
 end
+local function is_long(list) return list == pending and call('LLEN', list) > LONG end
+-- Where the id is in a list: its indexes, in ascending order.
+local function indexes_in(list)
+  if not is_long(list) then return call('LPOS', list, id, 'COUNT', 0) or {} end
+  local length, seen, indexes = call('LLEN', list), {}, {}
+  for i = first_copy, #ARGV do
+    local index = length - ARGV[i]
+    local start = math.max(0, index - GOT)
+    for at, other in ipairs(call('LRANGE', list, start, math.max(0, index + LOST))) do
+      local found = start + at - 1
+      if other == id and not seen[found] then
+        seen[found] = true
+        indexes[#indexes + 1] = found
+      end
+    end
+  end
+  table.sort(indexes)
+  return indexes
+end
+local function is_listed(list)
+  if list ~= pending then return is_in(list, id) end
+  return #indexes_in(list) > 0
+end
+-- Removes what is at these indexes. Of a long list only one is removed: the caller repeats. Redis walks to it from the
+-- nearer end.
+local function remove_at(list, indexes)
+  local length = call('LLEN', list)
+  for i = #indexes, is_long(list) and #indexes or 1, -1 do
+    call('LSET', list, indexes[i], 'rasynq:removed')
+    call('LREM', list, indexes[i] < length / 2 and 1 or -1, 'rasynq:removed')
+  end
+end
+local function has_type(command, key) return type(try(command, key)) == 'number' end
+local function lend()
+  -- The server that has the task may go on, if it wrote a lease that has not expired. A Go server renews any lease.
+  local written = tonumber(string.match(field(hash, 'rasynq_owner') or '', '@(%d+)$') or 0)
+  call('ZADD', lease, 'NX', written > now_secs and string.format('%d', written) or now_secs, id)
+end
 local function remove_from(place)
   if place == pending or place == active then
-    call('LREM', place, 0, id)
+    remove_at(place, indexes_in(place))
     if place == active then call('ZREM', lease, id) end
   else
     call('ZREM', place, id)
@@ -78,23 +121,36 @@ end
 local repairs = {}
 
 function repairs.id_without_task()
-  -- A list is walked through only once.
-  if has_task or (todo == 'check' or key ~= pending) and not is_in(key, id) then return end
+  if has_task or not is_listed(key) then return end
   return function()
-    if key ~= pending then
-      remove_from(key)
-    elseif call('LREM', pending, 0, id) == 0 then
-      return false
-    end
+    remove_from(key)
     if type(try('HLEN', hash)) == 'number' then call('DEL', hash) end
+  end
+end
+
+function repairs.listed_twice()
+  local indexes = has_task and indexes_in(key) or {}
+  if #indexes < 2 then return end
+  return function()
+    -- The one that is fetched first stays.
+    indexes[#indexes] = nil
+    remove_at(key, indexes)
   end
 end
 
 function repairs.task_without_place()
   -- A queue that is being deleted has such tasks.
   if not has_task or todo ~= 'discard' and call('EXISTS', deleted) == 1 then return end
-  if todo ~= 'discard' and state == 'active' and call('ZSCORE', lease, id) then return end
+  if todo ~= 'discard' and state == 'active' and is_in(lease, id) then return end
   if place() then return end
+  -- If its place is a key of another type, that is the damage.
+  local home = ARGV[8] == '1' and archived or sets_of_state[state]
+  if not home and state == 'aggregating' and own_group then
+    if not has_type('SCARD', groups) or not has_type('ZCARD', sets) then return end
+    home = group_prefix .. own_group
+  end
+  if todo ~= 'discard' and not has_type(home and 'ZCARD' or 'LLEN', home or pending) then return end
+  if state == 'active' and not has_type('LLEN', active) then return end
   -- A long list is not walked through. Since the check, somebody else may have put the task into it.
   if todo == 'repair' and pending_since ~= ARGV[10] and call('LLEN', pending) > 2 * NEAR_ENDS then return end
   if todo == 'discard' then
@@ -122,19 +178,20 @@ function repairs.task_without_place()
 end
 
 function repairs.wrong_state()
-  if not has_task or not is_in(key, id) then return end
+  if not has_task or not is_listed(key) then return end
   local in_group = string.sub(key, 1, #group_prefix) == group_prefix
   local right = in_group and 'aggregating' or string.sub(key, #string.match(key, '^.*:') + 1)
   if state == right then return end
   -- It may be where its state says as well: then it stays only there.
   local own = sets_of_state[state] or state == 'pending' and pending or state == 'active' and active
-  local also = own and is_in(own, id)
+  local also = own and is_listed(own)
   if state == 'aggregating' and own_group then also = place_of(id, own_group, {}, group_prefix, { sets, aggregated }) end
   return function()
     if also then
       remove_from(key)
     else
       set_state(right)
+      if right == 'active' then lend() end
       if in_group then
         local group = string.sub(key, #group_prefix + 1)
         if is_in(sets, key) then group = string.match(group, '^(.*):') or group end
@@ -147,15 +204,11 @@ end
 function repairs.active_without_lease()
   if not has_task or state ~= 'active' or call('ZSCORE', lease, id) or call('ZSCORE', KEYS[11], id) then return end
   if not is_in(active, id) then return end
-  return function()
-    -- The server that has it may go on, if it wrote a lease that has not expired. A Go server renews any lease.
-    local written = tonumber(string.match(field(hash, 'rasynq_owner') or '', '@(%d+)$') or 0)
-    call('ZADD', lease, 'NX', written > now_secs and string.format('%d', written) or now_secs, id)
-  end
+  return lend
 end
 
 function repairs.lease_without_active()
-  if not call('ZSCORE', lease, id) or is_in(active, id) then return end
+  if not is_in(lease, id) or is_in(active, id) or not has_type('LLEN', active) then return end
   local is_lost = state == 'active' and call('EXISTS', deleted) == 0 and not place()
   return function()
     if is_lost then call('LPUSH', active, id) else call('ZREM', lease, id) end
@@ -167,10 +220,16 @@ function repairs.empty_group()
   return function() call('SREM', groups, id) end
 end
 
+-- Whether a group of this name, or this aggregation set, has tasks and is not listed.
+local function is_unlisted(name)
+  local size = try('ZCARD', key)
+  if type(size) == 'table' or size == 0 or not has_type('ZCARD', sets) then return false end
+  return try('SISMEMBER', groups, name) == 0 and not is_in(sets, key) and not is_in(aggregated, key)
+end
+
 function repairs.unlisted_group()
-  local name, size = string.sub(key, #group_prefix + 1), try('ZCARD', key)
-  if type(size) == 'table' or size == 0 or call('SISMEMBER', groups, name) == 1 then return end
-  if is_in(sets, key) or is_in(aggregated, key) then return end
+  local name = string.sub(key, #group_prefix + 1)
+  if not is_unlisted(name) then return end
   if todo == 'discard' then
     -- New tasks may be in it only if the queue has started again.
     if call('EXISTS', pending, active, scheduled, retry, groups, sets) > 0 then return end
@@ -179,15 +238,21 @@ function repairs.unlisted_group()
       call('RENAME', key, ARGV[9])
     end
   end
-  return function()
-    -- It may be an aggregation set. Servers put one whose deadline is over back into its group.
-    local group = field(prefix .. call('ZRANGE', key, 0, 0)[1], 'group')
-    if group and group ~= name and string.sub(name, 1, #group + 1) == group .. ':' then
-      call('ZADD', sets, 0, key)
-    else
-      call('SADD', groups, name)
-    end
-  end
+  if is_set(key, name, prefix) then return end
+  return function() call('SADD', groups, name) end
+end
+
+function repairs.unlisted_set()
+  local name = string.sub(key, #group_prefix + 1)
+  if todo == 'discard' or not is_unlisted(name) or not is_set(key, name, prefix) then return end
+  -- Servers put a set whose deadline is over back into its group.
+  return function() call('ZADD', sets, 0, key) end
+end
+
+function repairs.wrong_type()
+  local found = call('TYPE', key).ok
+  if todo ~= 'discard' or found == 'none' or found == ARGV[10] then return end
+  return function() call('UNLINK', key) end
 end
 
 function repairs.leaked_lock()
@@ -213,6 +278,7 @@ function repairs.stale_key()
   end
 end
 
-local repair = (repairs[ARGV[2]] or function() end)()
-if not repair or todo ~= 'check' and repair() == false then return 0 end
+local repair = repairs[ARGV[2]]()
+if not repair then return 0 end
+if todo ~= 'check' then repair() end
 return pending_since

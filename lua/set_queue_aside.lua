@@ -36,31 +36,40 @@ local first_counter = 5
 local call, try = redis.call, redis.pcall
 local places = { pending = pending, scheduled = KEYS[4], retry = KEYS[5], archived = KEYS[6], completed = KEYS[7] }
 
--- How many tasks a list or a set has; 0 if the key has another type.
+-- How many tasks a list or a set has. A key of another type counts as one that only force deletes.
 local function size_of(key)
-  local size = try(key == pending and 'LLEN' or 'ZCARD', key)
-  return type(size) == 'number' and size or 0
+  local size = try((key == pending or key == active) and 'LLEN' or 'ZCARD', key)
+  return type(size) == 'number' and size or ARGV[1] == '1' and 0 or 1
+end
+local wrong = 0
+local function members(...)
+  local found = try(...)
+  if not found.err then return found end
+  wrong = 1
+  return {}
 end
 
-local tasks, is_active = 0, call('LLEN', active)
+local tasks, is_active = 0, size_of(active)
 for _, key in pairs(places) do tasks = tasks + size_of(key) end
 -- A few groups and sets more than asked for: then all is not set aside by this call.
-local names = call('SRANDMEMBER', groups, most + 1)
-local set_keys = call('ZRANGE', sets, 0, most)
+local names = members('SRANDMEMBER', groups, most + 1)
+local set_keys = members('ZRANGE', sets, 0, most)
 -- Large sets that are aggregated already, whose tasks are being deleted.
-local old_sets = try('ZRANGE', aggregated, 0, most)
+local old_sets = members('ZRANGE', aggregated, 0, most)
 local is_part = #names > most or #set_keys > most or #old_sets > most
 local grouped = 0
 for _, name in ipairs(names) do grouped = grouped + size_of(group_prefix .. name) end
 for _, set in ipairs(set_keys) do grouped = grouped + size_of(set) end
 if ARGV[1] ~= '1' then
-  if tasks + is_active + grouped > 0 then return { 'not_empty', tasks + is_active + grouped } end
+  local all = tasks + is_active + grouped + wrong
+  if all > 0 then return { 'not_empty', all } end
 elseif is_active > 0 then
   return { 'active', is_active }
 end
 
 -- If memory is full, Redis refuses the first write that needs memory, unless the script has removed something before.
 call('UNLINK', KEYS[15])
+if type(try('SCARD', deleted)) == 'table' then call('UNLINK', deleted) end
 local function set_aside(key, name)
   if string.sub(key, 1, #group_prefix) ~= group_prefix and places[name] ~= key then return end
   if call('EXISTS', key) == 0 then return end

@@ -18,6 +18,11 @@ pub(crate) enum PlaceKind {
     Groups,
 }
 
+/// About how many keys of Redis are looked at in one step.
+pub(crate) const KEYS_AT_ONCE: u64 = 500;
+/// The same, where only the names of keys are looked at.
+pub(crate) const GLOBAL_KEYS_AT_ONCE: u64 = 1_000;
+
 /// What was found in one step, and where the next one begins. `None`: that was the last one.
 #[derive(Debug)]
 pub(crate) struct Looked {
@@ -53,8 +58,10 @@ pub(crate) struct DamagedPart<'d> {
     pub(crate) time: i64,
     /// The message of the task does not decode.
     pub(crate) is_undecodable: bool,
-    /// What the check has replied.
+    /// What the check has replied. For a key of another type: the right type.
     pub(crate) trace: &'d str,
+    /// Where a long list of pending tasks has the id: how many ids are at its right, and itself.
+    pub(crate) copies: Vec<u64>,
 }
 
 /// What setting a queue aside for deletion came to.

@@ -20,7 +20,10 @@ mod signal;
 mod stored;
 
 pub(crate) use change::{NewPayload, PayloadChanged, TaskChange, TaskChanged, TasksToChange};
-pub(crate) use damage::{DamagedPart, Finding, Looked, PlaceKind, RepairMode, SetAside};
+pub(crate) use damage::{
+    DamagedPart, Finding, GLOBAL_KEYS_AT_ONCE, KEYS_AT_ONCE, Looked, PlaceKind, RepairMode,
+    SetAside,
+};
 pub(crate) use enqueue::NewTask;
 pub(crate) use entry::{EntryFound, EntryKeys, WorkerChange};
 pub(crate) use fetch::{FetchLimits, Fetched, LargeTask, PendingTask, RawTask};

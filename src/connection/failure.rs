@@ -60,13 +60,18 @@ pub(crate) fn is_redirection(error: &Error) -> bool {
 }
 
 /// The error reply of a command within a script, without the prefix that Redis 6 adds: the name of the
-/// script, the line and a dash.
+/// script, the line and perhaps a dash.
 fn strip_script_position(details: &str) -> &str {
     let details = details.trim_end();
-    details
-        .rsplit_once("@user_script: ")
-        .and_then(|(_, rest)| rest.split_once(": "))
-        .map_or(details, |(_line, reply)| reply.trim_start_matches('-'))
+    let Some((_, rest)) = details.rsplit_once("@user_script:") else {
+        return details;
+    };
+    match rest.trim_start().split_once(": ") {
+        Some((line, reply)) if line.bytes().all(|byte| byte.is_ascii_digit()) => {
+            reply.trim_start_matches('-')
+        }
+        _ => details,
+    }
 }
 
 fn classify(error: &FredError) -> (ErrorKind, String) {
@@ -309,6 +314,8 @@ mod tests {
         let raised =
             "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: WRONGTYPE no";
         assert_eq!(strip_script_position(raised), "WRONGTYPE no");
+        let raised_once = "ERR Error running script (call to f_1): @user_script:69: WRONGTYPE no";
+        assert_eq!(strip_script_position(raised_once), "WRONGTYPE no");
         let redis_7 = "OOM not allowed script: 1, on @user_script:40.";
         assert_eq!(strip_script_position(redis_7), redis_7);
     }

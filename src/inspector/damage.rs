@@ -17,7 +17,7 @@ pub struct Damage {
     pub member: Option<String>,
     /// What was found there, for people.
     pub detail: String,
-    /// What the check has replied. A repair in a long list compares it.
+    /// What the check has replied. A repair in a long list compares it. For a key of another type: the right type.
     pub(super) trace: String,
 }
 
@@ -33,12 +33,15 @@ impl Damage {
             | Kind::LeaseWithoutActive
             | Kind::LeakedLock
             | Kind::GhostTask
+            | Kind::ListedTwice
             | Kind::Undecodable => self.member.as_deref(),
             Kind::EmptyGroup
             | Kind::UnlistedGroup
+            | Kind::UnlistedSet
             | Kind::UnlistedQueue
             | Kind::UnfinishedDeletion
-            | Kind::StaleKey => None,
+            | Kind::StaleKey
+            | Kind::WrongType => None,
         }
     }
 }
@@ -75,19 +78,28 @@ pub enum DamageKind {
     EmptyGroup,
     /// `asynq:{q}:groups` does not have a group with tasks, so they are never aggregated. The repair adds its name.
     UnlistedGroup,
+    /// `asynq:{q}:aggregation_sets` does not have an aggregation set with tasks, so nobody puts them back into their group.
+    /// The repair adds it with a deadline that is over: servers of asynq and rasynq then put it back.
+    UnlistedSet,
+    /// A list has the id of a task more than once, so the task may run more than once. The repair leaves the copy that is
+    /// fetched first.
+    ListedTwice,
     /// A unique lock whose holder does not exist, is completed, or has another lock. The repair deletes the lock.
     LeakedLock,
     /// A queue has tasks and `asynq:queues` does not list it, so no tool shows it. The repair lists it.
-    /// [`Inspector::examine_servers`](crate::Inspector::examine_servers) finds this.
+    /// [`Inspector::examine_global`](crate::Inspector::examine_global) finds this.
     UnlistedQueue,
     /// The hash of a task has no message, and no list and no set has its id. The repair deletes the hash.
     GhostTask,
     /// The queue is being deleted, or its deletion was interrupted. The repair ends it.
     UnfinishedDeletion,
     /// A key without a time to live: the counter of a day, the history of an entry that no scheduler has, a key of a
-    /// server. Or an entry that is over: a server, a scheduler, an aggregation set that does not exist. The repair deletes
-    /// it; a counter or a history gets a time to live.
+    /// server. Or an entry that is over: a server, a scheduler, an aggregation set that does not exist. Or the pause of a
+    /// queue that is not listed and has no tasks. The repair deletes it; a counter or a history gets a time to live.
     StaleKey,
+    /// A key has another type than it should, so calls that need it fail. It is only reported, because nobody knows what it
+    /// has. Look at it, and rename or delete it: then tasks that it had are tasks without a place.
+    WrongType,
     /// The message of a task does not decode. It is only reported. A server archives the task when it fetches it.
     Undecodable,
 }
@@ -102,11 +114,14 @@ impl DamageKind {
         Self::LeaseWithoutActive,
         Self::EmptyGroup,
         Self::UnlistedGroup,
+        Self::UnlistedSet,
+        Self::ListedTwice,
         Self::LeakedLock,
         Self::UnlistedQueue,
         Self::GhostTask,
         Self::UnfinishedDeletion,
         Self::StaleKey,
+        Self::WrongType,
         Self::Undecodable,
     ];
 
@@ -120,19 +135,22 @@ impl DamageKind {
             Self::LeaseWithoutActive => "lease_without_active",
             Self::EmptyGroup => "empty_group",
             Self::UnlistedGroup => "unlisted_group",
+            Self::UnlistedSet => "unlisted_set",
+            Self::ListedTwice => "listed_twice",
             Self::LeakedLock => "leaked_lock",
             Self::UnlistedQueue => "unlisted_queue",
             Self::GhostTask => "ghost_task",
             Self::UnfinishedDeletion => "unfinished_deletion",
             Self::StaleKey => "stale_key",
+            Self::WrongType => "wrong_type",
             Self::Undecodable => "undecodable",
         }
     }
 
     /// Whether [`Inspector::repair`](crate::Inspector::repair) can repair it. `false` only for
-    /// [`Undecodable`](Self::Undecodable).
+    /// [`WrongType`](Self::WrongType) and [`Undecodable`](Self::Undecodable).
     pub fn is_repairable(self) -> bool {
-        self != Self::Undecodable
+        !matches!(self, Self::WrongType | Self::Undecodable)
     }
 }
 

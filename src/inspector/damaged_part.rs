@@ -23,8 +23,14 @@ pub(super) async fn damaged_part<'d>(
         time: 0,
         is_undecodable: false,
         trace: &damage.trace,
+        copies: Vec::new(),
     };
     match damage.kind {
+        DamageKind::ListedTwice | DamageKind::IdWithoutTask if damage.key == keys.pending() => {
+            part.copies = copies(broker, keys, part.member).await?;
+        }
+        // The place of its state may be the list.
+        DamageKind::WrongState => part.copies = copies(broker, keys, part.member).await?,
         DamageKind::TaskWithoutPlace if mode == RepairMode::Repair => {
             let id = Str::from(part.member.to_owned());
             let message = broker.messages(keys, &[id]).await?.pop().flatten();
@@ -45,4 +51,8 @@ pub(super) async fn damaged_part<'d>(
         _ => {}
     }
     Ok(part)
+}
+
+async fn copies(broker: &Broker, keys: &QueueKeys, id: &str) -> Result<Vec<u64>> {
+    broker.copies_in_long_list(keys.pending(), id).await
 }

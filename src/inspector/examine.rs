@@ -3,13 +3,17 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::stream::{self, Stream, StreamExt};
+use parking_lot::Mutex;
 
+use super::bulk_progress::{BulkProgress, ProgressHook};
 use super::damage::{Damage, DamageKind};
 use super::examiner::Examiner;
-use super::server_examiner::ServerExaminer;
+use super::global_examiner::GlobalExaminer;
+
 use super::{Inspector, queue_not_found};
 use crate::broker::{Broker, RepairMode};
 use crate::error::Result;
@@ -20,6 +24,7 @@ use crate::wire::QueueKeys;
 #[must_use = "nothing is examined until this is polled"]
 pub struct Examination {
     found: Pin<Box<dyn Stream<Item = Result<Damage>> + Send>>,
+    on_progress: Arc<Mutex<ProgressHook>>,
 }
 
 impl Examination {
@@ -31,13 +36,28 @@ impl Examination {
         self.found.next().await
     }
 
-    fn of(examined: Examined) -> Self {
+    /// Calls this function after each step. `examined` is how many ids and keys were examined of about `total`, `matched` is
+    /// how much damage was found, and `changed` is 0.
+    pub fn on_progress(self, hook: impl Fn(BulkProgress) + Send + Sync + 'static) -> Self {
+        *self.on_progress.lock() = ProgressHook::new(hook);
+        self
+    }
+
+    fn of(subject: Subject) -> Self {
+        let on_progress = Arc::default();
+        let examined = Examined {
+            subject,
+            found: VecDeque::new(),
+            matched: 0,
+            on_progress: Arc::clone(&on_progress),
+        };
         let found = stream::unfold(examined, |mut examined| async {
             let damage = examined.next().await?;
             Some((damage, examined))
         });
         Self {
             found: Box::pin(found),
+            on_progress,
         }
     }
 }
@@ -61,7 +81,7 @@ enum Subject {
     /// A queue whose name was not checked yet.
     Name(Inspector, String),
     Queue(Box<Examiner>),
-    Servers(Box<ServerExaminer>),
+    Global(Box<GlobalExaminer>),
     Over,
 }
 
@@ -69,13 +89,20 @@ struct Examined {
     subject: Subject,
     /// What the last step has found.
     found: VecDeque<Damage>,
+    /// How much damage was found.
+    matched: u64,
+    on_progress: Arc<Mutex<ProgressHook>>,
 }
 
 impl Examined {
     async fn next(&mut self) -> Option<Result<Damage>> {
         while self.found.is_empty() {
             match self.step().await {
-                Ok(Some(found)) => self.found.extend(found),
+                Ok(Some(found)) => {
+                    self.matched += found.len() as u64;
+                    self.found.extend(found);
+                    self.tell();
+                }
                 Ok(None) => return None,
                 Err(error) => {
                     self.subject = Subject::Over;
@@ -84,6 +111,21 @@ impl Examined {
             }
         }
         self.found.pop_front().map(Ok)
+    }
+
+    fn tell(&self) {
+        let (examined, total) = match &self.subject {
+            Subject::Queue(examiner) => examiner.progress(),
+            Subject::Global(examiner) => examiner.progress(),
+            Subject::Name(..) | Subject::Over => return,
+        };
+        let hook = self.on_progress.lock().clone();
+        hook.tell(BulkProgress {
+            examined,
+            total,
+            matched: self.matched,
+            changed: 0,
+        });
     }
 
     async fn step(&mut self) -> Result<Option<Vec<Damage>>> {
@@ -97,7 +139,7 @@ impl Examined {
                 Ok(Some(found))
             }
             Subject::Queue(examiner) => examiner.step().await,
-            Subject::Servers(examiner) => examiner.step().await,
+            Subject::Global(examiner) => examiner.step().await,
             Subject::Over => Ok(None),
         }
     }
@@ -107,8 +149,8 @@ impl Examined {
 async fn first_look(broker: &Broker, keys: &QueueKeys) -> Result<Vec<Damage>> {
     let queue = keys.queue();
     let rest = broker.is_set_aside(keys).await?;
-    // A queue with tasks may not be listed: `examine_servers` reports that.
-    if !rest && !broker.queue_exists(queue).await? && !broker.has_tasks(keys).await? {
+    // A queue with tasks may not be listed: `examine_global` reports that.
+    if !rest && !broker.has_tasks(keys).await? && !broker.queue_exists(queue).await? {
         return Err(queue_not_found(queue));
     }
     let rest = rest.then(|| Damage {
@@ -133,6 +175,10 @@ impl Inspector {
     /// that are not UTF-8 are left out. It keeps about 20 bytes in memory for each task that is pending, active or
     /// in a group, and the id of each task that may be without a place.
     ///
+    /// Damage that a repair of other damage would bring to light is found at once: the members of a group that is not listed
+    /// are examined too. So a second examination after all repairs finds nothing, if nothing has changed meanwhile.
+    /// A key of [another type](DamageKind::WrongType) is reported, and the examination goes on.
+    ///
     /// What moves in a list of more than 2,000 active tasks may be missed. What servers repair by themselves may be gone
     /// when it is to be [repaired](Self::repair).
     ///
@@ -156,15 +202,12 @@ impl Inspector {
     /// # Cancel safety
     /// It only reads; the stream may be dropped at any time.
     pub fn examine(&self, queue: impl Into<String>) -> Examination {
-        Examination::of(Examined {
-            subject: Subject::Name(self.clone(), queue.into()),
-            found: VecDeque::new(),
-        })
+        Examination::of(Subject::Name(self.clone(), queue.into()))
     }
 
-    /// Looks for damage that belongs to no queue that is listed: servers and schedulers that are over and still listed,
-    /// their keys and the histories of entries without a time to live, and queues with tasks that are not listed. asynq
-    /// has no such call.
+    /// Looks for damage in the global keys: servers and schedulers that are over and still listed, their keys and the
+    /// histories of entries without a time to live, queues with tasks that are not listed, and the pauses of queues that do
+    /// not exist. asynq has no such call.
     ///
     /// It only reads, in bounded steps. It reads the names of all keys of Redis; on a cluster, of all its masters. Of
     /// rasynq's own keys it looks at none: they have a time to live, or belong to an
@@ -175,10 +218,8 @@ impl Inspector {
     ///
     /// # Cancel safety
     /// It only reads; the stream may be dropped at any time.
-    pub fn examine_servers(&self) -> Examination {
-        Examination::of(Examined {
-            subject: Subject::Servers(Box::new(ServerExaminer::new(self.broker.clone()))),
-            found: VecDeque::new(),
-        })
+    pub fn examine_global(&self) -> Examination {
+        let examiner = GlobalExaminer::new(self.broker.clone());
+        Examination::of(Subject::Global(Box::new(examiner)))
     }
 }

@@ -18,6 +18,7 @@ mod enqueue_entry;
 mod examine;
 mod examiner;
 mod filter;
+mod global_examiner;
 mod groups;
 mod ids;
 mod json_path;
@@ -32,7 +33,6 @@ mod repair;
 mod reschedule;
 mod schedulers;
 mod selection;
-mod server_examiner;
 mod servers;
 mod stream;
 

@@ -7,7 +7,6 @@ use super::keys::{
 
 impl QueueKeys {
     /// The type that this key should have, as the command `TYPE` names it. `None`: it is no known key of this queue.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the examination"))]
     pub(crate) fn type_of(&self, key: &str) -> Option<&'static str> {
         let rest_of = |known: &str, end: &str| key.strip_prefix(known.strip_suffix(end)?);
         match rest_of(self.pending(), "pending") {
@@ -16,9 +15,8 @@ impl QueueKeys {
         }
     }
 
-    /// The keys of the queue that exist once, whatever tasks, groups and days there are.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the examination"))]
-    pub(crate) fn single_keys(&self) -> [&str; 16] {
+    /// The keys of the queue that exist once, whatever tasks, groups and days there are; without that of its deletion.
+    pub(crate) fn single_keys(&self) -> [&str; 15] {
         [
             self.pending(),
             self.active(),
@@ -35,7 +33,6 @@ impl QueueKeys {
             self.deadlines(),
             self.owners(),
             self.aggregated(),
-            self.deleted(),
         ]
     }
 }

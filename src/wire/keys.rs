@@ -217,6 +217,11 @@ impl QueueKeys {
         (is_place && !place.is_empty()).then_some(name)
     }
 
+    /// The name of the queue whose pause this key is. `None`: it is no such key.
+    pub(crate) fn queue_of_pause(key: &str) -> Option<&str> {
+        key.strip_prefix("asynq:{")?.strip_suffix("}:paused")
+    }
+
     /// Counter of all counted runs on one day in UTC. asynq: `ProcessedKey`.
     pub(crate) fn processed_on(&self, utc_day: NaiveDate) -> String {
         format!("{}:{utc_day}", self.0.processed)

@@ -92,7 +92,7 @@ async fn produce(client: Client, is_over: Arc<AtomicBool>, kind: usize) {
 
 async fn examined(inspector: &Inspector) -> Vec<rasynq::Damage> {
     let mut found = Vec::new();
-    for mut examination in [inspector.examine("default"), inspector.examine_servers()] {
+    for mut examination in [inspector.examine("default"), inspector.examine_global()] {
         while let Some(damage) = examination.next().await {
             found.push(damage.unwrap());
         }

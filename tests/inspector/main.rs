@@ -9,10 +9,15 @@ mod bulk;
 mod changing;
 mod cluster;
 mod copying;
+#[allow(unreachable_pub)]
+mod damaged;
 mod details;
 mod doctor_cancel;
 mod doctor_damage;
 mod doctor_delete;
+mod doctor_global;
+mod doctor_groups;
+mod doctor_lists;
 mod doctor_live;
 mod filters;
 mod one_of_many;

@@ -95,7 +95,7 @@ impl Doctor<'_> {
             true => names.to_vec(),
             false => {
                 // It finds queues that are not in the list of queues, so it comes first.
-                self.examine(self.inspector.examine_servers()).await?;
+                self.examine(self.inspector.examine_global()).await?;
                 self.inspector.queues().await?
             }
         };

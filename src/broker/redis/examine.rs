@@ -5,13 +5,17 @@ use fred::types::{Key, Value};
 
 use super::script::{EXAMINE_KEYS, EXAMINE_PLACE, REPAIR, number, word};
 use super::{Broker, reply};
-use crate::broker::{DamagedPart, Finding, Looked, PlaceKind, RepairMode, Str};
+use crate::broker::{DamagedPart, Finding, KEYS_AT_ONCE, Looked, PlaceKind, RepairMode, Str};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
-/// About how many ids or keys are looked at in one step.
+/// About how many ids are looked at in one step.
 const AT_ONCE: u64 = 500;
+/// A longer list is searched in two steps, each for one half.
+const LONG_LIST: u64 = 40_000;
+/// So many copies of an id in a long list are treated at once.
+const COPIES_AT_ONCE: u64 = 8;
 /// The same for active tasks. A list from whose middle tasks are removed is read in few steps.
 const ACTIVE_AT_ONCE: u64 = 2_000;
 
@@ -58,7 +62,7 @@ impl Broker {
             let args = vec![
                 queue.pattern().into(),
                 from.into(),
-                number(AT_ONCE),
+                number(KEYS_AT_ONCE),
                 queue.task_prefix().into(),
                 queue.group_prefix().into(),
                 queue.unique_prefix().into(),
@@ -97,7 +101,7 @@ impl Broker {
                 queue.deadlines(),
                 queue.deleted(),
             ];
-            let args = vec![
+            let mut args = vec![
                 word(mode.as_str()),
                 word(damaged.kind),
                 damaged.key.into(),
@@ -109,6 +113,7 @@ impl Broker {
                 aside.as_str().into(),
                 damaged.trace.into(),
             ];
+            args.extend(damaged.copies.iter().map(|copy| number(*copy)));
             (keys.map(Key::from).to_vec(), args)
         };
         let reply = REPAIR.call(self, build).await?;
@@ -127,6 +132,70 @@ impl Broker {
         let read = |id: &Str| Command::on_key("HGET", [queue.task(id).into(), word("msg")]);
         self.send_all(ids.iter().map(read).collect(), "read the messages of tasks")
             .await
+    }
+
+    /// How many bytes the messages of these tasks have. 0: the task is gone.
+    pub(crate) async fn message_sizes(&self, queue: &QueueKeys, ids: &[Str]) -> Result<Vec<u64>> {
+        let size = |id: &Str| Command::on_key("HSTRLEN", [queue.task(id).into(), word("msg")]);
+        let sizes = ids.iter().map(size).collect();
+        self.send_all(sizes, "read the sizes of messages").await
+    }
+
+    /// The types of these keys, as the command `TYPE` names them.
+    pub(crate) async fn types_of(&self, keys: &[&str]) -> Result<Vec<String>> {
+        let read = |key: &&str| Command::on_key("TYPE", [(*key).into()]);
+        self.send_all(keys.iter().map(read).collect(), "read the types of keys")
+            .await
+    }
+
+    /// About how many ids and keys the examination of a queue looks at. Keys of another type count for nothing.
+    pub(crate) async fn examination_size(&self, queue: &QueueKeys) -> Result<u64> {
+        let lists = [queue.pending(), queue.active()].map(|key| ("LLEN", key));
+        let sets = [
+            queue.lease(),
+            queue.scheduled(),
+            queue.retry(),
+            queue.archived(),
+            queue.completed(),
+        ];
+        let sizes = lists.into_iter().chain(sets.map(|key| ("ZCARD", key)));
+        let sizes = sizes.map(|(command, key)| Command::on_key(command, [key.into()]));
+        let all_keys = Command::without_key("DBSIZE", []).in_slot_of(queue.pending());
+        let commands = sizes.chain([all_keys]).collect();
+        let sizes = self.open_link()?.send_all(commands).await.into_iter();
+        Ok(sizes.flatten().filter_map(|size| size.as_u64()).sum())
+    }
+
+    /// Where a long list has this id: how many ids are at its right, and itself. Nothing for a list that the script for
+    /// repairs searches itself.
+    ///
+    /// Each half of the list is searched in a step of its own: Redis walks through it.
+    pub(crate) async fn copies_in_long_list(&self, list: &str, id: &str) -> Result<Vec<u64>> {
+        const WHAT: &str = "look for an id in a long list";
+        let length = Command::on_key("LLEN", [list.into()]);
+        let length: u64 = self.send(length, WHAT).await?;
+        let mut copies = Vec::new();
+        if length <= LONG_LIST {
+            return Ok(copies);
+        }
+        for first in ["1", "-1"] {
+            let args = [
+                list.into(),
+                id.into(),
+                word("RANK"),
+                word(first),
+                word("COUNT"),
+                number(COPIES_AT_ONCE),
+                word("MAXLEN"),
+                number(length / 2 + 1),
+            ];
+            let found: Vec<u64> = self.send(Command::on_key("LPOS", args), WHAT).await?;
+            copies.extend(found.iter().map(|index| length.saturating_sub(*index)));
+        }
+        copies.sort_unstable();
+        copies.dedup();
+        copies.truncate(COPIES_AT_ONCE as usize);
+        Ok(copies)
     }
 
     /// Some members of a list of aggregation sets, and where to go on.

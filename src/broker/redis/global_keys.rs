@@ -4,12 +4,11 @@ use fred::types::{Key, Value};
 
 use super::script::{DROP_STALE, number, word};
 use super::{Broker, reply};
+use crate::broker::GLOBAL_KEYS_AT_ONCE;
 use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, keys};
 
-/// About how many keys are looked at in one step.
-const AT_ONCE: u64 = 1_000;
 /// How many names are tried to find a key for each node of a cluster. There are 16,384 hash slots.
 const TRIED_NAMES: u32 = 100_000;
 
@@ -43,12 +42,21 @@ impl Broker {
             word("MATCH"),
             word(keys::ALL),
             word("COUNT"),
-            number(AT_ONCE),
+            number(GLOBAL_KEYS_AT_ONCE),
         ];
         let scan = Command::without_key("SCAN", args).in_slot_of(node);
         let (next, found): (String, Vec<Value>) = self.send(scan, "look for keys").await?;
         let found = found.into_iter().filter_map(Value::into_string).collect();
         Ok(((next != "0").then_some(next), found))
+    }
+
+    /// About how many keys there are on the nodes that have the hash slots of `nodes`.
+    pub(crate) async fn number_of_keys(&self, nodes: &[String]) -> Result<u64> {
+        let size = |node: &String| Command::without_key("DBSIZE", []).in_slot_of(node);
+        let sizes: Vec<u64> = self
+            .send_all(nodes.iter().map(size).collect(), "count keys")
+            .await?;
+        Ok(sizes.iter().sum())
     }
 
     /// The members of a global sorted set whose score is over.
@@ -62,11 +70,11 @@ impl Broker {
                 number(now - 1),
                 word("LIMIT"),
                 number(all.len() as u64),
-                number(AT_ONCE),
+                number(GLOBAL_KEYS_AT_ONCE),
             ];
             let over = Command::on_key("ZRANGEBYSCORE", args);
             let page: Vec<Value> = self.send(over, "look for what is over").await?;
-            let is_last = page.len() < AT_ONCE as usize;
+            let is_last = page.len() < GLOBAL_KEYS_AT_ONCE as usize;
             all.extend(page.into_iter().map(Value::into_string));
             if is_last {
                 return Ok(all.into_iter().flatten().collect());

@@ -205,7 +205,7 @@ scripts! {
     READ_TASKS = "read_tasks" (501 keys) uses ["now", "fields", "score_of"];
     RECORD_EVENT = "record_event" (1 keys) uses [];
     RELIST_GROUPS = "relist_groups" (501 keys) uses [];
-    REPAIR = "repair" (12 keys) uses ["now", "nanos", "field", "is_in", "place_of", "is_leaked"];
+    REPAIR = "repair" (12 keys) uses ["now", "nanos", "field", "is_in", "is_set", "place_of", "is_leaked"];
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];

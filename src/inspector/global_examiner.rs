@@ -1,20 +1,23 @@
-//! Looks for what is over among the keys that belong to no queue, and for queues that are not listed, one bounded step
-//! after the other.
+//! Looks for what is over among the global keys, and for queues that are not listed, one bounded step after the other.
 
 use std::collections::HashSet;
 
 use super::damage::{Damage, DamageKind};
-use crate::broker::Broker;
+use crate::broker::{Broker, GLOBAL_KEYS_AT_ONCE};
 use crate::error::Result;
 use crate::wire::{self, QueueKeys, keys};
 
 /// The time to live that the history of an entry gets if no scheduler has the entry (s): a week.
 const HISTORY_TTL_SECS: u64 = 7 * 24 * 60 * 60;
 
-pub(super) struct ServerExaminer {
+pub(super) struct GlobalExaminer {
     broker: Broker,
-    /// The sets that are still to be looked at.
-    sets: Vec<&'static str>,
+    /// The sets that are still to be looked at. `None`: their types were not looked at yet.
+    sets: Option<Vec<&'static str>>,
+    /// Whether the list of queues can be read.
+    has_queues: bool,
+    examined: u64,
+    total: u64,
     /// A key for each node that is still to be looked at. `None`: the nodes were not looked up yet.
     nodes: Option<Vec<String>>,
     next: Option<String>,
@@ -22,11 +25,14 @@ pub(super) struct ServerExaminer {
     seen: HashSet<String>,
 }
 
-impl ServerExaminer {
+impl GlobalExaminer {
     pub(super) fn new(broker: Broker) -> Self {
         Self {
             broker,
-            sets: vec![keys::SCHEDULERS, keys::WORKERS, keys::SERVERS],
+            sets: None,
+            has_queues: true,
+            examined: 0,
+            total: 0,
             nodes: None,
             next: None,
             seen: HashSet::new(),
@@ -35,7 +41,10 @@ impl ServerExaminer {
 
     /// The next step. `None`: the examination is over.
     pub(super) async fn step(&mut self) -> Result<Option<Vec<Damage>>> {
-        if let Some(set) = self.sets.pop() {
+        let Some(sets) = &mut self.sets else {
+            return self.look_at_types().await.map(Some);
+        };
+        if let Some(set) = sets.pop() {
             let over = self.broker.over_members(set).await?;
             let damage = over.into_iter().map(|member| Damage {
                 member: Some(member),
@@ -45,7 +54,11 @@ impl ServerExaminer {
         }
         let nodes = match &mut self.nodes {
             Some(nodes) => nodes,
-            None => self.nodes.insert(self.broker.one_key_per_node()?),
+            None => {
+                let nodes = self.nodes.insert(self.broker.one_key_per_node()?);
+                self.total = self.broker.number_of_keys(nodes).await?;
+                nodes
+            }
         };
         let Some(node) = nodes.last() else {
             return Ok(None);
@@ -56,13 +69,47 @@ impl ServerExaminer {
         if self.next.is_none() {
             nodes.pop();
         }
+        self.examined += GLOBAL_KEYS_AT_ONCE;
         let mut damage = self.without_ttl(&found).await?;
+        if !self.has_queues {
+            return Ok(Some(damage));
+        }
         for key in &found {
             if let Some(queue) = QueueKeys::queue_of_place(key) {
                 damage.extend(self.unlisted(queue).await?);
+            } else if let Some(queue) = QueueKeys::queue_of_pause(key) {
+                damage.extend(self.paused(queue).await?);
             }
         }
         Ok(Some(damage))
+    }
+
+    /// How many keys were examined, and about how many there are.
+    pub(super) fn progress(&self) -> (u64, u64) {
+        let is_over = self.nodes.as_ref().is_some_and(Vec::is_empty);
+        match is_over {
+            true => (self.examined, self.examined),
+            false => (self.examined, self.total.max(self.examined)),
+        }
+    }
+
+    /// The types of the keys that have one name. Those of another type are not looked at any more.
+    async fn look_at_types(&mut self) -> Result<Vec<Damage>> {
+        let all = [keys::QUEUES, keys::SCHEDULERS, keys::WORKERS, keys::SERVERS];
+        let found = self.broker.types_of(&all).await?;
+        let (mut damage, mut sets) = (Vec::new(), Vec::new());
+        for (key, found) in all.into_iter().zip(found) {
+            let right = wire::type_of(key).unwrap_or_default();
+            if found != "none" && found != right {
+                self.has_queues &= key != keys::QUEUES;
+                let detail = format!("the key is a {found}, not a {right}");
+                damage.push(global(DamageKind::WrongType, key, &detail));
+            } else if key != keys::QUEUES {
+                sets.push(key);
+            }
+        }
+        self.sets = Some(sets);
+        Ok(damage)
     }
 
     /// Those of these keys that should have a time to live.
@@ -91,6 +138,17 @@ impl ServerExaminer {
         Ok(damage.collect())
     }
 
+    /// The pause of a queue that does not exist.
+    async fn paused(&self, queue: &str) -> Result<Option<Damage>> {
+        let queue_keys = self.broker.keys(queue);
+        let is_stale = is_of_unknown_queue(&self.broker, &queue_keys).await?;
+        let why = "the queue is not listed and has no tasks";
+        Ok(is_stale.then(|| Damage {
+            queue: Some(queue.to_owned()),
+            ..stale(queue_keys.paused(), why)
+        }))
+    }
+
     async fn unlisted(&mut self, queue: &str) -> Result<Option<Damage>> {
         if !self.seen.insert(queue.to_owned()) {
             return Ok(None);
@@ -108,6 +166,11 @@ impl ServerExaminer {
     }
 }
 
+/// Whether a queue is not listed and has no tasks.
+pub(super) async fn is_of_unknown_queue(broker: &Broker, queue: &QueueKeys) -> Result<bool> {
+    Ok(!broker.queue_exists(queue.queue()).await? && !broker.has_tasks(queue).await?)
+}
+
 /// The ids of the entries of live schedulers.
 async fn live_entries(broker: &Broker) -> Result<HashSet<String>> {
     let mut entries = HashSet::new();
@@ -120,8 +183,12 @@ async fn live_entries(broker: &Broker) -> Result<HashSet<String>> {
 }
 
 fn stale(key: &str, detail: &str) -> Damage {
+    global(DamageKind::StaleKey, key, detail)
+}
+
+fn global(kind: DamageKind, key: &str, detail: &str) -> Damage {
     Damage {
-        kind: DamageKind::StaleKey,
+        kind,
         queue: None,
         key: key.to_owned(),
         member: None,
@@ -130,7 +197,7 @@ fn stale(key: &str, detail: &str) -> Damage {
     }
 }
 
-/// Repairs what [`ServerExaminer`] finds. Returns whether the damage was there.
+/// Repairs what [`GlobalExaminer`] finds. Returns whether the damage was there.
 pub(super) async fn repair_global(broker: &Broker, damage: &Damage) -> Result<bool> {
     let ttl = match keys::entry_of_history(&damage.key) {
         Some(entry) if live_entries(broker).await?.contains(entry) => return Ok(false),

@@ -1,0 +1,115 @@
+//! Looks through all keys of a queue, and checks the tasks that may be without a place.
+
+use super::{CHECKS_AFTER_A_WALK, Damage, DamageKind, Examiner, SUSPECTS_AT_ONCE, hash, hashes};
+use crate::broker::{Finding, KEYS_AT_ONCE, PlaceKind, RepairMode, Str};
+use crate::error::Result;
+
+impl Examiner {
+    pub(super) async fn look_at_keys(&mut self) -> Result<Vec<Damage>> {
+        let from = self.next.take().unwrap_or_else(|| "0".to_owned());
+        let looked = self.broker.look_at_keys(&self.keys, &from).await?;
+        self.next = looked.next;
+        self.examined += KEYS_AT_ONCE;
+        let (mut suspects, mut wrong) = (Vec::new(), Vec::new());
+        for Finding { word, name, detail } in looked.found {
+            let (kind, key, member, detail) = match &*word {
+                "task" => {
+                    let listed = match &*detail {
+                        "pending" => &self.pending,
+                        "active" => &self.active,
+                        _ => &self.placed,
+                    };
+                    let id = hash(&*name);
+                    if !listed.contains(&id) && !self.placed.contains(&id) {
+                        self.suspects.push(name);
+                    }
+                    continue;
+                }
+                "ghost" => {
+                    let key = self.keys.task(&name);
+                    (
+                        DamageKind::GhostTask,
+                        key,
+                        Some(name),
+                        "the hash of a task has no message",
+                    )
+                }
+                "group" => {
+                    // One of the two, or none. Its tasks say which.
+                    let detail = "the aggregation set is not listed".to_owned();
+                    suspects.push(self.damage(DamageKind::UnlistedSet, &name, None, detail));
+                    let why = "the group is not listed";
+                    (DamageKind::UnlistedGroup, name.to_string(), None, why)
+                }
+                "wrong_type" => {
+                    wrong.push(self.wrong_type(&name, &detail));
+                    continue;
+                }
+                "lock" => {
+                    let why = "the task is gone or completed, or has another lock";
+                    (DamageKind::LeakedLock, name.to_string(), Some(detail), why)
+                }
+                _ => {
+                    let why = "the counter of a day has no time to live";
+                    (DamageKind::StaleKey, name.to_string(), None, why)
+                }
+            };
+            let member = member.as_deref();
+            suspects.push(self.damage(kind, &key, member, detail.to_owned()));
+        }
+        if self.mode == RepairMode::Discard {
+            suspects.append(&mut wrong);
+        }
+        let mut damage = self.confirmed(suspects).await?;
+        let is_unlisted = |damage: &&Damage| {
+            matches!(
+                damage.kind,
+                DamageKind::UnlistedGroup | DamageKind::UnlistedSet
+            )
+        };
+        let unlisted = damage.iter().filter(is_unlisted);
+        let unlisted: Vec<String> = unlisted.map(|damage| damage.key.clone()).collect();
+        if self.mode == RepairMode::Check {
+            // Nothing has led to their members.
+            damage.extend(self.look_at_members(&unlisted).await?);
+        }
+        damage.append(&mut wrong);
+        Ok(damage)
+    }
+
+    /// Drops suspects that the list of pending tasks has.
+    pub(super) async fn look_again(&mut self) -> Result<Vec<Damage>> {
+        let from = self.next.take().unwrap_or_else(|| "0".to_owned());
+        let kind = PlaceKind::Pending;
+        let looked = self
+            .broker
+            .look_at_place(&self.keys, self.keys.pending(), kind, &from);
+        let looked = looked.await?;
+        self.next = looked.next;
+        self.pending.extend(hashes(&looked.found));
+        if self.next.is_none() {
+            self.checks_left = CHECKS_AFTER_A_WALK;
+            let pending = std::mem::take(&mut self.pending);
+            self.suspects.retain(|id| !pending.contains(&hash(&**id)));
+        }
+        Ok(Vec::new())
+    }
+
+    pub(super) async fn check_suspects(&mut self) -> Result<Vec<Damage>> {
+        let left = self.suspects.len().saturating_sub(SUSPECTS_AT_ONCE);
+        self.checks_left = self.checks_left.saturating_sub(SUSPECTS_AT_ONCE);
+        let mut suspects = self.suspects.split_off(left);
+        // Groups and aggregation sets that are not listed have shown their members since.
+        suspects.retain(|id| !self.placed.contains(&hash(&**id)));
+        let damage = suspects.iter().map(|id| {
+            let detail = "no list and no set has the task".to_owned();
+            let key = self.keys.task(id);
+            self.damage(DamageKind::TaskWithoutPlace, &key, Some(id), detail)
+        });
+        let mut damage = self.confirmed(damage.collect()).await?;
+        let ids = damage.iter().filter_map(Damage::task_id);
+        let ids: Vec<Str> = ids.map(|id| id.to_owned().into()).collect();
+        self.decode_some(&ids, &mut damage).await?;
+        Ok(damage)
+    }
+}
