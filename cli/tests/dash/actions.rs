@@ -120,6 +120,60 @@ async fn a_refused_action_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_action_on_a_task_that_has_vanished_says_so() {
+    let task = Task::new("email:send", "{}");
+    let Some((world, terminal)) = on_task("a-task", task, TaskState::Pending).await else {
+        return;
+    };
+    terminal.press(&["a"]);
+    terminal
+        .shows(&["Archive this task?", "a-task", "y yes"])
+        .await;
+    world
+        .inspector
+        .delete_task("default", "a-task")
+        .await
+        .unwrap();
+    terminal.shows(&["no tasks in this state"]).await;
+    terminal.press(&["y"]);
+    terminal
+        .shows(&["archive task a-task of default: ", "no task \"a-task\""])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_answered_on_the_smallest_terminal_with_the_longest_names() {
+    let id = "i".repeat(300);
+    let task = Task::new("email:send", "{}");
+    let Some((world, terminal)) = on_task("i", task, TaskState::Pending).await else {
+        return;
+    };
+    world.inspector.delete_task("default", "i").await.unwrap();
+    world.enqueue(&id, Task::new("email:send", "{}")).await;
+    terminal.shows(&["1 task", "iiiiiiiiiiii…"]).await;
+    terminal.press(&["a"]);
+    terminal
+        .shows(&["Archive this task?", "y yes   n no"])
+        .await;
+    terminal.resize((50, 12));
+    let screen = terminal
+        .shows(&["Archive this task?", "y yes   n no"])
+        .await;
+    assert_eq!(screen.lines().count(), 12, "{screen}");
+    terminal.resize((40, 10));
+    terminal.shows(&["The terminal is too small"]).await;
+    terminal.press(&["y"]);
+    terminal.resize((80, 24));
+    terminal
+        .shows(&["Archive this task?", "in default, pending"])
+        .await;
+    world.is_in("default", &id, TaskState::Pending).await;
+    terminal.press(&["y"]);
+    terminal.shows(&["archived task"]).await;
+    world.is_in("default", &id, TaskState::Archived).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn e_enqueues_a_copy_of_a_finished_task() {
     let task = Task::new("email:send", r#"{"n":1}"#);
     let Some((world, terminal)) = on_task("old", task, TaskState::Archived).await else {

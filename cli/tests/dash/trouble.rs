@@ -1,7 +1,9 @@
 //! A Redis that is slow, lost or full of strange things.
 
+use std::time::Duration;
+
 use fred::interfaces::KeysInterface;
-use rasynq::{Connection, Task};
+use rasynq::{Connection, Task, TaskState};
 
 use super::world::{HOUR, World, dash};
 use crate::common::{Proxy, RedisServer};
@@ -15,7 +17,15 @@ async fn a_redis_that_does_not_answer_is_told_and_the_screen_goes_on() {
     };
     terminal.shows(&["default", "live"]).await;
     world.redis.pause();
-    terminal.shows(&["last read ", "s ago", "default"]).await;
+    // before the read has failed
+    terminal
+        .shows(&[
+            "last read ",
+            "s ago",
+            "default",
+            "Redis has not answered yet",
+        ])
+        .await;
     // Keys work, and what was read last stays.
     terminal.press(&["?"]);
     terminal.shows(&["Keys on this screen"]).await;
@@ -87,6 +97,111 @@ async fn missing_permissions_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_action_without_permission_says_so() {
+    let builder = RedisServer::builder()
+        .tcp()
+        .user_with_rules("reader", "on >secret ~* &* +@all -zadd -set");
+    let world = World::on(builder).await;
+    world.enqueue("a", Task::new("email:send", "{}")).await;
+    let uri = format!("redis://reader:secret@127.0.0.1:{}", world.redis.port());
+    let arguments = ["--uri", uri.as_str()];
+    let Some(terminal) = dash(&arguments, &[]) else {
+        return;
+    };
+    terminal.shows(&["default", "live"]).await;
+    terminal.press(&["p"]);
+    terminal.shows(&["Pause the queue default?"]).await;
+    terminal.press(&["y"]);
+    terminal
+        .shows(&["pause queue default: ", "no permission", "'set'"])
+        .await;
+    terminal.press(&["Enter"]);
+    terminal.shows(&["default › pending", "1 task"]).await;
+    terminal.press(&["a"]);
+    terminal.shows(&["Archive this task?"]).await;
+    terminal.press(&["y"]);
+    terminal
+        .shows(&["archive task a of default: ", "no permission"])
+        .await;
+    world.is_in("default", "a", TaskState::Pending).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_that_got_no_answer_says_that_it_may_be_done() {
+    let world = World::new().await;
+    world.enqueue("a", Task::new("email:send", "{}")).await;
+    let Some(terminal) = world.dash() else {
+        return;
+    };
+    terminal.shows(&["default", "live"]).await;
+    world.redis.pause();
+    terminal.press(&["p"]);
+    terminal.shows(&["Pause the queue default?"]).await;
+    terminal.press(&["y"]);
+    terminal
+        .shows(&["running, x stops it: pause queue default"])
+        .await;
+    terminal
+        .shows(&["pause queue default: ", "all the same"])
+        .await;
+    world.redis.resume();
+    terminal.shows(&["live"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_tells_how_far_it_is_and_escape_ends_it() {
+    let world = World::new().await;
+    let tasks = (0..6_000).map(|n| Task::new("email:send", format!(r#"{{"n":{n}}}"#)));
+    for result in world.client.enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+    let proxy = Proxy::start(world.redis.port()).await;
+    let uri = format!("redis://127.0.0.1:{}", proxy.port());
+    let arguments = ["--uri", uri.as_str(), "--refresh", "200ms"];
+    let Some(terminal) = dash(&arguments, &[]) else {
+        return;
+    };
+    terminal.shows(&["default", "live"]).await;
+    terminal.press(&["Enter"]);
+    terminal.shows(&["6,000 tasks"]).await;
+    proxy.delay_replies(Duration::from_millis(200));
+    terminal.press(&["/"]);
+    terminal.type_text("json:n=5900");
+    terminal.press(&["Enter"]);
+    let told = "00 of about 6,000 tasks, Esc ends the search";
+    terminal
+        .shows(&["searching, 0 found", "searched ", told])
+        .await;
+    terminal.press(&["Escape"]);
+    terminal.shows(&["6,000 tasks, page 1"]).await;
+    terminal.hides("Esc ends the search").await;
+    proxy.delay_replies(Duration::ZERO);
+    terminal.press(&["/"]);
+    terminal.type_text("json:n=5900");
+    terminal.press(&["Enter"]);
+    terminal.shows(&[" 1 found", r#"{"n":5900}"#]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_with_deeply_nested_json_is_shown_in_bounded_memory() {
+    let world = World::new().await;
+    let deep = "[".repeat(30_000) + &"]".repeat(30_000);
+    world.enqueue("deep", Task::new("email:send", deep)).await;
+    let Some(terminal) = world.dash() else {
+        return;
+    };
+    terminal.shows(&["default", "live"]).await;
+    terminal.press(&["Enter"]);
+    terminal.shows(&["default › pending", "deep"]).await;
+    terminal.press(&["Enter"]);
+    terminal.shows(&["payload (60,000 bytes)"]).await;
+    terminal.press(&["End"]);
+    terminal.shows(&["… the beginning of 60000 bytes"]).await;
+    terminal.press(&["q"]);
+    terminal.shows(&["code=0"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_with_broken_keys_does_not_hide_the_others() {
     let world = World::new().await;
     for queue in ["broken", "whole"] {
@@ -100,7 +215,9 @@ async fn a_queue_with_broken_keys_does_not_hide_the_others() {
         .await
         .unwrap();
     let Some(terminal) = world.dash() else { return };
-    let screen = terminal.shows(&["2 queues", "WRONGTYPE"]).await;
+    let screen = terminal
+        .shows(&["2 queues", "queue \"broken\": ", "is a string, not a list"])
+        .await;
     let whole = screen.lines().find(|line| line.starts_with(" whole"));
     let pending = whole.and_then(|line| line.split_whitespace().nth(1));
     assert_eq!(pending, Some("1"), "{screen}");

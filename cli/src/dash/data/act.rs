@@ -43,11 +43,11 @@ impl Actor {
         let inspector = self.inspector.clone();
         let messages = self.messages.clone();
         let handle = self.tasks.spawn(async move {
-            let advance = Reporter {
+            let reporter = Reporter {
                 number,
                 messages: messages.clone(),
             };
-            let result = act(&inspector, &action, &advance).await;
+            let result = act(&inspector, &action, &reporter).await;
             let result = result.unwrap_or_else(|error| Err(failure_text(&error)));
             // Without a receiver the dashboard has ended.
             let _ = messages.send(Message::Ended(number, result)).await;
@@ -69,7 +69,11 @@ impl Actor {
         let inspector = self.inspector.clone();
         let messages = self.messages.clone();
         let handle = self.tasks.spawn(async move {
-            let count = count(&inspector, &selection).await;
+            let reporter = Reporter {
+                number,
+                messages: messages.clone(),
+            };
+            let count = count(&inspector, &selection, &reporter).await;
             let count = count.map_err(|error| error_text(&error));
             // Without a receiver the dashboard has ended.
             let _ = messages.send(Message::Counted(number, count)).await;
@@ -100,7 +104,7 @@ fn failure_text(error: &Error) -> String {
     }
 }
 
-/// Tells how far an action has come.
+/// Tells how far an action, or the count for a question, has come.
 #[derive(Clone)]
 struct Reporter {
     number: u64,
@@ -126,13 +130,14 @@ impl Reporter {
     }
 }
 
-async fn count(inspector: &Inspector, selection: &Selection) -> Result<u64> {
+async fn count(inspector: &Inspector, selection: &Selection, reporter: &Reporter) -> Result<u64> {
     if selection.filter.is_empty() && selection.group.is_none() {
         let info = inspector.queue_info(&selection.queue).await?;
         let row = super::convert::queue(info);
         return Ok(row.size_of(selection.state));
     }
-    tasks_of(inspector, selection).count().await
+    let tasks = tasks_of(inspector, selection);
+    tasks.on_progress(reporter.hook()).count().await
 }
 
 /// What an action came to, for people. The inner error is an action that had no effect.

@@ -9,7 +9,7 @@ use crate::dash::model::action::Selection;
 use crate::dash::model::matching_names;
 use crate::dash::model::rows::QueueRow;
 use crate::dash::model::screen::{Content, Found, GroupList, MAX_GROUPS, Snapshot, TaskList, View};
-use crate::failure::error_text;
+use crate::failure::{Failure, error_text};
 
 /// What was read: the content of the screen, and queues.
 type Read = (Content, Vec<QueueRow>);
@@ -33,9 +33,11 @@ pub(super) async fn read(inspector: &Inspector, view: &View) -> Result<Snapshot>
         let visible = matching_names(&names, search).skip(*first).take(*rows);
         let (rows, failure) = queue_rows(inspector, visible).await;
         match failure {
-            Some(error) if rows.is_empty() => return Err(error),
+            Some((_, error)) if rows.is_empty() => return Err(error),
             // A queue with broken keys does not hide the others.
-            Some(error) => snapshot.failure = Some(error_text(&error)),
+            Some((queue, error)) => {
+                snapshot.failure = Some(Failure::of_queue(queue, error).message);
+            }
             None => {}
         }
         snapshot.queues = rows;
@@ -158,19 +160,20 @@ pub(super) async fn queue_row(inspector: &Inspector, queue: &str) -> Result<Queu
 }
 
 /// Those of the queues that can be read, and why another one cannot.
-async fn queue_rows(
+async fn queue_rows<'a>(
     inspector: &Inspector,
-    names: impl Iterator<Item = &str>,
-) -> (Vec<QueueRow>, Option<Error>) {
-    let reads = join_all(names.map(|name| queue_row(inspector, name))).await;
+    names: impl Iterator<Item = &'a str>,
+) -> (Vec<QueueRow>, Option<(&'a str, Error)>) {
+    let reads = names.map(async |name| (name, queue_row(inspector, name).await));
+    let reads = join_all(reads).await;
     let mut rows = Vec::with_capacity(reads.len());
     let mut failure = None;
-    for read in reads {
+    for (name, read) in reads {
         match read {
             Ok(row) => rows.push(row),
             // It was deleted after its name was read.
             Err(error) if is_gone(&error) => {}
-            Err(error) => failure = Some(error),
+            Err(error) => failure = Some((name, error)),
         }
     }
     (rows, failure)

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
 
 use crate::dash::format;
+use crate::dash::model::action::Advance;
 use crate::dash::model::dialog::{Confirm, Count, Prompt, Purpose};
 use crate::dash::model::filter::FIELDS;
 use crate::dash::text;
@@ -57,7 +58,7 @@ pub(super) fn draw_confirm(confirm: &Confirm, theme: Theme, body: Rect, buffer: 
 fn count<'a>(confirm: &Confirm, theme: Theme) -> Option<Line<'a>> {
     let (text, style) = match &confirm.count {
         Count::NotNeeded => return None,
-        Count::Counting(_) => ("counting".to_owned(), theme.dim()),
+        Count::Counting(_, advance) => (counting(*advance), theme.dim()),
         Count::Known(0) => ("There are none.".to_owned(), theme.warning()),
         Count::Known(1) => ("1 task".to_owned(), theme.warning()),
         Count::Known(count) => (
@@ -70,6 +71,17 @@ fn count<'a>(confirm: &Confirm, theme: Theme) -> Option<Line<'a>> {
         ),
     };
     Some(Line::styled(text, style))
+}
+
+fn counting(advance: Advance) -> String {
+    match advance.total {
+        Some(total) => format!(
+            "counting, {} of about {} examined",
+            format::full_count(advance.examined),
+            format::full_count(total)
+        ),
+        None => "counting".to_owned(),
+    }
 }
 
 fn answers<'a>(confirm: &Confirm, theme: Theme) -> Line<'a> {

@@ -188,38 +188,49 @@ fn amount(model: &Model) -> String {
     }
 }
 
-/// What is going on: an action that runs, what the last action came to, why what is shown is old, how far a search is.
-/// A text that is longer than the line lies over the last lines of the body.
+/// What is going on: why what is shown is old, and an action that runs, what the last one came to, or how far a search is.
+/// What is longer than the line lies over the last lines of the body.
 pub(super) fn draw_status(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let (text, style) = if let Some(job) = model.jobs.last() {
-        (running(model, job), theme.warning())
+    let trouble = model.trouble().map(|text| (text.to_owned(), theme.bad()));
+    let action = if let Some(job) = model.jobs.last() {
+        Some((running(model, job), theme.warning()))
     } else if let Some(notice) = &model.notice {
         let style = match notice.is_failure {
             true => theme.bad(),
             false => theme.good(),
         };
-        (notice.text.clone(), style)
-    } else if let Some(trouble) = model.trouble() {
-        (trouble.to_owned(), theme.bad())
-    } else if let Some(text) = searching(model) {
-        (text, theme.dim())
+        Some((notice.text.clone(), style))
+    } else if trouble.is_none() {
+        searching(model).map(|text| (text, theme.dim()))
     } else {
-        return;
+        None
     };
     let columns = super::width_in(area);
+    let texts = trouble.into_iter().chain(action);
+    let lines: Vec<_> = texts
+        .flat_map(|(text, style)| {
+            let lines = status_lines(&text, columns).into_iter();
+            lines.map(move |line| (line, style))
+        })
+        .collect();
+    let first = area.bottom() - 1 - lines.len() as u16;
+    for ((text, style), y) in lines.iter().zip(first..) {
+        let line = Rect::new(area.x, y, area.width, 1);
+        Clear.render(line, buffer);
+        buffer.set_stringn(line.x + 1, y, text, columns, *style);
+    }
+}
+
+/// A text in at most [`MAX_STATUS_LINES`] lines.
+fn status_lines(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    text::wrap_words(&text::printable(&text), columns, &mut lines);
+    text::wrap_words(&text::printable(text), columns, &mut lines);
     if lines.len() > MAX_STATUS_LINES {
         lines.truncate(MAX_STATUS_LINES);
         let last = &mut lines[MAX_STATUS_LINES - 1];
-        *last = text::cut(&format!("{last}……"), columns).into_owned();
+        *last = format!("{}…", text::cut(last, columns - 1));
     }
-    let first = area.bottom() - 1 - lines.len() as u16;
-    for (text, y) in lines.iter().zip(first..) {
-        let line = Rect::new(area.x, y, area.width, 1);
-        Clear.render(line, buffer);
-        buffer.set_stringn(line.x + 1, y, text, columns, style);
-    }
+    lines
 }
 
 /// How far the search for the filter is.
@@ -246,10 +257,6 @@ fn running(model: &Model, job: &Job) -> String {
         1 => String::new(),
         count => format!(" (and {} more)", count - 1),
     };
-    let trouble = match model.trouble() {
-        Some(trouble) if model.is_stale() => format!("{trouble}; "),
-        _ => String::new(),
-    };
     let Advance {
         examined,
         changed,
@@ -266,7 +273,7 @@ fn running(model: &Model, job: &Job) -> String {
         None => "running".to_owned(),
     };
     let what = job.action.describe();
-    format!("{trouble}{advance}, x stops it{others}: {what}")
+    format!("{advance}, x stops it{others}: {what}")
 }
 
 /// The keys that have a hint and are of use now, as many as fit; help and quit always.

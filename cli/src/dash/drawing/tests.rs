@@ -11,6 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
 use super::draw;
+use crate::dash::model::action::Advance;
 use crate::dash::model::fixtures::{facts, moment, queue, read_at, server, task, worker};
 use crate::dash::model::rows::{
     EntryRow, GroupRow, LockFacts, ProgressFacts, QueueRow, SchedulerRow, TaskRow,
@@ -456,6 +457,13 @@ fn a_question_shows_what_will_be_done_and_the_answers() {
     stage.shows("Delete all tasks:");
     stage.shows("archived in default");
     stage.shows("counting");
+    let advance = Advance {
+        examined: 120_000,
+        total: Some(1_300_000),
+        ..Advance::default()
+    };
+    stage.model.update(Message::Advanced(1, advance), stage.now);
+    stage.shows("counting, 120,000 of about 1,300,000 examined");
     let asked = stage.lines().join("\n");
     assert!(!asked.contains("y yes"), "{asked}");
     stage
@@ -510,7 +518,11 @@ fn a_redis_that_does_not_answer_is_told_before_a_read_has_failed() {
     stage.press("m");
     stage.now.instant += Duration::from_secs(4);
     stage.model.update(Message::Tick, stage.now);
-    stage.shows(" Redis has not answered yet; running, x stops it: estimate the memory");
+    let running = " running, x stops it: estimate the memory of queue default";
+    assert_eq!(
+        stage.lines()[21..23],
+        [" Redis has not answered yet", running]
+    );
 }
 
 #[test]
@@ -530,7 +542,11 @@ fn what_an_action_came_to_is_seen_although_a_queue_cannot_be_read() {
     let done = Message::Ended(1, Ok("queue default takes about 1.2 MiB".to_owned()));
     stage.model.update(done, stage.now);
     stage.model.update(read, stage.now);
-    assert_eq!(stage.lines()[22], " queue default takes about 1.2 MiB");
+    let both = [
+        " queue \"broken\": WRONGTYPE",
+        " queue default takes about 1.2 MiB",
+    ];
+    assert_eq!(stage.lines()[21..23], both);
 }
 
 #[test]

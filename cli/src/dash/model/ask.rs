@@ -62,7 +62,7 @@ impl Model {
             lines.push("They cannot be brought back.".to_owned());
         }
         let action = Action::Bulk(verb, selection.clone());
-        self.confirm(action, lines, Count::Counting(number));
+        self.confirm(action, lines, Count::Counting(number, Advance::default()));
         vec![Effect::Count(number, selection)]
     }
 
@@ -182,14 +182,12 @@ impl Model {
         Effect::Act(number, action)
     }
 
-    pub(super) fn counted(&mut self, number: u64, result: Result<u64, String>) {
-        if let Some(Dialog::Confirm(confirm)) = &mut self.dialog
-            && confirm.count == Count::Counting(number)
-        {
-            confirm.count = match result {
-                Ok(count) => Count::Known(count),
-                Err(error) => Count::Failed(error),
-            };
+    /// The count for the open question, if it has this number and is not known yet.
+    pub(super) fn count_of(&mut self, number: u64) -> Option<&mut Count> {
+        match &mut self.dialog {
+            Some(Dialog::Confirm(confirm)) => Some(&mut confirm.count)
+                .filter(|count| matches!(count, Count::Counting(of, _) if *of == number)),
+            _ => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::action::Action;
+use super::action::{Action, Advance};
 
 /// What lies over the screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,8 +66,8 @@ pub(crate) enum Asked {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Count {
     NotNeeded,
-    /// The number of the question, so that a late answer to another one is not taken for it.
-    Counting(u64),
+    /// The number of the question, so that a late answer to another one is not taken for it; and how far the count is.
+    Counting(u64, Advance),
     Known(u64),
     Failed(String),
 }

@@ -255,7 +255,7 @@ impl Model {
     /// Whether an open question waits for the number of tasks.
     pub(crate) fn is_counting(&self) -> bool {
         match &self.dialog {
-            Some(Dialog::Confirm(confirm)) => matches!(confirm.count, Count::Counting(_)),
+            Some(Dialog::Confirm(confirm)) => matches!(confirm.count, Count::Counting(..)),
             _ => false,
         }
     }

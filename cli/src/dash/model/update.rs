@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::action::Action;
-use super::dialog::Dialog;
+use super::dialog::{Count, Dialog};
 use super::keys::{self, Command};
 use super::rates::LiveQueue;
 use super::screen::{Content, Found, Place, Screen, Snapshot, View, neighbour};
@@ -43,12 +43,20 @@ impl Model {
                 Vec::new()
             }
             Message::Counted(number, result) => {
-                self.counted(number, result);
+                if let Some(count) = self.count_of(number) {
+                    *count = match result {
+                        Ok(tasks) => Count::Known(tasks),
+                        Err(error) => Count::Failed(error),
+                    };
+                }
                 Vec::new()
             }
             Message::Advanced(number, advance) => {
                 if let Some(job) = self.jobs.iter_mut().find(|job| job.number == number) {
                     job.advance = advance;
+                }
+                if let Some(count) = self.count_of(number) {
+                    *count = Count::Counting(number, advance);
                 }
                 Vec::new()
             }
