@@ -2,19 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use rasynq::{Client, Connection, ErrorKind, Inspector, Task, TaskState};
+use rasynq::{ErrorKind, Task, TaskState};
 use tokio::time::sleep;
 
 use crate::common::support::RedisCluster;
 use crate::common::{World, queue_key};
-use crate::support::ids;
+use crate::support::{ids, on_cluster};
 
 #[tokio::test]
 async fn queues_of_a_cluster_are_read_on_their_nodes() {
-    let cluster = RedisCluster::start().await;
-    let connection = Connection::cluster(cluster.addresses());
-    let client = Client::connect(&connection).await.unwrap();
-    let inspector = Inspector::connect(&connection).await.unwrap();
+    let (cluster, client, inspector) = on_cluster().await;
     for node in 0..3 {
         let queue = RedisCluster::queue_on(node, 0);
         let task = |n: usize| Task::new("any", n.to_string()).queue(&*queue);
@@ -53,10 +50,7 @@ async fn queues_of_a_cluster_are_read_on_their_nodes() {
 
 #[tokio::test]
 async fn reads_and_changes_wait_while_a_hash_slot_moves() {
-    let cluster = RedisCluster::start().await;
-    let connection = Connection::cluster(cluster.addresses());
-    let client = Client::connect(&connection).await.unwrap();
-    let inspector = Inspector::connect(&connection).await.unwrap();
+    let (cluster, client, inspector) = on_cluster().await;
     let queue = &*RedisCluster::queue_on(0, 0);
     for id in ["a", "b", "c"] {
         let task = Task::new("any", id).queue(queue).task_id(id);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rasynq::{Client, Connection, DamageKind, ErrorKind, Inspector, Repair, Task};
+use rasynq::{Client, DamageKind, ErrorKind, Inspector, Repair, Task};
 use tokio::sync::Notify;
 
-use crate::common::support::RedisCluster;
 use crate::common::{DEADLINE, HOUR, Scripted, World, eventually, key, task_key};
+use crate::support::on_cluster;
 
 async fn enqueue_many(client: &Client, tasks: usize, group: Option<usize>) {
     let task = |n: usize| {
@@ -138,6 +138,15 @@ async fn a_hook_that_panics_does_not_stop_the_deletion() {
     assert_eq!(world.keys().await, [""; 0]);
 }
 
+/// A world whose queue `default` was being deleted with its 4,000 tasks, which was interrupted in the middle.
+async fn half_deleted() -> (World, Client, Inspector) {
+    let world = World::new().await;
+    let (client, inspector) = (world.client().await, world.inspector().await);
+    enqueue_many(&client, 4_000, None).await;
+    interrupted(&inspector).await;
+    (world, client, inspector)
+}
+
 /// Begins to delete the queue, and stops in the middle.
 async fn interrupted(inspector: &Inspector) {
     let stopped = Arc::new(Notify::new());
@@ -154,10 +163,7 @@ async fn interrupted(inspector: &Inspector) {
 
 #[tokio::test]
 async fn a_deletion_that_was_interrupted_hides_no_new_task_and_the_next_one_ends_it() {
-    let world = World::new().await;
-    let (client, inspector) = (world.client().await, world.inspector().await);
-    enqueue_many(&client, 4_000, None).await;
-    interrupted(&inspector).await;
+    let (world, client, inspector) = half_deleted().await;
     assert!(world.task_hashes().await.len() > 1_000);
     assert!(world.list("pending").await.is_empty());
     client
@@ -176,10 +182,7 @@ async fn a_deletion_that_was_interrupted_hides_no_new_task_and_the_next_one_ends
 
 #[tokio::test]
 async fn an_examination_finds_a_deletion_that_was_interrupted_and_a_repair_ends_it() {
-    let world = World::new().await;
-    let (client, inspector) = (world.client().await, world.inspector().await);
-    enqueue_many(&client, 4_000, None).await;
-    interrupted(&inspector).await;
+    let (world, client, inspector) = half_deleted().await;
     client
         .enqueue(Task::new("any", "").task_id("new"))
         .await
@@ -261,10 +264,7 @@ async fn tasks_that_are_enqueued_beside_deletions_are_never_lost_or_invisible() 
 
 #[tokio::test]
 async fn on_a_cluster_a_queue_is_deleted_with_all_that_belongs_to_it() {
-    let cluster = RedisCluster::start().await;
-    let connection = Connection::cluster(cluster.addresses());
-    let client = Client::connect(&connection).await.unwrap();
-    let inspector = Inspector::connect(&connection).await.unwrap();
+    let (_cluster, client, inspector) = on_cluster().await;
     for queue in ["one", "two"] {
         let task = Task::new("any", "").unique(HOUR).queue(queue);
         client.enqueue(task).await.unwrap();
@@ -287,10 +287,7 @@ async fn on_a_cluster_a_queue_is_deleted_with_all_that_belongs_to_it() {
 
 #[tokio::test]
 async fn on_a_cluster_a_queue_that_is_used_all_the_time_stays_listed() {
-    let cluster = RedisCluster::start().await;
-    let connection = Connection::cluster(cluster.addresses());
-    let client = Client::connect(&connection).await.unwrap();
-    let inspector = Inspector::connect(&connection).await.unwrap();
+    let (_cluster, client, inspector) = on_cluster().await;
     for _ in 0..3 {
         client.enqueue(Task::new("any", "")).await.unwrap();
         let delete = inspector.delete_queue("default").force().into_future();
@@ -329,10 +326,7 @@ async fn a_repair_of_an_interrupted_deletion_ends_all_of_it() {
 
 #[tokio::test]
 async fn a_new_task_in_a_group_that_its_hash_does_not_name_survives_a_deletion() {
-    let world = World::new().await;
-    let (client, inspector) = (world.client().await, world.inspector().await);
-    enqueue_many(&client, 4_000, None).await;
-    interrupted(&inspector).await;
+    let (world, client, inspector) = half_deleted().await;
     client
         .enqueue(Task::new("any", "").task_id("new"))
         .group("group")

@@ -1,8 +1,18 @@
 //! What these tests share: tasks in each state.
 
-use rasynq::{Inspector, Task, TaskInfo, TaskState};
+use rasynq::{Client, Connection, Inspector, Task, TaskInfo, TaskState};
 
+use crate::common::support::RedisCluster;
 use crate::common::{TaskMessage, World, key};
+
+/// A cluster, and a client and an inspector on it.
+pub async fn on_cluster() -> (RedisCluster, Client, Inspector) {
+    let cluster = RedisCluster::start().await;
+    let connection = Connection::cluster(cluster.addresses());
+    let client = Client::connect(&connection).await.unwrap();
+    let inspector = Inspector::connect(&connection).await.unwrap();
+    (cluster, client, inspector)
+}
 
 impl World {
     /// Writes a task of the queue `default` into a sorted set.
