@@ -15,7 +15,10 @@ async fn on_task(id: &str, task: Task, state: TaskState) -> Option<(World, Termi
     let terminal = world.dash()?;
     terminal.shows(&["default", "live"]).await;
     terminal.press(&["Enter"]);
-    terminal.shows(&[&format!("default › {state}"), id]).await;
+    // The number comes with the rows. Before, no key has a task.
+    terminal
+        .shows(&[&format!("default › {state}"), "1 task", id])
+        .await;
     Some((world, terminal))
 }
 

@@ -6,7 +6,7 @@ use rasynq::TaskState;
 use super::action::{Action, Advance, Verb};
 use super::dialog::{Asked, Confirm, Count, Dialog, Edit, edit};
 use super::keys::Command;
-use super::screen::Screen;
+use super::screen::{Content, Screen};
 use super::{Effect, Job, Model};
 use crate::dash::format::full_count;
 
@@ -33,6 +33,11 @@ impl Model {
 
     fn ask_for_task(&mut self, verb: Verb) {
         let Some((queue, id, state)) = self.current_task() else {
+            let text = match self.place().content {
+                Content::Loading => "the tasks are still being read",
+                _ => "no task is selected",
+            };
+            self.tell(text, true);
             return;
         };
         let state = state.map_or_else(String::new, |state| format!(", {state}"));
