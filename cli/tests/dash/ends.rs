@@ -2,8 +2,6 @@
 
 use std::process::{Command, Stdio};
 
-use rasynq::Task;
-
 use super::world::{World, dash};
 use crate::common::Terminal;
 
@@ -15,18 +13,10 @@ async fn is_restored(terminal: &Terminal, code: &str) {
     assert!(!screen.contains("1 Queues"), "{screen}");
 }
 
-async fn open() -> Option<(World, Terminal)> {
-    let world = World::new().await;
-    world.enqueue("a", Task::new("email:send", "{}")).await;
-    let terminal = world.dash()?;
-    terminal.shows(&["default", "live"]).await;
-    Some((world, terminal))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn q_and_control_c_end_it() {
     for keys in [&["q"][..], &["C-c"], &["d", "C-c"], &["/", "C-c"]] {
-        let Some((_world, terminal)) = open().await else {
+        let Some((_world, terminal)) = World::with_a_task().await else {
             return;
         };
         terminal.press(keys);
@@ -37,7 +27,7 @@ async fn q_and_control_c_end_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn signals_end_it() {
     for signal in ["TERM", "HUP", "INT"] {
-        let Some((_world, terminal)) = open().await else {
+        let Some((_world, terminal)) = World::with_a_task().await else {
             return;
         };
         terminal.signal(signal);
@@ -47,7 +37,7 @@ async fn signals_end_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_ends_at_once_while_redis_does_not_answer() {
-    let Some((world, terminal)) = open().await else {
+    let Some((world, terminal)) = World::with_a_task().await else {
         return;
     };
     world.redis.pause();

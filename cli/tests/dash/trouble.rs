@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use fred::interfaces::KeysInterface;
-use rasynq::{Connection, Task, TaskState};
+use rasynq::{Task, TaskState};
 
-use super::world::{HOUR, World, dash};
+use super::world::{HOUR, World};
 use crate::common::{Proxy, RedisServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_does_not_answer_is_told_and_the_screen_goes_on() {
-    let world = World::new().await;
-    world.enqueue("a", Task::new("email:send", "{}")).await;
-    let Some(terminal) = world.dash() else {
+    let Some((world, terminal)) = World::with_a_task().await else {
         return;
     };
-    terminal.shows(&["default", "live"]).await;
     world.redis.pause();
     // before the read has failed
     terminal
@@ -42,9 +39,7 @@ async fn a_lost_connection_is_told_with_its_reason_and_made_again() {
     let world = World::new().await;
     world.enqueue("a", Task::new("email:send", "{}")).await;
     let proxy = Proxy::start(world.redis.port()).await;
-    let uri = format!("redis://127.0.0.1:{}", proxy.port());
-    let arguments = ["--uri", uri.as_str(), "--refresh", "200ms"];
-    let Some(terminal) = dash(&arguments, &[]) else {
+    let Some(terminal) = world.dash_by(&proxy) else {
         return;
     };
     terminal.shows(&["default", "live"]).await;
@@ -81,10 +76,7 @@ async fn missing_permissions_are_told() {
         .user_with_rules("reader", "on >secret ~* &* +@all -lrange -sort");
     let world = World::on(builder).await;
     world.enqueue("a", Task::new("email:send", "{}")).await;
-    let uri = format!("redis://reader:secret@127.0.0.1:{}", world.redis.port());
-    assert!(Connection::from_uri(&uri).is_ok());
-    let arguments = ["--uri", uri.as_str()];
-    let Some(terminal) = dash(&arguments, &[]) else {
+    let Some(terminal) = world.dash_of_reader() else {
         return;
     };
     terminal.shows(&["default", "live"]).await;
@@ -103,9 +95,7 @@ async fn an_action_without_permission_says_so() {
         .user_with_rules("reader", "on >secret ~* &* +@all -zadd -set");
     let world = World::on(builder).await;
     world.enqueue("a", Task::new("email:send", "{}")).await;
-    let uri = format!("redis://reader:secret@127.0.0.1:{}", world.redis.port());
-    let arguments = ["--uri", uri.as_str()];
-    let Some(terminal) = dash(&arguments, &[]) else {
+    let Some(terminal) = world.dash_of_reader() else {
         return;
     };
     terminal.shows(&["default", "live"]).await;
@@ -128,12 +118,9 @@ async fn an_action_without_permission_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_that_got_no_answer_says_that_it_may_be_done() {
-    let world = World::new().await;
-    world.enqueue("a", Task::new("email:send", "{}")).await;
-    let Some(terminal) = world.dash() else {
+    let Some((world, terminal)) = World::with_a_task().await else {
         return;
     };
-    terminal.shows(&["default", "live"]).await;
     world.redis.pause();
     terminal.press(&["p"]);
     terminal.shows(&["Pause the queue default?"]).await;
@@ -156,9 +143,7 @@ async fn a_search_tells_how_far_it_is_and_escape_ends_it() {
         result.unwrap();
     }
     let proxy = Proxy::start(world.redis.port()).await;
-    let uri = format!("redis://127.0.0.1:{}", proxy.port());
-    let arguments = ["--uri", uri.as_str(), "--refresh", "200ms"];
-    let Some(terminal) = dash(&arguments, &[]) else {
+    let Some(terminal) = world.dash_by(&proxy) else {
         return;
     };
     terminal.shows(&["default", "live"]).await;

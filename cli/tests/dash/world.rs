@@ -8,7 +8,7 @@ use rasynq::{
 };
 
 use crate::common::{
-    Command, DEADLINE, RedisServer, RedisServerBuilder, Size, Terminal, eventually,
+    Command, DEADLINE, Proxy, RedisServer, RedisServerBuilder, Size, Terminal, eventually,
 };
 
 /// How long tasks are kept that must not change during a test.
@@ -29,6 +29,10 @@ pub fn dash(arguments: &[&str], variables: &[(&str, &str)]) -> Option<Terminal> 
         arguments.join(" ")
     );
     Terminal::start(SIZE, &script, variables)
+}
+
+fn dash_of(uri: &str, variables: &[(&str, &str)]) -> Option<Terminal> {
+    dash(&["--uri", uri, "--refresh", "200ms"], variables)
 }
 
 pub struct World {
@@ -56,6 +60,15 @@ impl World {
         Connection::from_uri(&self.redis.uri()).unwrap()
     }
 
+    /// One with a task `a` in the queue `default`, and the dashboard that shows the queue.
+    pub async fn with_a_task() -> Option<(Self, Terminal)> {
+        let world = Self::new().await;
+        world.enqueue("a", Task::new("email:send", "{}")).await;
+        let terminal = world.dash()?;
+        terminal.shows(&["default", "live"]).await;
+        Some((world, terminal))
+    }
+
     /// The dashboard on this Redis.
     pub fn dash(&self) -> Option<Terminal> {
         self.dash_with(&[])
@@ -63,10 +76,17 @@ impl World {
 
     /// The same with these variables of the environment.
     pub fn dash_with(&self, variables: &[(&str, &str)]) -> Option<Terminal> {
-        dash(
-            &["--uri", &self.redis.uri(), "--refresh", "200ms"],
-            variables,
-        )
+        dash_of(&self.redis.uri(), variables)
+    }
+
+    /// The dashboard by a proxy.
+    pub fn dash_by(&self, proxy: &Proxy) -> Option<Terminal> {
+        dash_of(&format!("redis://127.0.0.1:{}", proxy.port()), &[])
+    }
+
+    /// The dashboard as the user `reader` with the password `secret`.
+    pub fn dash_of_reader(&self) -> Option<Terminal> {
+        dash_of(&self.redis.uri_with("reader:secret@"), &[])
     }
 
     /// A server of the queues `default` and `mail`. Tasks `video:encode` run until they are canceled, tasks `report:…`

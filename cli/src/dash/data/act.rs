@@ -40,17 +40,11 @@ impl Actor {
     /// Begins an action.
     pub(crate) fn act(&mut self, number: u64, action: Action) {
         self.forget_ended();
-        let inspector = self.inspector.clone();
-        let messages = self.messages.clone();
+        let (inspector, reporter) = (self.inspector.clone(), self.reporter(number));
         let handle = self.tasks.spawn(async move {
-            let reporter = Reporter {
-                number,
-                messages: messages.clone(),
-            };
             let result = act(&inspector, &action, &reporter).await;
             let result = result.unwrap_or_else(|error| Err(failure_text(&error)));
-            // Without a receiver the dashboard has ended.
-            let _ = messages.send(Message::Ended(number, result)).await;
+            reporter.send(Message::Ended(number, result)).await;
         });
         self.actions.insert(number, handle);
     }
@@ -66,19 +60,20 @@ impl Actor {
     pub(crate) fn count(&mut self, number: u64, selection: Selection) {
         self.stop_counting();
         self.forget_ended();
-        let inspector = self.inspector.clone();
-        let messages = self.messages.clone();
+        let (inspector, reporter) = (self.inspector.clone(), self.reporter(number));
         let handle = self.tasks.spawn(async move {
-            let reporter = Reporter {
-                number,
-                messages: messages.clone(),
-            };
             let count = count(&inspector, &selection, &reporter).await;
             let count = count.map_err(|error| error_text(&error));
-            // Without a receiver the dashboard has ended.
-            let _ = messages.send(Message::Counted(number, count)).await;
+            reporter.send(Message::Counted(number, count)).await;
         });
         self.counting = Some(handle);
+    }
+
+    fn reporter(&self, number: u64) -> Reporter {
+        Reporter {
+            number,
+            messages: self.messages.clone(),
+        }
     }
 
     /// Nobody waits for the count any more.
@@ -112,6 +107,11 @@ struct Reporter {
 }
 
 impl Reporter {
+    async fn send(&self, message: Message) {
+        // Without a receiver the dashboard has ended.
+        let _ = self.messages.send(message).await;
+    }
+
     fn report(&self, advance: Advance) {
         // If the screen is behind, a later report comes.
         let message = Message::Advanced(self.number, advance);

@@ -7,6 +7,7 @@ mod help;
 mod queues;
 mod schedulers;
 mod servers;
+mod status;
 mod table;
 mod task;
 mod tasks;
@@ -35,7 +36,7 @@ pub(crate) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         Some(Dialog::Help(first)) => help::draw(model, theme, *first, body, buffer),
         _ => draw_body(model, theme, body, buffer),
     }
-    frame::draw_status(model, theme, area, buffer);
+    status::draw(model, theme, area, buffer);
     match &model.dialog {
         Some(Dialog::Confirm(confirm)) => dialogs::draw_confirm(confirm, theme, body, buffer),
         Some(Dialog::Prompt(prompt)) => {
