@@ -19,7 +19,7 @@ enum Kind {
     /// Its handler is [`Scripted`]: waiting handlers are never released, and are dropped after the shutdown
     /// timeout.
     Scripted,
-    /// The same, with a long shutdown timeout.
+    /// Its handler waits for longer than a test, and its shutdown timeout is as long.
     Patient,
     /// Its blocking handler does not return.
     BlockingHandler,
@@ -42,6 +42,13 @@ const KINDS: [Kind; 6] = [
 
 /// Longer than a test waits.
 const FOREVER: Duration = Duration::from_secs(600);
+
+/// Reports that it has begun, and waits.
+async fn wait(cx: TaskContext, _: Task) -> anyhow::Result<()> {
+    cx.write_result("begun").await?;
+    tokio::time::sleep(FOREVER).await;
+    Ok(())
+}
 
 /// Reports that it has begun, and blocks its thread.
 async fn block(cx: TaskContext, _: Task) -> anyhow::Result<()> {
@@ -66,13 +73,10 @@ fn a_process_that_serves() {
         let server = World::server_on(&Connection::from_uri(&uri).unwrap()).concurrency(2);
         match kind {
             Kind::Scripted => server.serve(Scripted::new()).await,
-            Kind::Patient | Kind::GoesOn => {
-                let timeout = match kind {
-                    Kind::Patient => FOREVER,
-                    _ => Duration::from_millis(1),
-                };
+            Kind::Patient => server.shutdown_timeout(FOREVER).serve(wait).await,
+            Kind::GoesOn => {
                 server
-                    .shutdown_timeout(timeout)
+                    .shutdown_timeout(Duration::from_millis(1))
                     .serve(Scripted::new())
                     .await
             }
@@ -149,8 +153,8 @@ async fn ends_with(mut child: Child, code: i32) {
     assert_eq!(status.code(), Some(code), "{status}");
 }
 
-/// Starts a process whose handler has begun to block.
-async fn serve_blocked(world: &World, kind: Kind) -> Child {
+/// Starts a process whose handler has begun.
+async fn serve_task(world: &World, kind: Kind) -> Child {
     let child = serve(world, kind).await;
     let task = Task::new("any", "").task_id("task");
     world.client().await.enqueue(task).await.unwrap();
@@ -164,7 +168,7 @@ async fn serve_blocked(world: &World, kind: Kind) -> Child {
 #[tokio::test]
 async fn a_blocking_handler_that_does_not_return_does_not_hold_up_the_end_of_the_process() {
     let world = World::new().await;
-    let child = serve_blocked(&world, Kind::BlockingHandler).await;
+    let child = serve_task(&world, Kind::BlockingHandler).await;
     signal(&child, "TERM").await;
     ends(child).await;
     assert_eq!(world.list("pending").await, ["task"]);
@@ -175,7 +179,7 @@ async fn a_blocking_handler_that_does_not_return_does_not_hold_up_the_end_of_the
 async fn a_handler_that_blocks_its_thread_holds_up_neither_the_shutdown_nor_the_end_of_the_process()
 {
     let world = World::new().await;
-    let child = serve_blocked(&world, Kind::OneThreadBlocked).await;
+    let child = serve_task(&world, Kind::OneThreadBlocked).await;
     signal(&child, "TERM").await;
     ends_with(child, 70).await;
     assert_eq!(world.list("pending").await, ["task"]);
@@ -186,7 +190,7 @@ async fn a_handler_that_blocks_its_thread_holds_up_neither_the_shutdown_nor_the_
 #[tokio::test]
 async fn a_process_whose_runtime_is_blocked_ends_all_the_same() {
     let world = World::new().await;
-    let child = serve_blocked(&world, Kind::AllThreadsBlocked).await;
+    let child = serve_task(&world, Kind::AllThreadsBlocked).await;
     signal(&child, "INT").await;
     ends_with(child, 70).await;
     assert_eq!(world.state("task").await, "active");
@@ -196,10 +200,8 @@ async fn a_process_whose_runtime_is_blocked_ends_all_the_same() {
 async fn a_second_signal_during_a_shutdown_ends_the_process_at_once() {
     for (first, second, code) in [("TERM", "INT", 130), ("INT", "TERM", 143)] {
         let world = World::new().await;
-        let child = serve(&world, Kind::Patient).await;
-        let task = Task::new("any", "wait").task_id("task");
-        world.client().await.enqueue(task).await.unwrap();
-        world.task_is("task", "active").await;
+        // A task that was fetched and has not begun would go back at once, and nothing would hold up the shutdown.
+        let child = serve_task(&world, Kind::Patient).await;
         signal(&child, first).await;
         status_is_stopped(&world).await;
         signal(&child, second).await;
