@@ -46,11 +46,13 @@ impl Output {
 
     /// Prints text and a line feed on standard output.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        self.print_part(&format!("{text}\n"))
+    }
+
+    /// Prints text on standard output, to which more is added.
+    pub(crate) fn print_part(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
-        let written = out
-            .write_all(text.as_bytes())
-            .and_then(|()| out.write_all(b"\n"))
-            .and_then(|()| out.flush());
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         written.map_err(Failure::io)
     }
 

@@ -26,11 +26,24 @@ impl Progress {
     }
 
     pub(crate) fn show(&self, now: &BulkProgress) {
+        let (matched, changed) = (now.matched, now.changed);
+        self.show_with(now, format!("({matched} matched, {changed} changed)"));
+    }
+
+    /// How far an examination is.
+    pub(crate) fn show_examined(&self, now: &BulkProgress) {
+        self.show_with(now, format!("({} found)", now.matched));
+    }
+
+    fn show_with(&self, now: &BulkProgress, message: String) {
         self.bar.set_length(now.total.max(now.examined));
         self.bar.set_position(now.examined);
-        let (matched, changed) = (now.matched, now.changed);
-        self.bar
-            .set_message(format!("({matched} matched, {changed} changed)"));
+        self.bar.set_message(message);
+    }
+
+    /// Calls a function that prints, without the bar in its way.
+    pub(crate) fn around<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
     }
 
     pub(crate) fn end(&self) {

@@ -219,9 +219,14 @@ async fn confirm_removal(
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let size = inspector.queue_info(queue).await?.size();
     let name = printable(queue);
-    output.confirm(&format!("Remove queue {name} with {}?", tasks_text(size)))
+    let tasks = match inspector.queue_info(queue).await {
+        Ok(info) => tasks_text(info.size()),
+        // A key of another type: then nobody can count.
+        Err(error) if error.kind() == ErrorKind::Redis => "all that it has".to_owned(),
+        Err(error) => return Err(error.into()),
+    };
+    output.confirm(&format!("Remove queue {name} with {tasks}?"))
 }
 
 async fn remove_one(queue: &str, is_forced: bool, inspector: &Inspector) -> Result<(), Failure> {

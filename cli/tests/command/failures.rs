@@ -203,16 +203,11 @@ async fn a_queue_that_cannot_be_read_hides_no_other() {
     let _: i64 = raw.sadd("asynq:queues", "broken").await.expect("added");
     let set = raw.set::<(), _, _>("asynq:{broken}:pending", "text", None, None, false);
     set.await.expect("set");
-    for (verb, shown) in [
-        ("stats", "default  2"),
-        ("watch --count 1", "default  0"),
-        ("doctor", ""),
-    ] {
+    for (verb, shown) in [("stats", "default  2"), ("watch --count 1", "default  0")] {
         let arguments: Vec<&str> = verb.split_whitespace().collect();
         let ran = command.run(&arguments).await;
         assert!(ran.stdout.contains(shown), "{verb}: {ran:?}");
         assert!(ran.stderr.contains("broken"), "{verb}: {ran:?}");
-        assert!(!ran.stderr.contains("no damage found"), "{verb}: {ran:?}");
     }
     assert_eq!(command.run(&["stats"]).await.code, 5);
 }
