@@ -20,9 +20,24 @@ const TRANSIENT_REPLIES: [&str; 7] = [
 ///
 /// The kind is also [`ErrorKind::Unavailable`] if it is unknown whether a write took effect.
 pub(crate) fn map_redis_error(error: FredError, what: &str) -> Error {
+    map_with_hint(error, what, "")
+}
+
+/// The same for a connection that could not be opened to a server that had no address of TLS, or had one. A server that
+/// expects the other one of the two leaves or is silent, without a reason.
+pub(super) fn map_connect_error(error: FredError, what: &str, has_tls: bool) -> Error {
+    let hint = match (has_tls, in_words(error.details()).as_str()) {
+        (true, NO_ANSWER | CLOSED | RESET) => "; perhaps it does not speak TLS at this port",
+        (false, CLOSED | RESET) => "; perhaps it expects TLS at this port",
+        _ => "",
+    };
+    map_with_hint(error, what, hint)
+}
+
+fn map_with_hint(error: FredError, what: &str, hint: &str) -> Error {
     let (kind, reason) = classify(&error);
     let is_outage = is_lost_connection(&error);
-    Error::new(kind, format!("{what}: {reason}"))
+    Error::new(kind, format!("{what}: {reason}{hint}"))
         .with_client_error(error)
         .caused_by_outage(is_outage)
 }
@@ -164,8 +179,11 @@ fn classify_reply(code: &str, details: &str) -> (ErrorKind, String) {
         code if TRANSIENT_REPLIES.contains(&code) => {
             format!("Redis cannot serve the command now: {details}")
         }
-        "NOAUTH" => format!("Redis asks for a password, and none is set: {details}"),
-        "WRONGPASS" => format!("Redis refuses the password, or has no such user: {details}"),
+        "NOAUTH" => "Redis asks for a password, and none is set (NOAUTH)".to_owned(),
+        "WRONGPASS" => {
+            "Redis refuses the password, or has no such user, or it is disabled (WRONGPASS)"
+                .to_owned()
+        }
         "NOPERM" => no_permission(details),
         "OOM" => format!("Redis is out of memory: {details}"),
         "WRONGTYPE" => format!("a key has a value of another type: {details}"),
@@ -200,15 +218,9 @@ fn classify_fred_error(kind: &FredKind, details: &str) -> (ErrorKind, String) {
         | FredKind::Sentinel
         | FredKind::Backpressure
         // fred uses this kind, among others, while it reconnects.
-        | FredKind::Unknown => (
-            ErrorKind::Unavailable,
-            format!("the connection to Redis failed: {}", in_words(details)),
-        ),
+        | FredKind::Unknown => (ErrorKind::Unavailable, connection_failed(details)),
         #[cfg(feature = "tls")]
-        FredKind::Tls => (
-            ErrorKind::Unavailable,
-            format!("TLS to Redis failed: {}", in_words(details)),
-        ),
+        FredKind::Tls => (ErrorKind::Unavailable, connection_failed(details)),
         FredKind::Auth => (
             ErrorKind::Redis,
             format!("Redis refuses the login: {details}"),
@@ -221,6 +233,39 @@ fn classify_fred_error(kind: &FredKind, details: &str) -> (ErrorKind, String) {
     }
 }
 
+fn connection_failed(details: &str) -> String {
+    match tls_in_words(details) {
+        Some(words) => format!("TLS to Redis failed: {words}"),
+        None => format!("the connection to Redis failed: {}", in_words(details)),
+    }
+}
+
+/// Why the TLS handshake failed, if that is what failed. The details are an error of rustls as it is written for
+/// debugging, perhaps within one of the operating system: `InvalidCertificate(UnknownIssuer)`.
+fn tls_in_words(details: &str) -> Option<String> {
+    let within = |name: &str| {
+        let (_, rest) = details.split_once(name)?;
+        Some(rest.split(['(', ')', ' ']).next().unwrap_or_default())
+    };
+    if let Some(reason) = within("InvalidCertificate(") {
+        let reason = match reason {
+            "UnknownIssuer" => "is of an authority that is not trusted",
+            "NotValidForName" | "NotValidForNameContext" => "is for another name",
+            "Expired" | "ExpiredContext" => "has expired",
+            "NotValidYet" | "NotValidYetContext" => "is not valid yet",
+            other => return Some(format!("the certificate of Redis is not valid: {other}")),
+        };
+        return Some(format!("the certificate of Redis {reason}"));
+    }
+    match within("AlertReceived(") {
+        Some("CertificateRequired") => Some("Redis asks for a certificate".to_owned()),
+        Some(alert) => Some(format!("Redis refuses: {alert}")),
+        None => details
+            .contains("InvalidMessage(")
+            .then(|| "the server does not speak TLS at this port".to_owned()),
+    }
+}
+
 /// Whether the connection was lost, or is silent. If so, the link tells of it.
 pub(super) fn is_lost_connection(error: &FredError) -> bool {
     matches!(
@@ -228,6 +273,10 @@ pub(super) fn is_lost_connection(error: &FredError) -> bool {
         FredKind::IO | FredKind::Canceled | FredKind::Timeout | FredKind::Routing
     ) && reply_code(error.details()).is_none()
 }
+
+const CLOSED: &str = "it was closed by the server";
+const RESET: &str = "connection reset by peer";
+const NO_ANSWER: &str = "no answer in time";
 
 /// Why a connection failed. fred passes on an error of the operating system as it is written for debugging:
 /// `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }`, `Kind(UnexpectedEof)`. Its own
@@ -242,13 +291,11 @@ pub(super) fn in_words(details: &str) -> String {
         .or_else(|| part("error: ", " }"))
         .or_else(|| part("Kind(", ")"));
     match text.unwrap_or(details) {
-        "UnexpectedEof" | "Connection closed." | "Connection Closed" => {
-            "it was closed by the server".to_owned()
-        }
+        "UnexpectedEof" | "Connection closed." | "Connection Closed" => CLOSED.to_owned(),
         "Canceled." | "Canceled" => "it was lost".to_owned(),
         "BrokenPipe" => "broken pipe".to_owned(),
-        "ConnectionReset" => "connection reset by peer".to_owned(),
-        "TimedOut" | "Request timed out." => "no answer in time".to_owned(),
+        "ConnectionReset" | "Connection reset by peer" => RESET.to_owned(),
+        "TimedOut" | "Request timed out." => NO_ANSWER.to_owned(),
         "Failed to send command to router." | "Failed to route command." => {
             "it is not open".to_owned()
         }
@@ -417,6 +464,7 @@ mod tests {
             ("Connection closed.", "it was closed by the server"),
             ("Failed to send command to router.", "it is not open"),
             ("Redis does not answer", "Redis does not answer"),
+            ("Request timed out.", "no answer in time"),
         ] {
             assert_eq!(in_words(details), words, "{details}");
         }
@@ -428,6 +476,78 @@ mod tests {
             error.to_string(),
             "enqueue: the connection to Redis failed: connection reset by peer"
         );
+    }
+
+    #[test]
+    fn failures_of_tls_are_told_in_words() {
+        let certificate = "the certificate of Redis";
+        for (details, words) in [
+            (
+                "InvalidCertificate(UnknownIssuer)",
+                format!("{certificate} is of an authority that is not trusted"),
+            ),
+            (
+                "Custom { kind: InvalidData, error: InvalidCertificate(NotValidForNameContext { expected: DnsName(\"a\") }) }",
+                format!("{certificate} is for another name"),
+            ),
+            (
+                "InvalidCertificate(ExpiredContext { time: 1 })",
+                format!("{certificate} has expired"),
+            ),
+            (
+                "InvalidCertificate(BadSignature)",
+                format!("{certificate} is not valid: BadSignature"),
+            ),
+            (
+                "Custom { kind: InvalidData, error: AlertReceived(CertificateRequired) }",
+                "Redis asks for a certificate".to_owned(),
+            ),
+            (
+                "AlertReceived(HandshakeFailure)",
+                "Redis refuses: HandshakeFailure".to_owned(),
+            ),
+            (
+                "InvalidMessage(InvalidContentType)",
+                "the server does not speak TLS at this port".to_owned(),
+            ),
+        ] {
+            let error = mapped(FredKind::IO, details);
+            assert_eq!(
+                error.to_string(),
+                format!("enqueue: TLS to Redis failed: {words}")
+            );
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+        }
+    }
+
+    #[test]
+    fn a_server_that_leaves_or_is_silent_at_the_start_may_expect_or_lack_tls() {
+        for (kind, details, has_tls, hint) in [
+            (
+                FredKind::Timeout,
+                "Request timed out.",
+                true,
+                "; perhaps it does not speak TLS at this port",
+            ),
+            (FredKind::Timeout, "Request timed out.", false, ""),
+            (
+                FredKind::IO,
+                "Kind(UnexpectedEof)",
+                false,
+                "; perhaps it expects TLS at this port",
+            ),
+            (
+                FredKind::IO,
+                "Kind(UnexpectedEof)",
+                true,
+                "; perhaps it does not speak TLS at this port",
+            ),
+            (FredKind::IO, "Kind(ConnectionRefused)", true, ""),
+        ] {
+            let plain = mapped(kind.clone(), details).to_string();
+            let error = map_connect_error(FredError::new(kind, details), "enqueue", has_tls);
+            assert_eq!(error.to_string(), format!("{plain}{hint}"));
+        }
     }
 
     #[test]

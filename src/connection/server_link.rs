@@ -15,7 +15,9 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::command::Command;
-use super::failure::{is_not_available, lacks_hello, map_redis_error, wrong_server_answer};
+use super::failure::{
+    is_not_available, lacks_hello, map_connect_error, map_redis_error, wrong_server_answer,
+};
 use super::keep_alive::{KeepAlive, Owned};
 use super::outage::Outages;
 use super::pipe::{Pipe, Pipes};
@@ -360,7 +362,7 @@ async fn connect<C: ClientLike + EventInterface + 'static>(
         Ok(Err(error)) => {
             let error = settings.explain_sentinel_failure(error).await;
             let what = format!("cannot connect to {address}");
-            Err(map_redis_error(error, &what))
+            Err(map_connect_error(error, &what, settings.has_tls()))
         }
         Err(_) => Err(connect_timed_out(address, within)),
     }

@@ -74,6 +74,13 @@ impl Settings {
         )
     }
 
+    pub(super) fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.config.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
     /// A fred client with a connection for pub/sub.
     pub(super) fn subscriber(&self) -> SubscriberClient {
         SubscriberClient::new(

@@ -25,6 +25,9 @@ pub(super) fn parse(uri: &str) -> Result<Connection> {
         "rediss" => secure(parse_tcp(&parts)?),
         "redis-socket" => parse_socket(&parts),
         "redis-sentinel" => parse_sentinel(&parts),
+        "unix" => Err(wrong(
+            "unknown scheme \"unix\"; the address of a unix socket begins with redis-socket://",
+        )),
         other => Err(wrong(format!(
             "unknown scheme {other:?}; the schemes are redis, rediss, redis-socket and redis-sentinel"
         ))),
