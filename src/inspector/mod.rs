@@ -53,6 +53,8 @@ pub use selection::TaskSelection;
 pub use servers::{ServerInfo, WorkerInfo};
 pub use stream::TaskStream;
 
+use chrono::{DateTime, Utc};
+
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
@@ -113,6 +115,26 @@ impl Inspector {
         let mut queues = self.broker.queues().await?;
         queues.sort();
         Ok(queues)
+    }
+
+    /// The present by Redis' clock, by which all stored times are: an age is the difference to this time, not to the
+    /// wall clock of this machine. Redis is asked at most every 30 s. If it does not tell, what is known of its clock
+    /// counts; without that, the wall clock.
+    ///
+    /// # Cancel safety
+    /// It only reads; the future may be dropped at any time.
+    ///
+    /// ```no_run
+    /// # async fn example(inspector: rasynq::Inspector) -> rasynq::Result<()> {
+    /// let task = inspector.task_info("default", "mail-1").await?;
+    /// if let Some(due) = task.next_process_at {
+    ///     println!("due in {}", due - inspector.redis_time().await);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn redis_time(&self) -> DateTime<Utc> {
+        self.broker.refresh_clock().await;
+        self.broker.clock().now()
     }
 
     /// Pauses a queue: servers no longer fetch its pending tasks. Active tasks continue. asynq:
