@@ -99,7 +99,10 @@ impl DeleteQueue {
         loop {
             match broker.set_queue_aside(&keys, self.force).await? {
                 SetAside::NotEmpty(tasks) => {
-                    let text = format!("queue {:?} has at least {tasks} tasks", self.queue);
+                    let text = format!(
+                        "queue {:?} is not empty: it has {tasks} or more tasks",
+                        self.queue
+                    );
                     return Err(Error::new(ErrorKind::QueueNotEmpty, text));
                 }
                 SetAside::Active(tasks) => return Err(self.active(tasks, grouped)),

@@ -51,7 +51,10 @@ async fn a_queue_with_tasks_in_any_state_is_deleted_only_by_force() {
         let refused = inspector.delete_queue("default").await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::QueueNotEmpty, "{state}");
         let text = refused.to_string();
-        assert!(text.contains("\"default\" has at least 1 tasks"), "{text}");
+        assert!(
+            text.contains("\"default\" is not empty: it has 1 or more tasks"),
+            "{text}"
+        );
         assert_eq!(world.keys().await, before);
         inspector.delete_queue("default").force().await.unwrap();
         assert_eq!(world.keys().await, [""; 0], "{state}");
