@@ -35,7 +35,7 @@ pub(crate) struct ConnectionArguments {
         alias = "cluster-addrs",
         global = true,
         hide_short_help = true,
-        value_name = "HOST:PORT,…"
+        value_name = "HOST:PORT,..."
     )]
     pub(crate) cluster_addrs: Option<String>,
     /// Uses TLS.

@@ -5,28 +5,35 @@
 
 mod connection;
 mod cron;
+mod dash;
 mod doctor;
 mod filter;
 mod group;
+mod metrics;
 mod queue;
 mod server;
+mod shell;
+mod stats;
 mod switch;
 mod task;
 mod time;
-mod tools;
+mod watch;
 
 use clap::{Parser, Subcommand};
 pub(crate) use connection::ConnectionArguments;
 pub(crate) use cron::*;
+pub(crate) use dash::DashArguments;
 pub(crate) use doctor::DoctorArguments;
 pub(crate) use filter::FilterArguments;
 pub(crate) use group::*;
+pub(crate) use metrics::MetricsArguments;
 pub(crate) use queue::*;
 pub(crate) use server::*;
+pub(crate) use shell::{CompletionsArguments, ManArguments};
+pub(crate) use stats::StatsArguments;
 pub(crate) use switch::Switch;
 pub(crate) use task::*;
-pub(crate) use time::go_duration;
-pub(crate) use tools::*;
+pub(crate) use watch::WatchArguments;
 
 /// Inspects and repairs the queues that rasynq and Go's asynq share.
 #[derive(Debug, Parser)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use rasynq::TaskState;
 
@@ -77,7 +78,7 @@ pub(crate) struct SelectionArguments {
     #[arg(short, long)]
     pub(crate) queue: String,
     /// active, pending, aggregating, scheduled, retry, archived or completed
-    #[arg(short, long, value_parser = state)]
+    #[arg(short, long, value_parser = state(), hide_possible_values = true)]
     pub(crate) state: TaskState,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
@@ -229,11 +230,10 @@ pub(crate) struct TaskUpdateArguments {
     pub(crate) payload: PayloadArguments,
 }
 
-fn state(word: &str) -> Result<TaskState, String> {
-    word.parse().map_err(|_| {
-        let words: Vec<&str> = TaskState::ALL.iter().map(|state| state.as_str()).collect();
-        format!("the states are {}", words.join(", "))
-    })
+/// A state by its name. Shells complete the names.
+fn state() -> impl TypedValueParser<Value = TaskState> {
+    PossibleValuesParser::new(TaskState::ALL.map(TaskState::as_str))
+        .try_map(|word| word.parse::<TaskState>())
 }
 
 /// `NAME=VALUE`

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+/// The shortest time between two reads.
+const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+
 const NANOS_OF_SECOND: u128 = 1_000_000_000;
 
 /// The units of Go's `time.ParseDuration`, and `d`, which is 24 hours.
@@ -63,6 +66,14 @@ fn part(number: &str, size: u128) -> Option<u128> {
         nanos = nanos.checked_add(u128::from(digit - b'0') * place)?;
     }
     Some(nanos)
+}
+
+/// How often something is read.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    match go_duration(text)? {
+        short if short < LEAST_INTERVAL => Err(format!("must be at least {LEAST_INTERVAL:?}")),
+        duration => Ok(duration),
+    }
 }
 
 /// A time as RFC 3339 writes it: `2026-12-14T01:23:45Z`.
