@@ -158,8 +158,8 @@ pub(crate) fn error_text(error: &rasynq::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Some causes repeat their own cause.
-        if !text.ends_with(&cause_text) {
+        // Many texts name their cause already.
+        if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         source = cause.source();

@@ -8,6 +8,7 @@ mod dash;
 mod exporter;
 mod failure;
 mod output;
+mod refused;
 mod settings;
 mod verbs;
 mod views;
@@ -17,14 +18,13 @@ use std::process::ExitCode;
 
 use args::{Arguments, Command};
 use clap::Parser;
-use clap::error::ErrorKind;
-use failure::{Failure, FailureKind};
+use failure::Failure;
 use output::Output;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return refuse_arguments(&error),
+        Err(error) => return refused::answer(error),
     };
     let output = Output::of_process(arguments.global.json.is_on());
     match run(arguments, &output) {
@@ -33,28 +33,6 @@ fn main() -> ExitCode {
             output.print_failure(&mut failure);
             failure.exit_code()
         }
-    }
-}
-
-/// Prints what clap says: help and version on standard output, faults on standard error.
-fn refuse_arguments(error: &clap::Error) -> ExitCode {
-    let is_fault = !matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
-    // Arguments that clap refuses do not say whether JSON was wanted.
-    let wants_json = is_fault && std::env::args_os().any(|argument| argument == "--json");
-    if wants_json {
-        let text = error.render().to_string();
-        let mut failure = Failure::new(FailureKind::Usage, text.trim_end());
-        Output::of_process(true).print_failure(&mut failure);
-    } else {
-        // Nobody is left to be told if the stream is closed.
-        let _ = error.print();
-    }
-    match is_fault {
-        true => FailureKind::Usage.exit_code(),
-        false => ExitCode::SUCCESS,
     }
 }
 

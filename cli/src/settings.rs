@@ -106,6 +106,11 @@ fn to_connection(settings: &ConnectionArguments) -> Result<Connection, Failure> 
     let mut connection = match (&settings.uri, is_cluster) {
         (_, true) => Connection::cluster(cluster_nodes(settings)?),
         (Some(uri), false) if is_uri(uri) => Connection::from_uri(uri)?,
+        (Some(path), false) if path.starts_with('/') => {
+            let text =
+                format!("{path:?} is no address; that of a unix socket is redis-socket://{path}");
+            return Err(Failure::usage(text));
+        }
         (Some(address), false) => {
             let (host, port) = host_and_port(address, DEFAULT_PORT)?;
             Connection::tcp(host, port)

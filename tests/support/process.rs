@@ -83,13 +83,17 @@ impl Process {
 
     /// Compiles the library that moves the clock, beside the log.
     fn clock_library(&self) -> PathBuf {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/shifted_clock.c");
+        let source = self.log.with_file_name("shifted_clock.c");
+        std::fs::write(&source, include_str!("shifted_clock.c")).unwrap();
         let library = self.log.with_file_name("shifted_clock.so");
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-o"])
-            .args([library.as_path(), Path::new(source)])
+            .args([&library, &source])
             .status();
-        assert!(compiled.is_ok_and(|status| status.success()), "cc {source}");
+        assert!(
+            compiled.is_ok_and(|status| status.success()),
+            "cc {source:?}"
+        );
         library
     }
 

@@ -4,6 +4,7 @@ mod json;
 mod progress;
 mod table;
 mod text;
+mod time;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -12,6 +13,7 @@ pub(crate) use progress::Progress;
 use serde::Serialize;
 pub(crate) use table::Table;
 pub(crate) use text::*;
+pub(crate) use time::*;
 
 use crate::failure::{Failure, FailureKind};
 

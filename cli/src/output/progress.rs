@@ -1,14 +1,18 @@
-//! [`Progress`]: a bar on standard error while a verb works on many tasks, if that is a terminal.
+//! [`Progress`]: how far a verb is that works on many tasks; a bar on standard error, if that is a terminal.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rasynq::BulkProgress;
 
-/// How far a verb is.
+use crate::failure::{Failure, FailureKind};
+
+/// How far a verb is. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
+    last: Arc<Mutex<BulkProgress>>,
 }
 
 impl Progress {
@@ -22,7 +26,10 @@ impl Progress {
         }
         bar.set_prefix(what);
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
+        Self {
+            bar,
+            last: Arc::default(),
+        }
     }
 
     pub(crate) fn show(&self, now: &BulkProgress) {
@@ -36,6 +43,7 @@ impl Progress {
     }
 
     fn show_with(&self, now: &BulkProgress, message: String) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = *now;
         self.bar.set_length(now.total.max(now.examined));
         self.bar.set_position(now.examined);
         self.bar.set_message(message);
@@ -44,6 +52,28 @@ impl Progress {
     /// Calls a function that prints, without the bar in its way.
     pub(crate) fn around<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)
+    }
+
+    /// What was shown last.
+    pub(crate) fn last(&self) -> BulkProgress {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does the work, and takes the bar away. Ctrl-C ends the work; the failure then says how far it was by `told`.
+    pub(crate) async fn until_done<T>(
+        &self,
+        work: impl Future<Output = rasynq::Result<T>>,
+        told: impl FnOnce(BulkProgress) -> String,
+    ) -> Result<T, Failure> {
+        let result = tokio::select! {
+            result = work => result.map_err(Failure::from),
+            _ = tokio::signal::ctrl_c() => {
+                let text = format!("interrupted: {}", told(self.last()));
+                Err(Failure::new(FailureKind::Interrupted, text))
+            }
+        };
+        self.end();
+        result
     }
 
     pub(crate) fn end(&self) {

@@ -1,10 +1,7 @@
-//! Text from Redis, made safe for a terminal, and how times and durations are shown.
+//! Text from Redis, made safe for a terminal, and how counts are shown.
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
 
 /// How many characters of a payload, a result or an error a table shows.
 const MAX_CELL: usize = 200;
@@ -63,45 +60,6 @@ fn escape(mut text: String, c: char) -> String {
     text
 }
 
-/// A duration in whole seconds, as Go prints it: `1h30m0s`, `45s`. Below a second in milliseconds.
-pub(crate) fn duration(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    if millis < 1_000 {
-        return format!("{millis}ms");
-    }
-    let seconds = duration.as_secs();
-    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds}s"),
-        (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
-        (hours, minutes, seconds) => format!("{hours}h{minutes}m{seconds}s"),
-    }
-}
-
-/// When something comes: `in 5m0s`, or `now`.
-pub(crate) fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    match (at - now).to_std() {
-        Ok(wait) if wait >= Duration::from_secs(1) => {
-            format!("in {}", duration(Duration::from_secs(wait.as_secs())))
-        }
-        _ => "now".to_owned(),
-    }
-}
-
-/// How long ago something was: `5m0s ago`.
-pub(crate) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let passed = (now - at).max(TimeDelta::zero());
-    let seconds = u64::try_from(passed.num_seconds()).unwrap_or_default();
-    match seconds {
-        0 => "now".to_owned(),
-        seconds => format!("{} ago", duration(Duration::from_secs(seconds))),
-    }
-}
-
-/// A time for people: `2026-12-14 01:23:45 UTC`.
-pub(crate) fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
 /// `1 task`, `2 tasks`
 pub(crate) fn tasks_text(count: u64) -> String {
     match count {
@@ -144,18 +102,5 @@ mod tests {
         assert_eq!(cell("ü".repeat(201).as_bytes()), cut);
         let cut = format!("{}… (1048576 bytes)", "a".repeat(200));
         assert_eq!(cell(&vec![b'a'; 1 << 20]), cut);
-    }
-
-    #[test]
-    fn durations_look_as_gos() {
-        for (millis, text) in [
-            (0, "0ms"),
-            (999, "999ms"),
-            (45_999, "45s"),
-            (60_000, "1m0s"),
-            (5_400_000, "1h30m0s"),
-        ] {
-            assert_eq!(duration(Duration::from_millis(millis)), text);
-        }
     }
 }

@@ -35,7 +35,7 @@ async fn list(inspector: &Inspector, output: &Output) -> Result<(), Failure> {
         output.note("no scheduler entries");
         return Ok(());
     }
-    output.print(&entry_table(&entries, Utc::now()).text())
+    output.print(&entry_table(&entries, inspector.redis_time().await).text())
 }
 
 async fn history(
@@ -45,20 +45,33 @@ async fn history(
 ) -> Result<(), Failure> {
     let mut each = Each::in_sections(output);
     for entry in &arguments.entries {
-        let events = inspector
-            .enqueue_events(entry, arguments.page, arguments.size)
-            .await;
-        let shown = events.map(|events| {
+        let read = async {
+            let (page, size) = (arguments.page, arguments.size);
+            let events = inspector.enqueue_events(entry, page, size).await?;
             let table = match events.is_empty() {
-                true => "it has enqueued nothing, or there is no such entry".to_owned(),
+                true => {
+                    check_entry(entry, inspector).await?;
+                    "no tasks on this page".to_owned()
+                }
                 false => event_table(&events).text(),
             };
             let text = format!("Entry: {}\n\n{table}", printable(entry));
-            (EntryHistoryView::of(entry, &events), text)
-        });
-        each.done(shown.map_err(Failure::from))?;
+            Ok((EntryHistoryView::of(entry, &events), text))
+        };
+        each.done(read.await)?;
     }
     each.end()
+}
+
+/// Fails if no scheduler has the entry, and it has no history either.
+async fn check_entry(id: &str, inspector: &Inspector) -> Result<(), Failure> {
+    let entries = inspector.scheduler_entries().await?;
+    let is_known = entries.iter().any(|entry| entry.id == id)
+        || !inspector.enqueue_events(id, 1, 1).await?.is_empty();
+    match is_known {
+        true => Ok(()),
+        false => Err(no_entry(id)),
+    }
 }
 
 async fn run_entry(
@@ -68,12 +81,14 @@ async fn run_entry(
 ) -> Result<(), Failure> {
     let entries = inspector.scheduler_entries().await?;
     let entry = entries.iter().find(|entry| entry.id == arguments.entry);
-    let entry = entry.ok_or_else(|| {
-        let text = format!("no scheduler has an entry {:?}", arguments.entry);
-        Failure::new(FailureKind::EntryNotFound, text)
-    })?;
+    let entry = entry.ok_or_else(|| no_entry(&arguments.entry))?;
     let info = inspector.enqueue_entry(entry).await?;
     print_enqueued(&info, output)
+}
+
+fn no_entry(id: &str) -> Failure {
+    let text = format!("no scheduler has an entry {id:?}");
+    Failure::new(FailureKind::EntryNotFound, text)
 }
 
 #[derive(Debug, Serialize)]
@@ -110,7 +125,11 @@ pub(super) fn next(arguments: &CronNextArguments, output: &Output) -> Result<(),
             "{description}\n\nnever in the years that are searched"
         ));
     }
-    let mut table = Table::new(["Next", "", "In the zone"]);
+    let from = match arguments.after {
+        Some(_) => "From --after",
+        None => "From now",
+    };
+    let mut table = Table::new(["Next", from, "In the zone"]);
     for at in times {
         let local = at.with_timezone(&zone).format("%a %Y-%m-%d %H:%M:%S %Z");
         table.row([time(at), until(at, now), local.to_string()]);

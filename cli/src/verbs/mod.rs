@@ -3,7 +3,9 @@
 mod cron;
 mod doctor;
 mod each;
+mod examples;
 mod group;
+mod man;
 mod overview;
 mod queue;
 mod server;
@@ -13,6 +15,7 @@ mod task;
 mod watch;
 
 use rasynq::Inspector;
+pub(crate) use shell::version;
 
 use crate::args::{Arguments, Command, CronCommand};
 use crate::dash::{self, DashOptions};
@@ -26,7 +29,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     let connection = &arguments.global.connection;
     match arguments.command {
         Command::Completions(arguments) => return shell::completions(&arguments, output),
-        Command::Man(arguments) => return shell::man(&arguments, output),
+        Command::Man(arguments) => return man::run(&arguments, output),
         Command::Version => return shell::version(output),
         Command::Cron(CronCommand::Next(arguments)) => return cron::next(&arguments, output),
         Command::Dash(_) => dash::check_terminal()?,
@@ -38,6 +41,9 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
     } = settings::read(connection)?;
     if let Command::Metrics(options) = &arguments.command {
         return exporter::run(&connection, options, output).await;
+    }
+    if let Command::Watch(options) = &arguments.command {
+        return watch::run(options, &connection, output).await;
     }
     let inspector = Inspector::connect(&connection).await?;
     match arguments.command {
@@ -56,9 +62,10 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> Result<(), Fai
             dash::run(inspector, options).await
         }
         Command::Doctor(options) => doctor::run(&options, &inspector, output).await,
-        Command::Watch(options) => watch::run(&options, &inspector, output).await,
-        Command::Completions(_) | Command::Man(_) | Command::Metrics(_) | Command::Version => {
-            Ok(())
-        }
+        Command::Completions(_)
+        | Command::Man(_)
+        | Command::Metrics(_)
+        | Command::Version
+        | Command::Watch(_) => Ok(()),
     }
 }

@@ -1,6 +1,8 @@
 //! `rasynq queue …`
 
-use rasynq::{ErrorKind, Inspector, QueueInfo};
+use std::future::IntoFuture;
+
+use rasynq::{BulkProgress, ErrorKind, Inspector, QueueInfo};
 use serde::Serialize;
 
 use super::each::Each;
@@ -8,7 +10,7 @@ use crate::args::{
     QueueCommand, QueueHistoryArguments, QueueInspectArguments, QueueRemoveArguments,
 };
 use crate::failure::{Failure, FailureKind};
-use crate::output::{Output, Progress, Table, duration, error_rate, printable, tasks_text, time};
+use crate::output::{Output, Progress, Table, error_rate, printable, span, tasks_text, time};
 use crate::views::{DayView, QueueView, StateCounts, bytes_text, history_table, yes_or_no};
 
 pub(super) async fn run(
@@ -118,7 +120,7 @@ fn queue_text(info: &QueueInfo, memory: Option<u64>, output: &Output) -> String 
         printable(&info.queue),
         info.size(),
         info.groups,
-        duration(info.latency),
+        span(info.latency),
         memory.unwrap_or_default(),
         output.heading("Task Count by State"),
         StateCounts::from(info).table().text(),
@@ -209,7 +211,11 @@ async fn remove(
             result: "removed",
         };
         let line = format!("queue {} is removed", printable(queue));
+        let kind = removed.as_ref().err().map(|failure| failure.kind);
         each.done(removed.map(|()| (view, line)))?;
+        if kind == Some(FailureKind::Interrupted) {
+            break;
+        }
     }
     each.end()
 }
@@ -238,25 +244,25 @@ async fn remove_one(queue: &str, is_forced: bool, inspector: &Inspector) -> Resu
     if is_forced {
         call = call.force();
     }
-    let result = tokio::select! {
-        result = call => result,
-        _ = tokio::signal::ctrl_c() => {
-            progress.end();
-            let text = format!(
-                "interrupted: queue {queue} may be removed in part; `rasynq doctor --fix {queue}` removes the rest"
-            );
-            return Err(Failure::new(FailureKind::Interrupted, text));
-        }
+    let told = |BulkProgress { changed, total, .. }| {
+        format!(
+            "at least {changed} of about {total} tasks of queue {queue} are deleted; `rasynq queue rm --force {queue}` or \
+             `rasynq doctor --fix {queue}` removes the rest"
+        )
     };
-    progress.end();
-    result.map_err(|error| match error.kind() {
-        ErrorKind::QueueNotEmpty => {
-            let mut failure = Failure::from(error);
-            failure
-                .message
-                .push_str("; --force removes it with its tasks");
-            failure
+    let removed = progress.until_done(call.into_future(), told).await;
+    removed.map_err(|mut failure| {
+        match failure.kind {
+            FailureKind::Library(ErrorKind::QueueNotEmpty) => {
+                let hint = "; --force removes it with its tasks";
+                failure.message.push_str(hint);
+            }
+            FailureKind::Library(ErrorKind::Unavailable) => {
+                let done = told(progress.last());
+                failure.message.push_str(&format!("; {done}"));
+            }
+            _ => {}
         }
-        _ => error.into(),
+        failure
     })
 }

@@ -1,6 +1,5 @@
 //! `rasynq server …`
 
-use chrono::Utc;
 use rasynq::Inspector;
 
 use crate::args::ServerCommand;
@@ -23,7 +22,7 @@ pub(super) async fn run(
         output.note("no running servers");
         return Ok(());
     }
-    let now = Utc::now();
+    let now = inspector.redis_time().await;
     output.print(&server_table(&servers, now).text())?;
     match worker_table(&servers, now) {
         Some(table) if arguments.workers => output.print(&format!("\n{}", table.text())),

@@ -1,74 +1,58 @@
-//! `rasynq completions`, `rasynq man`, `rasynq version`: what the shell and the reader need. No Redis.
+//! `rasynq completions`, `rasynq version`: what the shell needs. No Redis.
 
-use std::fs;
-use std::path::Path;
+use clap::{Arg, Command, CommandFactory};
+use serde::Serialize;
 
-use clap::CommandFactory;
-use clap_mangen::Man;
-
-use crate::args::{Arguments, CompletionsArguments, ManArguments};
+use crate::args::{Arguments, CompletionsArguments};
 use crate::failure::Failure;
 use crate::output::Output;
+
+#[derive(Debug, Serialize)]
+struct CompletionsView<'a> {
+    shell: String,
+    script: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct VersionView {
+    version: &'static str,
+}
 
 pub(super) fn completions(
     arguments: &CompletionsArguments,
     output: &Output,
 ) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        arguments.shell,
-        &mut Arguments::command(),
-        "rasynq",
-        &mut script,
-    );
-    output.print(String::from_utf8_lossy(&script).trim_end())
-}
-
-pub(super) fn version(output: &Output) -> Result<(), Failure> {
-    output.print(concat!("rasynq ", env!("CARGO_PKG_VERSION")))
-}
-
-pub(super) fn man(arguments: &ManArguments, output: &Output) -> Result<(), Failure> {
-    let mut root = Arguments::command();
-    root.build();
-    if let Some(folder) = &arguments.out {
-        fs::create_dir_all(folder).map_err(|error| in_folder(folder, &error))?;
-        return write_pages(&root, folder);
-    }
-    let mut command = &root;
-    for name in &arguments.verb {
-        let found = command.get_subcommands().find(|verb| {
-            verb.get_name() == name || verb.get_all_aliases().any(|alias| alias == name)
+    let mut command = visible(&Arguments::command());
+    clap_complete::generate(arguments.shell, &mut command, "rasynq", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    if output.is_json() {
+        return output.print_json(&CompletionsView {
+            shell: arguments.shell.to_string(),
+            script: &script,
         });
-        command = found.ok_or_else(|| Failure::usage(format!("there is no verb {name:?}")))?;
     }
-    output.print(page(command)?.trim_end())
+    output.print(script.trim_end())
 }
 
-/// The page of a verb, in the language of `man`.
-fn page(command: &clap::Command) -> Result<String, Failure> {
-    let mut page = Vec::new();
-    Man::new(command.clone())
-        .render(&mut page)
-        .map_err(Failure::io)?;
-    Ok(String::from_utf8_lossy(&page).into_owned())
-}
-
-fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), Failure> {
-    let name = command
-        .get_display_name()
-        .unwrap_or_else(|| command.get_name());
-    let path = folder.join(format!("{name}.1"));
-    fs::write(&path, page(command)?).map_err(|error| in_folder(&path, &error))?;
-    for verb in command
-        .get_subcommands()
-        .filter(|verb| !verb.is_hide_set() && verb.get_name() != "help")
-    {
-        write_pages(verb, folder)?;
+/// The command without what is hidden: a flag that is always refused must not be offered.
+fn visible(command: &Command) -> Command {
+    let is_shown = |argument: &&Arg| !argument.is_hide_set();
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let mut shown = Command::new(command.get_name().to_owned())
+        .args(command.get_arguments().filter(is_shown))
+        .subcommands(verbs.map(visible))
+        .visible_aliases(command.get_visible_aliases().map(str::to_owned));
+    if let Some(about) = command.get_about() {
+        shown = shown.about(about.clone());
     }
-    Ok(())
+    shown
 }
 
-fn in_folder(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::usage(format!("{}: {error}", path.display()))
+pub(crate) fn version(output: &Output) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    match output.is_json() {
+        true => output.print_json(&VersionView { version }),
+        false => output.print(&format!("rasynq {version}")),
+    }
 }

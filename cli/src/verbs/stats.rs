@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rasynq::{Inspector, QueueInfo, RedisInfo};
+use rasynq::{ErrorKind, Inspector, QueueInfo, RedisInfo};
 use serde::Serialize;
 
 use super::overview::{Overview, read_queues};
@@ -85,17 +85,25 @@ pub(super) async fn run(
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let Overview { infos, failure } = read_queues(&[], inspector, output).await?;
-    let mut memory = Vec::new();
-    for info in &infos {
-        memory.push(match arguments.memory {
-            true => Some(inspector.memory_usage(&info.queue).await?),
-            false => None,
-        });
+    let Overview { infos, mut failure } = read_queues(&[], inspector, output).await?;
+    let mut memory = vec![None; infos.len()];
+    if arguments.memory {
+        for (memory, info) in memory.iter_mut().zip(&infos) {
+            match inspector.memory_usage(&info.queue).await {
+                Ok(bytes) => *memory = Some(bytes),
+                // It was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::QueueNotFound => {}
+                Err(error) if error.is_transient() => return Err(error.into()),
+                Err(error) => {
+                    let mut unread = Failure::of_queue(&info.queue, error);
+                    output.print_failure(&mut unread);
+                    failure.get_or_insert(unread);
+                }
+            }
+        }
     }
     let redis = inspector.redis_info().await?;
-    let read_at = infos.iter().map(|info| info.read_at).max();
-    let read_at = read_at.unwrap_or_else(Utc::now);
+    let read_at = inspector.redis_time().await;
     let aggregate = AggregateView::of(&infos, read_at);
     if output.is_json() {
         let queues = infos.iter().zip(&memory);

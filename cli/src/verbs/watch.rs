@@ -1,15 +1,16 @@
 //! `rasynq watch`
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 
-use rasynq::{Inspector, QueueInfo};
+use rasynq::{Connection, ErrorKind, Inspector, QueueInfo};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::overview::read_queues;
 use crate::args::WatchArguments;
-use crate::failure::Failure;
-use crate::output::{Output, Table, duration, json_line, printable, time};
+use crate::failure::{Failure, FailureKind};
+use crate::output::{Output, Table, json_line, printable, span, time};
 use crate::views::{QueueView, StateCounts, rfc3339, yes_or_no};
 
 /// Goes to the upper left corner, and clears what is below.
@@ -55,54 +56,97 @@ impl Rates {
     }
 }
 
+/// Looks again and again. While Redis is away it says so at each look, and goes on: Redis may come back.
 pub(super) async fn run(
     options: &WatchArguments,
-    inspector: &Inspector,
+    connection: &Connection,
     output: &Output,
 ) -> Result<(), Failure> {
-    let redraws = !output.is_json() && io::stdout().is_terminal();
-    let mut before: Vec<QueueInfo> = Vec::new();
+    let mut watch = Watch {
+        options,
+        connection,
+        output,
+        redraws: !output.is_json() && io::stdout().is_terminal(),
+        inspector: None,
+        before: Vec::new(),
+        is_first: true,
+    };
     let mut looks = interval(options.interval);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut left = options.count;
-    let mut is_first = true;
+    let mut first_failure = None;
     while left != Some(0) {
         looks.tick().await;
-        let infos = match read_queues(&options.queues, inspector, output).await {
-            Ok(overview) => overview.infos,
-            Err(failure) if is_first => return Err(failure),
-            // Redis may come back.
-            Err(mut failure) => {
+        let failure = match watch.look().await {
+            Ok(failure) => failure,
+            Err(mut failure) if failure.kind == FailureKind::Library(ErrorKind::Unavailable) => {
                 output.print_failure(&mut failure);
-                left = left.map(|left| left - 1);
-                continue;
+                Some(failure)
+            }
+            Err(failure) => return Err(failure),
+        };
+        first_failure = first_failure.or(failure);
+        left = left.map(|left| left - 1);
+    }
+    first_failure.map_or(Ok(()), Err)
+}
+
+struct Watch<'a> {
+    options: &'a WatchArguments,
+    connection: &'a Connection,
+    output: &'a Output,
+    /// Each look is drawn over the one before.
+    redraws: bool,
+    /// `None`: Redis was away at all looks.
+    inspector: Option<Inspector>,
+    before: Vec<QueueInfo>,
+    is_first: bool,
+}
+
+impl Watch<'_> {
+    /// Returns the first failure, if a queue could not be read.
+    async fn look(&mut self) -> Result<Option<Failure>, Failure> {
+        let inspector = match &self.inspector {
+            Some(inspector) => inspector,
+            None => {
+                let inspector = Inspector::connect(self.connection).await;
+                self.inspector.insert(inspector?)
             }
         };
+        let overview = read_queues(&self.options.queues, inspector, self.output).await?;
+        self.show(overview.infos)?;
+        Ok(overview.failure)
+    }
+
+    fn show(&mut self, infos: Vec<QueueInfo>) -> Result<(), Failure> {
+        let earlier: HashMap<&str, &QueueInfo> = self
+            .before
+            .iter()
+            .map(|info| (info.queue.as_str(), info))
+            .collect();
         let rates: Vec<Option<Rates>> = infos
             .iter()
-            .map(|info| {
-                let before = before.iter().find(|before| before.queue == info.queue);
-                Rates::between(before, info)
-            })
+            .map(|info| Rates::between(earlier.get(info.queue.as_str()).copied(), info))
             .collect();
-        if output.is_json() {
-            output.print(&json_line(&look_view(&infos, &rates)))?;
+        if self.output.is_json() {
+            self.output.print(&json_line(&look_view(&infos, &rates)))?;
         } else {
-            let separator = match (redraws, is_first) {
+            let separator = match (self.redraws, self.is_first) {
                 (true, _) => CLEAR,
                 (false, true) => "",
                 (false, false) => "\n",
             };
             let table = look_table(&infos, &rates).text();
             let heading = infos.iter().map(|info| info.read_at).max().map(time);
-            let heading = output.heading(&heading.unwrap_or_else(|| "no queues".to_owned()));
-            output.print(&format!("{separator}{heading}\n{table}"))?;
+            let heading = heading.unwrap_or_else(|| "no queues".to_owned());
+            let heading = self.output.heading(&heading);
+            self.output
+                .print(&format!("{separator}{heading}\n{table}"))?;
         }
-        before = infos;
-        is_first = false;
-        left = left.map(|left| left - 1);
+        self.before = infos;
+        self.is_first = false;
+        Ok(())
     }
-    Ok(())
 }
 
 fn look_view(infos: &[QueueInfo], rates: &[Option<Rates>]) -> LookView {
@@ -130,7 +174,7 @@ fn look_table(infos: &[QueueInfo], rates: &[Option<Rates>]) -> Table {
         row.extend([
             rate(rates.map(|rates| rates.processed)),
             rate(rates.map(|rates| rates.failed)),
-            duration(info.latency),
+            span(info.latency),
             yes_or_no(info.is_paused()).to_owned(),
         ]);
         table.push(row);

@@ -5,7 +5,7 @@ use rasynq::{EnqueueEvent, SchedulerEntryInfo};
 use serde::Serialize;
 
 use super::rfc3339;
-use crate::output::{DataView, Table, ago, base64_unless_text, cell, printable, time, until};
+use crate::output::{DataView, Table, base64_unless_text, cell, printable, relative, time, until};
 
 /// An entry, in JSON.
 #[derive(Debug, Serialize)]
@@ -75,7 +75,9 @@ pub(crate) fn entry_table(entries: &[SchedulerEntryInfo], now: DateTime<Utc>) ->
             cell(&entry.payload),
             cell(format!("[{}]", entry.options.join(" ")).as_bytes()),
             entry.next.map_or("never".to_owned(), |at| until(at, now)),
-            entry.previous.map_or("N/A".to_owned(), |at| ago(at, now)),
+            entry
+                .previous
+                .map_or("N/A".to_owned(), |at| relative(at, now)),
         ]);
     }
     table

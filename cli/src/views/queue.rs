@@ -6,7 +6,7 @@ use rasynq::{DailyStats, QueueInfo};
 use serde::Serialize;
 
 use super::{StateCounts, rfc3339};
-use crate::output::{Table, duration, error_rate, printable, seconds};
+use crate::output::{Table, error_rate, printable, seconds, span};
 
 /// A queue, in JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -80,10 +80,7 @@ pub(crate) fn queue_table(infos: &[QueueInfo], memory: &[Option<u64>]) -> Table 
     for (at, info) in infos.iter().enumerate() {
         let mut row = vec![printable(&info.queue).into_owned(), info.size().to_string()];
         row.extend(StateCounts::from(info).cells());
-        row.extend([
-            duration(info.latency),
-            yes_or_no(info.is_paused()).to_owned(),
-        ]);
+        row.extend([span(info.latency), yes_or_no(info.is_paused()).to_owned()]);
         if has_memory {
             let bytes = memory.get(at).copied().flatten();
             row.push(bytes.map_or_else(String::new, bytes_text));

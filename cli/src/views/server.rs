@@ -7,7 +7,7 @@ use rasynq::{ServerInfo, WorkerInfo};
 use serde::Serialize;
 
 use super::rfc3339;
-use crate::output::{DataView, Table, ago, base64_unless_text, cell, printable, until};
+use crate::output::{DataView, Table, base64_unless_text, cell, printable, relative, until};
 
 /// A server, in JSON.
 #[derive(Debug, Serialize)]
@@ -82,7 +82,10 @@ pub(crate) fn server_table(servers: &[ServerInfo], now: DateTime<Utc>) -> Table 
             printable(&server.status).into_owned(),
             format!("{}/{}", server.active_workers.len(), server.concurrency),
             queues_text(&server.queues),
-            server.started_at.map(|at| ago(at, now)).unwrap_or_default(),
+            server
+                .started_at
+                .map(|at| relative(at, now))
+                .unwrap_or_default(),
         ]);
     }
     table
@@ -104,7 +107,9 @@ pub(crate) fn worker_table(servers: &[ServerInfo], now: DateTime<Utc>) -> Option
                 printable(&run.queue).into_owned(),
                 printable(&run.task_type).into_owned(),
                 cell(&run.payload),
-                run.started_at.map(|at| ago(at, now)).unwrap_or_default(),
+                run.started_at
+                    .map(|at| relative(at, now))
+                    .unwrap_or_default(),
                 run.deadline.map(|at| until(at, now)).unwrap_or_default(),
             ]);
         }

@@ -88,7 +88,7 @@ async fn failures_have_a_text_a_kind_and_an_exit_code() {
             "task ls -q default -s running",
             2,
             "usage",
-            "the states are active, pending",
+            "possible values: active, pending",
         ),
         ("task ls -q default -s pending --page 0", 2, "usage", "0"),
         (
@@ -123,7 +123,17 @@ async fn failures_have_a_text_a_kind_and_an_exit_code() {
         ),
         ("--uri nowhere:0 stats", 2, "usage", "nowhere:0"),
         ("--uri ftp://x stats", 2, "invalid", "unknown scheme"),
+        ("--uri unix:///s stats", 2, "invalid", "redis-socket://"),
+        ("--uri /s stats", 2, "usage", "redis-socket:///s"),
         ("--insecure stats", 2, "usage", "insecure"),
+        (
+            "cron history nothing",
+            3,
+            "entry_not_found",
+            "no scheduler has an entry \"nothing\"",
+        ),
+        ("man nothing", 2, "usage", "there is no verb \"nothing\""),
+        ("completions nosh", 2, "usage", "possible values"),
     ] {
         let arguments: Vec<&str> = arguments.split_whitespace().collect();
         let ran = command.run(&arguments).await;
@@ -131,7 +141,7 @@ async fn failures_have_a_text_a_kind_and_an_exit_code() {
         assert_eq!(ran.stdout, "", "{arguments:?}");
         assert!(ran.stderr.contains(text), "{arguments:?}: {ran:?}");
         let mut with_json = arguments.clone();
-        with_json.push("--json");
+        with_json.push("--json=true");
         let ran = command.run(&with_json).await;
         assert_eq!(ran.code, code, "{with_json:?}: {ran:?}");
         let failure: serde_json::Value = serde_json::from_str(&ran.stderr).expect("JSON on stderr");
@@ -147,7 +157,80 @@ async fn failures_have_a_text_a_kind_and_an_exit_code() {
                 .is_some_and(|found| found.contains(text)),
             "{failure}"
         );
+        assert!(!ran.stderr.contains("\\n"), "one line: {failure}");
     }
+}
+
+/// Why the command cannot connect to the server at this URI. The exit code is 5.
+async fn refused(uri: &str, flags: &[&str]) -> String {
+    let command = Command::with_url(None);
+    let mut arguments = vec!["queue", "ls", "--uri", uri];
+    arguments.extend(flags);
+    let ran = command.run(&arguments).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
+    let (_, reason) = ran.stderr.split_once("/0: ").expect("an address");
+    reason.trim_end().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_to_connect_says_where_and_why() {
+    let plain = RedisServer::builder().tcp().start().await;
+    let locked = RedisServer::builder().tcp().password("secret");
+    let locked = locked.start().await;
+    let port = locked.port();
+    assert_eq!(
+        refused(&format!("redis://127.0.0.1:{port}"), &[]).await,
+        "Redis asks for a password, and none is set (NOAUTH)"
+    );
+    assert_eq!(
+        refused(&format!("redis://:wrong@127.0.0.1:{port}"), &[]).await,
+        "Redis refuses the password, or has no such user, or it is disabled (WRONGPASS)"
+    );
+    assert_eq!(
+        refused("redis://127.0.0.1:1", &[]).await,
+        "the connection to Redis failed: connection refused"
+    );
+    let unknown = refused("redis://nowhere.invalid", &[]).await;
+    assert!(
+        unknown.starts_with("the connection to Redis failed: failed to lookup address information"),
+        "{unknown}"
+    );
+    if !RedisServer::supports_tls() {
+        return;
+    }
+    let secure = RedisServer::builder().tls();
+    let secure = secure.config("tls-auth-clients", "yes").start().await;
+    let ca = secure.certificates().ca_path();
+    let ca = ca.to_str().expect("UTF-8");
+    assert_eq!(
+        refused(
+            &format!("rediss://127.0.0.1:{}", plain.port()),
+            &["--tls_ca", ca]
+        )
+        .await,
+        "Redis does not answer in time; perhaps it does not speak TLS at this port"
+    );
+    let hint = refused(&format!("redis://127.0.0.1:{}", secure.port()), &[]).await;
+    assert!(
+        hint.ends_with("; perhaps it expects TLS at this port"),
+        "{hint}"
+    );
+    assert_eq!(
+        refused(
+            &format!("rediss://localhost:{}", secure.port()),
+            &["--tls_ca", ca]
+        )
+        .await,
+        "TLS to Redis failed: Redis asks for a certificate"
+    );
+    assert_eq!(
+        refused(
+            &format!("rediss://localhost:{}", secure.port()),
+            &["--tls_ca", ca, "--tls_server", "another.example"]
+        )
+        .await,
+        "TLS to Redis failed: the certificate of Redis is for another name"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,13 +286,21 @@ async fn a_queue_that_cannot_be_read_hides_no_other() {
     let _: i64 = raw.sadd("asynq:queues", "broken").await.expect("added");
     let set = raw.set::<(), _, _>("asynq:{broken}:pending", "text", None, None, false);
     set.await.expect("set");
-    for (verb, shown) in [("stats", "default  2"), ("watch --count 1", "default  0")] {
+    for (verb, shown) in [
+        ("stats", "default  2"),
+        ("stats --memory", "default  2"),
+        ("queue inspect default broken", "Name:    default"),
+        ("watch --count 1", "default  0"),
+    ] {
         let arguments: Vec<&str> = verb.split_whitespace().collect();
         let ran = command.run(&arguments).await;
         assert!(ran.stdout.contains(shown), "{verb}: {ran:?}");
         assert!(ran.stderr.contains("broken"), "{verb}: {ran:?}");
+        assert_eq!(ran.code, 5, "{verb}: {ran:?}");
     }
-    assert_eq!(command.run(&["stats"]).await.code, 5);
+    let ran = command.run(&["doctor"]).await;
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert!(ran.stdout.contains("asynq:{broken}:pending"), "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 mod common;
 
 mod bulk;
+mod clock;
 mod docs;
 mod doctor;
 mod failures;
@@ -13,3 +14,4 @@ mod reach;
 mod settings;
 mod tasks;
 mod terminal;
+mod watch;

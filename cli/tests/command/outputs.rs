@@ -82,7 +82,91 @@ async fn help_and_version_need_no_redis() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = command.output(&["completions", shell]).await;
         assert!(script.contains("deleteall"), "{shell}");
+        assert!(
+            !script.contains("insecure"),
+            "{shell}: it is always refused"
+        );
+        assert!(!script.contains("version"), "{shell}: it is hidden");
+        let json = command.json(&["completions", shell]).await;
+        assert_eq!(json["shell"], shell);
+        let json = json["script"].as_str().expect("a script");
+        assert_eq!(json.trim_end(), script.trim_end());
     }
+    let fish = command.output(&["completions", "fish"]).await;
+    for state in rasynq::TaskState::ALL {
+        assert!(fish.contains(&format!("{state}\\t''")), "{state}");
+    }
+    let version = serde_json::json!({"version": env!("CARGO_PKG_VERSION")});
+    assert_eq!(command.json(&["version"]).await, version);
+    assert_eq!(command.json(&["--version"]).await, version);
+    let page = command.output(&["man", "stats"]).await;
+    let json = command.json(&["man", "stats"]).await;
+    assert_eq!(
+        json["page"].as_str().map(str::trim_end),
+        Some(page.trim_end())
+    );
+    for arguments in [["help", "stats"], ["stats", "--help"]] {
+        let help = command.output(&arguments).await;
+        let json = command.json(&arguments).await;
+        assert_eq!(
+            json["help"].as_str(),
+            Some(help.trim_end()),
+            "{arguments:?}"
+        );
+    }
+}
+
+/// The formatters of manual pages find no fault. Where there is none, nothing is checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn manual_pages_are_right() {
+    let command = crate::common::Command::with_url(None);
+    let folder = command.home.path().join("man");
+    let pages = command
+        .json(&["man", "--out", folder.to_str().expect("UTF-8")])
+        .await;
+    let pages = pages["files"].as_array().expect("files").iter();
+    let pages: Vec<&str> = pages.filter_map(|page| page.as_str()).collect();
+    assert!(pages.len() > 30, "{pages:?}");
+    for formatter in [
+        ["mandoc", "-T", "lint", "-W", "warning"],
+        ["groff", "-man", "-Tascii", "-ww", "-z"],
+    ] {
+        let [program, flags @ ..] = formatter;
+        let checked = std::process::Command::new(program)
+            .args(flags)
+            .args(&pages)
+            .output();
+        let Ok(checked) = checked else { continue };
+        let said = [checked.stdout, checked.stderr].concat();
+        assert_eq!(String::from_utf8_lossy(&said), "", "{program}");
+    }
+}
+
+/// The exit codes of the manual are those of `docs/command.md`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_manual_has_the_exit_codes_of_the_page() {
+    let command = crate::common::Command::with_url(None);
+    let manual = command.output(&["man"]).await;
+    let (_, codes) = manual
+        .split_once(".SH \"EXIT STATUS\"\n")
+        .expect("the section");
+    let (codes, _) = codes.split_once(".SH ").expect("the next section");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/command.md");
+    let page = std::fs::read_to_string(path).expect("the page");
+    let (_, table) = page.split_once("## Exit codes\n").expect("the table");
+    let (table, _) = table
+        .split_once("\n\nA verb")
+        .expect("the end of the table");
+    let mut expected = String::new();
+    for row in table.lines().filter(|row| row.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, code, meaning, ..] = cells[..] else {
+            panic!("{row}");
+        };
+        let meaning = meaning.replace('`', "").replace('-', "\\-");
+        expected.push_str(&format!(".TP\n\\fB{code}\\fR\n{meaning}\n"));
+    }
+    assert_eq!(codes, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,17 +55,7 @@ async fn an_interrupted_bulk_verb_says_what_was_done() {
         info.scheduled < 200_000
     };
     eventually("some tasks are deleted", DEADLINE, begun).await;
-    let pid = child.id().to_string();
-    assert!(
-        Process::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .expect("kill")
-            .success()
-    );
-    let output = child.wait_with_output().expect("its end");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{said}");
+    let said = interrupt(child);
     let done = said
         .strip_prefix("rasynq: interrupted: at least ")
         .and_then(|rest| rest.split(' ').next());
@@ -115,6 +105,108 @@ async fn it_starts_at_once() {
         assert!(
             fastest < Duration::from_millis(150),
             "{arguments:?}: {fastest:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_removal_says_what_was_done_and_begins_no_other() {
+    let (_redis, command, inspector) = redis_with(200_000).await;
+    let other = ["task", "enqueue", "-t", "x", "-l", "x", "-q", "other"];
+    command.output(&other).await;
+    let child = command
+        .process(&["queue", "rm", "--force", "default", "other"])
+        .spawn()
+        .expect("started");
+    let begun = async || {
+        let info = inspector.queue_info("default").await;
+        info.is_err() || info.is_ok_and(|info| info.scheduled < 200_000)
+    };
+    eventually("the removal has begun", DEADLINE, begun).await;
+    let said = interrupt(child);
+    assert!(said.starts_with("rasynq: interrupted: at least "), "{said}");
+    assert!(
+        said.contains("of queue default are deleted; `rasynq queue rm --force default`"),
+        "{said}"
+    );
+    // what is left is removed by the same verb
+    command.output(&["queue", "rm", "--force", "default"]).await;
+    assert_eq!(command.output(&["doctor"]).await, "");
+    assert_eq!(command.output(&["queue", "ls"]).await, "other\n");
+}
+
+/// Presses Ctrl-C. Returns what was said on standard error; the exit code is 130.
+fn interrupt(child: std::process::Child) -> String {
+    let pid = child.id().to_string();
+    let kill = Process::new("kill").args(["-INT", &pid]).status();
+    assert!(kill.expect("kill").success());
+    let output = child.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_verb_whose_redis_dies_says_how_much_was_done() {
+    let (mut redis, command, inspector) = redis_with(200_000).await;
+    let arguments = ["task", "deleteall", "-q", "default", "-s", "scheduled"];
+    let child = command.process(&arguments).spawn().expect("started");
+    let begun = async || {
+        let info = inspector.queue_info("default").await.expect("the queue");
+        info.scheduled < 200_000
+    };
+    eventually("some tasks are deleted", DEADLINE, begun).await;
+    redis.kill();
+    let output = child.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    let (before, _) = said
+        .split_once(" tasks were changed before")
+        .expect("how much was done");
+    let count = before.rsplit(' ').next().expect("a number");
+    assert!(count.parse::<u64>().is_ok_and(|count| count > 0), "{said}");
+    assert_eq!(said.matches("the connection to Redis").count(), 1, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_whose_redis_dies_says_how_much_was_done() {
+    let (mut redis, command, inspector) = redis_with(200_000).await;
+    let arguments = ["queue", "rm", "--force", "default"];
+    let child = command.process(&arguments).spawn().expect("started");
+    let begun = async || {
+        let info = inspector.queue_info("default").await;
+        info.is_err() || info.is_ok_and(|info| info.scheduled < 200_000)
+    };
+    eventually("the removal has begun", DEADLINE, begun).await;
+    redis.kill();
+    let output = child.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(
+        said.contains("tasks of queue default are deleted; `rasynq queue rm --force default`"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_that_cannot_be_printed_is_a_failure() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        return;
+    };
+    let command = Command::with_url(None);
+    for arguments in [
+        vec!["--help"],
+        vec!["help", "--json"],
+        vec!["--version"],
+        vec!["man"],
+    ] {
+        let mut process = command.process(&arguments);
+        process.stdout(full.try_clone().expect("a file"));
+        let ran = crate::common::end(process, b"").await;
+        assert_eq!(ran.code, 1, "{arguments:?}: {ran:?}");
+        assert!(
+            ran.stderr.contains("No space left"),
+            "{arguments:?}: {ran:?}"
         );
     }
 }

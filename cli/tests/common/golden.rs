@@ -15,11 +15,11 @@ static CHANGING: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z", "<time>"),
         (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2} UTC", "<time>"),
         (r"\d{4}-\d{2}-\d{2}", "<date>"),
-        (r"\bin (\d+h)?(\d+m)?\d+s\b", "<when>"),
-        (r"\b(\d+h)?(\d+m)?\d+s ago\b", "<when>"),
+        (r"\bin (\d+[smhdy])+\b", "<when>"),
+        (r"\b(\d+[smhdy])+ ago\b", "<when>"),
         (r"\bnow\b", "<when>"),
         (r"\b\d+ms\b", "<duration>"),
-        (r"\b(\d+h)?(\d+m)?\d+s\b", "<duration>"),
+        (r"\b(\d+\.)?(\d+[smhdy])+\b", "<duration>"),
         (r"\b\d+(\.\d+)? ([KMGTP]i)?B\b", "<size>"),
         (r#"("(latency|uptime|used_memory|used_memory_peak|memory_usage|pid|connected_clients)": ?)[\d.]+"#, "$1<number>"),
         (r#""version": ?"[^"]*""#, "\"version\": <version>"),
@@ -62,11 +62,31 @@ pub fn assert_golden(name: &str, text: &str) {
     );
 }
 
-/// Host and process differ from machine to machine.
+/// The text with one host and one process for those of this machine. The columns of tables stay aligned.
 pub fn without_pids(text: &str) -> String {
     let pid = std::process::id().to_string();
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let text = text.replace(&pid, "4711");
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let columns = [
+        ("Host", host.trim(), "worker-1"),
+        ("PID", pid.as_str(), "4711"),
+    ];
+    let mut is_table = false;
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        is_table = line.starts_with("Host ") || (is_table && !line.is_empty());
+        let mut line = line.to_owned();
+        let mut start = 0;
+        for (name, value, stand_in) in columns.into_iter().filter(|_| is_table) {
+            let end = start + name.len().max(value.len());
+            let cell = line.get(start..end).unwrap_or_default().trim_end();
+            let cell = if cell == value { stand_in } else { cell };
+            let width = name.len().max(stand_in.len());
+            line = format!("{}{cell:width$}{}", &line[..start], &line[end..]);
+            start += width + 2;
+        }
+        lines.push(line);
+    }
+    let text = lines.join("\n").replace(&pid, "4711");
     match host.trim() {
         "" => text,
         host => text.replace(host, "worker-1"),

@@ -1,14 +1,12 @@
 //! `rasynq task runall|archiveall|deleteall`
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use rasynq::{BulkProgress, Inspector, TaskSelection};
 use serde::Serialize;
 
 use super::change::Change;
 use super::selection;
 use crate::args::{TaskAllArguments, TaskDeleteAllArguments};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::output::{Output, Progress, printable, tasks_text};
 
 #[derive(Debug, Serialize)]
@@ -60,9 +58,9 @@ pub(super) async fn delete(
 async fn count(tasks: TaskSelection, change: Change, output: &Output) -> Result<(), Failure> {
     let progress = Progress::start("looking");
     let shown = progress.clone();
-    let counted = tasks.on_progress(move |now| shown.show(&now)).count().await;
-    progress.end();
-    let matched = counted?;
+    let tasks = tasks.on_progress(move |now| shown.show(&now));
+    let told = |_| "nothing was changed".to_owned();
+    let matched = progress.until_done(tasks.count(), told).await?;
     if output.is_json() {
         return output.print_json(&CountView {
             dry_run: true,
@@ -82,12 +80,8 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
         Change::Archive => "archiving",
         Change::Delete => "deleting",
     });
-    let last = Arc::new(Mutex::new(BulkProgress::default()));
-    let (shown, noted) = (progress.clone(), Arc::clone(&last));
-    let tasks = tasks.on_progress(move |now| {
-        *noted.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        shown.show(&now);
-    });
+    let shown = progress.clone();
+    let tasks = tasks.on_progress(move |now| shown.show(&now));
     let work = async {
         match change {
             Change::Run => tasks.run().await,
@@ -95,16 +89,8 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
             Change::Delete => tasks.delete().await,
         }
     };
-    let result = tokio::select! {
-        result = work => result,
-        _ = tokio::signal::ctrl_c() => {
-            progress.end();
-            let last = *last.lock().unwrap_or_else(PoisonError::into_inner);
-            return Err(interrupted(last, change));
-        }
-    };
-    progress.end();
-    let result = result?;
+    let told = |last| what_is_done(last, change);
+    let result = progress.until_done(work, told).await?;
     if output.is_json() {
         return output.print_json(&BulkResultView {
             dry_run: false,
@@ -121,12 +107,10 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
     })
 }
 
-fn interrupted(last: BulkProgress, change: Change) -> Failure {
+fn what_is_done(last: BulkProgress, change: Change) -> String {
     let BulkProgress { changed, total, .. } = last;
-    let text = format!(
-        "interrupted: at least {changed} of about {total} tasks are {}; the step that was under way may have changed \
-         more",
+    format!(
+        "at least {changed} of about {total} tasks are {}; the step that was under way may have changed more",
         change.result()
-    );
-    Failure::new(FailureKind::Interrupted, text)
+    )
 }

@@ -1,6 +1,5 @@
 //! `rasynq task run|archive|delete|cancel|copy|reschedule|update`
 
-use chrono::Utc;
 use rasynq::{Cancellation, Inspector};
 use serde::Serialize;
 
@@ -117,10 +116,9 @@ pub(super) async fn reschedule(
 ) -> Result<(), Failure> {
     let TaskRescheduleArguments { task, due } = arguments;
     // clap makes sure that one of the two is there.
-    let at = match due.process_in {
-        // Redis' clock counts.
-        Some(delay) => inspector.queue_info(&task.queue).await?.read_at + delay,
-        None => due.process_at.unwrap_or_else(Utc::now),
+    let at = match due.process_at {
+        Some(at) => at,
+        None => inspector.redis_time().await + due.process_in.unwrap_or_default(),
     };
     inspector.reschedule_task(&task.queue, &task.id, at).await?;
     print_task(&task, "is rescheduled", inspector, output).await

@@ -8,7 +8,7 @@ use rasynq::{Inspector, TaskDetails};
 use crate::args::TaskIdArguments;
 use crate::failure::Failure;
 use crate::output::{
-    Output, ago, duration, indented_json, printable, printable_bytes, printable_lines, time, until,
+    Output, duration, indented_json, printable, printable_bytes, printable_lines, relative, time,
 };
 use crate::views::DetailsView;
 
@@ -21,7 +21,7 @@ pub(super) async fn run(
     if output.is_json() {
         return output.print_json(&DetailsView::from(&details));
     }
-    output.print(&text(&details, Utc::now(), output))
+    output.print(&text(&details, inspector.redis_time().await, output))
 }
 
 /// Lines of names and values, in sections.
@@ -45,19 +45,9 @@ impl Sections<'_> {
         let _ = writeln!(self.text, "{name:<16} {value}");
     }
 
-    fn maybe_past(&mut self, name: &str, at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+    fn maybe_time(&mut self, name: &str, at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
         if let Some(at) = at {
-            self.line(name, &format!("{} ({})", time(at), ago(at, now)));
-        }
-    }
-
-    fn maybe_coming(&mut self, name: &str, at: Option<DateTime<Utc>>, now: DateTime<Utc>) {
-        if let Some(at) = at {
-            let when = match at < now {
-                true => ago(at, now),
-                false => until(at, now),
-            };
-            self.line(name, &format!("{} ({when})", time(at)));
+            self.line(name, &format!("{} ({})", time(at), relative(at, now)));
         }
     }
 
@@ -94,23 +84,23 @@ fn text(details: &TaskDetails, now: DateTime<Utc>, output: &Output) -> String {
     if let Some(error) = &details.decode_error {
         sections.line("Undecodable", &printable(error));
     }
-    sections.maybe_coming("Next process at", info.next_process_at, now);
-    sections.maybe_past("Pending since", details.pending_since, now);
-    sections.maybe_past("Archived at", details.archived_at, now);
-    sections.maybe_past("Completed at", info.completed_at, now);
-    sections.maybe_coming("Kept until", details.kept_until, now);
+    sections.maybe_time("Next process at", info.next_process_at, now);
+    sections.maybe_time("Pending since", details.pending_since, now);
+    sections.maybe_time("Archived at", details.archived_at, now);
+    sections.maybe_time("Completed at", info.completed_at, now);
+    sections.maybe_time("Kept until", details.kept_until, now);
     if let Some(timeout) = info.timeout {
         sections.line("Timeout", &duration(timeout));
     }
-    sections.maybe_coming("Deadline", info.deadline, now);
+    sections.maybe_time("Deadline", info.deadline, now);
     if !info.retention.is_zero() {
         sections.line("Retention", &duration(info.retention));
     }
     if !info.group.is_empty() {
         sections.line("Group", &printable(&info.group));
     }
-    sections.maybe_past("Grouped at", details.grouped_at, now);
-    sections.maybe_coming("Lease expires", details.lease_expires_at, now);
+    sections.maybe_time("Grouped at", details.grouped_at, now);
+    sections.maybe_time("Lease expires", details.lease_expires_at, now);
     if let Some(owner) = &details.owner {
         sections.line("Server", &printable(owner));
     }
@@ -126,7 +116,7 @@ fn text(details: &TaskDetails, now: DateTime<Utc>, output: &Output) -> String {
     unique_lock(&mut sections, details, now);
     if !info.last_error.is_empty() {
         sections.heading("Last Failure");
-        sections.maybe_past("Failed at", info.last_failed_at, now);
+        sections.maybe_time("Failed at", info.last_failed_at, now);
         sections.line("Error message", &printable(&info.last_error));
     }
     if !info.headers.is_empty() {
@@ -153,5 +143,5 @@ fn unique_lock(sections: &mut Sections<'_>, details: &TaskDetails, now: DateTime
         (Some(id), false) => format!("task {}", printable(id)),
     };
     sections.line("Held by", &holder);
-    sections.maybe_coming("Until", lock.expires_at, now);
+    sections.maybe_time("Until", lock.expires_at, now);
 }

@@ -1,6 +1,6 @@
 //! `rasynq task ls`
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use rasynq::{Inspector, TaskInfo, TaskSelection, TaskState};
 
 use super::selection;
@@ -21,14 +21,14 @@ pub(super) async fn run(
     let (queue, state) = (&arguments.selection.queue, arguments.selection.state);
     let count = match (arguments.all, output.is_json()) {
         (true, true) => return all_as_json(&tasks, output).await,
-        (true, false) => all_as_table(&tasks, state, output).await?,
+        (true, false) => all_as_table(&tasks, state, inspector, output).await?,
         (false, _) => {
             let page = tasks.page(arguments.page, arguments.size).await?;
             if output.is_json() {
                 let views: Vec<TaskView> = page.iter().map(TaskView::from).collect();
                 return output.print_json(&views);
             }
-            print_page(&page, state, output)?;
+            print_page(&page, state, inspector.redis_time().await, output)?;
             page.len()
         }
     };
@@ -38,12 +38,16 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn print_page(page: &[TaskInfo], state: TaskState, output: &Output) -> Result<(), Failure> {
+fn print_page(
+    page: &[TaskInfo],
+    state: TaskState,
+    now: DateTime<Utc>,
+    output: &Output,
+) -> Result<(), Failure> {
     if page.is_empty() {
         return Ok(());
     }
     let mut table = task_table(state);
-    let now = Utc::now();
     for task in page {
         table.push(task_row(task, state, now));
     }
@@ -53,13 +57,14 @@ fn print_page(page: &[TaskInfo], state: TaskState, output: &Output) -> Result<()
 async fn all_as_table(
     tasks: &TaskSelection,
     state: TaskState,
+    inspector: &Inspector,
     output: &Output,
 ) -> Result<usize, Failure> {
     let mut table = task_table(state);
     let mut stream = tasks.stream();
     let mut count = 0;
     while let Some(task) = stream.next().await {
-        table.push(task_row(&task?, state, Utc::now()));
+        table.push(task_row(&task?, state, inspector.redis_time().await));
         count += 1;
         if table.len() >= LINES_AT_ONCE {
             output.print(&table.take_text())?;
