@@ -2,9 +2,14 @@
 
 use prost::Message;
 use rasynq::chrono::DateTime;
-use rasynq::{ErrorKind, Progress, Task, TaskState};
+use rasynq::{ErrorKind, Inspector, Progress, Task, TaskState, UniqueLock};
 
 use crate::common::{HOUR, TaskMessage, WorkerInfo, World, key, task_key};
+
+async fn lock_of(inspector: &Inspector, id: &str) -> UniqueLock {
+    let details = inspector.task_details("default", id).await.unwrap();
+    details.lock.unwrap()
+}
 
 #[tokio::test]
 async fn the_details_of_a_task_show_its_lock_and_who_holds_it() {
@@ -37,24 +42,14 @@ async fn the_details_of_a_task_show_its_lock_and_who_holds_it() {
     assert_eq!(absent, (None, None, None, None));
 
     let _: String = world.run(&["SET", &lock.key, "t2"]).await;
-    let lock = inspector
-        .task_details("default", "t1")
-        .await
-        .unwrap()
-        .lock
-        .unwrap();
+    let lock = lock_of(&inspector, "t1").await;
     assert_eq!(
         (lock.holder.as_deref(), lock.is_held_by_task),
         (Some("t2"), false)
     );
     assert_eq!(lock.expires_at, None);
     let _: i64 = world.run(&["DEL", &lock.key]).await;
-    let lock = inspector
-        .task_details("default", "t1")
-        .await
-        .unwrap()
-        .lock
-        .unwrap();
+    let lock = lock_of(&inspector, "t1").await;
     assert_eq!(
         (lock.holder, lock.is_held_by_task, lock.expires_at),
         (None, false, None)
@@ -66,12 +61,7 @@ async fn the_details_of_a_task_show_its_lock_and_who_holds_it() {
         ..TaskMessage::of("t3", "")
     };
     world.store_pending("default", "t3", message.bytes()).await;
-    let lock = inspector
-        .task_details("default", "t3")
-        .await
-        .unwrap()
-        .lock
-        .unwrap();
+    let lock = lock_of(&inspector, "t3").await;
     assert_eq!(lock.key, message.unique_key);
 }
 
