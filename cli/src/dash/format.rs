@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+pub(crate) use crate::output::{relative, span};
+
 /// A number in at most five columns: `999`, `12345`, `123k`, `1.2M`.
 pub(crate) fn short_count(count: u64) -> String {
     match count {
@@ -46,41 +48,6 @@ pub(crate) fn rate(per_second: f64) -> String {
         rate if rate < 0.05 => "0".to_owned(),
         rate if rate < 99.95 => format!("{rate:.1}"),
         rate => short_count(rate.round() as u64),
-    }
-}
-
-/// A span of time by its two largest units, in at most seven columns: `0s`, `120ms`, `4.2s`, `3m12s`, `2h05m`, `3d04h`.
-pub(crate) fn span(span: Duration) -> String {
-    let secs = span.as_secs();
-    match secs {
-        0 if span.is_zero() => "0s".to_owned(),
-        0 if span.as_millis() == 0 => "<1ms".to_owned(),
-        0 => format!("{}ms", span.as_millis()),
-        1..=9 => format!("{secs}.{}s", span.subsec_millis() / 100),
-        10..=59 => format!("{secs}s"),
-        60..=3_599 => format!("{}m{:02}s", secs / 60, secs % 60),
-        3_600..=86_399 => format!("{}h{:02}m", secs / 3_600, secs % 3_600 / 60),
-        86_400..=863_999_999 => format!("{}d{:02}h", secs / 86_400, secs % 86_400 / 3_600),
-        _ => format!("{}y", secs / 31_557_600),
-    }
-}
-
-/// How long ago or in how long: `3m12s ago`, `in 4.2s`, `now`. Whole seconds near the present, so that the text is calm.
-pub(crate) fn relative(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let secs = (moment - now).num_seconds();
-    let whole = whole(secs.unsigned_abs());
-    match secs {
-        0 => "now".to_owned(),
-        1.. => format!("in {whole}"),
-        _ => format!("{whole} ago"),
-    }
-}
-
-/// A span in whole seconds, by its two largest units: `4s`, `3m12s`.
-pub(crate) fn whole(secs: u64) -> String {
-    match secs {
-        0..=59 => format!("{secs}s"),
-        _ => span(Duration::from_secs(secs)),
     }
 }
 
@@ -156,33 +123,6 @@ mod tests {
         for (per_second, expected) in rates {
             assert_eq!(rate(per_second), expected);
         }
-    }
-
-    #[test]
-    fn spans_show_their_two_largest_units() {
-        let spans = [
-            (0, "0s"),
-            (120, "120ms"),
-            (4_250, "4.2s"),
-            (59_999, "59s"),
-            (192_000, "3m12s"),
-            (7_500_000, "2h05m"),
-            (273_600_000, "3d04h"),
-        ];
-        for (millis, expected) in spans {
-            assert_eq!(span(Duration::from_millis(millis)), expected);
-        }
-        assert_eq!(span(Duration::from_micros(3)), "<1ms");
-        assert_eq!(span(Duration::MAX), "584542046090y");
-    }
-
-    #[test]
-    fn moments_are_told_from_now() {
-        let now = DateTime::from_timestamp(1_000_000, 0).unwrap();
-        let at = |secs: i64| DateTime::from_timestamp(1_000_000 + secs, 0).unwrap();
-        assert_eq!(relative(now, now), "now");
-        assert_eq!(relative(at(5), now), "in 5s");
-        assert_eq!(relative(at(-65), now), "1m05s ago");
     }
 
     #[test]

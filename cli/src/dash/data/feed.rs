@@ -185,7 +185,8 @@ impl Feed {
     }
 
     async fn send(&self, snapshot: Snapshot) {
-        self.send_message(Message::Read(Box::new(snapshot))).await;
+        let read = Message::Read(Box::new(snapshot), self.inspector.redis_time().await);
+        self.send_message(read).await;
     }
 
     async fn send_message(&self, message: Message) {

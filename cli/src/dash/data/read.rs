@@ -1,6 +1,6 @@
 //! Reads what a view needs, and no more: only the visible queues, one page of tasks.
 
-use futures_util::future::{join_all, try_join, try_join3};
+use futures_util::future::{join_all, try_join};
 use rasynq::{Error, ErrorKind, Inspector, Result, TaskSelection, TaskState};
 
 use super::convert;
@@ -71,26 +71,21 @@ async fn read_content(inspector: &Inspector, view: &View) -> Result<Read> {
             Ok((Content::Task(facts), vec![queue]))
         }
         View::Servers => {
-            let (servers, clock) = try_join(inspector.servers(), any_queue(inspector)).await?;
+            let servers = inspector.servers().await?;
             let servers = servers.into_iter().map(convert::server).collect();
-            Ok((Content::Servers(servers), clock))
+            Ok((Content::Servers(servers), Vec::new()))
         }
         View::Schedulers => {
-            let (schedulers, entries, clock) = try_join3(
-                inspector.schedulers(),
-                inspector.scheduler_entries(),
-                any_queue(inspector),
-            )
-            .await?;
+            let (schedulers, entries) =
+                try_join(inspector.schedulers(), inspector.scheduler_entries()).await?;
             let schedulers = schedulers.into_iter().map(convert::scheduler).collect();
             let entries = entries.into_iter().map(convert::entry).collect();
-            Ok((Content::Schedulers(schedulers, entries), clock))
+            Ok((Content::Schedulers(schedulers, entries), Vec::new()))
         }
         View::History { entry, page_size } => {
             let events = inspector.enqueue_events(entry, 1, (*page_size).into());
-            let (events, clock) = try_join(events, any_queue(inspector)).await?;
-            let ticks = events.into_iter().map(convert::tick).collect();
-            Ok((Content::History(ticks), clock))
+            let ticks = events.await?.into_iter().map(convert::tick).collect();
+            Ok((Content::History(ticks), Vec::new()))
         }
     }
 }
@@ -177,13 +172,6 @@ async fn queue_rows<'a>(
         }
     }
     (rows, failure)
-}
-
-/// A queue, for Redis' time. Nothing if there is none.
-async fn any_queue(inspector: &Inspector) -> Result<Vec<QueueRow>> {
-    let names = inspector.queues().await?;
-    let first = names.iter().take(1).map(String::as_str);
-    Ok(queue_rows(inspector, first).await.0)
 }
 
 /// Whether what was asked for is not there any more.

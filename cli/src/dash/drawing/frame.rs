@@ -56,9 +56,10 @@ fn draw_header(model: &Model, theme: Theme, area: Rect, buffer: &mut Buffer) {
         };
         left.push(Span::styled(text, style));
     }
+    let now = model.now.utc;
     let state = match model.read_age() {
         Some(age) if model.is_stale() => Span::styled(
-            format!("last read {} ago", format::whole(age.as_secs())),
+            format!("last read {}", format::relative(now - age, now)),
             theme.warning(),
         ),
         Some(_) => Span::styled("live", theme.good()),

@@ -67,7 +67,8 @@ pub(crate) enum Message {
     Resize(u16, u16),
     /// Time has passed.
     Tick,
-    Read(Box<Snapshot>),
+    /// What was read, and the time by Redis' clock.
+    Read(Box<Snapshot>, DateTime<Utc>),
     ReadFailed(String),
     /// The answer to [`Effect::Count`].
     Counted(u64, Result<u64, String>),

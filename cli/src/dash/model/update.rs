@@ -34,7 +34,8 @@ impl Model {
                 }
                 Vec::new()
             }
-            Message::Read(snapshot) => {
+            Message::Read(snapshot, redis_now) => {
+                self.link.clock = Some((redis_now, now.instant));
                 self.take(*snapshot);
                 Vec::new()
             }
@@ -293,10 +294,6 @@ impl Model {
             self.queues
                 .retain(|name, _| names.binary_search(name).is_ok());
             self.names = Some(names);
-        }
-        let newest = snapshot.queues.iter().map(|row| row.read_at).max();
-        if let Some(read_at) = newest {
-            self.link.clock = Some((read_at, self.now.instant));
         }
         for row in snapshot.queues {
             match self.queues.get_mut(&row.name) {

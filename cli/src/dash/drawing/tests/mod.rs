@@ -9,7 +9,7 @@ mod tasks;
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::KeyCode;
 use rasynq::TaskState;
 use ratatui::Terminal;
@@ -26,6 +26,8 @@ use crate::dash::theme::Theme;
 struct Stage {
     model: Model,
     now: Moment,
+    /// The time of the last read, by Redis' clock.
+    redis_now: DateTime<Utc>,
 }
 
 impl Stage {
@@ -36,6 +38,7 @@ impl Stage {
         Self {
             model: Model::new(address, Duration::from_secs(1), size, now),
             now,
+            redis_now: read_at(),
         }
     }
 
@@ -51,6 +54,8 @@ impl Stage {
     }
 
     fn read(&mut self, queues: Vec<QueueRow>, content: Content) {
+        let newest = queues.iter().map(|row| row.read_at).max();
+        self.redis_now = newest.unwrap_or(self.redis_now);
         let snapshot = Snapshot {
             view: self.model.view(),
             names: match content {
@@ -61,8 +66,8 @@ impl Stage {
             failure: None,
             content,
         };
-        self.model
-            .update(Message::Read(Box::new(snapshot)), self.now);
+        let read = Message::Read(Box::new(snapshot), self.redis_now);
+        self.model.update(read, self.now);
     }
 
     fn read_tasks(&mut self, rows: Vec<TaskRow>, total: u64) {

@@ -57,7 +57,7 @@ fn what_an_action_came_to_is_seen_although_a_queue_cannot_be_read() {
         failure: Some("queue \"broken\": WRONGTYPE".to_owned()),
         content: Content::Queues,
     };
-    let read = Message::Read(Box::new(snapshot));
+    let read = Message::Read(Box::new(snapshot), stage.redis_now);
     stage.model.update(read.clone(), stage.now);
     stage.shows(" queue \"broken\": WRONGTYPE");
     stage.press("m");

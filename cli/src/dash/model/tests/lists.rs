@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use rasynq::TaskState;
 
 use super::{Bench, tasks};
-use crate::dash::model::fixtures::queue;
+use crate::dash::model::fixtures::{queue, read_at};
 use crate::dash::model::screen::{Content, Found, Snapshot, TaskList, View};
 use crate::dash::model::{Effect, Message};
 
@@ -77,7 +77,7 @@ fn a_late_read_for_another_screen_changes_nothing_but_the_queues() {
             found: Found::Unfiltered,
         }),
     };
-    bench.send(Message::Read(Box::new(late)));
+    bench.send(Message::Read(Box::new(late), read_at()));
     assert_eq!(bench.model.place().content, Content::Loading);
     assert_eq!(bench.model.current_task(), None);
 }

@@ -15,7 +15,7 @@ use rasynq::TaskState;
 use super::action::Selection;
 use super::dialog::{Confirm, Dialog};
 use super::filter::Filter;
-use super::fixtures::{moment, queue, task};
+use super::fixtures::{moment, queue, read_at, task};
 use super::rows::{QueueRow, STATES, TaskRow};
 use super::screen::{Content, Found, Screen, Snapshot, TaskList};
 use super::{Effect, Message, Model, Moment};
@@ -76,7 +76,7 @@ impl Bench {
             failure: None,
             content,
         };
-        self.send(Message::Read(Box::new(snapshot)));
+        self.send(Message::Read(Box::new(snapshot), read_at()));
     }
 
     fn read_queues(&mut self, rows: Vec<QueueRow>) {
@@ -87,7 +87,7 @@ impl Bench {
             failure: None,
             content: Content::Queues,
         };
-        self.send(Message::Read(Box::new(snapshot)));
+        self.send(Message::Read(Box::new(snapshot), read_at()));
     }
 
     fn read_tasks(&mut self, total: u64, rows: Vec<TaskRow>) {
