@@ -41,7 +41,8 @@ impl Inspector {
     /// # Errors
     /// - [`ErrorKind::Invalid`]: the name is blank.
     /// - [`ErrorKind::QueueNotFound`]: there is no such queue.
-    /// - [`ErrorKind::QueueNotEmpty`]: the queue has tasks in any state, and [`force`](DeleteQueue::force) was not
+    /// - [`ErrorKind::QueueNotEmpty`]: the queue has tasks in any state, or a key of another type in place of a list or a set,
+    ///   and [`force`](DeleteQueue::force) was not
     ///   given. asynq looks at fewer states: it deletes a queue with completed and aggregating tasks, and leaves these.
     /// - [`ErrorKind::WrongState`]: tasks of the queue are active. If it has more than 500 groups, some of them may be
     ///   deleted already; the error then says how many tasks were.
@@ -70,7 +71,7 @@ pub struct DeleteQueue {
 }
 
 impl DeleteQueue {
-    /// Deletes the queue even if it has tasks, as long as none is active.
+    /// Deletes the queue even if it has tasks, as long as none is active, or keys of another type than they should have.
     pub fn force(mut self) -> Self {
         self.force = true;
         self

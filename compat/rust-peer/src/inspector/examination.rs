@@ -1,4 +1,4 @@
-//! Looks for damage in a queue, and repairs it. Only rasynq has this call.
+//! Looks for damage in a queue, or without a queue in the global keys, and repairs it. Only rasynq has this call.
 
 use rasynq::{Inspector, Repair};
 use serde_json::{Value, json};
@@ -9,7 +9,10 @@ use crate::failure::Failure;
 /// The damage that is found, as a list. With `fix` each one is repaired as it comes.
 pub(super) async fn examine(inspector: &Inspector, form: &Form) -> Result<Value, Failure> {
     let mut found = Vec::new();
-    let mut examination = inspector.examine(&form.queue);
+    let mut examination = match form.queue.as_str() {
+        "" => inspector.examine_global(),
+        queue => inspector.examine(queue),
+    };
     while let Some(damage) = examination.next().await {
         let damage = damage?;
         let repair = match form.fix && damage.kind.is_repairable() {

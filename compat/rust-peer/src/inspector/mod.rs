@@ -50,7 +50,7 @@ const CALLS: &[(&str, &[&str], &[&str])] = &[
     ("unpause_queue", &["queue"], &[]),
     ("delete_queue", &["queue"], &["force"]),
     // not a call of asynq
-    ("examine", &["queue"], &["fix"]),
+    ("examine", &[], &["queue", "fix"]),
     ("groups", &["queue"], &[]),
     ("task_info", &["queue", "task"], &[]),
     ("run_task", &["queue", "task"], &[]),
