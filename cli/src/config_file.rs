@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use granit_parser::{Event, Parser, StrInput};
+use granit_parser::{Event, Parser, ScalarStyle, StrInput};
 
 use crate::args::ConnectionArguments;
 use crate::failure::Failure;
@@ -55,7 +55,10 @@ fn read_as<T: FromStr>(value: &str, what: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("must be {what}"))
 }
 
-/// The names and values of a mapping of scalars.
+/// How YAML writes that there is no value.
+const NULLS: [&str; 3] = ["", "~", "null"];
+
+/// The names and values of a mapping of scalars. A name without a value is left out.
 fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut parser = Parser::new(StrInput::new(text));
     let mut scalars = Vec::new();
@@ -65,8 +68,11 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
         let line = span.start.line();
         match event {
             Event::MappingStart(..) if !is_mapping => is_mapping = true,
-            Event::Scalar(value, ..) if is_mapping => scalars.push((line, value.into_owned())),
-            Event::Scalar(value, ..) if value.is_empty() || value == "~" => {}
+            Event::Scalar(value, style, ..) if is_mapping => {
+                let is_null = style == ScalarStyle::Plain && NULLS.contains(&&*value);
+                scalars.push((line, (!is_null).then(|| value.into_owned())));
+            }
+            Event::Scalar(value, ..) if NULLS.contains(&&*value) => {}
             Event::MappingEnd
             | Event::StreamStart
             | Event::StreamEnd
@@ -81,9 +87,11 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     }
     let mut found: Vec<(String, String)> = Vec::new();
     for pair in scalars.chunks(2) {
-        let [(line, name), (_, value)] = pair else {
+        let [(line, Some(name)), (_, value)] = pair else {
             return Err("a name has no value".to_owned());
         };
+        // As if it were not there.
+        let Some(value) = value else { continue };
         if found.iter().any(|(other, _)| other == name) {
             return Err(format!("line {line}: {name} is there twice"));
         }
@@ -105,7 +113,11 @@ mod tests {
         assert_eq!(settings.db, Some(2));
         assert_eq!(settings.password.as_deref(), Some("a: b"));
         assert_eq!(settings.cluster.map(|cluster| cluster.is_on()), Some(false));
-        assert!(parse("").expect("nothing").uri.is_none());
+        for text in ["uri:", "uri: ~", "uri: null", ""] {
+            assert_eq!(parse(text).expect("nothing").uri, None, "{text}");
+        }
+        let empty = parse("password: \"\"").expect("settings");
+        assert_eq!(empty.password.as_deref(), Some(""));
         assert!(parse("---\n# nothing\n").expect("nothing").uri.is_none());
     }
 

@@ -20,7 +20,7 @@ impl Progress {
     pub(crate) fn start(what: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
         if let Ok(style) = ProgressStyle::with_template(
-            "{prefix} {wide_bar} {human_pos}/{human_len} {msg} {per_sec}, {eta} left",
+            "{prefix} {wide_bar} {human_pos}/{human_len} {msg} {eta} left",
         ) {
             bar.set_style(style);
         }

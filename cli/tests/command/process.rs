@@ -210,3 +210,20 @@ async fn help_that_cannot_be_printed_is_a_failure() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_queues_are_shown() {
+    use fred::interfaces::SetsInterface;
+    const COUNT: usize = 3_000;
+    let redis = RedisServer::start().await;
+    let raw = redis.client().await;
+    let names: Vec<String> = (0..COUNT).map(|n| format!("tenant-{n:04}")).collect();
+    let _: i64 = raw.sadd("asynq:queues", names).await.expect("added");
+    let command = Command::on(&redis);
+    let listed = command.output(&["queue", "ls"]).await;
+    assert_eq!(listed.lines().count(), COUNT);
+    let stats = command.json(&["stats"]).await;
+    assert_eq!(stats["queues"].as_array().map(Vec::len), Some(COUNT));
+    let looked = command.output(&["watch", "--count", "1"]).await;
+    assert_eq!(looked.matches("tenant-").count(), COUNT);
+}
