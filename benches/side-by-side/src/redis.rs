@@ -61,12 +61,12 @@ impl Redis {
         format!("redis-socket://{}", self.socket().display())
     }
 
-    /// Lets the server run before other processes, if this program may ask for it. Without that, a command
-    /// seems long if it was interrupted for something else.
+    /// Lets the server run before all other processes, if this program may ask for it. Without that, a command
+    /// seems long if it was interrupted for something else: a niceness of -20 leaves interruptions of 45 ms.
     pub(crate) fn prefer(&self) {
         let pid = self.child.id().to_string();
-        let asked = Command::new("renice")
-            .args(["-n", "-20", "-p", &pid])
+        let asked = Command::new("chrt")
+            .args(["--all-tasks", "--fifo", "--pid", "10", &pid])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
