@@ -101,7 +101,7 @@ impl TaskSelection {
     /// With a filter, it is a page of the tasks that match: all tasks in front of the page are read, too. A task whose
     /// message does not decode is listed with [`is_undecodable`](TaskInfo::is_undecodable). An id whose task is gone is
     /// left out, so a page may be shorter than its size. A page of all groups reads the names of all groups, to sort
-    /// them. A group whose key has a wrong type has no tasks here; [`Inspector::examine`] reports it as an empty group.
+    /// them. A group whose key has a wrong type has no tasks here; [`Inspector::examine`] reports it.
     ///
     /// # Errors
     /// - [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `page` or `page_size` is 0, the name of the queue is
