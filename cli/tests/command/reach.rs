@@ -1,9 +1,10 @@
 //! Redis with TLS, and behind sentinels.
 
-use rasynq::{Client, Connection, Task, TlsOptions};
+use rasynq::{Connection, TlsOptions};
 
 use crate::common::support::{MASTER, RedisSentinel};
 use crate::common::{Command, RedisServer};
+use crate::settings::{add_queue, redis_with_queue};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_flags_lead_to_redis() {
@@ -20,12 +21,7 @@ async fn tls_flags_lead_to_redis() {
         )
         .server_name("localhost");
     let connection = Connection::tcp("127.0.0.1", redis.port()).tls(tls);
-    let client = Client::connect(&connection).await.expect("a client");
-    client
-        .enqueue(Task::new("x", "x"))
-        .queue("found")
-        .await
-        .expect("enqueued");
+    add_queue(&connection).await;
     let command = Command::with_url(None);
     let write = |name: &str, text: String| {
         let path = command.home.path().join(name);
@@ -63,14 +59,7 @@ async fn tls_flags_lead_to_redis() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sentinel_uri_leads_to_the_master() {
-    let redis = RedisServer::builder().tcp().start().await;
-    let connection = Connection::from_uri(&redis.uri()).expect("a connection");
-    let client = Client::connect(&connection).await.expect("a client");
-    client
-        .enqueue(Task::new("x", "x"))
-        .queue("found")
-        .await
-        .expect("enqueued");
+    let redis = redis_with_queue(None, 0).await;
     let sentinel = RedisSentinel::start(&redis).await;
     let command = Command::with_url(None);
     let uri = format!(

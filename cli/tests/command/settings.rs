@@ -7,7 +7,7 @@ use rasynq::{Client, Connection, Task};
 use crate::common::{Command, RedisServer, support::RedisCluster};
 
 /// A Redis on TCP that has the queue `found`.
-async fn redis_with_queue(password: Option<&str>, database: u8) -> RedisServer {
+pub(crate) async fn redis_with_queue(password: Option<&str>, database: u8) -> RedisServer {
     let mut builder = RedisServer::builder().tcp();
     if let Some(password) = password {
         builder = builder.password(password);
@@ -16,13 +16,18 @@ async fn redis_with_queue(password: Option<&str>, database: u8) -> RedisServer {
     let connection = Connection::from_uri(&redis.uri())
         .expect("a connection")
         .database(database);
-    let client = Client::connect(&connection).await.expect("a client");
+    add_queue(&connection).await;
+    redis
+}
+
+/// Makes the queue `found`.
+pub(crate) async fn add_queue(connection: &Connection) {
+    let client = Client::connect(connection).await.expect("a client");
     client
         .enqueue(Task::new("x", "x"))
         .queue("found")
         .await
         .expect("enqueued");
-    redis
 }
 
 #[tokio::test(flavor = "multi_thread")]
