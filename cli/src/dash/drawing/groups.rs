@@ -34,7 +34,7 @@ pub(super) fn draw(model: &Model, theme: Theme, body: Rect, buffer: &mut Buffer)
             ),
             Content::Groups(_) if place.search.is_empty() => "no groups".to_owned(),
             Content::Groups(_) => "No group's name contains this text.".to_owned(),
-            _ => "reading".to_owned(),
+            _ => super::unread(model).to_owned(),
         };
         let below = Rect::new(body.x, body.y + 1, body.width, body.height - 1);
         super::draw_empty(&text, theme, below, buffer);

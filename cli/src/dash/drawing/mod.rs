@@ -86,6 +86,14 @@ fn width_in(area: Rect) -> usize {
     usize::from(area.width.saturating_sub(2))
 }
 
+/// What stands for rows that have not been read. The status tells why they cannot be read, if that is so.
+fn unread(model: &Model) -> &'static str {
+    match model.trouble() {
+        Some(_) => "not read yet",
+        None => "reading",
+    }
+}
+
 /// A line that tells why there are no rows.
 fn draw_empty(text: &str, theme: Theme, area: Rect, buffer: &mut Buffer) {
     if area.height > 0 {

@@ -68,7 +68,7 @@ pub(super) fn draw(model: &Model, theme: Theme, body: Rect, buffer: &mut Buffer)
         let text = match &place.content {
             Content::Schedulers(..) if place.search.is_empty() => "No scheduler has entries.",
             Content::Schedulers(..) => "No entry's spec, type, queue or id contains this text.",
-            _ => "reading",
+            _ => super::unread(model),
         };
         let below = Rect::new(area.x, area.y + 1, area.width, area.height - 1);
         super::draw_empty(text, theme, below, buffer);
@@ -116,7 +116,7 @@ pub(super) fn draw_history(model: &Model, theme: Theme, body: Rect, buffer: &mut
         let text = match &place.content {
             Content::History(_) if place.search.is_empty() => "It has enqueued nothing yet.",
             Content::History(_) => "No task's id contains this text.",
-            _ => "reading",
+            _ => super::unread(model),
         };
         let below = Rect::new(body.x, body.y + 1, body.width, body.height - 1);
         super::draw_empty(text, theme, below, buffer);

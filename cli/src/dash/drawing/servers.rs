@@ -52,7 +52,7 @@ pub(super) fn draw(model: &Model, theme: Theme, body: Rect, buffer: &mut Buffer)
         let text = match &place.content {
             Content::Servers(_) if place.search.is_empty() => "No server is running.",
             Content::Servers(_) => "No server's name or queue contains this text.",
-            _ => "reading",
+            _ => super::unread(model),
         };
         let below = Rect::new(list.x, list.y + 1, list.width, list.height - 1);
         super::draw_empty(text, theme, below, buffer);
@@ -84,7 +84,7 @@ pub(super) fn draw_workers(model: &Model, theme: Theme, body: Rect, buffer: &mut
         let text = match &place.content {
             Content::Servers(_) if place.search.is_empty() => "Nothing runs at the moment.",
             Content::Servers(_) => "No run's task, type, queue or host contains this text.",
-            _ => "reading",
+            _ => super::unread(model),
         };
         let below = Rect::new(body.x, body.y + 1, body.width, body.height - 1);
         super::draw_empty(text, theme, below, buffer);

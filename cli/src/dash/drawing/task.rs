@@ -23,7 +23,7 @@ pub(super) fn draw(model: &Model, theme: Theme, body: Rect, buffer: &mut Buffer)
             let lines = lines(model, theme);
             super::draw_lines(&lines, model.place().first, body, buffer);
         }
-        _ => super::draw_empty("reading", theme, body, buffer),
+        _ => super::draw_empty(super::unread(model), theme, body, buffer),
     }
 }
 

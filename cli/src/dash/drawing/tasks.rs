@@ -47,7 +47,7 @@ pub(super) fn draw(model: &Model, theme: Theme, body: Rect, buffer: &mut Buffer)
             Content::Tasks(list) if list.found.is_searching() => "searching",
             Content::Tasks(_) if place.filter.is_empty() => "no tasks in this state",
             Content::Tasks(_) => "no task matches the filter",
-            _ => "reading",
+            _ => super::unread(model),
         };
         let below = Rect::new(area.x, area.y + 1, area.width, area.height - 1);
         super::draw_empty(text, theme, below, buffer);

@@ -34,7 +34,7 @@ impl Model {
     fn ask_for_task(&mut self, verb: Verb) {
         let Some((queue, id, state)) = self.current_task() else {
             let text = match self.place().content {
-                Content::Loading => "the tasks are still being read",
+                Content::Loading => "the task is not read yet",
                 _ => "no task is selected",
             };
             self.tell(text, true);

@@ -48,6 +48,18 @@ fn a_redis_that_does_not_answer_is_told_before_a_read_has_failed() {
 }
 
 #[test]
+fn rows_that_cannot_be_read_are_told_apart_from_those_that_are_being_read() {
+    for keys in ["\n", "g", "2", "2w", "3"] {
+        let mut stage = on_queues(80, 24);
+        stage.press(keys);
+        stage.shows(" reading");
+        let failure = "Redis is not reached".to_owned();
+        stage.model.update(Message::ReadFailed(failure), stage.now);
+        stage.shows(" not read yet");
+    }
+}
+
+#[test]
 fn what_an_action_came_to_is_seen_although_a_queue_cannot_be_read() {
     let mut stage = on_queues(80, 24);
     let snapshot = Snapshot {

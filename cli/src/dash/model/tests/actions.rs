@@ -63,7 +63,7 @@ fn a_key_for_a_task_that_is_not_read_yet_says_so() {
     bench.press(KeyCode::Right);
     assert_eq!(bench.press(KeyCode::Char('c')), []);
     assert_eq!(bench.model.dialog, None);
-    assert_eq!(bench.notice(), "the tasks are still being read");
+    assert_eq!(bench.notice(), "the task is not read yet");
 }
 
 #[test]
