@@ -163,14 +163,6 @@ async fn a_question_is_answered_on_the_smallest_terminal_with_the_longest_names(
         .shows(&["Archive this task?", "y yes   n no"])
         .await;
     assert_eq!(screen.lines().count(), 12, "{screen}");
-    terminal.resize((40, 10));
-    terminal.shows(&["The terminal is too small"]).await;
-    terminal.press(&["y"]);
-    terminal.resize((80, 24));
-    terminal
-        .shows(&["Archive this task?", "in default, pending"])
-        .await;
-    world.is_in("default", &id, TaskState::Pending).await;
     terminal.press(&["y"]);
     terminal.shows(&["archived task"]).await;
     world.is_in("default", &id, TaskState::Archived).await;

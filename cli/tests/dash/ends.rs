@@ -7,7 +7,7 @@ use crate::common::Terminal;
 
 /// After the end: the screen of before, and a terminal that echoes and reads lines.
 async fn is_restored(terminal: &Terminal, code: &str) {
-    let screen = terminal.shows(&["before", code, "speed"]).await;
+    let screen = terminal.shows(&["before", code, "all told"]).await;
     let has = |setting: &str| screen.split_whitespace().any(|word| word == setting);
     assert!(has("echo") && has("icanon") && has("isig"), "{screen}");
     assert!(!screen.contains("1 Queues"), "{screen}");

@@ -18,13 +18,13 @@ pub const HOUR: Duration = Duration::from_secs(3600);
 pub const SIZE: Size = (80, 24);
 
 /// `rasynq dash` with these arguments and variables in a terminal. After its end, the shell that has started it prints
-/// `code=` with its exit code, and the settings of the terminal. It has at most 4 GB of address space.
+/// `code=` with its exit code, the settings of the terminal, and `all told`. It has at most 4 GB of address space.
 ///
 /// `None`: there is no tmux here.
 pub fn dash(arguments: &[&str], variables: &[(&str, &str)]) -> Option<Terminal> {
     let arguments: Vec<String> = arguments.iter().map(|word| format!("'{word}'")).collect();
     let script = format!(
-        "echo before; ulimit -v 4000000; sh -c 'echo $$ >\"$PID_FILE\"; exec \"$@\"' sh '{}' dash {}; echo code=$?; stty -a; exec cat",
+        "echo before; ulimit -v 4000000; sh -c 'echo $$ >\"$PID_FILE\"; exec \"$@\"' sh '{}' dash {}; echo code=$?; stty -a; echo all told; exec cat",
         Command::binary(),
         arguments.join(" ")
     );
