@@ -194,7 +194,7 @@ function repairs.wrong_state()
       if right == 'active' then lend() end
       if in_group then
         local group = string.sub(key, #group_prefix + 1)
-        if is_in(sets, key) then group = string.match(group, '^(.*):') or group end
+        if is_in(sets, key) or is_set(key, group, prefix) then group = string.match(group, '^(.*):') or group end
         call('HSET', hash, 'group', group)
       end
     end
@@ -238,14 +238,14 @@ function repairs.unlisted_group()
       call('RENAME', key, ARGV[9])
     end
   end
-  if is_set(key, name, prefix) then return end
+  if is_set(key, name, prefix) ~= false then return end
   return function() call('SADD', groups, name) end
 end
 
 function repairs.unlisted_set()
   local name = string.sub(key, #group_prefix + 1)
   if todo == 'discard' or not is_unlisted(name) or not is_set(key, name, prefix) then return end
-  -- Servers put a set whose deadline is over back into its group.
+  -- The caller then puts it back into its group. A server does that too if its deadline is over.
   return function() call('ZADD', sets, 0, key) end
 end
 

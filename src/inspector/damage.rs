@@ -79,7 +79,7 @@ pub enum DamageKind {
     /// `asynq:{q}:groups` does not have a group with tasks, so they are never aggregated. The repair adds its name.
     UnlistedGroup,
     /// `asynq:{q}:aggregation_sets` does not have an aggregation set with tasks, so nobody puts them back into their group.
-    /// The repair adds it with a deadline that is over: servers of asynq and rasynq then put it back.
+    /// The repair does that, and lists the group.
     UnlistedSet,
     /// A list has the id of a task more than once, so the task may run more than once. The repair leaves the copy that is
     /// fetched first.

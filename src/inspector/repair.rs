@@ -74,6 +74,13 @@ impl Inspector {
             let part = damaged_part(&self.broker, &keys, damage, RepairMode::Repair).await?;
             let repaired = self.broker.repair(&keys, &part, RepairMode::Repair).await?;
             was_there |= repaired.is_some();
+            if was_there
+                && damage.kind == DamageKind::UnlistedSet
+                && let Some(group) = keys.group_of_set(&damage.key)
+            {
+                // A Go server would do that as well, and not list the group.
+                self.broker.return_all(&keys, group, &damage.key).await?;
+            }
             // Of a long list, one call removes one copy.
             if repaired.is_none() || part.copies.len() < 2 {
                 return Ok(was_there);

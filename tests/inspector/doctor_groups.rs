@@ -53,12 +53,28 @@ async fn an_aggregation_set_that_does_not_exist_leaves_the_list_once_its_deadlin
 const SET_ID: &str = "11111111-2222-3333-4444-555555555555";
 
 #[tokio::test]
-async fn an_aggregation_set_that_is_not_listed_is_listed_with_a_deadline_that_is_over() {
+async fn an_aggregation_set_that_is_not_listed_goes_back_into_its_group() {
     let damaged = Damaged::new().await;
     let set = key("g:healthy:7f5c");
     damaged.run(&["ZREM", &key("aggregation_sets"), &set]).await;
     damaged.repaired(DamageKind::UnlistedSet, &set, None).await;
-    assert_eq!(damaged.world.scores("aggregation_sets").await[&set], 0.0);
+    assert_eq!(damaged.world.scores("aggregation_sets").await.len(), 0);
+    let group = damaged.world.scores("g:healthy").await;
+    assert_eq!(Vec::from_iter(group.keys()), ["taken", "waiting"]);
+    // The last set of a group lists the group too.
+    let set = key("g:alone:7f5c");
+    damaged.store("alone", "aggregating").await;
+    let hash = crate::common::task_key("alone");
+    damaged.run(&["HSET", &hash, "group", "alone"]).await;
+    damaged.run(&["ZADD", &set, "1", "alone"]).await;
+    damaged.repaired(DamageKind::UnlistedSet, &set, None).await;
+    let listed: bool = damaged
+        .world
+        .run(&["SISMEMBER", &key("groups"), "alone"])
+        .await;
+    assert!(listed);
+    damaged.run(&["SREM", &key("groups"), "alone"]).await;
+    damaged.run(&["DEL", &key("g:alone"), &hash]).await;
     let groups: Vec<String> = damaged.world.run(&["SMEMBERS", &key("groups")]).await;
     assert_eq!(groups, ["healthy"]);
 }
@@ -69,16 +85,13 @@ async fn a_set_none_of_whose_tasks_exists_is_no_group_and_a_group_named_like_a_s
     let set = key(&format!("g:gone:{SET_ID}"));
     damaged.run(&["ZADD", &set, "1", "ghost"]).await;
     let found = damaged.found().await;
-    let expected = [
-        (
-            DamageKind::IdWithoutTask,
-            set.clone(),
-            Some("ghost".to_owned()),
-        ),
-        (DamageKind::UnlistedSet, set.clone(), None),
-    ];
-    assert_eq!(found, expected);
-    assert_eq!(damaged.repaired_in_one_pass().await, 2);
+    let expected = (
+        DamageKind::IdWithoutTask,
+        set.clone(),
+        Some("ghost".to_owned()),
+    );
+    assert_eq!(found, [expected]);
+    assert_eq!(damaged.repaired_in_one_pass().await, 1);
     let groups: Vec<String> = damaged.world.run(&["SMEMBERS", &key("groups")]).await;
     assert_eq!(groups, ["healthy"]);
     assert_eq!(damaged.world.scores("aggregation_sets").await.len(), 1);

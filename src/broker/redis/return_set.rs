@@ -36,7 +36,7 @@ impl Broker {
     }
 
     /// [`return_set`](Self::return_set), in one attempt.
-    pub(super) async fn return_all(&self, queue: &QueueKeys, group: &str, set: &str) -> Result<()> {
+    pub(crate) async fn return_all(&self, queue: &QueueKeys, group: &str, set: &str) -> Result<()> {
         loop {
             match self.return_step(queue, group, set, false).await? {
                 ReturnStep::Returned { left, .. } if left > 0 => {}

@@ -10,7 +10,7 @@ impl Examiner {
         let looked = self.broker.look_at_keys(&self.keys, &from).await?;
         self.next = looked.next;
         self.examined += KEYS_AT_ONCE;
-        let (mut suspects, mut wrong) = (Vec::new(), Vec::new());
+        let (mut suspects, mut wrong, mut unlisted) = (Vec::new(), Vec::new(), Vec::new());
         for Finding { word, name, detail } in looked.found {
             let (kind, key, member, detail) = match &*word {
                 "task" => {
@@ -38,6 +38,7 @@ impl Examiner {
                     // One of the two, or none. Its tasks say which.
                     let detail = "the aggregation set is not listed".to_owned();
                     suspects.push(self.damage(DamageKind::UnlistedSet, &name, None, detail));
+                    unlisted.push(name.to_string());
                     let why = "the group is not listed";
                     (DamageKind::UnlistedGroup, name.to_string(), None, why)
                 }
@@ -60,19 +61,13 @@ impl Examiner {
         if self.mode == RepairMode::Discard {
             suspects.append(&mut wrong);
         }
-        let mut damage = self.confirmed(suspects).await?;
-        let is_unlisted = |damage: &&Damage| {
-            matches!(
-                damage.kind,
-                DamageKind::UnlistedGroup | DamageKind::UnlistedSet
-            )
-        };
-        let unlisted = damage.iter().filter(is_unlisted);
-        let unlisted: Vec<String> = unlisted.map(|damage| damage.key.clone()).collect();
+        let confirmed = self.confirmed(suspects).await?;
+        let mut damage = Vec::new();
         if self.mode == RepairMode::Check {
-            // Nothing has led to their members.
-            damage.extend(self.look_at_members(&unlisted).await?);
+            // Nothing else leads to their members, which are repaired first: then it is known what they are.
+            damage = self.look_at_members(&unlisted).await?;
         }
+        damage.extend(confirmed);
         damage.append(&mut wrong);
         Ok(damage)
     }
