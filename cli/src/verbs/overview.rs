@@ -1,5 +1,7 @@
 //! Reading all queues, for `stats` and `watch`.
 
+use std::pin::pin;
+
 use futures_util::stream::{self, StreamExt};
 use rasynq::{ErrorKind, Inspector, QueueInfo};
 
@@ -32,19 +34,16 @@ pub(super) async fn read_queues(
         let result = inspector.queue_info(&name).await;
         (name, result)
     };
-    let results: Vec<_> = stream::iter(names)
-        .map(read)
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
+    let mut results = pin!(stream::iter(names).map(read).buffered(AT_ONCE));
     let mut overview = Overview {
         infos: Vec::new(),
         failure: None,
     };
-    for (name, result) in results {
+    while let Some((name, result)) = results.next().await {
         match result {
             Ok(info) => overview.infos.push(info),
             Err(error) if error.kind() == ErrorKind::QueueNotFound && !is_named => {}
+            // Redis is away: each of the other queues would wait as long for it.
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => {
                 let mut failure = Failure::of_queue(&name, error);
