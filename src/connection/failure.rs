@@ -49,7 +49,8 @@ pub(crate) fn map_error_reply(text: &str, what: &str) -> Error {
 
 /// The error for an operation that Redis refused because keys have another type than they should. `wrong` names them.
 pub(crate) fn map_wrong_type(error: FredError, what: &str, wrong: &str) -> Error {
-    let text = format!("{what}: a key has a value of another type: {wrong}");
+    // Operators search for the word of Redis.
+    let text = format!("{what}: WRONGTYPE: a key has a value of another type: {wrong}");
     Error::new(ErrorKind::Redis, text).with_client_error(error)
 }
 
