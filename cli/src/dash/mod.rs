@@ -48,7 +48,7 @@ pub(crate) struct DashOptions {
     pub(crate) colours: bool,
 }
 
-/// Shows the dashboard until the user leaves it, or a signal ends it.
+/// Shows the dashboard until the user leaves it, a signal ends it, or its terminal is gone.
 pub(crate) async fn run(inspector: Inspector, options: DashOptions) -> Result<(), Failure> {
     let mut ending = Ending::new()?;
     let mut screen = Screen::take()?;
@@ -57,7 +57,10 @@ pub(crate) async fn run(inspector: Inspector, options: DashOptions) -> Result<()
     drop(dashboard);
     drop(screen);
     inspector.close().await;
-    result
+    match result {
+        Err(_) if !terminal::is_there() => Ok(()),
+        result => result,
+    }
 }
 
 struct Dashboard {
@@ -112,7 +115,6 @@ impl Dashboard {
                 event = events.next() => match event {
                     Some(Ok(event)) => of_event(event),
                     Some(Err(error)) => return Err(Failure::io(error)),
-                    // The terminal is gone.
                     None => return Ok(()),
                 },
                 Some(message) = self.messages.recv() => Some(message),

@@ -1,6 +1,7 @@
 //! The terminal: taken over at the beginning, and given back whatever happens.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout};
+use std::mem::ManuallyDrop;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,8 @@ type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 
 /// The terminal while the dashboard has it. Dropping it gives the terminal back.
 pub(super) struct Screen {
-    pub(super) terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: it would show the cursor once more, and panic if the terminal is gone.
+    pub(super) terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     state: Arc<State>,
 }
 
@@ -30,9 +32,14 @@ struct State {
     has_panicked: Notify,
 }
 
-/// Whether there is a terminal to take.
+/// Whether there is a terminal.
+pub(super) fn is_there() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Refuses to begin without a terminal.
 pub(crate) fn check() -> Result<(), Failure> {
-    match io::stdin().is_terminal() && io::stdout().is_terminal() {
+    match is_there() {
         true => Ok(()),
         false => {
             let text = "dash needs a terminal as its standard input and output";
@@ -65,7 +72,10 @@ impl Screen {
             Terminal::new(CrosstermBackend::new(BufWriter::new(out)))
         });
         match begun {
-            Ok(terminal) => Ok(Self { terminal, state }),
+            Ok(terminal) => Ok(Self {
+                terminal: ManuallyDrop::new(terminal),
+                state,
+            }),
             Err(error) => {
                 state.give_back();
                 Err(Failure::io(error))

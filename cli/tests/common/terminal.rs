@@ -98,6 +98,11 @@ impl Terminal {
         assert!(kill.unwrap().success());
     }
 
+    /// Ends the terminal. A process that ignores SIGHUP goes on without it.
+    pub fn close(&self) {
+        self.tmux(&["kill-server"]);
+    }
+
     /// The lines of the screen.
     pub fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
@@ -160,7 +165,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
+        self.close();
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use super::world::{World, dash};
-use crate::common::Terminal;
+use super::world::{SIZE, World, dash};
+use crate::common::{Command as Rasynq, DEADLINE, Terminal, eventually};
 
 /// After the end: the screen of before, and a terminal that echoes and reads lines.
 async fn is_restored(terminal: &Terminal, code: &str) {
@@ -33,6 +33,27 @@ async fn signals_end_it() {
         terminal.signal(signal);
         is_restored(&terminal, "code=0").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_without_a_failure_if_the_terminal_is_gone() {
+    let world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let code = dir.path().join("code");
+    // The shell outlives its terminal. So nobody tells the dashboard: it has to notice.
+    let script = format!(
+        "trap '' HUP; '{}' dash --uri '{}'; echo $? >'{}'",
+        Rasynq::binary(),
+        world.redis.uri(),
+        code.display()
+    );
+    let Some(terminal) = Terminal::start(SIZE, &script, &[]) else {
+        return;
+    };
+    terminal.shows(&["Queues", "live"]).await;
+    terminal.close();
+    let is_written = || async { std::fs::read_to_string(&code).is_ok_and(|code| code == "0\n") };
+    eventually("the dashboard has ended with 0", DEADLINE, is_written).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
