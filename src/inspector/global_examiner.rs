@@ -9,6 +9,8 @@ use crate::wire::{self, QueueKeys, keys};
 
 /// The time to live that the history of an entry gets if no scheduler has the entry (s): a week.
 const HISTORY_TTL_SECS: u64 = 7 * 24 * 60 * 60;
+/// For how long a queue may be paused before its first task (s): a week.
+const EARLY_PAUSE_SECS: i64 = 7 * 24 * 60 * 60;
 
 pub(super) struct GlobalExaminer {
     broker: Broker,
@@ -138,11 +140,11 @@ impl GlobalExaminer {
         Ok(damage.collect())
     }
 
-    /// The pause of a queue that does not exist.
+    /// The pause of a queue that does not exist, if it is old.
     async fn paused(&self, queue: &str) -> Result<Option<Damage>> {
         let queue_keys = self.broker.keys(queue);
-        let is_stale = is_of_unknown_queue(&self.broker, &queue_keys).await?;
-        let why = "the queue is not listed and has no tasks";
+        let is_stale = is_stale_pause(&self.broker, &queue_keys).await?;
+        let why = "paused more than a week ago, and the queue is not listed and has no tasks";
         Ok(is_stale.then(|| Damage {
             queue: Some(queue.to_owned()),
             ..stale(queue_keys.paused(), why)
@@ -166,9 +168,15 @@ impl GlobalExaminer {
     }
 }
 
-/// Whether a queue is not listed and has no tasks.
-pub(super) async fn is_of_unknown_queue(broker: &Broker, queue: &QueueKeys) -> Result<bool> {
-    Ok(!broker.queue_exists(queue.queue()).await? && !broker.has_tasks(queue).await?)
+/// Whether a queue is paused that does not exist, and has been for longer than an operator pauses a queue before its
+/// first task.
+pub(super) async fn is_stale_pause(broker: &Broker, queue: &QueueKeys) -> Result<bool> {
+    let Some(since) = broker.paused_since_secs(queue).await? else {
+        return Ok(false);
+    };
+    Ok(since < broker.clock().now().timestamp() - EARLY_PAUSE_SECS
+        && !broker.queue_exists(queue.queue()).await?
+        && !broker.has_tasks(queue).await?)
 }
 
 /// The ids of the entries of live schedulers.

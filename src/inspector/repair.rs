@@ -4,7 +4,7 @@ use super::Inspector;
 use super::damage::{Damage, DamageKind, Repair};
 use super::damaged_part::damaged_part;
 use super::deletion::end_deletion;
-use super::global_examiner::{is_of_unknown_queue, repair_global};
+use super::global_examiner::{is_stale_pause, repair_global};
 use crate::broker::RepairMode;
 use crate::error::{Error, Result};
 
@@ -66,7 +66,7 @@ impl Inspector {
             return Ok(was_there);
         }
         if damage.kind == DamageKind::StaleKey && damage.key == keys.paused() {
-            let is_stale = is_of_unknown_queue(&self.broker, &keys).await?;
+            let is_stale = is_stale_pause(&self.broker, &keys).await?;
             return Ok(is_stale && self.broker.drop_stale(&damage.key, None, 0).await?);
         }
         let mut was_there = false;

@@ -1,5 +1,6 @@
 //! Damage to global keys, and queues that are not listed.
 
+use chrono::Utc;
 use fred::interfaces::KeysInterface;
 use rasynq::{Client, Connection, DamageKind, ErrorKind, Inspector, Repair, Task};
 
@@ -129,11 +130,19 @@ async fn more_servers_that_are_over_than_fit_into_one_step_are_all_found() {
 }
 
 #[tokio::test]
-async fn the_pause_of_a_queue_that_does_not_exist_is_found_and_removed() {
+async fn the_pause_of_a_queue_that_does_not_exist_is_found_and_removed_after_a_week() {
     let world = World::new().await;
     let (client, inspector) = (world.client().await, world.inspector().await);
-    for queue in ["slip", "used", "empty"] {
+    // Paused on purpose, before its first task.
+    inspector.pause_queue("soon").await.unwrap();
+    let pause = async |queue: &str| {
         inspector.pause_queue(queue).await.unwrap();
+        let eight_days_ago = (Utc::now().timestamp() - 8 * 24 * 3600).to_string();
+        let key = format!("asynq:{{{queue}}}:paused");
+        let _: String = world.run(&["SET", &key, &eight_days_ago]).await;
+    };
+    for queue in ["slip", "used", "empty"] {
+        pause(queue).await;
     }
     client
         .enqueue(Task::new("any", "").queue("used"))
@@ -151,7 +160,7 @@ async fn the_pause_of_a_queue_that_does_not_exist_is_found_and_removed() {
     let left: i64 = world.run(&["EXISTS", key]).await;
     assert_eq!(left, 0);
     // It was used meanwhile.
-    inspector.pause_queue("slip").await.unwrap();
+    pause("slip").await;
     client
         .enqueue(Task::new("any", "").queue("slip"))
         .await

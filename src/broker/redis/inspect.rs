@@ -34,6 +34,13 @@ impl Broker {
         Ok(set.is_some())
     }
 
+    /// Since when a queue is paused (unix s); 0 if the key has another text. `None`: it is not paused.
+    pub(crate) async fn paused_since_secs(&self, queue: &QueueKeys) -> Result<Option<i64>> {
+        let read = Command::on_key("GET", [queue.paused().into()]);
+        let since: Option<String> = self.send(read, "read the pause of a queue").await?;
+        Ok(since.map(|text| text.parse().unwrap_or(0)))
+    }
+
     /// Resumes a queue. Returns false if it was not paused.
     pub(crate) async fn unpause(&self, queue: &QueueKeys) -> Result<bool> {
         let remove = Command::on_key("DEL", [queue.paused().into()]);
