@@ -37,6 +37,13 @@ async fn damage_is_reported_and_repaired() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.stderr, "2 found, 2 repaired, 0 left\n");
     assert_golden("doctor-fix.txt", &ran.stdout);
+    let _: i64 = raw
+        .sadd("asynq:{low}:groups", "nothing")
+        .await
+        .expect("a count");
+    let ran = command.run(&["doctor", "--fix", "--json"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_golden("doctor-fix.json", &ran.stdout);
     let found = command.json(&["doctor"]).await;
     assert_eq!(
         found,

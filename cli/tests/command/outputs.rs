@@ -41,22 +41,100 @@ async fn verbs_that_read_print_tables_and_json() {
         ("doctor", "doctor"),
         ("watch", "watch --count 1"),
     ] {
-        let arguments = words(arguments);
-        let ran = sample.command.run(&arguments).await;
-        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
-        assert_golden(&format!("{name}.txt"), &without_pids(&ran.stdout));
-        let mut with_json = arguments.clone();
-        with_json.push("--json");
-        let ran = sample.command.run(&with_json).await;
-        assert_eq!(ran.code, 0, "{with_json:?}: {ran:?}");
-        let _: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one JSON document");
-        assert_golden(&format!("{name}.json"), &without_pids(&ran.stdout));
+        prints(&sample, &format!("{name}.txt"), arguments).await;
+        prints(&sample, &format!("{name}.json"), arguments).await;
     }
     sample.end().await;
 }
 
+/// Runs all verbs that change something, each once for its text and once for its JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn verbs_that_change_print_texts_and_json() {
+    let sample = Sample::new().await;
+    let entry = "e3581a31-24c3-570e-8b4b-6c4de5ea3450";
+    for (name, arguments) in [
+        ("queue-pause.txt", "queue pause default"),
+        ("queue-unpause.txt", "queue unpause default low"),
+        ("queue-pause.json", "queue pause default low"),
+        ("queue-unpause.json", "queue unpause default"),
+        ("cron-run.txt", &format!("cron run {entry}")),
+        ("cron-run.json", &format!("cron run {entry}")),
+        ("cron-history.txt", &format!("cron history {entry}")),
+        ("cron-history.json", &format!("cron history {entry}")),
+        (
+            "task-enqueue.txt",
+            "task enqueue -t mail -l {} -q new -i new-1",
+        ),
+        (
+            "task-enqueue.json",
+            "task enqueue -t mail -l {} -q new -i new-2",
+        ),
+        (
+            "task-reschedule.txt",
+            "task reschedule -q new -i new-1 --process_in 48h",
+        ),
+        (
+            "task-reschedule.json",
+            "task reschedule -q new -i new-2 --process_in 48h",
+        ),
+        (
+            "task-update.txt",
+            "task update -q new -i new-1 --payload [1]",
+        ),
+        (
+            "task-update.json",
+            "task update -q new -i new-2 --payload [2]",
+        ),
+        ("task-run.txt", "task run -q new -i new-1"),
+        ("task-run.json", "task run -q new -i new-2"),
+        ("task-archive.txt", "task archive -q new -i new-1"),
+        ("task-archive.json", "task archive -q new -i new-2"),
+        (
+            "task-runall-dry-run.txt",
+            "task runall -q new -s archived --dry-run",
+        ),
+        (
+            "task-runall-dry-run.json",
+            "task runall -q new -s archived --dry-run",
+        ),
+        ("task-runall.txt", "task runall -q new -s archived"),
+        ("task-runall.json", "task runall -q new -s archived"),
+        ("task-archiveall.txt", "task archiveall -q new -s pending"),
+        ("task-archiveall.json", "task archiveall -q new -s pending"),
+        ("task-delete.txt", "task delete -q new -i new-1"),
+        ("task-deleteall.json", "task deleteall -q new -s archived"),
+        ("task-deleteall.txt", "task deleteall -q default -s pending"),
+        ("task-delete.json", "task delete -q default -i digest-1"),
+        ("task-copy.txt", "task copy -q default -i export-1"),
+        ("task-copy.json", "task copy -q default -i export-1"),
+        ("task-wait.txt", "task wait -q default -i export-1"),
+        ("task-wait.json", "task wait -q default -i export-1"),
+        ("task-cancel.json", "task cancel video-1"),
+        ("queue-rm.txt", "queue rm new"),
+        ("queue-rm.json", "queue rm low --force"),
+    ] {
+        prints(&sample, name, arguments).await;
+    }
+    sample.end().await;
+}
+
+/// Runs a command line, and compares what it prints with the file of this name. The JSON of a `.json` file is asked for.
+async fn prints(sample: &Sample, file: &str, line: &str) {
+    let mut arguments = words(line);
+    let is_json = file.ends_with(".json");
+    if is_json {
+        arguments.push("--json");
+    }
+    let ran = sample.command.run(&arguments).await;
+    assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+    if is_json {
+        let _: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one JSON document");
+    }
+    assert_golden(file, &without_pids(&ran.stdout));
+}
+
 /// The words of a command line. A cron spec is one word.
-fn words(line: &'static str) -> Vec<&'static str> {
+fn words(line: &str) -> Vec<&str> {
     let spec = "30 9 * * 1-5";
     match line.split_once(spec) {
         Some((before, after)) => {

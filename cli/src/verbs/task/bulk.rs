@@ -19,6 +19,7 @@ struct CountView {
 struct BulkResultView {
     dry_run: bool,
     examined: u64,
+    matched: u64,
     changed: u64,
 }
 
@@ -95,6 +96,7 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
         return output.print_json(&BulkResultView {
             dry_run: false,
             examined: result.examined,
+            matched: result.matched,
             changed: result.changed,
         });
     }
