@@ -1,4 +1,4 @@
-//! Keys that belong to no queue: what of servers and schedulers is over, and queues that are not listed.
+//! Looking through the keys of all queues, servers and schedulers for what is over, and dropping that.
 
 use fred::types::{Key, Value};
 
@@ -7,7 +7,7 @@ use super::{Broker, reply};
 use crate::broker::GLOBAL_KEYS_AT_ONCE;
 use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::{QueueKeys, keys};
+use crate::wire::keys;
 
 /// How many names are tried to find a key for each node of a cluster. There are 16,384 hash slots.
 const TRIED_NAMES: u32 = 100_000;
@@ -107,20 +107,5 @@ impl Broker {
         };
         let reply = DROP_STALE.call(self, build).await?;
         Ok(reply::integer(&reply, DROP_STALE.name)? == 1)
-    }
-
-    /// Whether a queue has tasks.
-    pub(crate) async fn has_tasks(&self, queue: &QueueKeys) -> Result<bool> {
-        let places = queue.task_places().map(Value::from);
-        let exists = Command::on_key("EXISTS", places);
-        let exists: i64 = self.send(exists, "look for the tasks of a queue").await?;
-        Ok(exists > 0)
-    }
-
-    /// Lists a queue. Returns whether it was not listed.
-    pub(crate) async fn list_queue(&self, queue: &str) -> Result<bool> {
-        let add = Command::on_key("SADD", [word(keys::QUEUES), queue.into()]);
-        let added: i64 = self.send(add, "list a queue").await?;
-        Ok(added == 1)
     }
 }

@@ -1,4 +1,4 @@
-//! Which queues there are; pausing queues.
+//! Which queues there are and have tasks; listing and pausing a queue.
 
 use fred::types::Value;
 
@@ -23,6 +23,21 @@ impl Broker {
     pub(crate) async fn queue_exists(&self, queue: &str) -> Result<bool> {
         let is_member = Command::on_key("SISMEMBER", [word(keys::QUEUES), queue.into()]);
         self.send(is_member, "look up a queue").await
+    }
+
+    /// Whether a queue has tasks.
+    pub(crate) async fn has_tasks(&self, queue: &QueueKeys) -> Result<bool> {
+        let places = queue.task_places().map(Value::from);
+        let exists = Command::on_key("EXISTS", places);
+        let exists: i64 = self.send(exists, "look for the tasks of a queue").await?;
+        Ok(exists > 0)
+    }
+
+    /// Lists a queue. Returns whether it was not listed.
+    pub(crate) async fn list_queue(&self, queue: &str) -> Result<bool> {
+        let add = Command::on_key("SADD", [word(keys::QUEUES), queue.into()]);
+        let added: i64 = self.send(add, "list a queue").await?;
+        Ok(added == 1)
     }
 
     /// Pauses a queue. Returns false if it was paused already.

@@ -22,6 +22,7 @@ mod group_watch;
 mod groups;
 mod heartbeat;
 mod inspect;
+mod inspect_cluster;
 mod inspect_queue;
 mod inspect_redis;
 mod inspect_servers;
