@@ -6,19 +6,19 @@
 mod common;
 
 mod bulk;
+mod cancelling;
 mod changing;
 mod cluster;
 mod copying;
 #[allow(unreachable_pub)]
 mod damaged;
+mod deleting_queues;
 mod details;
-mod doctor_cancel;
-mod doctor_damage;
-mod doctor_delete;
-mod doctor_global;
-mod doctor_groups;
-mod doctor_lists;
-mod doctor_live;
+mod examining;
+mod examining_beside_servers;
+mod examining_global_keys;
+mod examining_groups;
+mod examining_lists;
 mod filters;
 mod one_of_many;
 mod pages;
