@@ -50,5 +50,8 @@ pub(crate) type Str = bytes_utils::Str;
 /// How long a lease lasts from the moment Redis grants or renews it. asynq: `LeaseDuration`.
 pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// For how many days the counters of a day are kept. asynq: `statsTTL`.
+pub(crate) const COUNTER_DAYS: u64 = 90;
+
 /// How long a scheduler counts as alive from the moment Redis grants or renews its lease.
 pub(crate) const SCHEDULER_LEASE: std::time::Duration = std::time::Duration::from_secs(3);

@@ -3,12 +3,9 @@
 use chrono::{Days, NaiveDate, NaiveTime};
 
 use super::damage::{Damage, DamageKind};
-use crate::broker::{Broker, DamagedPart, RepairMode, Str};
+use crate::broker::{Broker, COUNTER_DAYS, DamagedPart, RepairMode, Str};
 use crate::error::Result;
 use crate::wire::{self, QueueKeys};
-
-/// For so long the counter of a day is kept.
-const COUNTER_DAYS: u64 = 90;
 
 pub(super) async fn damaged_part<'d>(
     broker: &Broker,

@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, Utc};
 use fred::types::{Key, Value};
 
 use super::script::{ARCHIVE, COMPLETE, DONE, REQUEUE, RETRY, Script, number, word};
 use super::{Broker, reply};
-use crate::broker::{Acknowledgement, ActiveRange, Authority, Outcome};
+use crate::broker::{Acknowledgement, ActiveRange, Authority, COUNTER_DAYS, Outcome};
 use crate::error::Result;
 use crate::wire::{self, QueueKeys, TaskMessage};
 
-/// How long the counters of a day are kept. asynq: `statsTTL`.
-const STATISTICS_DAYS: i64 = 90;
 /// A message that begins with this many bytes of the stored one, or more, is not sent whole.
 const LEAST_KEPT: usize = 1024;
 /// The most bytes of a message that are sent, if less can be sent. Whatever its limit for an argument, Redis
@@ -292,7 +290,7 @@ pub(super) fn processed_keys(queue: &QueueKeys, now: DateTime<Utc>) -> [Key; 2] 
 
 /// The time at which the counters of the day of `now` expire (unix s).
 pub(super) fn day_counters_expiry(now: DateTime<Utc>) -> Value {
-    number((now + TimeDelta::days(STATISTICS_DAYS)).timestamp())
+    number((now + Days::new(COUNTER_DAYS)).timestamp())
 }
 
 /// The range as an argument: `n` for the n newest tasks of *active*, `-n` for the n oldest.

@@ -8,7 +8,7 @@ use fred::types::{Key, Value};
 use super::register::{AGAIN_AFTER, PATIENCE};
 use super::script::{DELETE_SET_ASIDE, FORGET_QUEUE, SET_QUEUE_ASIDE, number, word};
 use super::{Broker, reply};
-use crate::broker::SetAside;
+use crate::broker::{COUNTER_DAYS, SetAside};
 use crate::connection::Command;
 use crate::error::Result;
 use crate::wire::{QueueKeys, keys};
@@ -17,8 +17,8 @@ use crate::wire::{QueueKeys, keys};
 const GROUPS_AT_ONCE: u64 = 500;
 /// How many tasks are deleted at once.
 const TASKS_AT_ONCE: u64 = 500;
-/// For so many days there are counters: today and 90 days before, and tomorrow by clocks that are ahead.
-const COUNTED_DAYS: u64 = 92;
+/// For so many days there are counters: today and the days before, and tomorrow by clocks that are ahead.
+const COUNTED_DAYS: u64 = COUNTER_DAYS + 2;
 
 impl Broker {
     /// Sets the tasks of a queue aside, so that a new task starts a new queue.
