@@ -1,6 +1,6 @@
 //! Looks through all keys of a queue, and checks the tasks that may be without a place.
 
-use super::{CHECKS_AFTER_A_WALK, Damage, DamageKind, Examiner, SUSPECTS_AT_ONCE, hash, hashes};
+use super::{CHECKS_AFTER_A_WALK, Damage, DamageKind, Examiner, UNPLACED_AT_ONCE, hash, hashes};
 use crate::broker::{Finding, KEYS_AT_ONCE, PlaceKind, RepairMode, Str};
 use crate::error::Result;
 
@@ -10,7 +10,7 @@ impl Examiner {
         let looked = self.broker.look_at_keys(&self.keys, &from).await?;
         self.next = looked.next;
         self.examined += KEYS_AT_ONCE;
-        let (mut suspects, mut wrong, mut unlisted) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut possible, mut wrong, mut unlisted) = (Vec::new(), Vec::new(), Vec::new());
         for Finding { word, name, detail } in looked.found {
             let (kind, key, member, detail) = match &*word {
                 "task" => {
@@ -21,7 +21,7 @@ impl Examiner {
                     };
                     let id = hash(&*name);
                     if !listed.contains(&id) && !self.placed.contains(&id) {
-                        self.suspects.push(name);
+                        self.unplaced.push(name);
                     }
                     continue;
                 }
@@ -37,7 +37,7 @@ impl Examiner {
                 "group" => {
                     // One of the two, or none. Its tasks say which.
                     let detail = "the aggregation set is not listed".to_owned();
-                    suspects.push(self.damage(DamageKind::UnlistedSet, &name, None, detail));
+                    possible.push(self.damage(DamageKind::UnlistedSet, &name, None, detail));
                     unlisted.push(name.to_string());
                     let why = "the group is not listed";
                     (DamageKind::UnlistedGroup, name.to_string(), None, why)
@@ -56,12 +56,12 @@ impl Examiner {
                 }
             };
             let member = member.as_deref();
-            suspects.push(self.damage(kind, &key, member, detail.to_owned()));
+            possible.push(self.damage(kind, &key, member, detail.to_owned()));
         }
         if self.mode == RepairMode::Discard {
-            suspects.append(&mut wrong);
+            possible.append(&mut wrong);
         }
-        let confirmed = self.confirmed(suspects).await?;
+        let confirmed = self.confirmed(possible).await?;
         let mut damage = Vec::new();
         if self.mode == RepairMode::Check {
             // Nothing else leads to their members, which are repaired first: then it is known what they are.
@@ -72,7 +72,7 @@ impl Examiner {
         Ok(damage)
     }
 
-    /// Drops suspects that the list of pending tasks has.
+    /// Drops tasks that the list of pending tasks has.
     pub(super) async fn look_again(&mut self) -> Result<Vec<Damage>> {
         let from = self.next.take().unwrap_or_else(|| "0".to_owned());
         let kind = PlaceKind::Pending;
@@ -85,18 +85,18 @@ impl Examiner {
         if self.next.is_none() {
             self.checks_left = CHECKS_AFTER_A_WALK;
             let pending = std::mem::take(&mut self.pending);
-            self.suspects.retain(|id| !pending.contains(&hash(&**id)));
+            self.unplaced.retain(|id| !pending.contains(&hash(&**id)));
         }
         Ok(Vec::new())
     }
 
-    pub(super) async fn check_suspects(&mut self) -> Result<Vec<Damage>> {
-        let left = self.suspects.len().saturating_sub(SUSPECTS_AT_ONCE);
-        self.checks_left = self.checks_left.saturating_sub(SUSPECTS_AT_ONCE);
-        let mut suspects = self.suspects.split_off(left);
+    pub(super) async fn check_unplaced(&mut self) -> Result<Vec<Damage>> {
+        let left = self.unplaced.len().saturating_sub(UNPLACED_AT_ONCE);
+        self.checks_left = self.checks_left.saturating_sub(UNPLACED_AT_ONCE);
+        let mut unplaced = self.unplaced.split_off(left);
         // Groups and aggregation sets that are not listed have shown their members since.
-        suspects.retain(|id| !self.placed.contains(&hash(&**id)));
-        let damage = suspects.iter().map(|id| {
+        unplaced.retain(|id| !self.placed.contains(&hash(&**id)));
+        let damage = unplaced.iter().map(|id| {
             let detail = "no list and no set has the task".to_owned();
             let key = self.keys.task(id);
             self.damage(DamageKind::TaskWithoutPlace, &key, Some(id), detail)

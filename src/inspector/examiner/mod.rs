@@ -1,8 +1,9 @@
 //! Looks through a queue for damage, one bounded step after the other.
 //!
-//! First come the types of the keys. Then come the lists and sets: a script looks at the ids and at the tasks' hashes together, so what it finds is true.
-//! At last come all keys of the queue. Whether a list has a task is known from the first walk; a task that was enqueued
-//! since then is found in a second one. What is left is checked one by one, by the script that repairs.
+//! First come the types of the keys. Then come the lists and sets: a script looks at the ids and at the tasks' hashes
+//! together, so what it finds is true. Then come all keys of the queue. Whether a list has a task is known from the first
+//! walk; a task that was enqueued since then is found in a second one. What is left is checked one by one, by the script
+//! that repairs.
 
 mod keys;
 mod places;
@@ -18,9 +19,9 @@ use crate::broker::{Broker, Finding, PlaceKind, RepairMode, Str};
 use crate::error::Result;
 use crate::wire::QueueKeys;
 
-/// How many suspects are checked in one step, and how many of these checks are in flight. Redis runs those that are in
-/// flight one after the other before it serves others.
-const SUSPECTS_AT_ONCE: usize = 100;
+/// How many tasks that may be without a place are checked in one step, and how many of these checks are in flight. Redis
+/// runs those that are in flight one after the other before it serves others.
+const UNPLACED_AT_ONCE: usize = 100;
 const CHECKS_AT_ONCE: usize = 2;
 /// So many checks may rely on one walk through a long list.
 const CHECKS_AFTER_A_WALK: usize = 10_000;
@@ -49,8 +50,8 @@ pub(super) struct Examiner {
     /// may name another group, or none.
     placed: HashSet<u64>,
     /// Tasks that may be without a place.
-    suspects: Vec<Str>,
-    /// How many suspects are checked before the list of pending tasks is walked through again, if it is long.
+    unplaced: Vec<Str>,
+    /// How many of them are checked before the list of pending tasks is walked through again, if it is long.
     checks_left: usize,
     /// What was reported, as hashes. Some ids and keys are read twice.
     reported: HashSet<u64>,
@@ -67,7 +68,7 @@ enum Phase {
     Keys,
     /// The list of pending tasks a second time.
     Again,
-    Suspects,
+    Unplaced,
     Over,
 }
 
@@ -92,7 +93,7 @@ impl Examiner {
             pending_tasks: 0,
             active: HashSet::new(),
             placed: HashSet::new(),
-            suspects: Vec::new(),
+            unplaced: Vec::new(),
             checks_left: 0,
             reported: HashSet::new(),
         }
@@ -107,7 +108,7 @@ impl Examiner {
             Phase::AggregatedSets => self.look_at_sets(true).await?,
             Phase::Keys => self.look_at_keys().await?,
             Phase::Again => self.look_again().await?,
-            Phase::Suspects => self.check_suspects().await?,
+            Phase::Unplaced => self.check_unplaced().await?,
             Phase::Over => return Ok(None),
         };
         if self.mode == RepairMode::Discard {
@@ -155,18 +156,17 @@ impl Examiner {
             Phase::Place(Kind::Groups | Kind::Aggregating) => Phase::AggregationSets,
             Phase::AggregationSets => Phase::AggregatedSets,
             Phase::AggregatedSets => Phase::Keys,
-            Phase::Keys | Phase::Suspects if self.suspects.is_empty() => Phase::Over,
+            Phase::Keys | Phase::Unplaced if self.unplaced.is_empty() => Phase::Over,
             Phase::Keys if is_long => Phase::Again,
-            Phase::Suspects if is_long && self.checks_left == 0 => Phase::Again,
-            Phase::Keys | Phase::Again | Phase::Suspects => Phase::Suspects,
+            Phase::Unplaced if is_long && self.checks_left == 0 => Phase::Again,
+            Phase::Keys | Phase::Again | Phase::Unplaced => Phase::Unplaced,
             Phase::Over => Phase::Over,
         }
     }
 
-    /// Those of the suspects that are damaged, as one script sees them. If they are to be discarded, they are, and there
-    /// are none.
-    async fn confirmed(&self, suspects: Vec<Damage>) -> Result<Vec<Damage>> {
-        let checks = suspects.into_iter().map(|mut damage| async {
+    /// What of this damage is there, as one script sees it. If it is to be discarded, it is, and there is none.
+    async fn confirmed(&self, possible: Vec<Damage>) -> Result<Vec<Damage>> {
+        let checks = possible.into_iter().map(|mut damage| async {
             let part = damaged_part(&self.broker, &self.keys, &damage, self.mode).await?;
             let trace = self.broker.repair(&self.keys, &part, self.mode).await?;
             Ok(trace.map(|trace| {

@@ -151,7 +151,7 @@ impl Examiner {
 
     /// Leases of tasks that are not in the list of active tasks.
     pub(super) async fn compare_leases(&self, found: Vec<Finding>) -> Result<Vec<Damage>> {
-        let mut suspects = Vec::new();
+        let mut possible = Vec::new();
         for Finding { word, name, detail } in found {
             if &*word == "wrong_type" {
                 return Ok(vec![self.wrong_type(&name, &detail)]);
@@ -159,10 +159,10 @@ impl Examiner {
             if !self.active.contains(&hash(&*name)) {
                 let detail = "the task is not in the list of active tasks".to_owned();
                 let kind = DamageKind::LeaseWithoutActive;
-                suspects.push(self.damage(kind, self.keys.lease(), Some(&name), detail));
+                possible.push(self.damage(kind, self.keys.lease(), Some(&name), detail));
             }
         }
-        self.confirmed(suspects).await
+        self.confirmed(possible).await
     }
 
     pub(super) async fn look_at_groups(&mut self, found: Vec<Finding>) -> Result<Vec<Damage>> {
