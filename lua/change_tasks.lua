@@ -12,18 +12,18 @@
 -- ARGV[4] the states that the tasks may be in, each between commas: ",scheduled,retry,"
 -- ARGV[5] the group that the tasks must be in; "" for any
 -- ARGV[6] archive: up to how many tasks the archive may grow; reschedule: when the tasks are due (unix s)
--- ARGV[7] how far the places of pending tasks have shifted since they were read
+-- ARGV[7] how far the positions of pending tasks have shifted since they were read
 -- ARGV[8] budget (bytes): the messages that the call reads have no more, but it may always read one
 -- ARGV[9…] 2 per task, at most 500 (unpack takes a few thousand values): id seen
---   seen   where the task was seen; "" if that is not known. Of a pending task its place: how many tasks are fetched
---          before it. Of another task its score, in whole seconds
+--   seen   where the task was seen; "" if that is not known. Of a pending task its position: how many tasks are
+--          fetched before it. Of another task its score, in whole seconds
 -- Touches the tasks' hashes, asynq:{q}:g:<group>, and the locks of deleted or rescheduled tasks. Archiving deletes the
 -- oldest archived tasks, with their hashes.
 -- Replies {shift, …}: ARGV[7] as it is now, and per task one of
 --   1         changed
 --   0         there is no such task
 --   2         not changed: the budget is used up
---   3         not changed: it is pending, but at another place; or its place is not known, and the list is too long to
+--   3         not changed: it is pending, but at another position; or that is not known, and the list is too long to
 --             search it
 --   state     not changed: it is in this state, or in another group, or has come back into its state with another score
 --   "-" state not changed: its hash names this state, but it is not in the list or set of this state

@@ -5,11 +5,11 @@
 -- may be. Returns the shift as it is now.
 --
 -- LREM walks over about 35,000 tasks in a millisecond, so a long list is not searched for each task. The tasks are looked up
--- at their places, overwritten with an empty text, and removed by one LREM from the nearer end. No task has this id: it
+-- at their positions, overwritten with an empty text, and removed by one LREM from the nearer end. No task has this id: it
 -- would be blank. Where this is too far from both ends, the newest pending task takes the place of a removed one: no
 -- task is run later for that.
 local MOST_WALKED = 100000
--- How far from its place a task is searched for, and how often in a call.
+-- How far from its position a task is searched for, and how often in a call.
 local NEARBY, MOST_SEARCHES = 500, 4
 
 local function take_pending(pending, tasks, shift)
@@ -17,41 +17,41 @@ local function take_pending(pending, tasks, shift)
   local length = call('LLEN', pending)
   -- It changes nothing. After a first write Redis refuses no LSET, even if memory is full.
   call('LTRIM', pending, 0, -1)
-  local places, searches = {}, 0
+  local positions, searches = {}, 0
   for _, task in ipairs(tasks) do
-    local place = tonumber(task.seen)
+    local position = tonumber(task.seen)
     task.missing = 3
-    if not place then
+    if not position then
       if length <= MOST_WALKED then
         -- All its occurrences, should it be there twice.
         task.missing = call('LREM', pending, 0, task.id) == 0 and '-pending' or nil
       end
-    elseif place + shift >= 0 and call('LINDEX', pending, -(place + shift) - 1) == task.id then
-      places[#places + 1], task.missing = place + shift, nil
-    elseif searches < MOST_SEARCHES and place + shift + NEARBY >= 0 then
+    elseif position + shift >= 0 and call('LINDEX', pending, -(position + shift) - 1) == task.id then
+      positions[#positions + 1], task.missing = position + shift, nil
+    elseif searches < MOST_SEARCHES and position + shift + NEARBY >= 0 then
       searches = searches + 1
-      local nearest = math.max(place + shift - NEARBY, 0)
-      local found = call('LRANGE', pending, -(place + shift + NEARBY) - 1, -nearest - 1)
+      local nearest = math.max(position + shift - NEARBY, 0)
+      local found = call('LRANGE', pending, -(position + shift + NEARBY) - 1, -nearest - 1)
       for k, id in ipairs(found) do
         if id == task.id then
           local now_at = nearest + #found - k
-          places[#places + 1], task.missing, shift = now_at, nil, now_at - place
+          positions[#positions + 1], task.missing, shift = now_at, nil, now_at - position
           break
         end
       end
     end
   end
-  if #places == 0 then return shift end
-  table.sort(places)
-  local walk_from_end, walk_from_start = places[#places] + 1, length - places[1]
+  if #positions == 0 then return shift end
+  table.sort(positions)
+  local walk_from_end, walk_from_start = positions[#positions] + 1, length - positions[1]
   if math.min(walk_from_end, walk_from_start) <= MOST_WALKED then
-    for _, place in ipairs(places) do call('LSET', pending, -place - 1, '') end
-    call('LREM', pending, walk_from_end < walk_from_start and -#places or #places, '')
+    for _, position in ipairs(positions) do call('LSET', pending, -position - 1, '') end
+    call('LREM', pending, walk_from_end < walk_from_start and -#positions or #positions, '')
   else
-    for k = #places, 1, -1 do
+    for k = #positions, 1, -1 do
       local newest = call('LPOP', pending)
       length = length - 1
-      if places[k] ~= length then call('LSET', pending, -places[k] - 1, newest) end
+      if positions[k] ~= length then call('LSET', pending, -positions[k] - 1, newest) end
     end
   end
   return shift

@@ -56,10 +56,10 @@ pub(crate) struct TasksToChange<'t> {
     pub(crate) states: &'t [TaskState],
     /// The group that they must be in. `None`: any.
     pub(crate) group: Option<&'t str>,
-    /// At most 500, with where each was seen: the place of a pending task, which is how many tasks are fetched before it, or
-    /// the score of another one. A task with another score has left its state and come back, and is not changed.
+    /// At most 500, with where each was seen: the position of a pending task, which is how many tasks are fetched before it,
+    /// or the score of another one. A task with another score has left its state and come back, and is not changed.
     pub(crate) tasks: &'t [(Bytes, Option<i64>)],
-    /// How far the places have shifted since.
+    /// How far the positions have shifted since.
     pub(crate) shift: i64,
 }
 

@@ -178,21 +178,24 @@ impl<'s> Bulk<'s> {
     async fn change_pending(&mut self, keys: &QueueKeys, ids: Vec<FoundId>) -> Result<()> {
         let mut wanted: HashSet<PackedId> = ids.into_iter().map(|found| found.id).collect();
         for _ in 0..MOST_ROUNDS {
-            let mut places = Vec::with_capacity(wanted.len());
-            let see = |id: &[u8], place| {
+            let mut positions = Vec::with_capacity(wanted.len());
+            let see = |id: &[u8], position| {
                 if let Some(id) = wanted.take(&PackedId::new(id)) {
-                    places.push(FoundId { id, score: place });
+                    positions.push(FoundId {
+                        id,
+                        score: position,
+                    });
                 }
                 !wanted.is_empty()
             };
             let broker = &self.selection.inspector.broker;
-            broker.read_places(keys, see).await?;
+            broker.read_positions(keys, see).await?;
             // Who is not in the list is not pending any more.
             wanted.clear();
             let mut shift = 0;
-            for places in places.chunks(SMALL_STEP) {
+            for positions in positions.chunks(SMALL_STEP) {
                 let moved;
-                (shift, moved) = self.change_part(keys, places, shift).await?;
+                (shift, moved) = self.change_part(keys, positions, shift).await?;
                 wanted.extend(moved);
             }
             if wanted.is_empty() {
@@ -204,7 +207,8 @@ impl<'s> Bulk<'s> {
         Err(Error::new(ErrorKind::Unavailable, text))
     }
 
-    /// Changes these tasks; the score of a pending one is its place. Returns the new shift, and who is at another place.
+    /// Changes these tasks; the score of a pending one is its position. Returns the new shift, and who is at
+    /// another position.
     async fn change_part(
         &mut self,
         keys: &QueueKeys,

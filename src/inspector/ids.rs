@@ -28,11 +28,11 @@ const GROUPS_AT_ONCE: usize = 100;
 /// A step begins this many ids before the end of the one before.
 const OVERLAP: i64 = 100;
 
-/// The id of a task, and where it is in its sorted set.
+/// The id of a task, and where it is in its list or its sorted set.
 #[derive(Clone, Debug)]
 pub(super) struct FoundId {
     pub(super) id: PackedId,
-    /// The score in whole seconds. 0 in a list.
+    /// The score in whole seconds. In a list 0, or the position of a pending task once that is read.
     pub(super) score: i64,
 }
 

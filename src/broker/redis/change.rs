@@ -103,13 +103,13 @@ impl Broker {
             }
             searches += 1;
             task[0].1 = None;
-            let see = |found: &[u8], place| {
+            let see = |found: &[u8], position| {
                 if found == id.as_bytes() {
-                    task[0].1 = Some(place);
+                    task[0].1 = Some(position);
                 }
                 task[0].1.is_none()
             };
-            self.read_places(queue, see).await?;
+            self.read_positions(queue, see).await?;
             // A task that was requeued meanwhile is seen the second time.
             unseen += u32::from(task[0].1.is_none());
             if unseen == 2 {
@@ -118,12 +118,12 @@ impl Broker {
         }
     }
 
-    /// Reads the list of pending tasks, the newest first, in steps. Gives each id and its place to `see`, which returns
+    /// Reads the list of pending tasks, the newest first, in steps. Gives each id and its position to `see`, which returns
     /// whether to go on.
     ///
     /// Tasks that are added meanwhile are left out. Others may be seen twice. The length of the list is read a moment
-    /// before the ids: a place may be wrong by what is fetched or added in between.
-    pub(crate) async fn read_places(
+    /// before the ids: a position may be wrong by what is fetched or added in between.
+    pub(crate) async fn read_positions(
         &self,
         queue: &QueueKeys,
         mut see: impl FnMut(&[u8], i64) -> bool,
@@ -145,7 +145,7 @@ impl Broker {
             let ids = reply::array(replies.next().unwrap_or(Value::Null), what)?;
             let ids = ids.into_iter().map(|id| reply::bytes(id, what));
             let ids: Vec<Bytes> = ids.collect::<Result<_>>()?;
-            // If ids on the left were removed, others have moved past the place where the step begins.
+            // If ids on the left were removed, others have moved past the index where the step begins.
             if from > 0 && !ids.first().is_some_and(|id| known.contains(id)) {
                 back *= 2;
                 from = (from - back).max(0);

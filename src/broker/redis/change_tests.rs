@@ -41,17 +41,17 @@ impl LongList {
         }
     }
 
-    /// Deletes the tasks at these places, after `shifted` other tasks were fetched.
-    async fn delete(&mut self, places: &[usize], shifted: usize) {
-        for place in places {
-            let hash = self.keys.task(&self.ids[*place]);
+    /// Deletes the tasks at these positions, after `shifted` other tasks were fetched.
+    async fn delete(&mut self, positions: &[usize], shifted: usize) {
+        for position in positions {
+            let hash = self.keys.task(&self.ids[*position]);
             let fields = vec![("msg", ""), ("state", "pending")];
             let _: () = self.raw.hset(hash, fields).await.expect("HSET");
         }
-        let id_of = |place: &usize| Bytes::copy_from_slice(self.ids[*place].as_bytes());
-        let tasks = places
+        let id_of = |position: &usize| Bytes::copy_from_slice(self.ids[*position].as_bytes());
+        let tasks = positions
             .iter()
-            .map(|place| (id_of(place), Some(*place as i64)));
+            .map(|position| (id_of(position), Some(*position as i64)));
         let tasks: Vec<_> = tasks.collect();
         let fetch = self.raw.rpop(self.keys.pending(), Some(shifted));
         let _: Vec<String> = fetch.await.expect("RPOP");
@@ -70,8 +70,8 @@ impl LongList {
             "{results:?}"
         );
         assert_eq!(shift, -(shifted as i64));
-        for place in places {
-            let hash = self.keys.task(&self.ids[*place]);
+        for position in positions {
+            let hash = self.keys.task(&self.ids[*position]);
             let found: i64 = self.raw.exists(hash).await.expect("EXISTS");
             assert_eq!(found, 0);
         }
@@ -93,11 +93,11 @@ impl LongList {
 
 #[tokio::test]
 async fn pending_tasks_near_either_end_leave_the_others_in_their_order() {
-    for places in [[100, 50_000, 99_000], [249_999, 200_000, 160_000]] {
+    for positions in [[100, 50_000, 99_000], [249_999, 200_000, 160_000]] {
         let mut list = LongList::of(250_000).await;
-        list.delete(&places, 70).await;
-        let kept = (70..250_000).filter(|place| !places.contains(place));
-        let kept: Vec<String> = kept.map(|place| list.ids[place].clone()).collect();
+        list.delete(&positions, 70).await;
+        let kept = (70..250_000).filter(|position| !positions.contains(position));
+        let kept: Vec<String> = kept.map(|position| list.ids[position].clone()).collect();
         assert!(list.is(&kept).await);
     }
 }
@@ -111,8 +111,8 @@ async fn the_newest_take_the_places_of_pending_tasks_that_are_far_from_both_ends
     expected.truncate(249_999);
     let newest = expected.pop().expect("249,998");
     expected[249_997] = newest;
-    for place in [130_000, 120_000] {
-        expected[place] = expected.pop().expect("a newer task");
+    for position in [130_000, 120_000] {
+        expected[position] = expected.pop().expect("a newer task");
     }
     assert!(list.is(&expected).await);
 }
