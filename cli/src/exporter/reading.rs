@@ -51,7 +51,7 @@ pub(super) struct QueueFigures {
     pub(super) info: QueueInfo,
     /// An estimate (bytes). `None`: it is not wanted, or Redis refuses it.
     pub(super) memory: Option<u64>,
-    /// When the task was archived that is archived for the longest time, if that is known.
+    /// When the first task of the archive has failed. `None`: there is none, or it has never failed.
     pub(super) oldest_archived: Option<DateTime<Utc>>,
 }
 
@@ -142,6 +142,7 @@ async fn read_queue(
     }
 }
 
+/// When the first task of the archive has failed.
 async fn oldest_archived(
     inspector: &Inspector,
     queue: &str,

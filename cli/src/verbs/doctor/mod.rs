@@ -60,7 +60,7 @@ impl Doctor<'_> {
             let listed = self.inspector.queues().await.map_err(Failure::from);
             queues.extend(self.unless_over(listed)?.unwrap_or_default());
         }
-        self.report.expects(queues.len());
+        self.report.expect_queues(queues.len());
         for queue in queues {
             let mut examined = self.examine(self.inspector.examine(&queue)).await;
             if let Err(failure) = &mut examined
@@ -69,7 +69,7 @@ impl Doctor<'_> {
             {
                 if !queue.contains(char::REPLACEMENT_CHARACTER) {
                     // Somebody has deleted it meanwhile.
-                    self.report.misses_a_queue();
+                    self.report.note_gone_queue();
                     continue;
                 }
                 let text = "a queue whose name is not UTF-8 cannot be examined";
@@ -80,13 +80,13 @@ impl Doctor<'_> {
                 failure
             });
             if self.unless_over(examined)?.is_some() {
-                self.report.has_examined_a_queue();
+                self.report.note_examined_queue();
             }
         }
         Ok(())
     }
 
-    /// Tells a failure that the rest can go on after. Then there is no value.
+    /// The value. `None`: it failed, which is told, and the rest goes on.
     fn unless_over<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
         let mut failure = match result {
             Ok(value) => return Ok(Some(value)),

@@ -81,16 +81,17 @@ impl<'o> Report<'o> {
     }
 
     /// So many queues are to be examined.
-    pub(super) fn expects(&mut self, queues: usize) {
+    pub(super) fn expect_queues(&mut self, queues: usize) {
         self.counts.queues = queues;
     }
 
-    pub(super) fn has_examined_a_queue(&mut self) {
+    /// A queue was examined to the end.
+    pub(super) fn note_examined_queue(&mut self) {
         self.counts.examined_queues += 1;
     }
 
     /// A queue has vanished before it was examined.
-    pub(super) fn misses_a_queue(&mut self) {
+    pub(super) fn note_gone_queue(&mut self) {
         self.counts.queues -= 1;
     }
 
