@@ -45,7 +45,7 @@ pub(crate) enum TaskCommand {
     Copy(TaskIdArguments),
     /// Changes when a task is due.
     Reschedule(TaskRescheduleArguments),
-    /// Changes the payload of a task that does not run.
+    /// Replaces the payload of a scheduled task.
     Update(TaskUpdateArguments),
 }
 
