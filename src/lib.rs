@@ -49,21 +49,23 @@
 //! | what is in the queues: sizes, history, servers; pause; cancel | [`Inspector`], [`QueueInfo`], [`ServerInfo`] |
 //! | lists of tasks: pages, streams, filters | [`Inspector::tasks`], [`TaskSelection`], [`TaskFilter`] |
 //! | one task and its result, lock, lease and owner | [`Inspector::task_info`], [`TaskDetails`] |
+//! | running, archiving, deleting tasks, one or many | [`Inspector::run_task`], [`TaskSelection::run`] |
+//! | damage in Redis | [`Inspector::examine`], [`Inspector::repair`], [`Damage`] |
 //! | what went wrong | [`Error::kind`], [`ErrorKind`] |
 //! | enqueueing tasks again and again | [`Scheduler`], [`Entry`], [`RunningScheduler`] |
 //! | cron specs | [`Schedule`] |
 //! | entries that come from a file, a table or the program, and change | [`PeriodicTaskManager`], [`ConfigProvider`], [`MemoryConfigs`] |
 //! | handlers in tests, without Redis | [`TestRun`] |
 //!
-//! The directory `docs` of this package has pages on writing handlers (the guide), on inspecting queues, on the
-//! migration from Go, on what is the same as in asynq and what differs (parity), on operations with the log
-//! events, on performance, and on the design.
+//! The directory `docs` of this package has pages on writing handlers (the guide), on scheduling, on inspecting
+//! queues, on the command `rasynq` and its dashboard, on metrics, on the migration from Go, on what is the same as
+//! in asynq and what differs (parity), on operations with the log events, on performance, and on the design.
 //!
 //! # Features
 //!
 //! - `macros` (on by default): `#[derive(TaskKind)]`, which names a payload's task type and its options,
 //!   and `#[debug_handler]`, which names what is wrong with a function that is not a handler.
-//! - `metrics` (off by default): servers, clients and connections measure what they do, through the facade
+//! - `metrics` (off by default): servers, clients, schedulers and connections measure what they do, through the facade
 //!   of the crate [`metrics`](https://docs.rs/metrics). The page `docs/metrics.md` lists the series.
 //! - `tls` (off by default): TLS to Redis by rustls with ring, for `rediss://` URIs and
 //!   `Connection::tls`.
