@@ -19,7 +19,7 @@
 --   "wrong_type" key type     this key has another type than it should
 -- use: field
 local place, what, cursor, count = KEYS[1], ARGV[1], ARGV[4], tonumber(ARGV[5])
--- By so many ids a list may have moved since the last call without that an id comes twice, or is left out.
+-- A list may have moved by so many ids since the last call: then no id comes twice, and none is left out.
 local MOVED_LEFT, MOVED_RIGHT = 100, 500
 local call, try = redis.call, redis.pcall
 local reply, n, step = { '' }, 1, 1

@@ -22,7 +22,7 @@
 -- Replies {s, µs, pending, active, orphaned, scheduled, retry, archived, completed, groups, counted, aggregating,
 -- processed, failed, processed in total, failed in total, paused, since}
 --   s, µs        the time of Redis
---   orphaned     how many active tasks have a lease that has expired. The leases that were not looked at all count
+--   orphaned     how many active tasks have a lease that has expired. Each lease that was not looked at counts as one
 --   counted      how many of the groups were counted; the number of aggregating tasks is an estimate if not all were
 --   processed …  as text, or nil
 --   paused       the time of the pause as text, or nil

@@ -1,4 +1,4 @@
--- Adds the names of groups that have tasks to the names of groups.
+-- Lists those groups that have tasks.
 --
 -- KEYS[…] asynq:{q}:g:<group>, at most 500; the last key is asynq:{q}:groups
 -- ARGV[1…] 1 per group: its name

@@ -14,8 +14,8 @@
 -- KEYS[12] rasynq:{q}:deleted
 -- ARGV[1] what to do: "check", "repair", or "discard" (delete what belongs to a queue that was deleted)
 -- ARGV[2] the kind of the damage
--- ARGV[3] the key that is wrong, or that has the wrong entry
--- ARGV[4] the entry: id of a task, or name of a group
+-- ARGV[3] the key that is wrong, or that has the wrong member
+-- ARGV[4] the member: id of a task, or name of a group
 -- ARGV[5] prefix of task keys
 -- ARGV[6] prefix of group keys
 -- ARGV[7] how long a completed task without a place is kept (s); for a counter: when it expires (unix s)

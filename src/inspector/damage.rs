@@ -8,11 +8,11 @@ use std::fmt;
 pub struct Damage {
     /// What is wrong.
     pub kind: DamageKind,
-    /// The queue. `None`: the key belongs to no queue, but to a server or a scheduler.
+    /// The queue. `None`: the damage is in what servers and schedulers have, or the list of queues has another type.
     pub queue: Option<String>,
-    /// The key in Redis that is wrong, or that has the wrong entry.
+    /// The key in Redis that is wrong, or that has the wrong member.
     pub key: String,
-    /// The entry of the key: the id of a task, the name of a group or of a queue, the key of a server. For a lock it is
+    /// The member of the key: the id of a task, the name of a group or of a queue, the key of a server. For a lock it is
     /// the id of its holder. `None`: the whole key is wrong.
     pub member: Option<String>,
     /// What was found there, for people.
