@@ -1,4 +1,5 @@
-//! The page `docs/metrics.md` and real scrapes have the same series. The series of the library are tested beside it.
+//! The page `docs/metrics.md` and real scrapes have the same series. The series of the library are tested in
+//! `tests/measuring/page.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

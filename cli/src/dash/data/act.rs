@@ -14,7 +14,7 @@ use crate::dash::model::action::{Action, Advance, Selection, Verb};
 use crate::failure::error_text;
 use crate::views::bytes_text;
 
-/// How many runs are canceled at the same time: each waits up to a second for an answer.
+/// How many runs are cancelled at the same time: each waits up to a second for an answer.
 const CANCELS_AT_ONCE: usize = 32;
 
 /// Runs actions. Dropping it stops them.

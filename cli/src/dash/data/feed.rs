@@ -1,4 +1,4 @@
-//! The reads in the background: one task asks Redis for what is visible, again and again, and sends what it finds.
+//! The reads in the background: one tokio task asks Redis for what is visible, again and again, and sends what it finds.
 //!
 //! The loop that draws never waits for it. A read for a screen that was left is given up.
 
@@ -190,7 +190,7 @@ impl Feed {
     }
 
     async fn send_message(&self, message: Message) {
-        // Without a receiver the dashboard has ended, and this task ends with its requests.
+        // Without a receiver the dashboard has ended, and this tokio task ends with its requests.
         let _ = self.messages.send(message).await;
     }
 }
