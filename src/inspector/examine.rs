@@ -206,8 +206,8 @@ impl Inspector {
     }
 
     /// Looks for damage in the global keys: servers and schedulers that are over and still listed, their keys and the
-    /// histories of entries without a time to live, queues with tasks that are not listed, and the pauses of queues that do
-    /// not exist. asynq has no such call.
+    /// histories of entries without a time to live, queues with tasks that are not listed, and old pauses of queues that do
+    /// not exist; and global keys of [another type](DamageKind::WrongType). asynq has no such call.
     ///
     /// It only reads, in bounded steps. It reads the names of all keys of Redis; on a cluster, of all its masters. Of
     /// rasynq's own keys it looks at none: they have a time to live, or belong to an
