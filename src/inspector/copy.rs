@@ -8,7 +8,7 @@ use crate::task::TaskInfo;
 use crate::wire::{self, Placement, TaskMessage, TaskState};
 
 impl Inspector {
-    /// Enqueues a copy of a finished task, and returns the copy. The finished task stays. Not in asynq.
+    /// Enqueues a copy of a finished task, and returns the copy. The finished task stays. asynq has no such call.
     ///
     /// The copy is pending in the same queue, with an id of its own. It has the type, payload, headers, maximum number
     /// of retries, timeout and retention of the task, and its deadline unless that has passed. It is in no group, has no

@@ -117,7 +117,7 @@ impl GlobalExaminer {
     /// Those of these keys that should have a time to live.
     async fn without_ttl(&self, found: &[String]) -> Result<Vec<Damage>> {
         let is_history = |key: &String| keys::entry_of_history(key).is_some();
-        let expires = |key: &&String| keys::is_entry(key) || is_history(key);
+        let expires = |key: &&String| keys::is_of_process(key) || is_history(key);
         let expiring: Vec<String> = found.iter().filter(expires).cloned().collect();
         let without_ttl = self.broker.without_ttl(&expiring).await?;
         let without_ttl = expiring.into_iter().zip(without_ttl);

@@ -17,7 +17,7 @@ pub struct GroupInfo {
 }
 
 impl Inspector {
-    /// The groups of a queue that have tasks, sorted by name. None if there is no such queue. asynq: `Groups`.
+    /// The groups of a queue that have tasks, sorted by name. The list is empty if there is no such queue. asynq: `Groups`.
     ///
     /// It reads the names of all groups, and then their sizes in round trips of 500 groups. So it is not a
     /// picture of one moment, and takes time in a queue with very many groups, but blocks Redis only briefly.

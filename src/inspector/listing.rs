@@ -11,7 +11,7 @@ use crate::wire::{self, DecodeError, TaskState};
 /// A task that was found.
 pub(super) struct FoundTask {
     pub(super) id: PackedId,
-    /// Its score when its id was read. 0 in a list.
+    /// That of its id when it was read.
     pub(super) score: i64,
     pub(super) info: TaskInfo,
     /// Since when it is in its state, if that is known; of a task in *retry*: when it last failed.

@@ -27,11 +27,11 @@ pub struct RedisInfo {
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterInfo {
-    /// `ok`, or `fail` if it does not serve all slots.
+    /// `ok`, or `fail` if it does not serve all hash slots.
     pub state: String,
     /// How many nodes the node knows, with replicas.
     pub known_nodes: u64,
-    /// How many masters serve slots.
+    /// How many masters serve hash slots.
     pub size: u64,
 }
 

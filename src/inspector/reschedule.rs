@@ -7,7 +7,7 @@ use crate::broker::TaskChange;
 use crate::error::Result;
 
 impl Inspector {
-    /// Changes when a task is due, to the whole second. Not in asynq.
+    /// Changes when a task is due, to the whole second. asynq has no such call.
     ///
     /// Scheduled and retry tasks keep their state. Pending and archived tasks become scheduled. A time that has
     /// passed is allowed: the task is then due at once. If the task holds a unique lock and is due later than

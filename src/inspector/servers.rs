@@ -62,7 +62,7 @@ impl Inspector {
     /// ```no_run
     /// # async fn example(inspector: rasynq::Inspector) -> rasynq::Result<()> {
     /// for server in inspector.servers().await? {
-    ///     println!("{}: {} of {} slots are in use", server.host, server.active_workers.len(), server.concurrency);
+    ///     println!("{}: runs {} of at most {} tasks", server.host, server.active_workers.len(), server.concurrency);
     /// }
     /// # Ok(()) }
     /// ```

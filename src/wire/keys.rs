@@ -390,8 +390,8 @@ pub(crate) fn entry_of_history(key: &str) -> Option<&str> {
     key.strip_prefix("asynq:scheduler_history:")
 }
 
-/// Whether this is the key of a server, of its workers, or of a scheduler's entries.
-pub(crate) fn is_entry(key: &str) -> bool {
+/// Whether this is the key of what a process shows: a server, its workers, or a scheduler's entries. Such keys expire.
+pub(crate) fn is_of_process(key: &str) -> bool {
     [SERVERS, WORKERS, SCHEDULERS].iter().any(|set| {
         key.strip_prefix(set)
             .is_some_and(|rest| rest.starts_with(":{"))
@@ -574,14 +574,14 @@ mod tests {
             "asynq:workers:{h:1:a}",
             "asynq:schedulers:{h:1:a}",
         ] {
-            assert!(is_entry(key), "{key}");
+            assert!(is_of_process(key), "{key}");
         }
         for key in [
             "asynq:servers",
             "asynq:{servers}:pending",
             "asynq:scheduler_history:a",
         ] {
-            assert!(!is_entry(key), "{key}");
+            assert!(!is_of_process(key), "{key}");
         }
         assert_eq!(entry_of_history("asynq:scheduler_history:a:b"), Some("a:b"));
         assert_eq!(canceled("a"), "rasynq:canceled:{a}");

@@ -29,10 +29,10 @@ const HOME: &str = "rasynq metrics\n\n/metrics  the figures, for Prometheus\n/he
 
 /// Serves for ever.
 pub(super) async fn serve(listener: TcpListener, readings: Arc<SharedReadings>) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // The semaphore is never closed.
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             return;
         };
         let stream = match listener.accept().await {
@@ -53,7 +53,7 @@ pub(super) async fn serve(listener: TcpListener, readings: Arc<SharedReadings>) 
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended");
             }
-            drop(slot);
+            drop(permit);
         });
     }
 }
