@@ -1,11 +1,11 @@
 //! Deleting queues. What is deleted is tested in `asynq_defects/delete_queue.rs`.
 
 use std::future::IntoFuture;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rasynq::{Client, DamageKind, ErrorKind, Inspector, Repair, Task};
+use rasynq::{BulkProgress, Client, DamageKind, ErrorKind, Inspector, Repair, Task};
 use tokio::sync::Notify;
 
 use crate::common::{DEADLINE, HOUR, Scripted, World, eventually, key, task_key};
@@ -116,18 +116,17 @@ async fn many_tasks_and_groups_are_deleted_in_steps_and_each_is_counted_once() {
     let (client, inspector) = (world.client().await, world.inspector().await);
     enqueue_many(&client, 3_000, None).await;
     enqueue_many(&client, 4_000, Some(2_500)).await;
-    let (last, steps) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let (seen, counted) = (Arc::clone(&last), Arc::clone(&steps));
+    let told: Arc<Mutex<Vec<BulkProgress>>> = Arc::default();
+    let heard = Arc::clone(&told);
     let delete = inspector.delete_queue("default").force();
-    let delete = delete.on_progress(move |progress| {
-        assert!(progress.changed <= progress.total);
-        assert!(progress.changed > seen.load(Ordering::SeqCst));
-        seen.store(progress.changed, Ordering::SeqCst);
-        counted.fetch_add(1, Ordering::SeqCst);
-    });
+    let delete = delete.on_progress(move |progress| heard.lock().unwrap().push(progress));
     delete.await.unwrap();
-    assert_eq!(last.load(Ordering::SeqCst), 7_000);
-    assert!(steps.load(Ordering::SeqCst) >= 14);
+    let told = told.lock().unwrap();
+    assert!(told.iter().all(|step| step.changed <= step.total));
+    assert!(told[0].changed > 0);
+    assert!(told.windows(2).all(|two| two[0].changed < two[1].changed));
+    assert_eq!(told.last().unwrap().changed, 7_000);
+    assert!(told.len() >= 14);
     assert_eq!(world.keys().await, [""; 0]);
 }
 
