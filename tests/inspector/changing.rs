@@ -278,7 +278,7 @@ async fn fill_pending(world: &World, count: u32) {
 }
 
 #[tokio::test]
-async fn all_verbs_work_while_memory_is_full() {
+async fn tasks_are_run_archived_and_deleted_while_memory_is_full() {
     let world = World::new().await;
     let inspector = world.inspector().await;
     for id in ["run", "archived", "deleted"] {

@@ -95,6 +95,8 @@ async fn what_was_not_examined_is_said() {
     let sample = Sample::new().await;
     let raw = sample.redis.client().await;
     let command = &sample.command;
+    let ran = command.run(&["doctor", "nope"]).await;
+    assert_eq!(ran.stderr.lines().count(), 2, "{ran:?}");
     let ran = command.run(&["doctor", "nope", "low"]).await;
     assert_eq!(ran.code, 3, "{ran:?}");
     assert_eq!(
