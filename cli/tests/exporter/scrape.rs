@@ -1,5 +1,7 @@
 //! What a scrape shows.
 
+use std::collections::BTreeSet;
+
 use fred::types::Value;
 
 use crate::process::{Exporter, ask, command, failure_of, series};
@@ -218,8 +220,7 @@ async fn scrapes_at_the_same_time_share_one_reading() {
         .map(|_| tokio::spawn(ask(exporter.address, "GET /metrics")))
         .collect();
     // All connections are open before Redis answers again.
-    let process = exporter.process.id();
-    let are_open = || async { connections_of(process) >= 10 };
+    let are_open = || async { connections_of(&exporter) == 10 };
     eventually("all scrapes have begun", DEADLINE, are_open).await;
     redis.resume();
     for scrape in scrapes {
@@ -229,11 +230,20 @@ async fn scrapes_at_the_same_time_share_one_reading() {
     assert!((1..=2).contains(&asked), "{asked}");
 }
 
-/// How many connections this process has accepted.
-fn connections_of(process: u32) -> usize {
+/// How many connections to its port the exporter has accepted. It has other sockets too: to Redis, and for signals.
+fn connections_of(exporter: &Exporter) -> usize {
+    let process = exporter.process.id();
+    let port = format!(":{:04X}", exporter.address.port());
+    let table = std::fs::read_to_string(format!("/proc/{process}/net/tcp")).unwrap();
+    let rows = table
+        .lines()
+        .map(|row| Vec::from_iter(row.split_whitespace()));
+    // The columns are the local address, the state (1: established) and the inode.
+    let open = rows.filter(|row| row[1].ends_with(&port) && row[3] == "01");
+    let open: BTreeSet<String> = open.map(|row| format!("socket:[{}]", row[9])).collect();
     let files = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
     let links = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
-    let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
-    // One is that on which it listens.
-    sockets.count().saturating_sub(2)
+    links
+        .filter(|link| open.contains(&*link.to_string_lossy()))
+        .count()
 }
