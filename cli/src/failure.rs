@@ -140,10 +140,6 @@ impl Failure {
             self.message = format!("queue {name}: {}", self.message);
         }
     }
-
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        self.kind.exit_code()
-    }
 }
 
 impl From<rasynq::Error> for Failure {

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(mut failure) => {
             output.print_failure(&mut failure);
-            failure.exit_code()
+            output.exit_code(&failure)
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn answer(error: clap::Error) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(mut failure) => {
             output.print_failure(&mut failure);
-            failure.exit_code()
+            output.exit_code(&failure)
         }
     }
 }

@@ -6,7 +6,9 @@ mod table;
 mod text;
 mod time;
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 
 pub(crate) use json::*;
 pub(crate) use progress::Progress;
@@ -18,12 +20,14 @@ pub(crate) use time::*;
 use crate::failure::{Failure, FailureKind};
 
 /// How the verbs print.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Output {
     is_json: bool,
     has_colours: bool,
     /// Whether somebody can be asked, and sees what moves.
     is_interactive: bool,
+    /// The first failure that stands on standard error.
+    first_printed: Cell<Option<FailureKind>>,
 }
 
 impl Output {
@@ -35,6 +39,7 @@ impl Output {
             is_json,
             has_colours: !is_json && io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb,
             is_interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            first_printed: Cell::new(None),
         }
     }
 
@@ -90,10 +95,21 @@ impl Output {
             return;
         }
         failure.is_printed = true;
+        let first = self.first_printed.get().unwrap_or(failure.kind);
+        self.first_printed.set(Some(first));
         match self.is_json {
             true => self.note(&json_text(&FailureView::of(failure))),
             false => self.note(&format!("rasynq: {}", printable_lines(&failure.message))),
         }
+    }
+
+    /// The exit code after this failure. A reader that leaves does not undo a failure that was printed before.
+    pub(crate) fn exit_code(&self, failure: &Failure) -> ExitCode {
+        let kind = match failure.kind {
+            FailureKind::ClosedOutput => self.first_printed.get().unwrap_or(failure.kind),
+            kind => kind,
+        };
+        kind.exit_code()
     }
 
     /// A heading, bold on a terminal.

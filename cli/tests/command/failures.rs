@@ -279,6 +279,34 @@ async fn a_verb_for_several_goes_on_after_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_was_told_counts_also_if_the_reader_of_the_output_leaves() {
+    use fred::interfaces::{KeysInterface, SetsInterface};
+    let (redis, command) = redis_with_tasks().await;
+    let raw = redis.client().await;
+    let _: i64 = raw.sadd("asynq:queues", "broken").await.expect("added");
+    let set = raw.set::<(), _, _>("asynq:{broken}:pending", "text", None, None, false);
+    set.await.expect("set");
+    for (verb, code) in [
+        ("stats", 5),
+        ("stats --json", 5),
+        ("watch --count 1", 5),
+        ("doctor nothing --json", 3),
+        ("queue inspect nothing default --json", 3),
+        ("task run -q nothing -i one --json", 3),
+        ("task ls -q default -s pending", 0),
+    ] {
+        let arguments: Vec<&str> = verb.split_whitespace().collect();
+        let mut child = command.process(&arguments).spawn().expect("started");
+        drop(child.stdout.take());
+        let wait = move || child.wait_with_output().expect("ended");
+        let ended = tokio::task::spawn_blocking(wait).await.expect("waited");
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(code), "{verb}: {told}");
+        assert_eq!(told.is_empty(), code == 0, "{verb}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_cannot_be_read_hides_no_other() {
     use fred::interfaces::{KeysInterface, SetsInterface};
     let (redis, command) = redis_with_tasks().await;

@@ -141,13 +141,13 @@ impl<'o> Report<'o> {
             queues,
             ..
         } = self.counts;
-        if self.output.is_json() {
+        let printed = if self.output.is_json() {
             let counts = json_text(&self.counts);
             let members = counts.trim_start_matches('{');
             self.output.print(&match found {
                 0 => format!("{{\n  \"damage\": [],{members}"),
                 _ => format!("\n  ],{members}"),
-            })?;
+            })
         } else {
             let counts = format!("{found} found, {repaired} repaired, {left} left");
             self.output.note(&match (result.is_ok(), found) {
@@ -155,8 +155,10 @@ impl<'o> Report<'o> {
                 (true, _) => counts,
                 (false, _) => format!("examined {examined_queues} of {queues} queues: {counts}"),
             });
-        }
-        result?;
+            Ok(())
+        };
+        // Why it is not complete counts more than a reader that has left.
+        result.and(printed)?;
         if left == 0 {
             return Ok(());
         }
