@@ -14,8 +14,8 @@ const AT_ONCE: usize = 16;
 /// What could be read of the queues.
 pub(super) struct Overview {
     pub(super) infos: Vec<QueueInfo>,
-    /// The first failure, if a queue could not be read. All are printed.
-    pub(super) failure: Option<Failure>,
+    /// Why the other queues could not be read.
+    pub(super) unread: Vec<Failure>,
 }
 
 /// The queues of these names, or all. One that is removed meanwhile is left out, unless it is named. One that cannot be
@@ -23,7 +23,6 @@ pub(super) struct Overview {
 pub(super) async fn read_queues(
     names: &[String],
     inspector: &Inspector,
-    output: &Output,
 ) -> Result<Overview, Failure> {
     let is_named = !names.is_empty();
     let names = match is_named {
@@ -37,7 +36,7 @@ pub(super) async fn read_queues(
     let mut results = pin!(stream::iter(names).map(read).buffered(AT_ONCE));
     let mut overview = Overview {
         infos: Vec::new(),
-        failure: None,
+        unread: Vec::new(),
     };
     while let Some((name, result)) = results.next().await {
         match result {
@@ -45,12 +44,16 @@ pub(super) async fn read_queues(
             Err(error) if error.kind() == ErrorKind::QueueNotFound && !is_named => {}
             // Redis is away: each of the other queues would wait as long for it.
             Err(error) if error.is_transient() => return Err(error.into()),
-            Err(error) => {
-                let mut failure = Failure::of_queue(&name, error);
-                output.print_failure(&mut failure);
-                overview.failure.get_or_insert(failure);
-            }
+            Err(error) => overview.unread.push(Failure::of_queue(&name, error)),
         }
     }
     Ok(overview)
+}
+
+/// Prints all of them. Returns the first.
+pub(super) fn print_failures(mut failures: Vec<Failure>, output: &Output) -> Option<Failure> {
+    for failure in &mut failures {
+        output.print_failure(failure);
+    }
+    failures.into_iter().next()
 }

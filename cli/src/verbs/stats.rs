@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rasynq::{ErrorKind, Inspector, QueueInfo, RedisInfo};
 use serde::Serialize;
 
-use super::overview::{Overview, read_queues};
+use super::overview::{Overview, print_failures, read_queues};
 use crate::args::StatsArguments;
 use crate::failure::Failure;
 use crate::output::{Output, Table, error_rate, printable, seconds};
@@ -85,7 +85,8 @@ pub(super) async fn run(
     inspector: &Inspector,
     output: &Output,
 ) -> Result<(), Failure> {
-    let Overview { infos, mut failure } = read_queues(&[], inspector, output).await?;
+    let Overview { infos, unread } = read_queues(&[], inspector).await?;
+    let mut failure = print_failures(unread, output);
     let mut memory = vec![None; infos.len()];
     if arguments.memory {
         for (memory, info) in memory.iter_mut().zip(&infos) {

@@ -7,7 +7,7 @@ use rasynq::{Connection, ErrorKind, Inspector, QueueInfo};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::overview::read_queues;
+use super::overview::{Overview, print_failures, read_queues};
 use crate::args::WatchArguments;
 use crate::failure::{Failure, FailureKind};
 use crate::output::{Output, Table, json_line, printable, span, time};
@@ -113,12 +113,16 @@ impl Watch<'_> {
                 self.inspector.insert(inspector?)
             }
         };
-        let overview = read_queues(&self.options.queues, inspector, self.output).await?;
-        self.show(overview.infos)?;
-        Ok(overview.failure)
+        let overview = read_queues(&self.options.queues, inspector).await?;
+        let Overview { infos, unread } = overview;
+        let shown = self.show(infos, unread.len());
+        // Behind the table, which is drawn over what was there.
+        let failure = print_failures(unread, self.output);
+        shown?;
+        Ok(failure)
     }
 
-    fn show(&mut self, infos: Vec<QueueInfo>) -> Result<(), Failure> {
+    fn show(&mut self, infos: Vec<QueueInfo>, unread: usize) -> Result<(), Failure> {
         let earlier: HashMap<&str, &QueueInfo> = self
             .before
             .iter()
@@ -138,7 +142,10 @@ impl Watch<'_> {
             };
             let table = look_table(&infos, &rates).text();
             let heading = infos.iter().map(|info| info.read_at).max().map(time);
-            let heading = heading.unwrap_or_else(|| "no queues".to_owned());
+            let heading = heading.unwrap_or_else(|| match unread {
+                0 => "no queues".to_owned(),
+                _ => "no queue could be read".to_owned(),
+            });
             let heading = self.output.heading(&heading);
             self.output
                 .print(&format!("{separator}{heading}\n{table}"))?;

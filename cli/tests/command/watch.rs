@@ -62,3 +62,20 @@ async fn looks_that_failed_are_counted_and_make_the_exit_code() {
     let ran = Command::with_url(Some(uri)).run(&["watch"]).await;
     assert_eq!(ran.code, 5, "{ran:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_that_there_are_no_queues_only_if_there_are_none() {
+    use fred::interfaces::{KeysInterface, SetsInterface};
+    let redis = RedisServer::start().await;
+    let command = Command::on(&redis);
+    let first_line = async || {
+        let ran = command.run(&["watch", "--count", "1"]).await;
+        ran.stdout.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(first_line().await, "no queues");
+    let raw = redis.client().await;
+    let _: i64 = raw.sadd("asynq:queues", "broken").await.expect("added");
+    let set = raw.set::<(), _, _>("asynq:{broken}:pending", "text", None, None, false);
+    set.await.expect("set");
+    assert_eq!(first_line().await, "no queue could be read");
+}
