@@ -126,6 +126,11 @@ impl Failure {
         Self::new(kind, error.to_string())
     }
 
+    /// Whether Redis, or the node of a cluster, is away.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.kind == FailureKind::Library(ErrorKind::Unavailable)
+    }
+
     /// A failure of the library that concerns a queue. Its text names the queue.
     pub(crate) fn of_queue(queue: &str, error: rasynq::Error) -> Self {
         let mut failure = Self::from(error);

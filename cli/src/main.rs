@@ -3,6 +3,7 @@
 //! It uses the public API of the library only.
 
 mod args;
+mod away;
 mod config_file;
 mod dash;
 mod exporter;

@@ -11,6 +11,8 @@ use rasynq::{
 };
 
 use crate::args::MetricsArguments;
+use crate::away::AwayNodes;
+use crate::failure::{Failure, FailureKind};
 
 /// How many queues a reading has at most, in the order of their names.
 pub(super) const MAX_QUEUES: usize = 1_000;
@@ -30,9 +32,10 @@ pub(super) struct Reader {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) queues: Vec<QueueReading>,
-    pub(super) servers: Vec<ServerInfo>,
-    pub(super) schedulers: Vec<SchedulerInfo>,
-    pub(super) entries: Vec<SchedulerEntryInfo>,
+    /// `None` of one of these: a node of the cluster is away.
+    pub(super) servers: Option<Vec<ServerInfo>>,
+    pub(super) schedulers: Option<Vec<SchedulerInfo>>,
+    pub(super) entries: Option<Vec<SchedulerEntryInfo>>,
     /// How many queues were left out, because there are too many.
     pub(super) left_out: usize,
     pub(super) took: Duration,
@@ -42,7 +45,7 @@ pub(super) struct Reading {
 #[derive(Debug)]
 pub(super) struct QueueReading {
     pub(super) queue: String,
-    /// `None`: Redis refuses to read the queue.
+    /// `None`: Redis refuses to read the queue, or its node of the cluster is away.
     pub(super) figures: Option<QueueFigures>,
 }
 
@@ -77,8 +80,9 @@ impl Reader {
     /// Reads everything.
     ///
     /// # Errors
-    /// If Redis does not answer, or refuses what does not belong to one queue alone.
-    pub(super) async fn read(&mut self) -> rasynq::Result<Reading> {
+    /// If Redis does not answer, or refuses what does not belong to one queue alone. Of a cluster, one node that answers
+    /// is enough, unless the list of queues is on another one.
+    pub(super) async fn read(&mut self) -> Result<Reading, Failure> {
         let began = Instant::now();
         let inspector = self.connect().await?;
         let mut names = inspector.queues().await?;
@@ -87,17 +91,18 @@ impl Reader {
         }
         let left_out = names.len().saturating_sub(MAX_QUEUES);
         names.truncate(MAX_QUEUES);
+        let away = AwayNodes::new(&inspector);
         let queues = stream::iter(names)
-            .map(|name| read_queue(&inspector, name, self.with_memory))
+            .map(|name| read_queue(&inspector, &away, name, self.with_memory))
             .buffered(QUEUES_AT_ONCE)
             .try_filter_map(async |queue| Ok(queue))
             .try_collect()
             .await?;
         Ok(Reading {
             queues,
-            servers: inspector.servers().await?,
-            schedulers: inspector.schedulers().await?,
-            entries: inspector.scheduler_entries().await?,
+            servers: unless_away(&away, inspector.servers().await).await?,
+            schedulers: unless_away(&away, inspector.schedulers().await).await?,
+            entries: unless_away(&away, inspector.scheduler_entries().await).await?,
             left_out,
             took: began.elapsed(),
         })
@@ -107,9 +112,10 @@ impl Reader {
 /// Reads one queue. `None`: it was deleted in the meantime.
 async fn read_queue(
     inspector: &Inspector,
+    away: &AwayNodes,
     queue: String,
     with_memory: bool,
-) -> rasynq::Result<Option<QueueReading>> {
+) -> Result<Option<QueueReading>, Failure> {
     let figures = async {
         let info = inspector.queue_info(&queue).await?;
         let memory = match with_memory {
@@ -120,25 +126,35 @@ async fn read_queue(
             0 => None,
             _ => oldest_archived(inspector, &queue).await?,
         };
-        Ok::<_, rasynq::Error>(QueueFigures {
+        Ok::<_, Failure>(QueueFigures {
             info,
             memory,
             oldest_archived,
         })
     };
-    match figures.await {
-        Ok(figures) => Ok(Some(QueueReading {
-            queue,
-            figures: Some(figures),
-        })),
-        Err(error) if error.kind() == ErrorKind::QueueNotFound => Ok(None),
-        // One queue with a broken key must not hide the others.
-        Err(error) if error.kind() == ErrorKind::Redis => {
-            tracing::warn!(queue, %error, "could not read a queue");
-            let figures = None;
-            Ok(Some(QueueReading { queue, figures }))
+    let figures = match away.read(&queue, figures).await? {
+        Ok(figures) => Some(figures),
+        Err(failure) => match failure.kind {
+            FailureKind::Library(ErrorKind::QueueNotFound) => return Ok(None),
+            // One queue with a broken key, or on a dead node, must not hide the others.
+            FailureKind::Library(ErrorKind::Redis | ErrorKind::Unavailable) => {
+                tracing::warn!(queue, error = %failure.message, "could not read a queue");
+                None
+            }
+            _ => return Err(failure),
+        },
+    };
+    Ok(Some(QueueReading { queue, figures }))
+}
+
+/// `None` if a node of the cluster is away.
+async fn unless_away<T>(away: &AwayNodes, read: rasynq::Result<T>) -> Result<Option<T>, Failure> {
+    match away.unless_all_is_away(read.map_err(Failure::from)).await? {
+        Err(failure) if failure.is_unavailable() => {
+            tracing::warn!(error = %failure.message, "could not read the servers or schedulers");
+            Ok(None)
         }
-        Err(error) => Err(error),
+        read => read.map(Some),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use rasynq::{SchedulerEntryInfo, ServerInfo};
 
 use super::exposition::{Exposition, Kind};
 use super::reading::{QueueFigures, Reading};
@@ -14,7 +15,7 @@ pub(super) fn scrape(reading: &Result<Reading, String>) -> String {
         out.comment(error);
     }
     let up = f64::from(u8::from(reading.is_ok()));
-    let help = "Whether Redis has answered this scrape (1) or not (0)";
+    let help = "Whether Redis has answered this scrape (1) or not (0); of a cluster, the node with the list of queues";
     out.family("rasynq_redis_up", Kind::Gauge, help)
         .sample(&[], up);
     let version = [("version", env!("CARGO_PKG_VERSION"))];
@@ -24,8 +25,12 @@ pub(super) fn scrape(reading: &Result<Reading, String>) -> String {
     if let Ok(reading) = reading {
         asynq(&mut out, reading);
         queues(&mut out, reading);
-        servers(&mut out, reading);
-        schedulers(&mut out, reading);
+        if let Some(infos) = &reading.servers {
+            servers(&mut out, reading, infos);
+        }
+        if let (Some(infos), Some(entries)) = (&reading.schedulers, &reading.entries) {
+            schedulers(&mut out, reading, infos.len(), entries);
+        }
         let mut gauge = |name, help, value| out.family(name, Kind::Gauge, help).sample(&[], value);
         gauge(
             "rasynq_exporter_queues_left_out",
@@ -123,7 +128,7 @@ fn asynq(out: &mut Exposition, reading: &Reading) {
 
 /// What asynq's exporter does not say of queues.
 fn queues(out: &mut Exposition, reading: &Reading) {
-    let help = "Whether Redis lets the exporter read the queue (1), or a key of the queue has a wrong type (0)";
+    let help = "Whether Redis lets the exporter read the queue (1); 0: a key has a wrong type, or the node of the cluster is away";
     let mut family = out.family("rasynq_queue_up", Kind::Gauge, help);
     for queue in &reading.queues {
         let up = f64::from(u8::from(queue.figures.is_some()));
@@ -177,9 +182,9 @@ fn queues(out: &mut Exposition, reading: &Reading) {
     );
 }
 
-fn servers(out: &mut Exposition, reading: &Reading) {
+fn servers(out: &mut Exposition, reading: &Reading, servers: &[ServerInfo]) {
     let mut by_status = BTreeMap::from([("active", 0_u32)]);
-    for server in &reading.servers {
+    for server in servers {
         let status = match &*server.status {
             known @ ("new" | "active" | "stopped" | "closed") => known,
             _ => "other",
@@ -188,19 +193,17 @@ fn servers(out: &mut Exposition, reading: &Reading) {
     }
     let help = "Servers that are alive, by status; the other series of servers count those of all statuses";
     let mut family = out.family("rasynq_servers", Kind::Gauge, help);
-    for (status, servers) in by_status {
-        family.sample(&[("status", status)], servers.into());
+    for (status, count) in by_status {
+        family.sample(&[("status", status)], count.into());
     }
-    let slots: u64 = reading
-        .servers
+    let slots: u64 = servers
         .iter()
         .map(|server| u64::from(server.concurrency))
         .sum();
     let help = "How many tasks all servers can run at once";
     out.family("rasynq_worker_slots", Kind::Gauge, help)
         .sample(&[], slots as f64);
-    let busy: usize = reading
-        .servers
+    let busy: usize = servers
         .iter()
         .map(|server| server.active_workers.len())
         .sum();
@@ -211,8 +214,7 @@ fn servers(out: &mut Exposition, reading: &Reading) {
     let help = "Servers that fetch from the queue";
     let mut family = out.family("rasynq_queue_servers", Kind::Gauge, help);
     for queue in &reading.queues {
-        let serves = reading
-            .servers
+        let serves = servers
             .iter()
             .filter(|server| server.status == "active" && server.queues.contains_key(&queue.queue));
         family.sample(&[("queue", &queue.queue)], serves.count() as f64);
@@ -226,10 +228,7 @@ fn servers(out: &mut Exposition, reading: &Reading) {
             "For how long the longest run of a task of the queue has taken so far; 0 without a run",
         ),
         |it| {
-            let workers = reading
-                .servers
-                .iter()
-                .flat_map(|server| &server.active_workers);
+            let workers = servers.iter().flat_map(|server| &server.active_workers);
             let of_queue = workers.filter(|worker| worker.queue == it.info.queue);
             let first = of_queue.filter_map(|worker| worker.started_at).min();
             Some(first.map_or(0.0, |at| seconds_since(at, it.info.read_at)))
@@ -237,17 +236,22 @@ fn servers(out: &mut Exposition, reading: &Reading) {
     );
 }
 
-fn schedulers(out: &mut Exposition, reading: &Reading) {
+fn schedulers(
+    out: &mut Exposition,
+    reading: &Reading,
+    schedulers: usize,
+    entries: &[SchedulerEntryInfo],
+) {
     let mut gauge = |name, help, value| out.family(name, Kind::Gauge, help).sample(&[], value);
     gauge(
         "rasynq_schedulers",
         "Schedulers that are alive",
-        reading.schedulers.len() as f64,
+        schedulers as f64,
     );
     gauge(
         "rasynq_scheduler_entries",
         "Entries of all schedulers",
-        reading.entries.len() as f64,
+        entries.len() as f64,
     );
     let help = "How long the next tick of an entry is overdue, the longest of all entries for tasks of this type; 0: none is";
     let mut family = out.family("rasynq_scheduler_lag_seconds", Kind::Gauge, help);
@@ -256,7 +260,7 @@ fn schedulers(out: &mut Exposition, reading: &Reading) {
         return;
     };
     let mut by_type: BTreeMap<&str, f64> = BTreeMap::new();
-    for entry in &reading.entries {
+    for entry in entries {
         let lag = entry.next.map_or(0.0, |next| seconds_since(next, now));
         let longest = by_type.entry(&entry.task_type).or_default();
         *longest = longest.max(lag);

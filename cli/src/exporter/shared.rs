@@ -52,7 +52,7 @@ impl SharedReadings {
         tokio::spawn(async move {
             let mut reader = reader.lock().await;
             let result = match timeout(READING_TIMEOUT, reader.read()).await {
-                Ok(result) => result.map_err(|error| error.to_string()),
+                Ok(result) => result.map_err(|failure| failure.message),
                 Err(_) => Err(format!(
                     "Redis has not told everything within {} s",
                     READING_TIMEOUT.as_secs()

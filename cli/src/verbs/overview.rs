@@ -2,14 +2,17 @@
 
 use std::pin::pin;
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rasynq::{ErrorKind, Inspector, QueueInfo};
 
-use crate::failure::Failure;
+use crate::away::AwayNodes;
+use crate::failure::{Failure, FailureKind};
 use crate::output::Output;
 
 /// How many queues are read at the same time.
 const AT_ONCE: usize = 16;
+
+const QUEUE_NOT_FOUND: FailureKind = FailureKind::Library(ErrorKind::QueueNotFound);
 
 /// What could be read of the queues.
 pub(super) struct Overview {
@@ -29,22 +32,22 @@ pub(super) async fn read_queues(
         true => names.to_vec(),
         false => inspector.queues().await?,
     };
+    let away = AwayNodes::new(inspector);
     let read = async |name: String| {
-        let result = inspector.queue_info(&name).await;
-        (name, result)
+        let info = async { inspector.queue_info(&name).await.map_err(Failure::from) };
+        away.read(&name, info).await
     };
     let mut results = pin!(stream::iter(names).map(read).buffered(AT_ONCE));
     let mut overview = Overview {
         infos: Vec::new(),
         unread: Vec::new(),
     };
-    while let Some((name, result)) = results.next().await {
-        match result {
+    // If Redis is away, each of the other queues would wait as long for it.
+    while let Some(read) = results.try_next().await? {
+        match read {
             Ok(info) => overview.infos.push(info),
-            Err(error) if error.kind() == ErrorKind::QueueNotFound && !is_named => {}
-            // Redis is away: each of the other queues would wait as long for it.
-            Err(error) if error.is_transient() => return Err(error.into()),
-            Err(error) => overview.unread.push(Failure::of_queue(&name, error)),
+            Err(failure) if failure.kind == QUEUE_NOT_FOUND && !is_named => {}
+            Err(failure) => overview.unread.push(failure),
         }
     }
     Ok(overview)

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::overview::{Overview, print_failures, read_queues};
 use crate::args::StatsArguments;
-use crate::failure::Failure;
+use crate::away::AwayNodes;
+use crate::failure::{Failure, FailureKind};
 use crate::output::{Output, Table, error_rate, printable, seconds};
 use crate::views::{QueueView, StateCounts, bytes_text, queue_table, rfc3339};
 
@@ -89,14 +90,15 @@ pub(super) async fn run(
     let mut failure = print_failures(unread, output);
     let mut memory = vec![None; infos.len()];
     if arguments.memory {
+        let away = AwayNodes::new(inspector);
         for (memory, info) in memory.iter_mut().zip(&infos) {
-            match inspector.memory_usage(&info.queue).await {
+            let read = inspector.memory_usage(&info.queue);
+            let read = async { read.await.map_err(Failure::from) };
+            match away.read(&info.queue, read).await? {
                 Ok(bytes) => *memory = Some(bytes),
                 // It was removed meanwhile.
-                Err(error) if error.kind() == ErrorKind::QueueNotFound => {}
-                Err(error) if error.is_transient() => return Err(error.into()),
-                Err(error) => {
-                    let mut unread = Failure::of_queue(&info.queue, error);
+                Err(failure) if failure.kind == FailureKind::Library(ErrorKind::QueueNotFound) => {}
+                Err(mut unread) => {
                     output.print_failure(&mut unread);
                     failure.get_or_insert(unread);
                 }

@@ -5,6 +5,7 @@ mod common;
 
 mod bulk;
 mod clock;
+mod cluster;
 mod docs;
 mod doctor;
 mod failures;

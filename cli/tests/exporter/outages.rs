@@ -1,7 +1,9 @@
 //! Redis is away, and comes back.
 
+use rasynq::{Client, Connection, Task};
+
 use crate::process::{Exporter, command, failure_of, series};
-use crate::support::{DEADLINE, RedisServer, eventually};
+use crate::support::{DEADLINE, RedisCluster, RedisServer, eventually};
 
 /// Waits until a scrape has this status.
 async fn status_becomes(exporter: &Exporter, status: u16) {
@@ -43,4 +45,50 @@ async fn a_password_that_redis_refuses_ends_the_exporter() {
     let redis = RedisServer::builder().tcp().password("right").start().await;
     let (code, text) = failure_of(command(&redis.uri_with("default:wrong@"), &[])).await;
     assert_eq!(code, Some(5), "{text}");
+}
+
+#[tokio::test]
+async fn a_dead_node_of_a_cluster_hides_no_queue_of_the_others() {
+    let mut cluster = RedisCluster::start_without_full_coverage().await;
+    let connection = Connection::cluster(cluster.addresses());
+    let client = Client::connect(&connection).await.unwrap();
+    let queues = [0, 1, 2].map(|node| RedisCluster::queue_on(node, 0));
+    for queue in &queues {
+        let task = Task::new("x", "x").queue(queue);
+        client.enqueue(task).await.unwrap();
+    }
+    client.close().await;
+    let nodes: Vec<String> = cluster
+        .addresses()
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"))
+        .collect();
+    let nodes = format!("--cluster_addrs={}", nodes.join(","));
+    // The lists of queues and schedulers are on node 0, that of runs is on node 1.
+    let dead = RedisCluster::first_node_of("asynq:workers");
+    assert_eq!((RedisCluster::first_node_of("asynq:queues"), dead), (0, 1));
+    let exporter = Exporter::start_by(command("", &["--cluster", &nodes])).await;
+    cluster.nodes_mut()[dead].kill();
+    let page = async || {
+        let page = exporter.get("/metrics").await;
+        (page.status, series(&page.text))
+    };
+    let is_seen = || async {
+        let up = format!("rasynq_queue_up{{queue=\"{}\"}}", queues[dead]);
+        page().await.1.get(&up) == Some(&0.0)
+    };
+    eventually("the node is seen to be dead", DEADLINE, is_seen).await;
+    let (status, series) = page().await;
+    assert_eq!((status, series["rasynq_redis_up"] as u32), (200, 1));
+    let of_each = |name: &str| {
+        let names = queues
+            .clone()
+            .map(|queue| format!("{name}{{queue=\"{queue}\"}}"));
+        names.map(|name| series.get(&name).map(|value| *value as u32))
+    };
+    assert_eq!(of_each("rasynq_queue_up"), [Some(1), Some(0), Some(1)]);
+    assert_eq!(of_each("asynq_queue_size"), [Some(1), None, Some(1)]);
+    // Nobody knows how many servers there are, but that there are no schedulers.
+    assert_eq!(of_each("rasynq_queue_servers"), [None, None, None]);
+    assert_eq!(series["rasynq_schedulers"] as u32, 0);
 }

@@ -57,7 +57,12 @@ pub(crate) async fn failure_of(mut command: Command) -> (Option<i32>, String) {
 impl Exporter {
     /// Starts it on a free port.
     pub(crate) async fn start(redis: &RedisServer, options: &[&str]) -> Self {
-        let mut process = command(&redis.uri(), options).spawn().unwrap();
+        Self::start_by(command(&redis.uri(), options)).await
+    }
+
+    /// Starts it by this command.
+    pub(crate) async fn start_by(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
         let mut told = BufReader::new(process.stderr.take().unwrap());
         let read = move || {
             let mut lines = String::new();

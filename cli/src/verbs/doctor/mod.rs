@@ -8,6 +8,7 @@ use rasynq::{Damage, DamageKind, ErrorKind, Examination, Inspector, Repair};
 use report::{Report, Treatment};
 
 use crate::args::DoctorArguments;
+use crate::away::AwayNodes;
 use crate::failure::{Failure, FailureKind};
 use crate::output::{Output, Progress};
 
@@ -50,19 +51,22 @@ struct Doctor<'a> {
 impl Doctor<'_> {
     /// These queues; without names all of them, and the global keys. What cannot be examined hides nothing else.
     async fn examine_all(&mut self, names: &[String]) -> Result<(), Failure> {
+        let away = AwayNodes::new(self.inspector);
         let is_named = !names.is_empty();
         let mut queues: BTreeSet<String> = names.iter().cloned().collect();
         if !is_named {
             // It finds queues that are not in the list of queues, so it comes first.
             let examined = self.examine(self.inspector.examine_global()).await;
-            self.unless_over(examined)?;
+            let examined = away.unless_all_is_away(examined).await?;
+            self.value(examined)?;
             queues.append(&mut self.unlisted);
             let listed = self.inspector.queues().await.map_err(Failure::from);
             queues.extend(self.unless_over(listed)?.unwrap_or_default());
         }
         self.report.expect_queues(queues.len());
         for queue in queues {
-            let mut examined = self.examine(self.inspector.examine(&queue)).await;
+            let examined = self.examine(self.inspector.examine(&queue));
+            let mut examined = away.read(&queue, examined).await?;
             if let Err(failure) = &mut examined
                 && !is_named
                 && failure.kind == FailureKind::Library(ErrorKind::QueueNotFound)
@@ -74,28 +78,30 @@ impl Doctor<'_> {
                 }
                 let text = "a queue whose name is not UTF-8 cannot be examined";
                 *failure = Failure::new(FailureKind::Library(ErrorKind::Undecodable), text);
-            }
-            let examined = examined.map_err(|mut failure| {
                 failure.name_queue(&queue);
-                failure
-            });
-            if self.unless_over(examined)?.is_some() {
+            }
+            if self.value(examined)?.is_some() {
                 self.report.note_examined_queue();
             }
         }
         Ok(())
     }
 
-    /// The value. `None`: it failed, which is told, and the rest goes on.
+    /// The value. `None`: it failed, which is told, and the rest goes on. A failure of Redis as a whole is returned.
     fn unless_over<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+        match result {
+            Err(failure) if failure.is_unavailable() => Err(failure),
+            result => self.value(result),
+        }
+    }
+
+    /// The same, but Redis as a whole is there.
+    fn value<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
         let mut failure = match result {
             Ok(value) => return Ok(Some(value)),
+            Err(failure) if failure.kind == FailureKind::ClosedOutput => return Err(failure),
             Err(failure) => failure,
         };
-        let is_over = failure.kind == FailureKind::Library(ErrorKind::Unavailable);
-        if is_over || failure.kind == FailureKind::ClosedOutput {
-            return Err(failure);
-        }
         self.progress
             .around(|| self.output.print_failure(&mut failure));
         self.first_failure.get_or_insert(failure);
