@@ -6,7 +6,6 @@
 //! password: secret
 //! ```
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -14,13 +13,15 @@ use granit_parser::{Event, Parser, ScalarStyle, StrInput};
 
 use crate::args::ConnectionArguments;
 use crate::failure::Failure;
+use crate::small_file;
 
 /// Reads the file. Names are read in any case, as asynq reads them. An unknown name is refused: it is a slip.
 pub(crate) fn read(path: &Path) -> Result<ConnectionArguments, Failure> {
     let place = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("configuration {place}: {error}")))?;
-    parse(&text).map_err(|fault| Failure::usage(format!("configuration {place}: {fault}")))
+    let wrong = |fault: String| Failure::usage(format!("configuration {place}: {fault}"));
+    let bytes = small_file::read(path).map_err(|error| wrong(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
+    parse(&text).map_err(wrong)
 }
 
 fn parse(text: &str) -> Result<ConnectionArguments, String> {

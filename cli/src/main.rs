@@ -11,6 +11,7 @@ mod failure;
 mod output;
 mod refused;
 mod settings;
+mod small_file;
 mod verbs;
 mod views;
 

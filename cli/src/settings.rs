@@ -6,7 +6,6 @@
 //! that a URI names. Flags beside a URI count.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rasynq::{Connection, TlsOptions};
@@ -14,6 +13,7 @@ use rasynq::{Connection, TlsOptions};
 use crate::args::{ConnectionArguments, Switch};
 use crate::config_file;
 use crate::failure::Failure;
+use crate::small_file;
 
 const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 6379;
@@ -168,7 +168,7 @@ fn tls(settings: &ConnectionArguments) -> Result<Option<TlsOptions>, Failure> {
 }
 
 fn contents(path: &Path, setting: &str) -> Result<Vec<u8>, Failure> {
-    fs::read(path)
+    small_file::read(path)
         .map_err(|error| Failure::usage(format!("{setting}: {}: {error}", path.display())))
 }
 

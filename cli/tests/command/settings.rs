@@ -146,3 +146,35 @@ async fn a_cluster_is_reached_by_asynqs_flags() {
             .contains("Redis Cluster Info\nState  Known Nodes  Cluster Size\n")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_settings_is_a_regular_file_of_at_most_1_mib() {
+    let redis = redis_with_queue(None, 0).await;
+    let command = Command::with_url(None);
+    let path = |name: &str| {
+        let path = command.home.path().join(name);
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let pipe = path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let settings = format!("uri: 127.0.0.1:{}\n", redis.port());
+    let longest = settings + &"#".repeat(1024 * 1024);
+    let (long, too_long) = (path("long"), path("too-long"));
+    fs::write(&long, &longest[..1024 * 1024]).expect("written");
+    fs::write(&too_long, &longest[..=1024 * 1024]).expect("written");
+    let found = command.output(&["queue", "ls", "--config", &long]).await;
+    assert_eq!(found, "found\n");
+    for flag in ["--config", "--tls_ca"] {
+        for (file, fault) in [
+            (&pipe, "is not a regular file"),
+            (&"/dev/zero".to_owned(), "is not a regular file"),
+            (&too_long, "is longer than 1 MiB"),
+        ] {
+            let ran = command.run(&["queue", "ls", flag, file]).await;
+            assert_eq!(ran.code, 2, "{flag} {file}: {ran:?}");
+            let told = format!("{file}: {fault}\n");
+            assert!(ran.stderr.ends_with(&told), "{flag} {file}: {ran:?}");
+        }
+    }
+}
