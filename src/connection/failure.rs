@@ -75,13 +75,19 @@ pub(crate) fn is_redirection(error: &Error) -> bool {
         .is_some_and(|error| matches!(reply_code(error.details()), Some("MOVED" | "ASK")))
 }
 
-/// The error reply of a command within a script, without the prefix that Redis 6 adds: the name of the
-/// script, the line and perhaps a dash.
+/// The error reply of a command within a script, without what Redis adds to it. Redis 6 puts the name of the script, the
+/// line and perhaps a dash before it; Redis 7 puts the script's SHA-1 and the line behind it.
 fn strip_script_position(details: &str) -> &str {
     let details = details.trim_end();
-    let Some((_, rest)) = details.rsplit_once("@user_script:") else {
+    let Some((before, rest)) = details.rsplit_once("@user_script:") else {
         return details;
     };
+    if let Some((reply, _)) = before
+        .strip_suffix(", on ")
+        .and_then(|before| before.rsplit_once(" script: "))
+    {
+        return reply;
+    }
     match rest.trim_start().split_once(": ") {
         Some((line, reply)) if line.bytes().all(|byte| byte.is_ascii_digit()) => {
             reply.trim_start_matches('-')
@@ -364,8 +370,23 @@ mod tests {
         assert_eq!(strip_script_position(raised), "WRONGTYPE no");
         let raised_once = "ERR Error running script (call to f_1): @user_script:69: WRONGTYPE no";
         assert_eq!(strip_script_position(raised_once), "WRONGTYPE no");
-        let redis_7 = "OOM not allowed script: 1, on @user_script:40.";
-        assert_eq!(strip_script_position(redis_7), redis_7);
+    }
+
+    #[test]
+    fn the_script_position_that_redis_7_adds_to_an_error_is_removed() {
+        let readonly = "READONLY You can't write against a read only replica.";
+        let position = "script: a44658f0c9ab6d3f6b7a4f8f4b3bd5e7b35d3b5f, on @user_script:257.";
+        let details = format!("{readonly} {position}");
+        assert_eq!(strip_script_position(&details), readonly);
+        assert_eq!(
+            map_error_reply(&details, "delete").to_string(),
+            format!("delete: this Redis is a read-only replica: {readonly}")
+        );
+        let details = format!("OOM command not allowed when used memory > 'maxmemory'. {position}");
+        assert_eq!(
+            map_error_reply(&details, "enqueue").to_string(),
+            "enqueue: Redis is out of memory: OOM command not allowed when used memory > 'maxmemory'."
+        );
     }
 
     fn mapped(kind: FredKind, details: &'static str) -> Error {

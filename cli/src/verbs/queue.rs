@@ -91,7 +91,8 @@ async fn inspect(
             let text = queue_text(&info, memory, output);
             Ok((QueueView::of(&info, memory), text))
         };
-        each.done(read.await)?;
+        let read = read.await.map_err(|error| Failure::of_queue(queue, error));
+        each.done(read)?;
     }
     each.end()
 }
@@ -149,7 +150,7 @@ async fn history(
             let days = days.iter().map(DayView::from).collect();
             (HistoryView { queue, days }, text)
         });
-        each.done(shown.map_err(Failure::from))?;
+        each.done(shown.map_err(|error| Failure::of_queue(queue, error)))?;
     }
     each.end()
 }
@@ -183,7 +184,8 @@ async fn pause(
             // asynq allows it, and a slip looks the same.
             output.note(&format!("there is no queue {} yet", printable(queue)));
         }
-        each.done(changed.map(|()| (view, line)).map_err(Failure::from))?;
+        let changed = changed.map_err(|error| Failure::of_queue(queue, error));
+        each.done(changed.map(|()| (view, line)))?;
     }
     each.end()
 }
@@ -244,14 +246,21 @@ async fn remove_one(queue: &str, is_forced: bool, inspector: &Inspector) -> Resu
     if is_forced {
         call = call.force();
     }
-    let told = |BulkProgress { changed, total, .. }| {
-        format!(
+    let told = |BulkProgress { changed, total, .. }| match total {
+        // An answer may have been lost.
+        0 => format!(
+            "no task of queue {queue} is known to be deleted; `rasynq queue rm --force {queue}` tries again"
+        ),
+        _ => format!(
             "at least {changed} of about {total} tasks of queue {queue} are deleted; `rasynq queue rm --force {queue}` or \
              `rasynq doctor --fix {queue}` removes the rest"
-        )
+        ),
     };
     let removed = progress.until_done(call.into_future(), told).await;
     removed.map_err(|mut failure| {
+        if matches!(failure.kind, FailureKind::Library(_)) {
+            failure.name_queue(queue);
+        }
         match failure.kind {
             FailureKind::Library(ErrorKind::QueueNotEmpty) => {
                 let hint = "; --force removes it with its tasks";

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use fred::interfaces::ClientLike;
+use fred::types::{ClusterHash, CustomCommand, Value};
 use rasynq::{Client, Connection, Inspector, Task};
 use serde_json::json;
 
@@ -337,4 +339,27 @@ async fn pausing_a_queue_that_does_not_exist_yet_is_said() {
         (0, "queue defualt is paused\n")
     );
     assert_eq!(ran.stderr, "there is no queue defualt yet\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_replica_it_is_said_that_nothing_is_done_and_why() {
+    let (redis, command) = redis_with_tasks().await;
+    let raw = redis.client().await;
+    let replicaof = CustomCommand::new_static("REPLICAOF", ClusterHash::FirstKey, false);
+    // A master that is not there.
+    let of = vec!["127.0.0.1", "1"];
+    let _: Value = raw.custom(replicaof, of).await.expect("a replica");
+    let ran = command.run(&["queue", "rm", "--force", "default"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
+    let parts = [
+        "rasynq: queue \"default\": ",
+        "this Redis is a read-only replica",
+    ];
+    for part in parts {
+        assert!(ran.stderr.contains(part), "{ran:?}");
+    }
+    let told = "; no task of queue default is known to be deleted; \
+                `rasynq queue rm --force default` tries again\n";
+    assert!(ran.stderr.ends_with(told), "{ran:?}");
+    assert!(!ran.stderr.contains("script"), "{ran:?}");
 }
