@@ -43,7 +43,8 @@ impl Inspector {
     /// ```
     ///
     /// # Errors
-    /// The errors of [`queues`](Self::queues). After an error, the request may have been sent.
+    /// The errors of [`queues`](Self::queues), and [`ErrorKind::Unavailable`] if Redis is a replica at which nobody listens:
+    /// servers listen at the master. After an error, the request may have been sent.
     ///
     /// # Cancel safety
     /// If the future is dropped, the request may or may not have been sent.

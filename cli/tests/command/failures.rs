@@ -349,6 +349,12 @@ async fn on_a_replica_it_is_said_that_nothing_is_done_and_why() {
     // A master that is not there.
     let of = vec!["127.0.0.1", "1"];
     let _: Value = raw.custom(replicaof, of).await.expect("a replica");
+    let ran = command.run(&["task", "cancel", "one"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
+    assert_eq!(
+        ran.stderr,
+        "rasynq: task one: publish a cancellation: this Redis is a replica, and servers listen at its master\n"
+    );
     let ran = command.run(&["queue", "rm", "--force", "default"]).await;
     assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{ran:?}");
     let parts = [

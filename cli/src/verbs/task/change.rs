@@ -94,7 +94,11 @@ pub(super) async fn cancel(
                 "not_known",
                 "sent; no server has confirmed that it runs the task (those of asynq never do)",
             ),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let mut failure = Failure::from(error);
+                failure.message = format!("task {id}: {}", failure.message);
+                Err(failure)
+            }
         })?;
     }
     each.end()
