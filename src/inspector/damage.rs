@@ -93,10 +93,10 @@ pub enum DamageKind {
     GhostTask,
     /// The queue is being deleted, or its deletion was interrupted. The repair ends it.
     UnfinishedDeletion,
-    /// A key without a time to live: the counter of a day, the history of an entry that no scheduler has, a key of a
-    /// server. Or an entry that is over: a server, a scheduler, an aggregation set that does not exist. Or the pause of a
-    /// queue that is not listed and has no tasks, if it is older than a week. The repair deletes it; a counter or a history
-    /// gets a time to live.
+    /// A key without a time to live: the counter of a day, a key of a server, the history of an entry that no scheduler has,
+    /// if it has no event of the last 10 minutes. Or an entry that is over: a server, a scheduler, an aggregation set that
+    /// does not exist. Or the pause of a queue that is not listed and has no tasks, if it is older than a week. The repair
+    /// deletes it; a counter or a history gets a time to live.
     StaleKey,
     /// A key has another type than it should, so calls that need it fail. It is only reported, because nobody knows what it
     /// has. Look at it, and rename or delete it: then tasks that it had are tasks without a place.

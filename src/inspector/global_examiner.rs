@@ -9,6 +9,9 @@ use crate::wire::{self, QueueKeys, keys};
 
 /// The time to live that the history of an entry gets if no scheduler has the entry (s): a week.
 const HISTORY_TTL_SECS: u64 = 7 * 24 * 60 * 60;
+/// A scheduler of Go writes the history of a new entry before it lists the entry, which it does every 10 s. One that has
+/// lost Redis for a while is not listed either. So a history is left alone until its newest event is older than this (s).
+const LIVE_HISTORY_SECS: i64 = 10 * 60;
 /// For how long a queue may be paused before its first task (s): a week.
 const EARLY_PAUSE_SECS: i64 = 7 * 24 * 60 * 60;
 
@@ -126,9 +129,10 @@ impl GlobalExaminer {
             .collect();
         if stale_keys.iter().any(is_history) {
             // A Go scheduler writes the histories of its entries without a time to live.
-            let live = live_entries(&self.broker).await?;
-            stale_keys
-                .retain(|key| !keys::entry_of_history(key).is_some_and(|id| live.contains(id)));
+            let (histories, mut stale): (Vec<_>, Vec<_>) =
+                stale_keys.into_iter().partition(is_history);
+            stale.extend(over_histories(&self.broker, histories).await?);
+            stale_keys = stale;
         }
         let damage = stale_keys.iter().map(|key| match is_history(key) {
             true => stale(
@@ -179,6 +183,18 @@ pub(super) async fn is_stale_pause(broker: &Broker, queue: &QueueKeys) -> Result
         && !broker.has_tasks(queue).await?)
 }
 
+/// Which of these histories have no event of the last minutes, and belong to an entry that no scheduler has.
+async fn over_histories(broker: &Broker, histories: Vec<String>) -> Result<Vec<String>> {
+    let live = live_entries(broker).await?;
+    let since = broker.clock().now().timestamp() - LIVE_HISTORY_SECS;
+    let is_new = broker.have_events_since(&histories, since).await?;
+    let over = histories.into_iter().zip(is_new).filter(|(key, is_new)| {
+        let is_listed = keys::entry_of_history(key).is_some_and(|id| live.contains(id));
+        !is_listed && !is_new
+    });
+    Ok(over.map(|(key, _)| key).collect())
+}
+
 /// The ids of the entries of live schedulers.
 async fn live_entries(broker: &Broker) -> Result<HashSet<String>> {
     let mut entries = HashSet::new();
@@ -207,11 +223,14 @@ fn global(kind: DamageKind, key: &str, detail: &str) -> Damage {
 
 /// Repairs what [`GlobalExaminer`] finds. Returns whether the damage was there.
 pub(super) async fn repair_global(broker: &Broker, damage: &Damage) -> Result<bool> {
-    let ttl = match keys::entry_of_history(&damage.key) {
-        Some(entry) if live_entries(broker).await?.contains(entry) => return Ok(false),
-        Some(_) => HISTORY_TTL_SECS,
-        None => 0,
-    };
+    let mut ttl = 0;
+    if keys::entry_of_history(&damage.key).is_some() {
+        let history = vec![damage.key.clone()];
+        if over_histories(broker, history).await?.is_empty() {
+            return Ok(false);
+        }
+        ttl = HISTORY_TTL_SECS;
+    }
     let member = damage.member.as_deref();
     broker.drop_stale(&damage.key, member, ttl).await
 }

@@ -49,6 +49,35 @@ async fn servers_and_schedulers_that_are_over_are_found_and_removed() {
 }
 
 #[tokio::test]
+async fn the_history_of_an_entry_that_is_not_listed_yet_is_no_damage() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    let history = "asynq:scheduler_history:entry";
+    let minutes_ago = async |minutes: i64| (world.now().await - 60 * minutes).to_string();
+    let add = async |score: String| {
+        let _: i64 = world.run(&["ZADD", history, &score, &score]).await;
+    };
+    // A scheduler of Go writes this at the first tick of an entry, which it lists seconds later.
+    add(minutes_ago(0).await).await;
+    let mut examination = inspector.examine_global();
+    assert_eq!(examination.next().await.map(Result::unwrap), None);
+    // The scheduler is gone.
+    let _: i64 = world.run(&["DEL", history]).await;
+    add(minutes_ago(11).await).await;
+    let mut examination = inspector.examine_global();
+    let damage = examination.next().await.unwrap().unwrap();
+    assert_eq!(
+        (damage.kind, damage.key.as_str()),
+        (DamageKind::StaleKey, history)
+    );
+    // It was only cut off from Redis, and goes on.
+    add(minutes_ago(0).await).await;
+    assert_eq!(inspector.repair(&damage).await.unwrap(), Repair::Gone);
+    let ttl: i64 = world.run(&["TTL", history]).await;
+    assert_eq!(ttl, -1);
+}
+
+#[tokio::test]
 async fn a_queue_with_tasks_that_is_not_listed_is_found_once_and_listed() {
     let world = World::new().await;
     let (client, inspector) = (world.client().await, world.inspector().await);

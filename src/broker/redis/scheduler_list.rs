@@ -10,7 +10,7 @@ use super::inspect_servers::members;
 use super::script::{RECORD_EVENT, WRITE_SCHEDULER, number, ttl_secs, word};
 use super::{Broker, reply};
 use crate::broker::{SchedulerKeys, Str};
-use crate::connection::Command;
+use crate::connection::{Command, has_wrong_type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::keys;
 
@@ -184,6 +184,25 @@ impl Broker {
         let newest = [history, number(skip), number(last), word("REV")];
         let newest = Command::on_key("ZRANGE", newest);
         self.send(newest, "read a scheduler entry's history").await
+    }
+
+    /// Whether each of these histories has an event of this time (unix s) or later. A key of another type has none.
+    pub(crate) async fn have_events_since(
+        &self,
+        histories: &[String],
+        since: i64,
+    ) -> Result<Vec<bool>> {
+        let count = |key: &String| {
+            let args = [key.as_str().into(), number(since), word("+inf")];
+            Command::on_key("ZCOUNT", args)
+        };
+        let counts = histories.iter().map(count).collect();
+        let counts = self.send_each::<i64>(counts, "look for new events").await?;
+        let has_events = counts.into_iter().map(|count| match count {
+            Err(error) if has_wrong_type(&error) => Ok(false),
+            count => Ok(count? > 0),
+        });
+        has_events.collect()
     }
 }
 
