@@ -18,14 +18,14 @@
 -- Reads all keys of the queue that the pattern finds.
 -- Replies {next, word, key, detail, …}: where to go on, "" at the end; and 3 for each key that may be damaged, of these
 -- forms
---   "task" id state        the task is not in the set of its state. If its state is "pending" or "active", this says
---                          nothing: whether a list has the task is not looked up
+--   "task" id trace        the task is not in the set of its state. If its state is "pending" or "active", this says
+--                          nothing: whether a list has the task is not looked up. The trace begins with the state
 --   "ghost" id ""          the hash has no message
 --   "group" key ""         the group, or the aggregation set, is not listed
 --   "lock" key holder      the lock is held for nobody
 --   "counter" key ""       the counter of a day has no time to live
 --   "wrong_type" key type  this key has another type than it should
--- use: field, is_in, is_leaked
+-- use: field, is_in, is_leaked, trace_of
 local sets = { scheduled = KEYS[1], retry = KEYS[2], archived = KEYS[3], completed = KEYS[4] }
 local groups, listed_sets, aggregated = KEYS[5], KEYS[6], KEYS[7]
 local prefix, group_prefix, lock_prefix = ARGV[4], ARGV[5], ARGV[6]
@@ -52,7 +52,7 @@ for _, key in ipairs(page[2]) do
       local fields = call('HMGET', key, 'state', 'group')
       local state, group = fields[1] or '', fields[2]
       local set = sets[state] or state == 'aggregating' and group and group_prefix .. group
-      if not set or not is_in(set, id) then add('task', id, state) end
+      if not set or not is_in(set, id) then add('task', id, trace_of(key)) end
     else
       wrong(key, found)
     end

@@ -21,12 +21,12 @@
 -- ARGV[7] how long a completed task without a place is kept (s); for a counter: when it expires (unix s)
 -- ARGV[8] "1" if the message of the task does not decode, so that it must be archived
 -- ARGV[9] the name that a group gets to be deleted
--- ARGV[10] for a task without a place: what the check has replied; for a key of another type: the type that it should have
+-- ARGV[10] for a task without a place: its trace as the walk through the keys has found it; for a key of another type: the
+--         type that it should have
 -- ARGV[11…] 1 per copy of the id in a list of pending tasks that is long: how many ids are at its right, and itself
 -- Touches the tasks' hashes, their unique locks, asynq:{q}:g:<group>, asynq:{q}:g:<group>:<set id>, the key of ARGV[3].
--- Replies 0 if there is no such damage; otherwise, unless it was only checked, it is repaired: since when the task has
--- been pending (unix ns), "" if that is not known
--- use: now, nanos, field, is_in, is_set, place_of, is_leaked
+-- Replies 0 if there is no such damage; otherwise 1: unless it was only checked, it is repaired
+-- use: now, nanos, field, is_in, is_set, place_of, is_leaked, trace_of
 local first_copy = 11
 local pending, active, lease, scheduled, retry = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local archived, completed, groups, sets, aggregated = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
@@ -40,7 +40,6 @@ local hash = prefix .. id
 local has_task = try('HEXISTS', hash, 'msg') == 1
 local state = has_task and field(hash, 'state') or ''
 local own_group = has_task and field(hash, 'group')
-local pending_since = has_task and field(hash, 'pending_since') or ''
 local sets_of_state = { scheduled = scheduled, retry = retry, archived = archived, completed = completed }
 -- Lists come last: an id is searched for in them.
 local places = { scheduled, retry, archived, completed, active, pending }
@@ -48,7 +47,8 @@ local places = { scheduled, retry, archived, completed, active, pending }
 local function set_state(to)
   call('HSET', hash, 'state', to)
   if to == 'pending' then
-    if not field(hash, 'pending_since') then call('HSET', hash, 'pending_since', now_nanos) end
+    -- Always a new time: an examination that runs meanwhile sees by it that the task has moved.
+    call('HSET', hash, 'pending_since', now_nanos)
     call('HDEL', hash, 'rasynq_owner')
   else
     call('HDEL', hash, 'pending_since')
@@ -141,8 +141,10 @@ end
 function repairs.task_without_place()
   -- A queue that is being deleted has such tasks.
   if not has_task or todo ~= 'discard' and call('EXISTS', deleted) == 1 then return end
+  -- Since it was found it may have gone into a list, where the walks did not see it.
+  if trace_of(hash) ~= ARGV[10] then return end
   if todo ~= 'discard' and state == 'active' and is_in(lease, id) then return end
-  if place() then return end
+  if place() or #ARGV >= first_copy then return end
   -- If its place is a key of another type, that is the damage.
   local home = ARGV[8] == '1' and archived or sets_of_state[state]
   if not home and state == 'aggregating' and own_group then
@@ -151,8 +153,6 @@ function repairs.task_without_place()
   end
   if todo ~= 'discard' and not has_type(home and 'ZCARD' or 'LLEN', home or pending) then return end
   if state == 'active' and not has_type('LLEN', active) then return end
-  -- A long list is not walked through. Since the check, somebody else may have put the task into it.
-  if todo == 'repair' and pending_since ~= ARGV[10] and call('LLEN', pending) > 2 * NEAR_ENDS then return end
   if todo == 'discard' then
     return function()
       unlocked()
@@ -281,4 +281,4 @@ end
 local repair = repairs[ARGV[2]]()
 if not repair then return 0 end
 if todo ~= 'check' then repair() end
-return pending_since
+return 1

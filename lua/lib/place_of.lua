@@ -3,7 +3,7 @@
 -- keys of the sets that list aggregation sets.
 --
 -- The caller has walked through the lists and all aggregation sets. So only what has come since then is searched: both
--- ends of a list, and the sets with the latest deadlines.
+-- ends of a list, and the sets with the latest deadlines. For a list, the caller compares the trace of the task too.
 local NEAR_ENDS, NEWEST_SETS = 20000, -1000
 
 local new_sets

@@ -58,7 +58,8 @@ pub(crate) struct DamagedPart<'d> {
     pub(crate) time: i64,
     /// The message of the task does not decode.
     pub(crate) is_undecodable: bool,
-    /// What the check has replied. For a key of another type: the right type.
+    /// Of a task without a place: what its hash had when it was found; see `lua/lib/trace_of.lua`. Of a key of another
+    /// type: the right type.
     pub(crate) trace: &'d str,
     /// Where a long list of pending tasks has the id: how many ids are at its right, and itself.
     pub(crate) copies: Vec<u64>,

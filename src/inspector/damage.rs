@@ -17,7 +17,8 @@ pub struct Damage {
     pub member: Option<String>,
     /// What was found there, for people.
     pub detail: String,
-    /// What the check has replied. A repair in a long list compares it. For a key of another type: the right type.
+    /// Of a task without a place: what its hash had when it was found. If that has changed, the damage is gone. Of a key of
+    /// another type: the right type.
     pub(super) trace: String,
 }
 

@@ -7,6 +7,9 @@ use crate::broker::{Broker, COUNTER_DAYS, DamagedPart, RepairMode, Str};
 use crate::error::Result;
 use crate::wire::{self, QueueKeys};
 
+/// The trace of a pending task that a program of Go may have put into the list again without a trace.
+const PENDING_WITHOUT_TIME: &str = "pending ";
+
 pub(super) async fn damaged_part<'d>(
     broker: &Broker,
     keys: &QueueKeys,
@@ -28,13 +31,18 @@ pub(super) async fn damaged_part<'d>(
         }
         // The place of its state may be the list.
         DamageKind::WrongState => part.copies = copies(broker, keys, part.member).await?,
-        DamageKind::TaskWithoutPlace if mode == RepairMode::Repair => {
-            let id = Str::from(part.member.to_owned());
-            let message = broker.messages(keys, &[id]).await?.pop().flatten();
-            match message.map(wire::decode_task) {
-                Some(Ok(message)) => part.time = message.retention.max(0),
-                Some(Err(_)) => part.is_undecodable = true,
-                None => {}
+        DamageKind::TaskWithoutPlace => {
+            if part.trace == PENDING_WITHOUT_TIME {
+                part.copies = copies(broker, keys, part.member).await?;
+            }
+            if mode == RepairMode::Repair {
+                let id = Str::from(part.member.to_owned());
+                let message = broker.messages(keys, &[id]).await?.pop().flatten();
+                match message.map(wire::decode_task) {
+                    Some(Ok(message)) => part.time = message.retention.max(0),
+                    Some(Err(_)) => part.is_undecodable = true,
+                    None => {}
+                }
             }
         }
         DamageKind::StaleKey => {

@@ -168,12 +168,14 @@ impl Inspector {
     /// Looks for damage in a queue: see [`DamageKind`]. asynq has no such call.
     ///
     /// It only reads, and may run beside servers. A step looks at about 500 ids or keys, which takes Redis 1 to 2 ms. Each
-    /// damage was seen by one script, so it is no effect of a task that moves meanwhile.
+    /// damage was seen by one script, so it is no effect of a task that moves meanwhile. Only a
+    /// [task without a place](DamageKind::TaskWithoutPlace) is what several steps have not seen: one that has moved since the
+    /// first of them is left to the next examination.
     ///
     /// It reads all tasks of the queue, and the names of all keys of the Redis server, so it takes a few seconds for a
     /// million tasks, and longer if other programs have many keys. Messages of more than 1 MiB are not decoded. Ids and names
     /// that are not UTF-8 are left out. It keeps about 20 bytes in memory for each task that is pending, active or
-    /// in a group, and the id of each task that may be without a place.
+    /// in a group, and the id and the state of each task that may be without a place.
     ///
     /// Damage that a repair of other damage would bring to light is found at once: the members of a group that is not listed
     /// are examined too. So a second examination after all repairs finds nothing, if nothing has changed meanwhile.

@@ -73,7 +73,7 @@ impl Inspector {
         loop {
             let part = damaged_part(&self.broker, &keys, damage, RepairMode::Repair).await?;
             let repaired = self.broker.repair(&keys, &part, RepairMode::Repair).await?;
-            was_there |= repaired.is_some();
+            was_there |= repaired;
             if was_there
                 && damage.kind == DamageKind::UnlistedSet
                 && let Some(group) = keys.group_of_set(&damage.key)
@@ -82,7 +82,7 @@ impl Inspector {
                 self.broker.return_all(&keys, group, &damage.key).await?;
             }
             // Of a long list, one call removes one copy.
-            if repaired.is_none() || part.copies.len() < 2 {
+            if !repaired || part.copies.len() < 2 {
                 return Ok(was_there);
             }
         }

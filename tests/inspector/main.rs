@@ -19,6 +19,7 @@ mod examining_beside_servers;
 mod examining_global_keys;
 mod examining_groups;
 mod examining_lists;
+mod examining_moving_tasks;
 mod filters;
 mod one_of_many;
 mod pages;

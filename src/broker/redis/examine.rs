@@ -75,13 +75,13 @@ impl Broker {
         looked(reply, EXAMINE_KEYS.name)
     }
 
-    /// Checks damage of a queue, or repairs it. `None`: it is not there. Otherwise a text for the repair.
+    /// Checks damage of a queue, or repairs it. Returns whether it was there.
     pub(crate) async fn repair(
         &self,
         queue: &QueueKeys,
         damaged: &DamagedPart<'_>,
         mode: RepairMode,
-    ) -> Result<Option<String>> {
+    ) -> Result<bool> {
         let aside = match mode {
             RepairMode::Discard => format!("{}s:", self.deletion_name(queue)),
             _ => String::new(),
@@ -117,10 +117,7 @@ impl Broker {
             (keys.map(Key::from).to_vec(), args)
         };
         let reply = REPAIR.call(self, build).await?;
-        match reply {
-            Value::Integer(_) => Ok(None),
-            trace => Ok(Some(reply::text(trace, REPAIR.name)?.to_string())),
-        }
+        Ok(reply::integer(&reply, REPAIR.name)? == 1)
     }
 
     /// The messages of these tasks. `None`: the task is gone.

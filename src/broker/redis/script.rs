@@ -181,7 +181,7 @@ scripts! {
     ENQUEUE = "enqueue" (4 keys) uses ["now", "nanos", "due", "field", "arrives_late", "enqueue"];
     ENQUEUE_NEW = "enqueue_new" (2 keys) uses [];
     ENQUEUE_TICK = "enqueue_tick" (5 keys) uses ["now", "now_ms", "nanos", "due", "field", "read_note", "arrives_late", "enqueue"];
-    EXAMINE_KEYS = "examine_keys" (7 keys) uses ["field", "is_in", "is_leaked"];
+    EXAMINE_KEYS = "examine_keys" (7 keys) uses ["field", "is_in", "is_leaked", "trace_of"];
     EXAMINE_PLACE = "examine_place" (3 keys) uses ["field"];
     EXCHANGE = "exchange" (6 keys) uses ["field", "owned", "remove_active", "count", "done", "dequeue"];
     EXPIRE_COMPLETED = "expire_completed" (1 keys) uses ["now"];
@@ -205,7 +205,7 @@ scripts! {
     READ_TASKS = "read_tasks" (501 keys) uses ["now", "fields", "score_of"];
     RECORD_EVENT = "record_event" (1 keys) uses [];
     RELIST_GROUPS = "relist_groups" (501 keys) uses [];
-    REPAIR = "repair" (12 keys) uses ["now", "nanos", "field", "is_in", "is_set", "place_of", "is_leaked"];
+    REPAIR = "repair" (12 keys) uses ["now", "nanos", "field", "is_in", "is_set", "place_of", "is_leaked", "trace_of"];
     REQUEUE = "requeue" (3 keys) uses ["now", "nanos", "field", "owned", "take_owned", "return_to_pending", "for_each_task"];
     RESTORE = "restore" (3 keys) uses ["now", "nanos", "field", "owned", "return_to_pending"];
     RETRY = "retry" (7 keys) uses ["now", "due", "field", "owned", "take_owned", "take", "move_to_set", "for_each_task", "count", "count_failed"];

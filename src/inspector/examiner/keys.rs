@@ -14,14 +14,15 @@ impl Examiner {
         for Finding { word, name, detail } in looked.found {
             let (kind, key, member, detail) = match &*word {
                 "task" => {
-                    let listed = match &*detail {
+                    let state = detail.split(' ').next().unwrap_or_default();
+                    let listed = match state {
                         "pending" => &self.pending,
                         "active" => &self.active,
                         _ => &self.placed,
                     };
                     let id = hash(&*name);
                     if !listed.contains(&id) && !self.placed.contains(&id) {
-                        self.unplaced.push(name);
+                        self.unplaced.push((name, detail));
                     }
                     continue;
                 }
@@ -72,7 +73,8 @@ impl Examiner {
         Ok(damage)
     }
 
-    /// Drops tasks that the list of pending tasks has.
+    /// Drops tasks that the list of pending tasks has. The walk begins after the tasks were found, so it sees all that the list
+    /// had then, except for those that have left it meanwhile: they have another trace.
     pub(super) async fn look_again(&mut self) -> Result<Vec<Damage>> {
         let from = self.next.take().unwrap_or_else(|| "0".to_owned());
         let kind = PlaceKind::Pending;
@@ -85,7 +87,8 @@ impl Examiner {
         if self.next.is_none() {
             self.checks_left = CHECKS_AFTER_A_WALK;
             let pending = std::mem::take(&mut self.pending);
-            self.unplaced.retain(|id| !pending.contains(&hash(&**id)));
+            self.unplaced
+                .retain(|(id, _)| !pending.contains(&hash(&**id)));
         }
         Ok(Vec::new())
     }
@@ -95,11 +98,14 @@ impl Examiner {
         self.checks_left = self.checks_left.saturating_sub(UNPLACED_AT_ONCE);
         let mut unplaced = self.unplaced.split_off(left);
         // Groups and aggregation sets that are not listed have shown their members since.
-        unplaced.retain(|id| !self.placed.contains(&hash(&**id)));
-        let damage = unplaced.iter().map(|id| {
+        unplaced.retain(|(id, _)| !self.placed.contains(&hash(&**id)));
+        let damage = unplaced.iter().map(|(id, trace)| {
             let detail = "no list and no set has the task".to_owned();
             let key = self.keys.task(id);
-            self.damage(DamageKind::TaskWithoutPlace, &key, Some(id), detail)
+            Damage {
+                trace: trace.to_string(),
+                ..self.damage(DamageKind::TaskWithoutPlace, &key, Some(id), detail)
+            }
         });
         let mut damage = self.confirmed(damage.collect()).await?;
         let ids = damage.iter().filter_map(Damage::task_id);

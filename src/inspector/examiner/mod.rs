@@ -3,7 +3,8 @@
 //! First come the types of the keys. Then come the lists and sets: a script looks at the ids and at the tasks' hashes
 //! together, so what it finds is true. Then come all keys of the queue. Whether a list has a task is known from the first
 //! walk; a task that was enqueued since then is found in a second one. What is left is checked one by one, by the script
-//! that repairs.
+//! that repairs. A task that has moved since it was found among the keys is not judged: the walks may not have seen it. The
+//! next examination does.
 
 mod keys;
 mod places;
@@ -25,8 +26,6 @@ const UNPLACED_AT_ONCE: usize = 100;
 const CHECKS_AT_ONCE: usize = 2;
 /// So many checks may rely on one walk through a long list.
 const CHECKS_AFTER_A_WALK: usize = 10_000;
-/// Lists that have no more tasks than this are not walked through a second time.
-const SHORT_LIST: usize = 1_000;
 
 /// Walks through one queue. Each step brings the damage that it has found.
 pub(super) struct Examiner {
@@ -43,15 +42,14 @@ pub(super) struct Examiner {
     next: Option<String>,
     /// What the list of pending tasks has, as hashes of the ids.
     pending: HashSet<u64>,
-    pending_tasks: usize,
     /// What the list of active tasks has.
     active: HashSet<u64>,
     /// What groups and aggregation sets have, and tasks whose state is not that of their place. The hash of such a task
     /// may name another group, or none.
     placed: HashSet<u64>,
-    /// Tasks that may be without a place.
-    unplaced: Vec<Str>,
-    /// How many of them are checked before the list of pending tasks is walked through again, if it is long.
+    /// Tasks that may be without a place, and their traces.
+    unplaced: Vec<(Str, Str)>,
+    /// How many of them are checked before the list of pending tasks is walked through again.
     checks_left: usize,
     /// What was reported, as hashes. Some ids and keys are read twice.
     reported: HashSet<u64>,
@@ -90,7 +88,6 @@ impl Examiner {
             wrong_keys: HashSet::new(),
             next: None,
             pending: HashSet::new(),
-            pending_tasks: 0,
             active: HashSet::new(),
             placed: HashSet::new(),
             unplaced: Vec::new(),
@@ -139,7 +136,6 @@ impl Examiner {
 
     fn phase_after(&self) -> Phase {
         use PlaceKind as Kind;
-        let is_long = self.pending_tasks > SHORT_LIST;
         match self.phase {
             Phase::Types => Phase::Place(Kind::Pending),
             Phase::Place(Kind::Pending) => Phase::Place(Kind::Active),
@@ -157,22 +153,19 @@ impl Examiner {
             Phase::AggregationSets => Phase::AggregatedSets,
             Phase::AggregatedSets => Phase::Keys,
             Phase::Keys | Phase::Unplaced if self.unplaced.is_empty() => Phase::Over,
-            Phase::Keys if is_long => Phase::Again,
-            Phase::Unplaced if is_long && self.checks_left == 0 => Phase::Again,
-            Phase::Keys | Phase::Again | Phase::Unplaced => Phase::Unplaced,
+            Phase::Keys => Phase::Again,
+            Phase::Unplaced if self.checks_left == 0 => Phase::Again,
+            Phase::Again | Phase::Unplaced => Phase::Unplaced,
             Phase::Over => Phase::Over,
         }
     }
 
     /// What of this damage is there, as one script sees it. If it is to be discarded, it is, and there is none.
     async fn confirmed(&self, possible: Vec<Damage>) -> Result<Vec<Damage>> {
-        let checks = possible.into_iter().map(|mut damage| async {
+        let checks = possible.into_iter().map(|damage| async {
             let part = damaged_part(&self.broker, &self.keys, &damage, self.mode).await?;
-            let trace = self.broker.repair(&self.keys, &part, self.mode).await?;
-            Ok(trace.map(|trace| {
-                damage.trace = trace;
-                damage
-            }))
+            let is_there = self.broker.repair(&self.keys, &part, self.mode).await?;
+            Ok(is_there.then_some(damage))
         });
         let checks = stream::iter(checks).buffered(CHECKS_AT_ONCE);
         let damaged = checks.try_filter_map(|damage| async { Ok(damage) });

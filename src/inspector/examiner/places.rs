@@ -74,9 +74,6 @@ impl Examiner {
                 again.push(name.clone());
             }
         }
-        if is_pending {
-            self.pending_tasks = self.pending.len();
-        }
         let mut damage = self.judge(place, found).await?;
         if self.mode == RepairMode::Check {
             let twice = again.iter().map(|id| {
