@@ -105,7 +105,7 @@ async fn bulk_verbs_say_how_many_tasks_they_have_changed() {
         .await;
     assert_eq!(
         deleted,
-        json!({"dry_run": false, "examined": 250, "changed": 250})
+        json!({"dry_run": false, "examined": 250, "matched": 250, "changed": 250})
     );
     assert_eq!(
         on("task delete-all -q default -s scheduled").await,
