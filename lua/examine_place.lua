@@ -17,6 +17,8 @@
 --   "state" id "size state"   the task has another state
 --   "no_lease" id size        the task is active and has no lease
 --   "wrong_type" key type     this key has another type than it should
+--   "moved" place ""          first of all: the id before these is not in the list any more, and the list has moved.
+--                             So ids of earlier calls may come again
 -- use: field
 local place, what, cursor, count = KEYS[1], ARGV[1], ARGV[4], tonumber(ARGV[5])
 -- A list may have moved by so many ids since the last call: then no id comes twice, and none is left out.
@@ -44,6 +46,18 @@ local function list_page()
         first = i + 1
         break
       end
+    end
+  end
+  if index > 0 and near[first - 1] ~= before then
+    -- Many tasks were enqueued or deleted in one go. The search begins at the nearer end.
+    local rank = index > call('LLEN', place) / 2 and -1 or 1
+    local at = call('LPOS', place, before, 'RANK', rank)
+    if at then
+      start, first = at + 1, 1
+      near = call('LRANGE', place, start, start + count - 1)
+    else
+      reply[2], reply[3], reply[4] = 'moved', place, ''
+      n = 4
     end
   end
   local page = {}

@@ -190,6 +190,34 @@ async fn a_list_that_moves_while_it_is_examined_has_no_id_twice() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_enqueued_meanwhile_costs_one_search_of_the_list() {
+    for last_of_the_page_leaves in [false, true] {
+        let damaged = Damaged::new().await;
+        enqueue(&damaged, 3_000).await;
+        // The first page of 500 has a damage, so that the examination stops there.
+        damaged.run(&["LPUSH", &key("pending"), "gone"]).await;
+        let mut examination = damaged.inspector.examine("default");
+        let first = examination.next().await.unwrap().unwrap();
+        assert_eq!(first.kind, DamageKind::IdWithoutTask);
+        if last_of_the_page_leaves {
+            damaged
+                .inspector
+                .delete_task("default", "2501")
+                .await
+                .unwrap();
+        }
+        let batch = (0..2_000).map(|_| Task::new("any", ""));
+        let client = damaged.world.client().await;
+        for result in client.enqueue_batch(batch).await {
+            result.unwrap();
+        }
+        let before = damaged.world.calls_of(&["lpos"]).await;
+        assert_eq!(examination.next().await.map(Result::unwrap), None);
+        assert_eq!(damaged.world.calls_of(&["lpos"]).await - before, 1);
+    }
+}
+
+#[tokio::test]
 async fn an_examination_tells_how_far_it_is() {
     let damaged = Damaged::new().await;
     enqueue(&damaged, 2_000).await;

@@ -40,6 +40,8 @@ pub(super) struct Examiner {
     wrong_keys: HashSet<String>,
     /// Where the phase goes on. `None`: at its beginning.
     next: Option<String>,
+    /// What is known of ids that come again because the list has moved.
+    repeated: Repeated,
     /// What the list of pending tasks has, as hashes of the ids.
     pending: HashSet<u64>,
     /// What the list of active tasks has.
@@ -53,6 +55,16 @@ pub(super) struct Examiner {
     checks_left: usize,
     /// What was reported, as hashes. Some ids and keys are read twice.
     reported: HashSet<u64>,
+}
+
+/// Ids of earlier steps that come again because the list has moved. They come one after the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeated {
+    No,
+    /// They come, perhaps after new ones.
+    Expected,
+    /// The last id was one of them.
+    Now,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +99,7 @@ impl Examiner {
             total: 0,
             wrong_keys: HashSet::new(),
             next: None,
+            repeated: Repeated::No,
             pending: HashSet::new(),
             active: HashSet::new(),
             placed: HashSet::new(),

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 
-use super::{Damage, DamageKind, Examiner, hash, hashes};
+use super::{Damage, DamageKind, Examiner, Repeated, hash, hashes};
 use crate::broker::{Finding, PlaceKind, RepairMode, Str};
 use crate::error::Result;
 use crate::wire;
@@ -43,7 +43,10 @@ impl Examiner {
             PlaceKind::Groups | PlaceKind::Aggregating => self.keys.groups(),
         };
         let place = place.to_owned();
-        let from = self.next.take().unwrap_or_else(|| "0".to_owned());
+        let from = self.next.take().unwrap_or_else(|| {
+            self.repeated = Repeated::No;
+            "0".to_owned()
+        });
         let looked = self.broker.look_at_place(&self.keys, &place, kind, &from);
         let looked = looked.await?;
         self.next = looked.next;
@@ -56,13 +59,18 @@ impl Examiner {
         }
     }
 
-    /// The damage in a part of a list. What it has is noted. An id that comes again may be in the list twice, or the list
-    /// has moved meanwhile: that is checked in one step.
+    /// The damage in a part of a list. What it has is noted. An id that comes again may be in the list twice, or has been
+    /// removed and added meanwhile: that is checked in one step. Those that come again because the list
+    /// has moved are not checked: they can be many, and each check searches the list.
     pub(super) async fn look_at_list(
         &mut self,
         place: &str,
-        found: Vec<Finding>,
+        mut found: Vec<Finding>,
     ) -> Result<Vec<Damage>> {
+        if found.first().is_some_and(|first| &*first.word == "moved") {
+            found.remove(0);
+            self.repeated = Repeated::Expected;
+        }
         let is_pending = place == self.keys.pending();
         let known = match is_pending {
             true => &mut self.pending,
@@ -70,7 +78,16 @@ impl Examiner {
         };
         let mut again = Vec::new();
         for Finding { word, name, .. } in &found {
-            if !matches!(&**word, "no_task" | "wrong_type") && !known.insert(hash(&**name)) {
+            if matches!(&**word, "no_task" | "wrong_type") {
+                continue;
+            }
+            let is_new = known.insert(hash(&**name));
+            self.repeated = match (self.repeated, is_new) {
+                (Repeated::Now, true) => Repeated::No,
+                (Repeated::Expected, false) => Repeated::Now,
+                (same, _) => same,
+            };
+            if !is_new && self.repeated == Repeated::No {
                 again.push(name.clone());
             }
         }
