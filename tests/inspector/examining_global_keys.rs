@@ -232,3 +232,24 @@ async fn a_global_key_of_another_type_is_reported_and_hides_nothing_else() {
         let _: i64 = world.run(&["SADD", "asynq:queues", "default"]).await;
     }
 }
+
+#[tokio::test]
+async fn a_pause_that_does_not_say_its_time_is_old_and_hides_nothing_else() {
+    let world = World::new().await;
+    let inspector = world.inspector().await;
+    let _: i64 = world.run(&["RPUSH", "asynq:{list}:paused", "x"]).await;
+    let _: String = world.run(&["SET", "asynq:{text}:paused", "yes"]).await;
+    let mut examination = inspector.examine_global();
+    let mut found = Vec::new();
+    while let Some(damage) = examination.next().await {
+        let damage = damage.unwrap();
+        assert_eq!(inspector.repair(&damage).await.unwrap(), Repair::Repaired);
+        found.push((damage.kind, damage.key));
+    }
+    found.sort_by(|a, b| a.1.cmp(&b.1));
+    let stale = |key: &str| (DamageKind::StaleKey, key.to_owned());
+    assert_eq!(
+        found,
+        ["asynq:{list}:paused", "asynq:{text}:paused"].map(stale)
+    );
+}

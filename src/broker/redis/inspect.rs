@@ -1,10 +1,11 @@
 //! Which queues there are and have tasks; listing and pausing a queue.
 
+use bytes::Bytes;
 use fred::types::Value;
 
 use super::script::{number, word};
 use super::{Broker, reply};
-use crate::connection::Command;
+use crate::connection::{Command, has_wrong_type};
 use crate::error::Result;
 use crate::wire::{QueueKeys, keys};
 
@@ -49,11 +50,16 @@ impl Broker {
         Ok(set.is_some())
     }
 
-    /// Since when a queue is paused (unix s); 0 if the key has another text. `None`: it is not paused.
+    /// Since when a queue is paused (unix s); 0 if the key does not say it. `None`: it is not paused.
     pub(crate) async fn paused_since_secs(&self, queue: &QueueKeys) -> Result<Option<i64>> {
         let read = Command::on_key("GET", [queue.paused().into()]);
-        let since: Option<String> = self.send(read, "read the pause of a queue").await?;
-        Ok(since.map(|text| text.parse().unwrap_or(0)))
+        match self
+            .send::<Option<Bytes>>(read, "read the pause of a queue")
+            .await
+        {
+            Err(error) if has_wrong_type(&error) => Ok(Some(0)),
+            since => Ok(since?.map(|text| unix_secs(&text).unwrap_or(0))),
+        }
     }
 
     /// Resumes a queue. Returns false if it was not paused.
@@ -62,4 +68,8 @@ impl Broker {
         let removed: i64 = self.send(remove, "unpause a queue").await?;
         Ok(removed == 1)
     }
+}
+
+fn unix_secs(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
