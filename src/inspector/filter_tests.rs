@@ -65,7 +65,7 @@ fn a_star_in_a_type_stands_for_any_characters() {
 
 #[test]
 fn values_in_payloads_are_compared_as_json() {
-    let cases: [(&str, Value, &str, bool); 10] = [
+    let cases: [(&str, Value, &str, bool); 12] = [
         ("user.id", json!(42), r#"{"user": {"id": 42}}"#, true),
         ("user.id", json!(42), r#"{"user": {"id": 42.0}}"#, true),
         ("user.id", json!(42), r#"{"user": {"id": "42"}}"#, false),
@@ -76,6 +76,13 @@ fn values_in_payloads_are_compared_as_json() {
             r#"{"id": 9007199254740992}"#,
             false,
         ),
+        (
+            "id",
+            json!(9_007_199_254_740_993_i64),
+            r#"{"id": 9007199254740992.0}"#,
+            false,
+        ),
+        ("id", json!(0.5), r#"{"id": 5e-1}"#, true),
         (
             "",
             json!({ "b": [1, 2], "a": null }),

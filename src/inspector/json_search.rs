@@ -154,14 +154,24 @@ impl<'de> Visitor<'de> for Expected<'_> {
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(a), Value::Number(b)) => {
-            a == b || {
-                // Whole numbers of any size were compared exactly.
-                let both_whole = !a.is_f64() && !b.is_f64();
-                !both_whole && a.as_f64() == b.as_f64()
-            }
+            a == b
+                || match (whole(a), whole(b)) {
+                    (Some(a), Some(b)) => a == b,
+                    (None, None) => a.as_f64() == b.as_f64(),
+                    _ => false,
+                }
         }
         (one, other) => one == other,
     }
+}
+
+/// The value of a whole number, exactly. `None`: it has a fraction, or more than 38 digits.
+fn whole(number: &Number) -> Option<i128> {
+    if let Some(value) = number.as_i128() {
+        return Some(value);
+    }
+    let value = number.as_f64()?;
+    (value.fract() == 0.0 && value.abs() < 1e38).then_some(value as i128)
 }
 
 #[cfg(test)]
