@@ -19,7 +19,7 @@
 --          fetched before it. Of another task its score, in whole seconds
 -- Touches the tasks' hashes, asynq:{q}:g:<group>, and the locks of deleted or rescheduled tasks. Archiving deletes the
 -- oldest archived tasks, with their hashes.
--- Replies {shift, …}: ARGV[7] as it is now, and per task one of
+-- Replies {shift, trimmed, …}: ARGV[7] as it is now, how many archived tasks were deleted, and per task one of
 --   1         changed
 --   0         there is no such task
 --   2         not changed: the budget is used up
@@ -146,6 +146,7 @@ for _, task in ipairs(tasks) do
   end
 end
 if action == 'run' and #ids > 0 then call('LPUSH', pending, unpack(ids)) end
-if action == 'archive' then trim_excess(archived, prefix, most_archived, ids) end
+local trimmed = action == 'archive' and trim_excess(archived, prefix, most_archived, ids) or 0
+table.insert(replies, 1, trimmed)
 table.insert(replies, 1, shift)
 return replies

@@ -2,7 +2,7 @@
 -- has just archived, in their order.
 --   trim_archive(archived, prefix, max_size, max_age, ids)  those that are older than `max_age` (s), and those beyond
 --                                                           `max_size`
---   trim_excess(archived, prefix, max_size, ids)            those beyond `max_size`
+--   trim_excess(archived, prefix, max_size, ids)            those beyond `max_size`; returns how many
 --
 -- One call deletes at most this many tasks for each limit, so that trimming never blocks Redis for long.
 local MOST_TRIMMED = 1000
@@ -30,7 +30,9 @@ local function excess_ids(archived, max_size, ids)
 end
 
 local function trim_excess(archived, prefix, max_size, ids)
-  delete_archived(archived, prefix, excess_ids(archived, max_size, ids))
+  local excess = excess_ids(archived, max_size, ids)
+  delete_archived(archived, prefix, excess)
+  return #excess
 end
 
 local function trim_archive(archived, prefix, max_size, max_age, ids)

@@ -63,6 +63,17 @@ pub(crate) struct TasksToChange<'t> {
     pub(crate) shift: i64,
 }
 
+/// What one call has changed.
+#[derive(Debug)]
+pub(crate) struct TasksChanged {
+    /// How far the positions of pending tasks have shifted.
+    pub(crate) shift: i64,
+    /// How many tasks the archive has lost because it would have had too many.
+    pub(crate) trimmed: u64,
+    /// In the order of the tasks.
+    pub(crate) tasks: Vec<TaskChanged>,
+}
+
 /// A message that replaces the one of a scheduled task.
 #[derive(Clone, Debug)]
 pub(crate) struct NewPayload {

@@ -19,7 +19,9 @@ mod schedule;
 mod signal;
 mod stored;
 
-pub(crate) use change::{NewPayload, PayloadChanged, TaskChange, TaskChanged, TasksToChange};
+pub(crate) use change::{
+    NewPayload, PayloadChanged, TaskChange, TaskChanged, TasksChanged, TasksToChange,
+};
 pub(crate) use damage::{
     DamagedPart, Finding, GLOBAL_KEYS_AT_ONCE, KEYS_AT_ONCE, Looked, PlaceKind, RepairMode,
     SetAside,

@@ -34,6 +34,9 @@ pub struct BulkResult {
     /// How many of these were changed. The others had left the state before their step, or did not match any more, or
     /// their data is damaged: see [`Inspector::examine`](super::Inspector::examine).
     pub changed: u64,
+    /// How many older tasks were deleted because the archive would have had more than 10,000, as after
+    /// [`Inspector::archive_task`](super::Inspector::archive_task). They may be among those that the call has archived.
+    pub trimmed: u64,
 }
 
 impl TaskSelection {
@@ -107,6 +110,7 @@ struct Bulk<'s> {
     /// What the call does, for errors.
     verb: &'static str,
     progress: BulkProgress,
+    trimmed: u64,
 }
 
 impl<'s> Bulk<'s> {
@@ -116,6 +120,7 @@ impl<'s> Bulk<'s> {
             change,
             verb,
             progress: BulkProgress::default(),
+            trimmed: 0,
         }
     }
 
@@ -151,6 +156,7 @@ impl<'s> Bulk<'s> {
             examined,
             matched,
             changed: count,
+            trimmed: self.trimmed,
         })
     }
 
@@ -275,13 +281,14 @@ impl<'s> Bulk<'s> {
             tasks,
             shift,
         };
-        let (shift, results) = inspector
+        let changed = inspector
             .broker
             .change_tasks(keys, self.change, &tasks)
             .await?;
         let is_changed = |result: &&TaskChanged| **result == TaskChanged::Yes;
-        self.progress.changed += results.iter().filter(is_changed).count() as u64;
+        self.progress.changed += changed.tasks.iter().filter(is_changed).count() as u64;
+        self.trimmed += changed.trimmed;
         self.selection.report(self.progress);
-        Ok((shift, results))
+        Ok((changed.shift, changed.tasks))
     }
 }

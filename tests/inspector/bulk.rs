@@ -23,6 +23,21 @@ async fn enqueue(world: &World, count: usize, payload: &str) {
 }
 
 #[tokio::test]
+async fn archiving_more_than_the_archive_keeps_tells_how_many_tasks_were_deleted() {
+    let world = World::new().await;
+    enqueue(&world, 10_300, "").await;
+    let inspector = world.inspector().await;
+    let result = inspector
+        .tasks("default", TaskState::Pending)
+        .archive()
+        .await;
+    let result = result.unwrap();
+    assert_eq!((result.changed, result.trimmed), (10_300, 300));
+    assert_eq!(all_in(&inspector, TaskState::Archived).await, 10_000);
+    assert_eq!(world.task_hashes().await.len(), 10_000);
+}
+
+#[tokio::test]
 async fn all_tasks_of_a_state_are_changed_or_the_call_is_refused() {
     for state in TaskState::ALL {
         for verb in ["run", "archive", "delete"] {

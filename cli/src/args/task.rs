@@ -25,7 +25,7 @@ pub(crate) enum TaskCommand {
     Cancel(TaskCancelArguments),
     /// Makes tasks pending now.
     Run(TaskIdsArguments),
-    /// Archives tasks.
+    /// Archives tasks. The archive keeps the newest 10,000.
     Archive(TaskIdsArguments),
     /// Deletes tasks.
     #[command(visible_aliases = ["remove", "rm"])]
@@ -33,7 +33,7 @@ pub(crate) enum TaskCommand {
     /// Makes all tasks of a state pending, or those that match.
     #[command(name = "runall", alias = "run-all")]
     RunAll(TaskAllArguments),
-    /// Archives all tasks of a state, or those that match.
+    /// Archives all tasks of a state, or those that match. The archive keeps the newest 10,000.
     #[command(name = "archiveall", alias = "archive-all")]
     ArchiveAll(TaskAllArguments),
     /// Deletes all tasks of a state, or those that match.

@@ -105,7 +105,7 @@ async fn bulk_verbs_say_how_many_tasks_they_have_changed() {
         .await;
     assert_eq!(
         deleted,
-        json!({"dry_run": false, "examined": 250, "matched": 250, "changed": 250})
+        json!({"dry_run": false, "examined": 250, "matched": 250, "changed": 250, "trimmed": 0})
     );
     assert_eq!(
         on("task delete-all -q default -s scheduled").await,
@@ -114,6 +114,23 @@ async fn bulk_verbs_say_how_many_tasks_they_have_changed() {
     assert_eq!(
         on("task run-all -q default -s scheduled").await,
         "0 tasks are now pending\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archiving_more_than_the_archive_keeps_is_said() {
+    let redis = RedisServer::start().await;
+    let client = Client::connect(&Connection::from_uri(&redis.uri()).unwrap()).await;
+    let tasks = (0..10_002).map(|_| Task::new("any", ""));
+    for result in client.unwrap().enqueue_batch(tasks).await {
+        result.unwrap();
+    }
+    let output = Command::on(&redis)
+        .output(&["task", "archiveall", "-q", "default", "-s", "pending"])
+        .await;
+    assert_eq!(
+        output,
+        "10002 tasks archived; 2 tasks deleted, because the archive keeps the newest 10000\n"
     );
 }
 

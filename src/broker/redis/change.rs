@@ -7,7 +7,9 @@ use fred::types::{Key, Value};
 
 use super::script::{CHANGE_TASKS, number, word};
 use super::{Broker, reply};
-use crate::broker::{DEFAULT_ARCHIVE_MAX_SIZE, TaskChange, TaskChanged, TasksToChange};
+use crate::broker::{
+    DEFAULT_ARCHIVE_MAX_SIZE, TaskChange, TaskChanged, TasksChanged, TasksToChange,
+};
 use crate::connection::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{QueueKeys, TaskState};
@@ -22,7 +24,7 @@ const OVERLAP: i64 = 100;
 const MOST_SEARCHES: u32 = 5;
 
 impl Broker {
-    /// Changes tasks in one step. The results are in the order of the tasks; with them comes the new shift.
+    /// Changes tasks in one step.
     ///
     /// It is not repeated if its reply is lost: meanwhile a task may have come back into its state.
     pub(crate) async fn change_tasks(
@@ -30,7 +32,7 @@ impl Broker {
         queue: &QueueKeys,
         change: TaskChange,
         tasks: &TasksToChange<'_>,
-    ) -> Result<(i64, Vec<TaskChanged>)> {
+    ) -> Result<TasksChanged> {
         let mut states = String::from(",");
         for state in tasks.states {
             states.push_str(state.as_str());
@@ -68,16 +70,20 @@ impl Broker {
         };
         let name = CHANGE_TASKS.name;
         let replies = reply::array(CHANGE_TASKS.call(self, build).await?, name)?;
-        if replies.len() != tasks.tasks.len() + 1 {
+        if replies.len() != tasks.tasks.len() + 2 {
             return Err(Error::new(
                 ErrorKind::Internal,
                 format!("{name}: {} replies", replies.len()),
             ));
         }
         let mut replies = replies.into_iter();
-        let shift = reply::integer(&replies.next().unwrap_or(Value::Null), name)?;
-        let changed = replies.map(changed).collect::<Result<_>>()?;
-        Ok((shift, changed))
+        let mut number = || reply::integer(&replies.next().unwrap_or(Value::Null), name);
+        let (shift, trimmed) = (number()?, number()?);
+        Ok(TasksChanged {
+            shift,
+            trimmed: trimmed.unsigned_abs(),
+            tasks: replies.map(changed).collect::<Result<_>>()?,
+        })
     }
 
     /// Changes one task, in whatever state it is.
@@ -96,8 +102,12 @@ impl Broker {
                 tasks: &task,
                 shift: 0,
             };
-            let (_, changed) = self.change_tasks(queue, change, &tasks).await?;
-            let changed = changed.into_iter().next().unwrap_or(TaskChanged::Missing);
+            let changed = self.change_tasks(queue, change, &tasks).await?;
+            let changed = changed
+                .tasks
+                .into_iter()
+                .next()
+                .unwrap_or(TaskChanged::Missing);
             if changed != TaskChanged::Moved || searches == MOST_SEARCHES {
                 return Ok(changed);
             }

@@ -6,7 +6,7 @@ use fred::interfaces::{ClientLike, HashesInterface, KeysInterface, ListInterface
 use fred::types::{InfoKind, Value};
 use sha1_smol::Sha1;
 
-use crate::broker::{Broker, TaskChange, TaskChanged, TasksToChange};
+use crate::broker::{Broker, TaskChange, TaskChanged, TasksChanged, TasksToChange};
 use crate::connection::Connection;
 use crate::test_support::RedisServer;
 use crate::wire::{QueueKeys, TaskState};
@@ -64,10 +64,10 @@ impl LongList {
         let delete = self
             .broker
             .change_tasks(&self.keys, TaskChange::Delete, &tasks);
-        let (shift, results) = delete.await.expect("an answer");
+        let TasksChanged { shift, tasks, .. } = delete.await.expect("an answer");
         assert!(
-            results.iter().all(|result| *result == TaskChanged::Yes),
-            "{results:?}"
+            tasks.iter().all(|result| *result == TaskChanged::Yes),
+            "{tasks:?}"
         );
         assert_eq!(shift, -(shifted as i64));
         for position in positions {
@@ -140,8 +140,8 @@ async fn a_task_that_has_come_back_at_the_other_end_costs_no_walk() {
     let delete = list
         .broker
         .change_tasks(&list.keys, TaskChange::Delete, &tasks);
-    let (shift, results) = delete.await.expect("an answer");
-    assert_eq!((shift, results), (-2_000, vec![TaskChanged::Moved]));
+    let TasksChanged { shift, tasks, .. } = delete.await.expect("an answer");
+    assert_eq!((shift, tasks), (-2_000, vec![TaskChanged::Moved]));
     let stats: String = list
         .raw
         .info(Some(InfoKind::CommandStats))

@@ -179,8 +179,12 @@ async fn act(
                 1 => "task",
                 _ => "tasks",
             };
+            let trimmed = match result.trimmed {
+                0 => String::new(),
+                trimmed => format!(" (the archive is full: {} deleted)", full_count(trimmed)),
+            };
             format!(
-                "{past} {} {tasks}: {}",
+                "{past} {} {tasks}{trimmed}: {}",
                 full_count(result.changed),
                 selection.describe()
             )

@@ -21,6 +21,7 @@ struct BulkResultView {
     examined: u64,
     matched: u64,
     changed: u64,
+    trimmed: u64,
 }
 
 pub(super) async fn run(
@@ -98,12 +99,18 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
             examined: result.examined,
             matched: result.matched,
             changed: result.changed,
+            trimmed: result.trimmed,
         });
     }
     let changed = result.changed;
     output.print(&match change {
         Change::Run if changed == 1 => "1 task is now pending".to_owned(),
         Change::Run => format!("{changed} tasks are now pending"),
+        Change::Archive if result.trimmed > 0 => format!(
+            "{} archived; {} deleted, because the archive keeps the newest 10000",
+            tasks_text(changed),
+            tasks_text(result.trimmed)
+        ),
         Change::Archive => format!("{} archived", tasks_text(changed)),
         Change::Delete => format!("{} deleted", tasks_text(changed)),
     })
