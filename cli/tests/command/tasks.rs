@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use fred::interfaces::ClientLike;
+use fred::types::InfoKind;
+use rasynq::{Client, Connection, Task};
 use serde_json::json;
 
-use crate::common::{Command, RedisServer, Sample, assert_golden};
+use crate::common::{Command, DEADLINE, RedisServer, Sample, assert_golden, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_are_enqueued_with_all_options() {
@@ -231,4 +234,49 @@ async fn nothing_found_is_said_on_standard_error() {
         assert_eq!(command.json(&arguments).await, json!([]));
     }
     assert_golden("stats-empty.txt", &command.output(&["stats"]).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_says_that_redis_is_away_and_at_its_end_that_nobody_knows() {
+    let mut redis = RedisServer::builder().tcp().start().await;
+    let connection = Connection::from_uri(&redis.uri()).expect("a connection");
+    let client = Client::connect(&connection).await.expect("a client");
+    let task = Task::new("x", "x").task_id("one");
+    client.enqueue(task).await.expect("enqueued");
+    client.close().await;
+    let command = Command::on(&redis);
+    let wait = [
+        "task",
+        "wait",
+        "-q",
+        "default",
+        "-i",
+        "one",
+        "--timeout",
+        "3s",
+    ];
+    let child = command.process(&wait).spawn().expect("started");
+    let raw = redis.client().await;
+    let looks = || async {
+        let info: String = raw
+            .info(Some(InfoKind::CommandStats))
+            .await
+            .expect("commands");
+        let calls = info
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        let calls = calls.and_then(|rest| rest.split(',').next()?.parse::<u64>().ok());
+        calls.is_some_and(|calls| calls > 5)
+    };
+    eventually("it looks again", DEADLINE, looks).await;
+    redis.stop().await;
+    let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let ended = ended.await.expect("waited").expect("ended");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(ended.status.code(), Some(5), "{told}");
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].ends_with("; it waits on"), "{told}");
+    let unknown = "rasynq: task one: nobody knows whether it has ended: ";
+    assert!(lines[1].starts_with(unknown), "{told}");
 }

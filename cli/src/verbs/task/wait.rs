@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rasynq::{ErrorKind, Inspector, TaskInfo, TaskState};
 use serde::Serialize;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::args::{TaskIdArguments, TaskWaitArguments};
 use crate::failure::{Failure, FailureKind};
-use crate::output::{Output, printable};
+use crate::output::{Output, printable, printable_lines};
 use crate::views::TaskView;
 
 /// The first pause between two looks; each pause is half as long again, up to [`LONGEST_PAUSE`].
@@ -37,16 +37,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let TaskWaitArguments { task, timeout } = arguments;
     let limit = timeout.and_then(|limit| Instant::now().checked_add(limit));
-    let end = match limit {
-        None => wait(&task, inspector).await?,
-        Some(limit) => match timeout_at(limit, wait(&task, inspector)).await {
-            Ok(end) => end?,
-            Err(_) => {
-                let text = format!("task {}: it has not ended in time", task.id);
-                return Err(Failure::new(FailureKind::NotInTime, text));
-            }
-        },
-    };
+    let end = wait(&task, limit, inspector, output).await?;
     match end {
         TaskEnd::Completed(info) if output.is_json() => output.print_json(&TaskView::from(&*info)),
         TaskEnd::Completed(info) if info.result.is_empty() => {
@@ -55,7 +46,11 @@ pub(super) async fn run(
         TaskEnd::Completed(info) => output.print_data(&info.result),
         TaskEnd::Archived(info) => {
             if output.is_json() {
-                output.print_json(&TaskView::from(&*info))?;
+                let printed = output.print_json(&TaskView::from(&*info));
+                // That the task failed counts more.
+                if let Err(mut failure) = printed {
+                    output.print_failure(&mut failure);
+                }
             }
             let text = format!("task {} is archived: {}", task.id, info.last_error);
             Err(Failure::new(FailureKind::TaskFailed, text))
@@ -72,22 +67,58 @@ pub(super) async fn run(
     }
 }
 
-async fn wait(task: &TaskIdArguments, inspector: &Inspector) -> Result<TaskEnd, Failure> {
+/// Looks until the task has ended, the last time at the limit. If that look fails too, nobody knows whether it has.
+async fn wait(
+    task: &TaskIdArguments,
+    limit: Option<Instant>,
+    inspector: &Inspector,
+    output: &Output,
+) -> Result<TaskEnd, Failure> {
     let mut pause = FIRST_PAUSE;
     let mut was_there = false;
+    // Why the last look has failed.
+    let mut outage: Option<Failure> = None;
     loop {
+        let is_last = limit.is_some_and(|limit| limit <= Instant::now());
         match inspector.task_info(&task.queue, &task.id).await {
             Ok(info) => match info.state {
                 TaskState::Completed => return Ok(TaskEnd::Completed(Box::new(info))),
                 TaskState::Archived => return Ok(TaskEnd::Archived(Box::new(info))),
-                _ => was_there = true,
+                _ => {
+                    was_there = true;
+                    outage = None;
+                }
             },
             Err(error) if was_there && is_gone(error.kind()) => return Ok(TaskEnd::Deleted),
             // The task goes on while Redis is away.
-            Err(error) if was_there && error.is_transient() => {}
+            Err(error) if was_there && error.is_transient() => {
+                let failure = Failure::from(error);
+                if outage.is_none() && !is_last && !output.is_json() {
+                    let reason = printable_lines(&failure.message);
+                    output.note(&format!("rasynq: {reason}; it waits on"));
+                }
+                outage = Some(failure);
+            }
             Err(error) => return Err(error.into()),
         }
-        sleep(pause).await;
+        if is_last {
+            return Err(match outage {
+                None => {
+                    let text = format!("task {}: it has not ended in time", task.id);
+                    Failure::new(FailureKind::NotInTime, text)
+                }
+                Some(mut failure) => {
+                    let id = &task.id;
+                    failure.message = format!(
+                        "task {id}: nobody knows whether it has ended: {}",
+                        failure.message
+                    );
+                    failure
+                }
+            });
+        }
+        let next = Instant::now() + pause;
+        sleep_until(limit.map_or(next, |limit| limit.min(next))).await;
         pause = (pause + pause / 2).min(LONGEST_PAUSE);
     }
 }
