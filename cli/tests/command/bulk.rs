@@ -120,10 +120,11 @@ async fn bulk_verbs_say_how_many_tasks_they_have_changed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn archiving_more_than_the_archive_keeps_is_said() {
     let redis = RedisServer::start().await;
-    let client = Client::connect(&Connection::from_uri(&redis.uri()).unwrap()).await;
+    let connection = Connection::from_uri(&redis.uri()).expect("a connection");
+    let client = Client::connect(&connection).await.expect("a client");
     let tasks = (0..10_002).map(|_| Task::new("any", ""));
-    for result in client.unwrap().enqueue_batch(tasks).await {
-        result.unwrap();
+    for result in client.enqueue_batch(tasks).await {
+        result.expect("enqueued");
     }
     let output = Command::on(&redis)
         .output(&["task", "archiveall", "-q", "default", "-s", "pending"])
