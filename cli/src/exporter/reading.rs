@@ -96,13 +96,19 @@ impl Reader {
             .map(|name| read_queue(&inspector, &away, name, self.with_memory))
             .buffered(QUEUES_AT_ONCE)
             .try_filter_map(async |queue| Ok(queue))
-            .try_collect()
-            .await?;
+            .try_collect();
+        // At the same time: each of them may have to wait for a silent node of a cluster.
+        let (queues, servers, schedulers, entries) = tokio::try_join!(
+            queues,
+            unless_away(&away, inspector.servers()),
+            unless_away(&away, inspector.schedulers()),
+            unless_away(&away, inspector.scheduler_entries()),
+        )?;
         Ok(Reading {
             queues,
-            servers: unless_away(&away, inspector.servers().await).await?,
-            schedulers: unless_away(&away, inspector.schedulers().await).await?,
-            entries: unless_away(&away, inspector.scheduler_entries().await).await?,
+            servers,
+            schedulers,
+            entries,
             left_out,
             took: began.elapsed(),
         })
@@ -148,7 +154,11 @@ async fn read_queue(
 }
 
 /// `None` if a node of the cluster is away.
-async fn unless_away<T>(away: &AwayNodes, read: rasynq::Result<T>) -> Result<Option<T>, Failure> {
+async fn unless_away<T>(
+    away: &AwayNodes,
+    read: impl Future<Output = rasynq::Result<T>>,
+) -> Result<Option<T>, Failure> {
+    let read = read.await;
     match away.unless_all_is_away(read.map_err(Failure::from)).await? {
         Err(failure) if failure.is_unavailable() => {
             tracing::warn!(error = %failure.message, "could not read the servers or schedulers");

@@ -47,6 +47,18 @@ async fn a_password_that_redis_refuses_ends_the_exporter() {
     assert_eq!(code, Some(5), "{text}");
 }
 
+async fn exporter_of(cluster: &RedisCluster) -> Exporter {
+    let addresses = cluster.addresses();
+    let nodes = addresses
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"));
+    let nodes = format!(
+        "--cluster_addrs={}",
+        nodes.collect::<Vec<String>>().join(",")
+    );
+    Exporter::start_by(command("", &["--cluster", &nodes])).await
+}
+
 #[tokio::test]
 async fn a_dead_node_of_a_cluster_hides_no_queue_of_the_others() {
     let mut cluster = RedisCluster::start_without_full_coverage().await;
@@ -58,16 +70,10 @@ async fn a_dead_node_of_a_cluster_hides_no_queue_of_the_others() {
         client.enqueue(task).await.unwrap();
     }
     client.close().await;
-    let nodes: Vec<String> = cluster
-        .addresses()
-        .iter()
-        .map(|(host, port)| format!("{host}:{port}"))
-        .collect();
-    let nodes = format!("--cluster_addrs={}", nodes.join(","));
     // The lists of queues and schedulers are on node 0, that of runs is on node 1.
     let dead = RedisCluster::first_node_of("asynq:workers");
     assert_eq!((RedisCluster::first_node_of("asynq:queues"), dead), (0, 1));
-    let exporter = Exporter::start_by(command("", &["--cluster", &nodes])).await;
+    let exporter = exporter_of(&cluster).await;
     cluster.nodes_mut()[dead].kill();
     let page = async || {
         let page = exporter.get("/metrics").await;
@@ -91,4 +97,31 @@ async fn a_dead_node_of_a_cluster_hides_no_queue_of_the_others() {
     // Nobody knows how many servers there are, but that there are no schedulers.
     assert_eq!(of_each("rasynq_queue_servers"), [None, None, None]);
     assert_eq!(series["rasynq_schedulers"] as u32, 0);
+}
+
+#[tokio::test]
+async fn a_silent_node_of_a_cluster_does_not_use_up_the_time_of_a_scrape() {
+    let cluster = RedisCluster::start_without_full_coverage().await;
+    let connection = Connection::cluster(cluster.addresses());
+    let client = Client::connect(&connection).await.unwrap();
+    let silent = RedisCluster::first_node_of("asynq:workers");
+    let found = RedisCluster::queue_on(0, 0);
+    // More than are read at once.
+    let lost: Vec<String> = (0..30).map(|n| RedisCluster::queue_on(silent, n)).collect();
+    for queue in lost.iter().chain([&found]) {
+        client
+            .enqueue(Task::new("x", "x").queue(queue))
+            .await
+            .unwrap();
+    }
+    client.close().await;
+    let exporter = exporter_of(&cluster).await;
+    cluster.nodes()[silent].pause();
+    let page = exporter.get("/metrics").await;
+    cluster.nodes()[silent].resume();
+    let series = series(&page.text);
+    assert_eq!(page.status, 200, "{page:?}");
+    let up = |queue: &String| series[&format!("rasynq_queue_up{{queue=\"{queue}\"}}")] as u32;
+    assert_eq!(up(&found), 1);
+    assert_eq!(lost.iter().map(up).sum::<u32>(), 0);
 }
