@@ -50,7 +50,8 @@ impl TaskSelection {
     /// up to about 150 bytes for each task.
     ///
     /// # Errors
-    /// An error in the middle says how many tasks were changed before; the others are as they were.
+    /// An error in the middle says how many tasks were changed at least. The step that failed may have changed up to 500 more
+    /// if its reply was lost; the others are as they were.
     /// - [`ErrorKind::Invalid`] if tasks of this state cannot be changed so (run: pending or active ones), and for what
     ///   [`page`](Self::page) refuses.
     /// - [`ErrorKind::QueueNotFound`].
@@ -146,7 +147,7 @@ impl<'s> Bulk<'s> {
         if let Err(error) = changed {
             let verb = self.verb;
             let text = format!(
-                "{verb} the {state} tasks of queue {queue:?}: {error}; {count} tasks were changed before"
+                "{verb} the {state} tasks of queue {queue:?}: {error}; at least {count} tasks were changed"
             );
             let is_outage = error.is_outage();
             let error = Error::new(error.kind(), text).with_source(error);

@@ -306,7 +306,9 @@ async fn an_error_in_the_middle_says_how_many_tasks_were_changed_and_loses_none(
     let error = all.run().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(
-        error.to_string().ends_with("400 tasks were changed before"),
+        error
+            .to_string()
+            .ends_with("at least 400 tasks were changed"),
         "{error}"
     );
     world.assert_consistent().await;
