@@ -134,7 +134,7 @@ pub(crate) struct TaskCancelArguments {
 #[group(required = true, multiple = false)]
 pub(crate) struct PayloadArguments {
     /// The payload.
-    #[arg(short = 'l', long, value_name = "TEXT")]
+    #[arg(short = 'l', long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) payload: Option<String>,
     /// A file with the payload; - is standard input.
     #[arg(long, alias = "payload_file", value_name = "FILE")]

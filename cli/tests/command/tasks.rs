@@ -14,7 +14,7 @@ async fn tasks_are_enqueued_with_all_options() {
     let redis = RedisServer::start().await;
     let command = Command::on(&redis);
     let said = command
-        .output(&["task", "enqueue", "-t", "x", "-l", "x", "--id", "a"])
+        .output(&["task", "enqueue", "-t", "x", "-l", "-5", "--id", "a"])
         .await;
     assert_eq!(said, "task a is pending in queue default\n");
     let all = "task enqueue --type_name report --queue low --id r --retry 3 --timeout 100s --deadline 2099-12-14T01:23:45Z \
