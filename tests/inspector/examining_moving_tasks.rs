@@ -189,3 +189,30 @@ async fn a_lost_task_that_has_come_back_is_not_put_into_the_list_again() {
     let pending: u64 = world.run(&["LLEN", &pending]).await;
     assert_eq!(pending, 2 * TASKS + 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_behind_others_that_are_deleted_meanwhile_are_no_damage() {
+    let world = Arc::new(World::new().await);
+    add_all(&world, (0..5 * TASKS).map(|_| Task::new("any", ""))).await;
+    let inspector = world.inspector().await;
+    let (mut before, mut step) = (0, 0);
+    let play = Arc::clone(&world);
+    let found = examined(&inspector, async move |examined| {
+        let is_in_a_list = examined < 4 * TASKS || examined == before;
+        before = examined;
+        step += 1;
+        // Another inspector deletes tasks, far from the place of the walk.
+        if is_in_a_list && step > PAGES && (step * step) % 23 < 5 {
+            let delete = format!(
+                "local ids = redis.call('LRANGE', '{pending}', 0, 199)
+                for _, id in ipairs(ids) do redis.call('DEL', '{prefix}' .. id) end
+                redis.call('LTRIM', '{pending}', 200, -1) return 1",
+                pending = key("pending"),
+                prefix = task_key(""),
+            );
+            play.eval(&delete).await;
+        }
+    })
+    .await;
+    assert_eq!(found, []);
+}
