@@ -216,3 +216,34 @@ async fn tasks_behind_others_that_are_deleted_meanwhile_are_no_damage() {
     .await;
     assert_eq!(found, []);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_walk_whose_place_is_deleted_begins_again() {
+    let world = Arc::new(World::new().await);
+    add_all(&world, [Task::new("any", "").process_in(HOUR)]).await;
+    let inspector = world.inspector().await;
+    let (mut before, mut steps) = (0, 0);
+    let play = Arc::clone(&world);
+    let found = examined(&inspector, async move |examined| {
+        let is_new = examined > before;
+        before = examined;
+        if examined == 1 && is_new {
+            // Only the second walk sees these.
+            add_all(&play, (0..3 * TASKS).map(|_| Task::new("any", ""))).await;
+        } else if examined > 1 && !is_new {
+            steps += 1;
+        }
+        if steps == 60 && !is_new {
+            // The walk has come to the task with the index 29,999.
+            let delete = format!(
+                "for _, id in ipairs(redis.call('LRANGE', '{pending}', 29550, 30049)) do
+                redis.call('LREM', '{pending}', 1, id) redis.call('DEL', '{prefix}' .. id) end return 1",
+                pending = key("pending"),
+                prefix = task_key(""),
+            );
+            play.eval(&delete).await;
+        }
+    })
+    .await;
+    assert_eq!(found, []);
+}

@@ -1,6 +1,9 @@
 //! Looks through all keys of a queue, and checks the tasks that may be without a place.
 
-use super::{CHECKS_AFTER_A_WALK, Damage, DamageKind, Examiner, UNPLACED_AT_ONCE, hash, hashes};
+use super::{
+    CHECKS_AFTER_A_WALK, Damage, DamageKind, Examiner, MOST_DISTURBED_WALKS, UNPLACED_AT_ONCE,
+    hash, hashes,
+};
 use crate::broker::{Finding, KEYS_AT_ONCE, PlaceKind, RepairMode, Str};
 use crate::error::Result;
 
@@ -74,7 +77,8 @@ impl Examiner {
     }
 
     /// Drops tasks that the list of pending tasks has. The walk begins after the tasks were found, so it sees all that the list
-    /// had then, except for those that have left it meanwhile: they have another trace.
+    /// had then, except for those that have left it meanwhile: they have another trace. If it may have left out tasks, because
+    /// others have deleted those around its place, it begins again, but not for ever: then nothing is known of the tasks.
     pub(super) async fn look_again(&mut self) -> Result<Vec<Damage>> {
         let from = self.next.take().unwrap_or_else(|| "0".to_owned());
         let kind = PlaceKind::Pending;
@@ -84,6 +88,16 @@ impl Examiner {
         let looked = looked.await?;
         self.next = looked.next;
         self.pending.extend(hashes(&looked.found));
+        let first = looked.found.first();
+        if first.is_some_and(|first| &*first.word == "moved") {
+            self.disturbed_walks += 1;
+            if self.disturbed_walks <= MOST_DISTURBED_WALKS {
+                self.next = Some("0".to_owned());
+            } else {
+                self.unplaced.clear();
+                self.next = None;
+            }
+        }
         if self.next.is_none() {
             self.checks_left = CHECKS_AFTER_A_WALK;
             let pending = std::mem::take(&mut self.pending);

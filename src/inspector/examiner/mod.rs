@@ -26,6 +26,8 @@ const UNPLACED_AT_ONCE: usize = 100;
 const CHECKS_AT_ONCE: usize = 2;
 /// So many checks may rely on one walk through a long list.
 const CHECKS_AFTER_A_WALK: usize = 10_000;
+/// How often a second walk through the list of pending tasks begins again in one examination.
+const MOST_DISTURBED_WALKS: usize = 5;
 
 /// Walks through one queue. Each step brings the damage that it has found.
 pub(super) struct Examiner {
@@ -53,6 +55,8 @@ pub(super) struct Examiner {
     unplaced: Vec<(Str, Str)>,
     /// How many of them are checked before the list of pending tasks is walked through again.
     checks_left: usize,
+    /// How many second walks may have left out tasks.
+    disturbed_walks: usize,
     /// What was reported, as hashes. Some ids and keys are read twice.
     reported: HashSet<u64>,
 }
@@ -105,6 +109,7 @@ impl Examiner {
             placed: HashSet::new(),
             unplaced: Vec::new(),
             checks_left: 0,
+            disturbed_walks: 0,
             reported: HashSet::new(),
         }
     }
