@@ -27,6 +27,8 @@ pub(crate) const GLOBAL_KEYS_AT_ONCE: u64 = 1_000;
 #[derive(Debug)]
 pub(crate) struct Looked {
     pub(crate) next: Option<String>,
+    /// A list has moved, and nobody knows how far: ids of earlier steps may come again, and others may be left out.
+    pub(crate) has_moved: bool,
     pub(crate) found: Vec<Finding>,
 }
 

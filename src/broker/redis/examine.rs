@@ -241,12 +241,17 @@ fn looked(reply: Value, script: &str) -> Result<Looked> {
     let mut values = reply::array(reply, script)?.into_iter();
     let next = reply::text(values.next().unwrap_or(Value::Null), script)?;
     let mut found = Vec::with_capacity(values.len() / 3);
+    let mut has_moved = false;
     while let (Some(word), Some(name), Some(detail)) = (values.next(), values.next(), values.next())
     {
         // asynq's names are texts. Others cannot be named in a repair.
         let (Some(name), word) = (name.into_bytes_str(), reply::text(word, script)?) else {
             continue;
         };
+        if &*word == "moved" {
+            has_moved = true;
+            continue;
+        }
         let detail = match detail {
             Value::Integer(n) => n.to_string().into(),
             text => reply::text(text, script)?,
@@ -254,5 +259,9 @@ fn looked(reply: Value, script: &str) -> Result<Looked> {
         found.push(Finding { word, name, detail });
     }
     let next = (!next.is_empty()).then(|| next.to_string());
-    Ok(Looked { next, found })
+    Ok(Looked {
+        next,
+        has_moved,
+        found,
+    })
 }

@@ -88,8 +88,7 @@ impl Examiner {
         let looked = looked.await?;
         self.next = looked.next;
         self.pending.extend(hashes(&looked.found));
-        let first = looked.found.first();
-        if first.is_some_and(|first| &*first.word == "moved") {
+        if looked.has_moved {
             self.disturbed_walks += 1;
             if self.disturbed_walks <= MOST_DISTURBED_WALKS {
                 self.next = Some("0".to_owned());

@@ -50,6 +50,9 @@ impl Examiner {
         let looked = self.broker.look_at_place(&self.keys, &place, kind, &from);
         let looked = looked.await?;
         self.next = looked.next;
+        if looked.has_moved {
+            self.repeated = Repeated::Expected;
+        }
         self.examined += looked.found.len() as u64;
         match kind {
             PlaceKind::Leases => self.compare_leases(looked.found).await,
@@ -65,12 +68,8 @@ impl Examiner {
     pub(super) async fn look_at_list(
         &mut self,
         place: &str,
-        mut found: Vec<Finding>,
+        found: Vec<Finding>,
     ) -> Result<Vec<Damage>> {
-        if found.first().is_some_and(|first| &*first.word == "moved") {
-            found.remove(0);
-            self.repeated = Repeated::Expected;
-        }
         let is_pending = place == self.keys.pending();
         let known = match is_pending {
             true => &mut self.pending,
