@@ -15,13 +15,16 @@ const TASKS: u64 = 21_100;
 const PAGES: u64 = TASKS / 500 + 1;
 const AFTER_SCHEDULED: u64 = TASKS + 1;
 
-/// Calls this function after each step of an examination, with how much was examined.
+/// Calls this function after each step of an examination, with how much was examined, and whether that is more than before.
 async fn examined(
     inspector: &Inspector,
-    mut act: impl AsyncFnMut(u64) + Send + 'static,
+    mut act: impl AsyncFnMut(u64, bool) + Send + 'static,
 ) -> Vec<Damage> {
+    let mut before = 0;
     let act = Mutex::new(move |examined| {
-        block_in_place(|| Handle::current().block_on(act(examined)));
+        let is_new = examined > before;
+        before = examined;
+        block_in_place(|| Handle::current().block_on(act(examined, is_new)));
     });
     let mut examination = inspector
         .examine("default")
@@ -77,11 +80,9 @@ async fn is_no_damage(is_active_at_the_keys: bool, has_time: bool) {
     let message = TaskMessage::of("moves", "").bytes();
     world.store_lost("default", "moves", message, -600).await;
     let inspector = world.inspector().await;
-    let (mut before, mut steps) = (0, 0);
+    let mut steps = 0;
     let play = Arc::clone(&world);
-    let found = examined(&inspector, async move |examined| {
-        let is_new = examined > before;
-        before = examined;
+    let found = examined(&inspector, async move |examined, is_new| {
         match examined {
             // The walk through pending is over.
             TASKS if is_new => play.to_pending("RPUSH", has_time).await,
@@ -127,7 +128,7 @@ async fn a_list_that_grows_long_meanwhile_is_walked_through() {
     let inspector = world.inspector().await;
     let mut has_grown = false;
     let play = Arc::clone(&world);
-    let found = examined(&inspector, async move |examined| {
+    let found = examined(&inspector, async move |examined, _| {
         // All lists and sets have been looked at, the keys have not.
         if examined == 1 && !has_grown {
             has_grown = true;
@@ -195,11 +196,10 @@ async fn tasks_behind_others_that_are_deleted_meanwhile_are_no_damage() {
     let world = Arc::new(World::new().await);
     add_all(&world, (0..5 * TASKS).map(|_| Task::new("any", ""))).await;
     let inspector = world.inspector().await;
-    let (mut before, mut step) = (0, 0);
+    let mut step = 0;
     let play = Arc::clone(&world);
-    let found = examined(&inspector, async move |examined| {
-        let is_in_a_list = examined < 4 * TASKS || examined == before;
-        before = examined;
+    let found = examined(&inspector, async move |examined, is_new| {
+        let is_in_a_list = examined < 4 * TASKS || !is_new;
         step += 1;
         // Another inspector deletes tasks, far from the place of the walk.
         if is_in_a_list && step > PAGES && (step * step) % 23 < 5 {
@@ -222,11 +222,9 @@ async fn a_walk_whose_place_is_deleted_begins_again() {
     let world = Arc::new(World::new().await);
     add_all(&world, [Task::new("any", "").process_in(HOUR)]).await;
     let inspector = world.inspector().await;
-    let (mut before, mut steps) = (0, 0);
+    let mut steps = 0;
     let play = Arc::clone(&world);
-    let found = examined(&inspector, async move |examined| {
-        let is_new = examined > before;
-        before = examined;
+    let found = examined(&inspector, async move |examined, is_new| {
         if examined == 1 && is_new {
             // Only the second walk sees these.
             add_all(&play, (0..3 * TASKS).map(|_| Task::new("any", ""))).await;
