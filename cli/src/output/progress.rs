@@ -59,16 +59,16 @@ impl Progress {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does the work, and takes the bar away. Ctrl-C ends the work; the failure then says how far it was by `told`.
+    /// Does the work, and takes the bar away. Ctrl-C ends the work; the failure then says `what_is_done`.
     pub(crate) async fn until_done<T>(
         &self,
         work: impl Future<Output = rasynq::Result<T>>,
-        told: impl FnOnce(BulkProgress) -> String,
+        what_is_done: impl FnOnce(BulkProgress) -> String,
     ) -> Result<T, Failure> {
         let result = tokio::select! {
             result = work => result.map_err(Failure::from),
             _ = tokio::signal::ctrl_c() => {
-                let text = format!("interrupted: {}", told(self.last()));
+                let text = format!("interrupted: {}", what_is_done(self.last()));
                 Err(Failure::new(FailureKind::Interrupted, text))
             }
         };

@@ -246,7 +246,7 @@ async fn remove_one(queue: &str, is_forced: bool, inspector: &Inspector) -> Resu
     if is_forced {
         call = call.force();
     }
-    let told = |BulkProgress { changed, total, .. }| match total {
+    let what_is_done = |BulkProgress { changed, total, .. }| match total {
         // An answer may have been lost.
         0 => format!(
             "no task of queue {queue} is known to be deleted; `rasynq queue rm --force {queue}` tries again"
@@ -256,7 +256,7 @@ async fn remove_one(queue: &str, is_forced: bool, inspector: &Inspector) -> Resu
              `rasynq doctor --fix {queue}` removes the rest"
         ),
     };
-    let removed = progress.until_done(call.into_future(), told).await;
+    let removed = progress.until_done(call.into_future(), what_is_done).await;
     removed.map_err(|mut failure| {
         if matches!(failure.kind, FailureKind::Library(_)) {
             failure.name_queue(queue);
@@ -267,7 +267,7 @@ async fn remove_one(queue: &str, is_forced: bool, inspector: &Inspector) -> Resu
                 failure.message.push_str(hint);
             }
             FailureKind::Library(ErrorKind::Unavailable) => {
-                let done = told(progress.last());
+                let done = what_is_done(progress.last());
                 failure.message.push_str(&format!("; {done}"));
             }
             _ => {}

@@ -87,7 +87,7 @@ impl Doctor<'_> {
         Ok(())
     }
 
-    /// The value. `None`: it failed, which is told, and the rest goes on. A failure of Redis as a whole is returned.
+    /// The value. `None`: it failed, which is printed, and the rest goes on. A failure of Redis as a whole is returned.
     fn unless_over<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
         match result {
             Err(failure) if failure.is_unavailable() => Err(failure),

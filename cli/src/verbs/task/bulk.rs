@@ -1,6 +1,6 @@
 //! `rasynq task runall|archiveall|deleteall`
 
-use rasynq::{BulkProgress, Inspector, TaskSelection};
+use rasynq::{BulkProgress, DEFAULT_ARCHIVE_MAX_SIZE, Inspector, TaskSelection};
 use serde::Serialize;
 
 use super::change::Change;
@@ -61,8 +61,8 @@ async fn count(tasks: TaskSelection, change: Change, output: &Output) -> Result<
     let progress = Progress::start("looking");
     let shown = progress.clone();
     let tasks = tasks.on_progress(move |now| shown.show(&now));
-    let told = |_| "nothing was changed".to_owned();
-    let matched = progress.until_done(tasks.count(), told).await?;
+    let done = |_| "nothing was changed".to_owned();
+    let matched = progress.until_done(tasks.count(), done).await?;
     if output.is_json() {
         return output.print_json(&CountView {
             dry_run: true,
@@ -91,8 +91,8 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
             Change::Delete => tasks.delete().await,
         }
     };
-    let told = |last| what_is_done(last, change);
-    let result = progress.until_done(work, told).await?;
+    let done = |last| what_is_done(last, change);
+    let result = progress.until_done(work, done).await?;
     if output.is_json() {
         return output.print_json(&BulkResultView {
             dry_run: false,
@@ -107,7 +107,7 @@ async fn apply(tasks: TaskSelection, change: Change, output: &Output) -> Result<
         Change::Run if changed == 1 => "1 task is now pending".to_owned(),
         Change::Run => format!("{changed} tasks are now pending"),
         Change::Archive if result.trimmed > 0 => format!(
-            "{} archived; {} deleted, because the archive keeps the newest 10000",
+            "{} archived; {} deleted, because the archive keeps the newest {DEFAULT_ARCHIVE_MAX_SIZE}",
             tasks_text(changed),
             tasks_text(result.trimmed)
         ),
