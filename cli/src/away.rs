@@ -11,10 +11,10 @@ use crate::failure::{Failure, FailureKind};
 /// A read that failed after this time has waited for its node.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Tells whether Redis is away or only a node of a cluster, and spares the other queues of that node the wait.
+/// Finds out whether Redis is away or only a node of a cluster. No read waits for a node that was silent before.
 pub(crate) struct AwayNodes {
     inspector: Inspector,
-    /// The addresses of the nodes that a read has waited for in vain.
+    /// The addresses of the nodes that did not answer a read in time.
     silent: Mutex<BTreeSet<String>>,
 }
 
@@ -56,7 +56,7 @@ impl AwayNodes {
         read: Result<T, Failure>,
     ) -> Result<Result<T, Failure>, Failure> {
         match read {
-            // Only a cluster tells hash slots, and each of its nodes does.
+            // Each node of a cluster answers this. A single Redis refuses it.
             Err(failure)
                 if failure.is_unavailable()
                     && self.inspector.cluster_key_slot("default").await.is_err() =>

@@ -99,7 +99,7 @@ fn failure_text(error: &Error) -> String {
     }
 }
 
-/// Tells how far an action, or the count for a question, has come.
+/// Reports how far an action, or the count for a question, has come.
 #[derive(Clone)]
 struct Reporter {
     number: u64,

@@ -86,7 +86,7 @@ fn width_in(area: Rect) -> usize {
     usize::from(area.width.saturating_sub(2))
 }
 
-/// What stands for rows that have not been read. The status tells why they cannot be read, if that is so.
+/// What stands for rows that have not been read. The status says why, if they cannot be read.
 fn unread(model: &Model) -> &'static str {
     match model.trouble() {
         Some(_) => "not read yet",
@@ -94,7 +94,7 @@ fn unread(model: &Model) -> &'static str {
     }
 }
 
-/// A line that tells why there are no rows.
+/// A line that says why there are no rows.
 fn draw_empty(text: &str, theme: Theme, area: Rect, buffer: &mut Buffer) {
     if area.height > 0 {
         buffer.set_stringn(area.x + 1, area.y, text, width_in(area), theme.dim());

@@ -62,7 +62,7 @@ impl Model {
                 Vec::new()
             }
             Message::Ended(number, result) => {
-                // An action that was stopped has been told already.
+                // An action that was stopped was reported already.
                 let job = self.jobs.iter().position(|job| job.number == number);
                 let Some(job) = job else { return Vec::new() };
                 let job = self.jobs.remove(job);

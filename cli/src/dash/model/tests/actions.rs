@@ -218,7 +218,7 @@ fn x_stops_the_running_action_and_says_what_was_done() {
     );
     let text = &bench.model.notice.as_ref().unwrap().text;
     assert_eq!(text, "stopped: run all tasks archived in default (4 done)");
-    // Its end, if it was on its way, is not told again.
+    // Its end, if it was on its way, is not reported again.
     assert_eq!(bench.send(Message::Ended(2, Ok("late".to_owned()))), []);
     assert!(bench.press(KeyCode::Char('x')).is_empty());
 }
